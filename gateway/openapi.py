@@ -55,7 +55,7 @@ that was repeated has no further effect, and returns the result of the first.
 """
 _CONTACT = {"name": "The operator of this installation: «Вопрос-Ответ» in the cabinet"}
 _TAGS: Mapping[str, str] = {
-    "Access": "«Кто видит этот счёт»: who sees an account, invitations to it.",
+    "Access": "Who else sees an account: invitations, and taking an access away.",
     "Accounts": "«Лицевые»: looking up, linking and unlinking personal accounts.",
     "Acquirer": "What the bank calls.",
     "Charges": "«Начисления»: bills, balances, penalties, movements.",

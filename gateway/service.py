@@ -20,6 +20,7 @@ from gateway.cabinet.pages.papers import PaperPages
 from gateway.cabinet.pages.passwords import PasswordPages
 from gateway.cabinet.pages.paying import PayingPages
 from gateway.cabinet.pages.payments import PaymentPages
+from gateway.cabinet.pages.personal_data import PersonalDataPages
 from gateway.cabinet.pages.proofs import ProofPages
 from gateway.cabinet.pages.questions import QuestionPages
 from gateway.cabinet.pages.receipt_files import ReceiptFilePages
@@ -43,6 +44,7 @@ from gateway.routes.me import MeRoutes
 from gateway.routes.papers import PaperRoutes
 from gateway.routes.password_resets import PasswordResetRoutes
 from gateway.routes.payments import PaymentRoutes
+from gateway.routes.personal_data import PersonalDataRoutes
 from gateway.routes.proofs import ProofRoutes
 from gateway.routes.questions import QuestionRoutes
 from gateway.routes.registrations import RegistrationRoutes
@@ -96,6 +98,7 @@ class Gateway(
     ProofPages,
     QuestionPages,
     SettingsPages,
+    PersonalDataPages,
     BillPages,
     ChargePages,
     ReceiptFilePages,
@@ -109,6 +112,7 @@ class Gateway(
     DocumentRoutes,
     SessionRoutes,
     MeRoutes,
+    PersonalDataRoutes,
     PasswordResetRoutes,
     AccountRoutes,
     AccessRoutes,

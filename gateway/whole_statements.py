@@ -36,19 +36,19 @@ def _year_before(day: date) -> date:
 
 
 def entries_between(
-    call: Call, numbers: Sequence[str], first_day: date, last_day: date
+    call: Call, keys: Sequence[str], first_day: date, last_day: date
 ) -> dict[str, dict[str, Any]]:
-    """Return the movements and the totals of each account in given days.
+    """Return the movements and the totals of each account in given days, by its key.
 
     However many accounts there are, the ledger is asked once for each PIECE of movements.
     """
     entries: dict[str, dict[str, Any]] = {}
-    after: int | None = 0 if numbers else None
+    after: int | None = 0 if keys else None
     while after is not None:
         page = call.ask(
             "ledger",
             "statements_between",
-            numbers=list(numbers),
+            numbers=list(keys),
             first_day=first_day.isoformat(),
             last_day=last_day.isoformat(),
             after=after,
@@ -71,12 +71,12 @@ def statements_of(
     totals: Counter[str] = Counter(dict.fromkeys(COLUMNS, 0))
     for account in accounts:
         for column in COLUMNS:
-            totals[column] += entries[account["number"]]["totals"][column]
+            totals[column] += entries[account["account"]]["totals"][column]
     return {
         "first_day": first_day.isoformat(),
         "last_day": last_day.isoformat(),
         "accounts": [
-            {"address": account["address"], **entries[account["number"]]} for account in accounts
+            {"address": account["address"], **entries[account["account"]]} for account in accounts
         ],
         "totals": dict(totals),
     }

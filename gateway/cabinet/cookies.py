@@ -1,7 +1,4 @@
-"""The cookies of the cabinet, all first-party.
-
-Only the device, the look and an invitation outlive the browser.
-"""
+"""The cookies of the cabinet, all first-party; device, invitation and look outlive the browser."""
 
 from __future__ import annotations
 
@@ -15,10 +12,10 @@ VISITOR = "__Host-visitor"
 """A random value: who fills in a form before there is a session. CSRF tokens are bound to it."""
 NOTICE = "__Host-notice"
 """What the next page says first, sealed: a notice after a form was accepted."""
-INVITATION = "__Host-invitation"
-"""An invitation to an account, sealed: it waits until its guest has registered and logged in."""
 DEVICE = "__Host-device"
 """What identity knows this browser by; it opens nothing, and stays when the session ends."""
+INVITATION = "__Host-invitation"
+"""An invitation to an account, sealed: it waits until its guest has registered and logged in."""
 LOOK = "look"
 """How pages look: it is read before log-in too, and holds nothing about a person."""
 

@@ -94,6 +94,7 @@ FIELD_OF_CODE: Mapping[str, str] = {
     "wrong_code": "code",
     "code_expired": "code",
     "code_attempts_used_up": "code",
+    "registration_attempts_used_up": "code",
     "rules_not_accepted": "accept_rules",
     "consent_not_given": "consent_personal_data",
     "wrong_current_password": "current_password",

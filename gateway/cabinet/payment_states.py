@@ -266,6 +266,10 @@ def _failures(visit: Visit) -> dict[str, tuple[str, str]]:
             visit.text("Банк вернул деньги"),
             visit.text("Деньги вернулись на карту; когда они будут видны, скажет банк карты."),
         ),
+        "account_closed": (
+            visit.text("Лицевой счёт закрыт"),
+            visit.text("Платёж закрыт, деньги не списаны: у лицевого счёта сменился плательщик."),
+        ),
         "replaced": (
             visit.text("Вместо этого платежа начат другой"),
             visit.text(

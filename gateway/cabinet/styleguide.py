@@ -198,6 +198,7 @@ def _outlooks(visit: Visit) -> list[Outlook]:
         {"state": "failed", "failure": "expired"},
         {"state": "failed", "failure": "given_back"},
         {"state": "failed", "failure": "replaced"},
+        {"state": "failed", "failure": "account_closed"},
     ]
     return [outlook_of(visit, payment | state) for state in states]
 

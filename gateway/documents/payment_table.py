@@ -27,6 +27,7 @@ def state_name(payment: Mapping[str, Any], language: str) -> str:
         "expired": text("Время вышло"),
         "given_back": text("Возвращён"),
         "replaced": text("Заменён другим"),
+        "account_closed": text("Счёт закрыт"),
     }
     of_states = {
         "created": text("Не начат"),

@@ -27,6 +27,11 @@ IDENTITY = {
         "en": "This code was tried too often. Have it sent again and enter the code from the new "
         "letter.",
     },
+    "registration_attempts_used_up": {
+        "ru": "Для этой регистрации введено слишком много неверных кодов. Начните регистрацию "
+        "сначала.",
+        "en": "Too many wrong codes were entered for this registration. Start again.",
+    },
     "rules_not_accepted": {
         "ru": "Не поставлена галочка «Я согласен(на) с правилами предоставления доступа». "
         "Прочитайте правила и поставьте её.",

@@ -25,6 +25,11 @@ NOTICES = {
         "ru": "Пароль изменён. В следующий раз входите с новым паролем и никому его не сообщайте.",
         "en": "The password is changed. Use the new one from now on and never share it.",
     },
+    "person_erased": {
+        "ru": "Кабинет удалён, и с ним Ваши данные. Последнее письмо об этом отправлено на почту.",
+        "en": "The cabinet is erased, and your data with it. The last letter about it is on its "
+        "way.",
+    },
     "documents_accepted": {
         "ru": "Спасибо, новая редакция принята. Версия и время сохранены; прочитать её можно внизу "
         "любой страницы.",

@@ -28,6 +28,11 @@ PAYMENTS = {
         "ru": "Такого банка для оплаты здесь нет. Выберите другой или не указывайте его.",
         "en": "There is no such bank to pay through here. Choose another one, or name none.",
     },
+    "may_not_pay": {
+        "ru": "Этот лицевой счёт Вы можете только смотреть. Чтобы платить по нему, попросите "
+        "владельца изменить Ваш доступ.",
+        "en": "You may only look at this account. To pay it, ask its owner for another access.",
+    },
     "payment_open": {
         "ru": "По этим счетам уже открыт платёж, и банк его не закрывает. Завершите его или "
         "подождите, пока он закроется сам.",

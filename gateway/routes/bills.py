@@ -69,6 +69,6 @@ def _bill(call: Call, settings: Settings) -> dict[str, Any]:
     account, found = of_linked_account(
         call,
         call.path["number"],
-        lambda number: call.ask("ledger", "bill", number=number, period=call.path["period"]),
+        lambda key: call.ask("ledger", "bill", number=key, period=call.path["period"]),
     )
     return with_payees({**account, **found}, load_payees(settings.payees))

@@ -7,10 +7,11 @@ from typing import Any
 
 from gateway.cursors import decode_cursor, encode_cursor
 from gateway.operations import API, Call, Operation
-from gateway.ownership import of_linked_account, of_own_account
+from gateway.ownership import linked_accounts, numbered, of_linked_account, of_own_account
 from gateway.schemas import accounts as shapes
 from gateway.web import route
 from gateway.whole_statements import days_asked, entries_between, statements_of
+from shared.account_key import number_of
 from shared.config import Settings
 
 TAG = "Charges"
@@ -42,7 +43,7 @@ class ChargeRoutes:
         return of_own_account(
             call,
             call.path["number"],
-            lambda number: call.ask("ledger", "balance", number=number, as_of=as_of),
+            lambda key: call.ask("ledger", "balance", number=key, as_of=as_of),
         )
 
     @route(
@@ -66,7 +67,7 @@ class ChargeRoutes:
         return of_own_account(
             call,
             call.path["number"],
-            lambda number: call.ask("ledger", "penalty", number=number, on=on),
+            lambda key: call.ask("ledger", "penalty", number=key, on=on),
         )
 
     @route(
@@ -83,7 +84,7 @@ class ChargeRoutes:
         )
     )
     def months(self, call: Call) -> Any:
-        return of_own_account(call, call.path["number"], lambda number: _months(call, number))
+        return of_own_account(call, call.path["number"], lambda key: _months(call, key))
 
     @route(
         Operation(
@@ -103,10 +104,10 @@ class ChargeRoutes:
         )
     )
     def statement(self, call: Call) -> Any:
-        def read(number: str) -> dict[str, Any]:
+        def read(key: str) -> dict[str, Any]:
             if call.query["first_day"] or call.query["last_day"]:
-                return _statement_of_days(call, number, self.settings)
-            return _statement(call, number)
+                return _statement_of_days(call, key, self.settings)
+            return _statement(call, key)
 
         return of_own_account(call, call.path["number"], read)
 
@@ -127,12 +128,12 @@ class ChargeRoutes:
         first_day, last_day = days_asked(call, self.settings)
         wanted = call.query["account"]
         if wanted is None:
-            linked = call.ask("accounts", "linked", person_id=call.person_id)["accounts"]
-            numbers = [account["number"] for account in linked]
-            found = entries_between(call, numbers, first_day, last_day)
+            linked = linked_accounts(call)
+            keys = [account["account"] for account in linked]
+            found = numbered(entries_between(call, keys, first_day, last_day))
         else:
             account, found = of_linked_account(
-                call, wanted, lambda number: entries_between(call, [number], first_day, last_day)
+                call, wanted, lambda key: entries_between(call, [key], first_day, last_day)
             )
             linked = [account]
         return statements_of(linked, found, first_day, last_day)
@@ -150,16 +151,18 @@ class ChargeRoutes:
         )
     )
     def all_charges(self, call: Call) -> Any:
-        linked = call.ask("accounts", "linked", person_id=call.person_id)["accounts"]
+        linked = linked_accounts(call)
         if not linked:
             return {"accounts": []}
-        numbers = [account["number"] for account in linked]
-        found = call.ask(
-            "ledger", "charges_of_accounts", numbers=numbers, limit=call.query["limit"]
-        )
+        keys = [account["account"] for account in linked]
+        found = call.ask("ledger", "charges_of_accounts", numbers=keys, limit=call.query["limit"])
         return {
             "accounts": [
-                {**account, **page, "next": encode_cursor(_months_of(page["number"]), page["next"])}
+                {
+                    **account,
+                    **numbered(page),
+                    "next": encode_cursor(_months_of(page["number"]), page["next"]),
+                }
                 for account, page in zip(linked, found["accounts"], strict=True)
             ]
         }
@@ -172,25 +175,25 @@ def months_after(number: str, period: str) -> str:
     return str(encode_cursor(_months_of(number), following))
 
 
-def _statement(call: Call, number: str) -> dict[str, Any]:
-    subject = f"statement {number}"
+def _statement(call: Call, key: str) -> dict[str, Any]:
+    subject = f"statement {key}"
     page = call.ask(
         "ledger",
         "statement",
-        number=number,
+        number=key,
         after=decode_cursor(subject, "after", call.query["after"]),
         limit=call.query["limit"],
     )
     return {**page, "next": encode_cursor(subject, page["next"])}
 
 
-def _statement_of_days(call: Call, number: str, settings: Settings) -> dict[str, Any]:
+def _statement_of_days(call: Call, key: str, settings: Settings) -> dict[str, Any]:
     first_day, last_day = days_asked(call, settings)
-    subject = f"statement {number} {first_day} {last_day}"
+    subject = f"statement {key} {first_day} {last_day}"
     page = call.ask(
         "ledger",
         "statement_between",
-        number=number,
+        number=key,
         first_day=first_day.isoformat(),
         last_day=last_day.isoformat(),
         after=decode_cursor(subject, "after", call.query["after"]) or 0,
@@ -204,16 +207,17 @@ def _statement_of_days(call: Call, number: str, settings: Settings) -> dict[str,
     }
 
 
-def _months_of(number: str) -> str:
-    return f"months {number}"
+def _months_of(key: str) -> str:
+    # Pages know the number alone.
+    return f"months {number_of(key)}"
 
 
-def _months(call: Call, number: str) -> dict[str, Any]:
+def _months(call: Call, key: str) -> dict[str, Any]:
     page: dict[str, Any] = call.ask(
         "ledger",
         "charges",
-        number=number,
-        before=decode_cursor(_months_of(number), "before", call.query["before"]),
+        number=key,
+        before=decode_cursor(_months_of(key), "before", call.query["before"]),
         limit=call.query["limit"],
     )
-    return {**page, "next": encode_cursor(_months_of(number), page["next"])}
+    return {**page, "next": encode_cursor(_months_of(key), page["next"])}

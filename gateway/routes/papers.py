@@ -56,10 +56,10 @@ class PaperRoutes:
         account, found = of_linked_account(
             call,
             call.path["number"],
-            lambda number: call.ask(
+            lambda key: call.ask(
                 "ledger",
                 "reconciliation",
-                number=number,
+                number=key,
                 first_day=first_day.isoformat(),
                 last_day=last_day.isoformat(),
             ),
@@ -84,7 +84,7 @@ class PaperRoutes:
         )
     )
     def debt(self, call: Call) -> Any:
-        return of_own_account(call, call.path["number"], lambda number: _debt(call, number))
+        return of_own_account(call, call.path["number"], lambda key: _debt(call, key))
 
     @route(
         Operation(
@@ -104,9 +104,7 @@ class PaperRoutes:
         )
     )
     def certificate_file(self, call: Call) -> Response:
-        account, found = of_linked_account(
-            call, call.path["number"], lambda number: _debt(call, number)
-        )
+        account, found = of_linked_account(call, call.path["number"], lambda key: _debt(call, key))
         certifies_debt = call.query["kind"] == "debt"
         if found["owed"] and not certifies_debt:
             raise Refusal(409, "account_in_debt")
@@ -116,9 +114,9 @@ class PaperRoutes:
         return _paper(call, self.settings, "certificate", account, found, name)
 
 
-def _debt(call: Call, number: str) -> Any:
+def _debt(call: Call, key: str) -> Any:
     on = call.query["on"].isoformat() if call.query["on"] else None
-    return call.ask("ledger", "debt", number=number, on=on)
+    return call.ask("ledger", "debt", number=key, on=on)
 
 
 def _paper(

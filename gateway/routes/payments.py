@@ -22,6 +22,7 @@ from gateway.operations import (
     Link,
     Operation,
 )
+from gateway.ownership import linked_accounts, may_pay
 from gateway.problems import Refusal
 from gateway.schemas import payments as shapes
 from gateway.web import route
@@ -47,20 +48,21 @@ class PaymentRoutes:
             tag=TAG,
             summary="The amounts due, for the page «Платежи-Оплатить».",
             description="Debt and penalty of each account apart, less what is paid in advance; the "
-            "person may change both before paying. The penalty is that of today: when it is paid "
-            "today, nothing is left of it.",
+            "person may change both before paying those that are `payable`, which `total` counts. "
+            "The penalty is that of today: when it is paid today, nothing is left of it.",
             result=shapes.Due,
         )
     )
     def due(self, call: Call) -> Any:
-        linked = call.ask("accounts", "linked", person_id=call.person_id)["accounts"]
+        linked = linked_accounts(call)
         if not linked:
             return {"accounts": [], "total": 0}
-        numbers = [account["number"] for account in linked]
-        balances = call.ask("ledger", "balances", numbers=numbers)["balances"]
+        keys = [account["account"] for account in linked]
+        balances = call.ask("ledger", "balances", numbers=keys)["balances"]
         owed = {balance["number"]: balance for balance in balances}
-        lines = [_due_line(account, owed.get(account["number"])) for account in linked]
-        return {"accounts": lines, "total": sum(line["total"] for line in lines)}
+        lines = [_due_line(account, owed.get(account["account"])) for account in linked]
+        total = sum(line["total"] for line in lines if line["payable"])
+        return {"accounts": lines, "total": total}
 
     @route(
         Operation(
@@ -77,8 +79,14 @@ class PaymentRoutes:
             status=201,
             result=shapes.PaymentStarted,
             refusals={
+                403: ("may_not_pay",),
                 404: ("account_not_linked",),
-                409: ("payment_must_be_restarted", "payment_open", "too_many_open_payments"),
+                409: (
+                    "account_closed",
+                    "payment_must_be_restarted",
+                    "payment_open",
+                    "too_many_open_payments",
+                ),
                 422: (
                     "acquirer_unknown",
                     "amount_too_large",
@@ -217,11 +225,17 @@ class PaymentRoutes:
             ]
         )
         # One that was made to a wrong account is posted to another one since, perhaps not his own.
-        paid = {line["account"] for line in payment["lines"]}
+        paid = {line["key"]: line["account"] for line in payment["lines"]}
+
+        def own(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            return [
+                {**one, "account": paid[key]} for one in found if (key := one["account"]) in paid
+            ]
+
         return {
             "payment": payment,
-            "postings": [one for one in postings["postings"] if one["account"] in paid],
-            "proofs": [one for one in proofs["proofs"] if one["account"] in paid],
+            "postings": own(postings["postings"]),
+            "proofs": own(proofs["proofs"]),
         }
 
 
@@ -272,7 +286,7 @@ def _with_allocation(call: Call, payments: list[dict[str, Any]]) -> list[dict[st
     posted = {(one["payment_id"], one["account"]): one["allocation"] for one in found}
 
     def with_parts(payment_id: str, line: dict[str, Any]) -> dict[str, Any]:
-        parts = posted.get((payment_id, line["account"]))
+        parts = posted.get((payment_id, line["key"]))
         return line if parts is None else {**line, "allocation": parts}
 
     return [
@@ -295,6 +309,7 @@ def _due_line(account: dict[str, Any], balance: dict[str, Any] | None) -> dict[s
         penalty, accrued = balance["penalty_due"], balance["penalty"]
     return {
         "account": account["number"],
+        "payable": may_pay(account),
         "address": account["address"],
         "amount": amount,
         "penalty": penalty,

@@ -22,7 +22,8 @@ class RegistrationRoutes:
             summary="Start a registration; a verification code is sent to the e-mail.",
             description="The response is the same for an e-mail that is registered already: its "
             "owner alone learns of it, by letter. The letter with the code leaves within seconds; "
-            "the code is short-lived and can be tried a few times.",
+            "the code is short-lived and can be tried a few times. It has six digits, or twelve "
+            "while codes are being guessed.",
             access=Access.PUBLIC,
             idempotency=Idempotency.OPTIONAL,
             body=shapes.StartRegistration,
@@ -41,6 +42,7 @@ class RegistrationRoutes:
             },
             links=(
                 Link(to="confirm_registration", parameters={"registration_id": "registration_id"}),
+                Link(to="correct_email", parameters={"registration_id": "registration_id"}),
                 Link(to="resend_code", parameters={"registration_id": "registration_id"}),
             ),
         )
@@ -55,6 +57,44 @@ class RegistrationRoutes:
             ip=call.ip,
         )
         return {**started, "message": call.notice("registration_started")}
+
+    @route(
+        Operation(
+            method="PATCH",
+            path=f"{API}/registrations/<uuid:registration_id>",
+            tag=TAG,
+            summary="Correct a mistyped e-mail before the code; the code is sent there.",
+            description="A code that was sent to the earlier address is void. The response is the "
+            "same for an e-mail that is registered already.",
+            access=Access.PUBLIC,
+            idempotency=Idempotency.OPTIONAL,
+            body=shapes.CorrectEmail,
+            status=202,
+            result=shapes.RegistrationStarted,
+            refusals={
+                404: ("registration_not_found",),
+                409: ("registration_confirmed", "registration_expired"),
+                422: ("email_invalid",),
+                429: ("too_many_attempts",),
+            },
+            links=(
+                Link(to="confirm_registration", parameters={"registration_id": "registration_id"}),
+            ),
+        )
+    )
+    def correct_email(self, call: Call) -> Any:
+        registration_id = str(call.path["registration_id"])
+        call.command(
+            "identity",
+            "correct_email",
+            registration_id=registration_id,
+            email=call.body["email"],
+            ip=call.ip,
+        )
+        return {
+            "registration_id": registration_id,
+            "message": call.notice("registration_started"),
+        }
 
     @route(
         Operation(
@@ -79,7 +119,7 @@ class RegistrationRoutes:
     )
     def resend_code(self, call: Call) -> Any:
         registration_id = str(call.path["registration_id"])
-        call.command("identity", "resend_code", registration_id=registration_id)
+        call.command("identity", "resend_code", registration_id=registration_id, ip=call.ip)
         return {
             "registration_id": registration_id,
             "message": call.notice("registration_started"),
@@ -100,7 +140,7 @@ class RegistrationRoutes:
             status=201,
             result=shapes.RegistrationConfirmed,
             refusals={
-                403: ("code_attempts_used_up",),
+                403: ("code_attempts_used_up", "registration_attempts_used_up"),
                 404: ("registration_not_found",),
                 409: (
                     "already_registered",

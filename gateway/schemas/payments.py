@@ -34,6 +34,10 @@ class DueLine(Result):
     """One line of the prefilled page «Платежи-Оплатить» (S20)."""
 
     account = output_text("The personal account.", "0001234")
+    payable = fields.Boolean(
+        required=True,
+        metadata=described("Whether the person may pay it: it is open, and not only read.", True),
+    )
     address = output_text(
         "The address; null if erased.", "г. Рязань, ул. Ленина, д. 5", allow_none=True
     )

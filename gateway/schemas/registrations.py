@@ -104,6 +104,12 @@ class StartRegistration(Shape):
             raise ValidationError("field_unknown", "organisation")
 
 
+class CorrectEmail(Shape):
+    """The right address of a registration."""
+
+    email = email_address("The address for the verification code.")
+
+
 class RegistrationStarted(Result):
     """The started registration; the response is the same for a known e-mail."""
 

@@ -40,6 +40,10 @@ class Attempts:
         row = self._cursor.fetchone()
         return (0, 0) if row is None else _state(row, limit, now)
 
+    def forget_person(self, person_id: UUID) -> None:
+        """Delete the counters of a person."""
+        self._cursor.execute("DELETE FROM attempts WHERE subject = %s", (person_id,))
+
     def forget(self, before: datetime) -> int:
         """Delete the counters whose window opened before an instant; return how many."""
         # Locked rows are skipped, so that this is never part of a deadlock.
@@ -113,6 +117,19 @@ class AttemptsLog:
             }
             for row in self._cursor
         ]
+
+    def of_person(self, person_id: UUID) -> list[dict[str, Any]]:
+        """Return all attempts of a person, the newest first."""
+        self._cursor.execute(
+            "SELECT at, number, purpose, outcome FROM attempts_log WHERE person_id = %s"
+            " ORDER BY id DESC",
+            (person_id,),
+        )
+        return [{**row, "at": row["at"].isoformat()} for row in self._cursor]
+
+    def forget_person(self, person_id: UUID) -> None:
+        """Delete the attempts of a person."""
+        self._cursor.execute("DELETE FROM attempts_log WHERE person_id = %s", (person_id,))
 
     def forget(self, before: datetime) -> int:
         """Delete what is older than an instant; return how many."""

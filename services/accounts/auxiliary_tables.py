@@ -13,8 +13,15 @@ from services.accounts.contract_loading import BeginImport, FinishImport
 class Imports:
     """The journal of registry imports: who loaded which file, why, and with what outcome."""
 
+    PATIENCE = "60s"
+    """How long a batch waits for the lock of the log, which another batch may hold."""
+
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
+
+    def be_patient(self) -> None:
+        """Let this transaction wait longer for the log than that of a person."""
+        self._cursor.execute(f"SET LOCAL lock_timeout = '{self.PATIENCE}'")
 
     def begin(self, command: BeginImport, now: datetime) -> None:
         self._cursor.execute(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,9 +32,13 @@ from services.terminal import (
     show,
 )
 from shared.config import ConfigurationError
-from shared.errors import ServiceError, ValidationFailed
+from shared.errors import Conflict, ServiceError, ValidationFailed
+from shared.eventstore.postgres import PostgresStore
 from shared.money import format_roubles, parse_roubles
 from shared.tablefiles import ControlTotals, quarantine_path
+
+THREADS = 2
+"""Batches that are decided and written at the same time: more would wait for each other."""
 
 _CALLED = {"opened": "new holders", "bills": "new bills"}
 """What the table calls an outcome."""
@@ -78,13 +84,13 @@ def import_contracts(
     try:
         source = open_contract_file(file)
         refused_rows = quarantine or quarantine_path(file)
-        with opened_store("accounts", writes=True) as store:
+        with opened_store("accounts", writes=True, statement_timeout_ms=0) as store, _alone(store):
             seal = ProofSeal(store.hash_key(KEY_PURPOSE))
             found = survey(source, refused_rows, err, store.clock.today())
             summary = _summary(source, found, dry_run, refused_rows)
             summary["differences"] = found.differences(ControlTotals(rows=rows, total=total))
             if not summary["differences"]:
-                job = ContractImport(store, source, seal, found, err)
+                job = ContractImport(store, source, seal, found, err, threads=THREADS)
                 summary |= job.plan() if by is None else job.run(*by)
                 summary |= _refusals(found, refused_rows)
     except ValidationFailed as error:
@@ -92,10 +98,34 @@ def import_contracts(
         raise refused(f"{outcome}: {error.message}") from error
     except (ConfigurationError, OSError) as error:
         raise refused(f"Not imported: {error}") from error
+    except Conflict as error:
+        raise refused(f"Not imported: {error.message}") from error
     except ServiceError as error:
         raise refused(f"Stopped; run the same import again. {error.message}") from error
     _show(summary, json)
     raise typer.Exit(DIFFERENCE if summary["differences"] or found.refused else DONE)
+
+
+@contextmanager
+def _alone(store: PostgresStore) -> Iterator[None]:
+    """Keep other processes from importing a registry; the lock ends with its connection.
+
+    Raises Conflict ``import_under_way``.
+    """
+    with store.pool.connection() as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        try:
+            cursor.execute(
+                "SELECT pg_try_advisory_lock(hashtextextended('accounts.import', 0)) AS taken"
+            )
+            if not cursor.fetchone()["taken"]:
+                raise Conflict(
+                    "import_under_way", "Another registry is being imported right now; wait for it."
+                )
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock_all()")
+            connection.autocommit = False
 
 
 def _summary(

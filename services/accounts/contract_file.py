@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -10,33 +10,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from services.accounts.contract_loading import ContractRow
-from services.accounts.contract_row import RowRefused, read_row
+from services.accounts.contract_row import COLUMNS, RowRefused, read_row
 from shared.money import Kopecks
-from shared.tablefiles import CUT, FileKind, Line, SeenNames, TableFile, open_table
+from shared.tablefiles import CUT, Fields, FileKind, Line, SeenNames, TableFile, open_table
 
 CONTRACTS = FileKind(
     name="contracts",
-    required=("number", "holder", "address", "payer_kind"),
-    optional=(
-        "residents",
-        "total_area",
-        "living_area",
-        "heated_area",
-        "els",
-        "services",
-        "payee",
-        "state",
-        "since",
-        "closed_on",
-        "effective_on",
-        "holder_change",
-        "bill_total",
-        "period",
-        "control_code",
-        # For people who read the file: the bill, and what links its account. They are not loaded.
-        "bill_number",
-        "proof",
-    ),
+    required=COLUMNS[:4],
+    # For people who read the file: the bill, and what links its account. They are not loaded.
+    optional=(*COLUMNS[4:], "bill_number", "proof"),
 )
 
 ContractFile: TypeAlias = TableFile[FileKind]
@@ -71,23 +53,41 @@ def open_contract_file(path: Path) -> ContractFile:
 def checked_rows(source: ContractFile, today: date) -> Iterator[Accepted | Refused]:
     """Yield every row in order, checked; memory does not grow with the file."""
     with closing(SeenNames()) as seen:
-        for number, start, end, raw, fields, flaw in source.rows(source.start, source.row):
-            if not raw.strip(_EMPTY_CELLS):
-                continue
-            line = (number, start, end, raw, flaw)
+        for line, fields in _lines(source):
+            flaw = line[-1]
             if flaw and not (flaw == CUT and fields):
                 yield Refused(line, flaw)
                 continue
-            named = dict(zip(CONTRACTS.columns, fields, strict=True))
             try:
-                row, total = read_row(named, today)
+                row, total = read_row(fields, today)
             except RowRefused as refusal:
                 yield Refused(line, str(refusal), refusal.total)
                 continue
-            if repeated := _repeated(seen, row, number):
+            if repeated := _repeated(seen, row, line[0]):
                 yield Refused(line, repeated, total)
             else:
                 yield Accepted(row, line, total)
+
+
+def accepted_rows(source: ContractFile, refused: Iterable[int], today: date) -> Iterator[Accepted]:
+    """Yield the rows that `checked_rows` has accepted; ``refused`` are the numbers of the others.
+
+    The file must be as it was then.
+    """
+    left_out = iter(refused)
+    skipped = next(left_out, 0)
+    for line, fields in _lines(source):
+        if line[0] == skipped:
+            skipped = next(left_out, 0)
+        else:
+            row, total = read_row(fields, today)
+            yield Accepted(row, line, total)
+
+
+def _lines(source: ContractFile) -> Iterator[tuple[Line, Fields]]:
+    for number, start, end, raw, fields, flaw in source.rows(source.start, source.row):
+        if raw.strip(_EMPTY_CELLS):
+            yield (number, start, end, raw, flaw), fields
 
 
 def _repeated(seen: SeenNames, row: ContractRow, number: int) -> str:

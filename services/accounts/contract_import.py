@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from services.accounts.contract_file import Accepted, ContractFile, Refused, checked_rows
+from services.accounts.contract_file import (
+    Accepted,
+    ContractFile,
+    Refused,
+    accepted_rows,
+    checked_rows,
+)
 from services.accounts.contract_loading import (
     OUTCOMES,
     BeginImport,
@@ -34,17 +46,26 @@ BATCH = 5_000
 """Rows of one transaction."""
 SHOWN_EVERY = 1_000
 """Rows after which the progress of the check is shown."""
+QUICK_TURN = 0.0005
+"""Seconds after which a thread yields to another."""
+
+Work: TypeAlias = Callable[[int, LoadContracts], Loaded]
+"""(number of the batch, its rows) -> what has come of them."""
 
 
 @dataclass
 class Survey:
-    """The result of the first pass: all rows, the refused ones, and the sum of the bills."""
+    """The result of the first pass: all rows, the refused ones, and the sum of the bills.
+
+    ``refused_rows`` are the numbers of the rows that the first pass has refused.
+    """
 
     quarantine: QuarantineFile
     quarantined: int = 0
     rows: int = 0
     refused: int = 0
     total: Kopecks = 0
+    refused_rows: array[int] = field(default_factory=lambda: array("q"))
 
     def differences(self, expected: ControlTotals) -> list[str]:
         """Return a sentence for each control total that differs from the file."""
@@ -78,6 +99,7 @@ def survey(source: ContractFile, quarantine: Path, screen: Console, today: date)
                 if found.rows % SHOWN_EVERY == 0:
                     progress.update(task, completed=found.rows)
                 if isinstance(row, Refused):
+                    found.refused_rows.append(row.line[0])
                     yield row.line, row.reason
 
         found.put(refused())
@@ -86,16 +108,26 @@ def survey(source: ContractFile, quarantine: Path, screen: Console, today: date)
 
 
 class ContractImport:
-    """The second pass: the accepted rows, batch by batch."""
+    """The second pass: the accepted rows, batch by batch.
+
+    While some batches are being decided and written by ``threads``, the next ones are read.
+    """
 
     def __init__(
-        self, store: Store, source: ContractFile, seal: ProofSeal, found: Survey, screen: Console
+        self,
+        store: Store,
+        source: ContractFile,
+        seal: ProofSeal,
+        found: Survey,
+        screen: Console,
+        threads: int = 1,
     ) -> None:
         self._store = store
         self._source = source
         self._loading = ContractLoading(seal)
         self._found = found
         self._screen = screen
+        self._threads = threads
 
     def plan(self) -> dict[str, Any]:
         """Return the counts that `run` would return, and write nothing but the quarantine."""
@@ -137,30 +169,75 @@ class ContractImport:
         with bind(command_id=command_id):
             return self._store.transact(self._loading.load, rows)
 
-    def _each_batch(
-        self, title: str, work: Callable[[int, LoadContracts], Loaded]
-    ) -> dict[str, int]:
-        outcome = dict.fromkeys(OUTCOMES, 0)
-        rows = checked_rows(self._source, self._store.clock.today())
-        accepted = (row for row in rows if isinstance(row, Accepted))
-        with _progress(self._screen) as progress:
+    def _each_batch(self, title: str, work: Work) -> dict[str, int]:
+        outcome = _Outcome()
+        today = self._store.clock.today()
+        accepted = accepted_rows(self._source, self._found.refused_rows, today)
+        with _progress(self._screen) as progress, _quick_turns():
             task = progress.add_task(title, total=self._found.rows - self._found.refused)
-            for index, batch in enumerate(_batches(accepted)):
-                self._source.check_unchanged()
-                loaded = work(index, LoadContracts(rows=tuple(one.row for one in batch)))
-                for key, count in loaded.counts.items():
-                    outcome[key] += count
-                self._found.put(
-                    (batch[place].line, reason) for place, reason in loaded.refused.items()
-                )
-                progress.advance(task, len(batch))
-        return outcome
+            with ThreadPoolExecutor(self._threads, "import") as pool:
+                for index, batch in enumerate(_batches(accepted)):
+                    self._source.check_unchanged()
+                    rows_of_batch = LoadContracts(rows=tuple(one.row for one in batch))
+                    run = copy_context().run
+                    outcome.ahead.append((batch, pool.submit(run, work, index, rows_of_batch)))
+                    while len(outcome.ahead) > self._threads:
+                        progress.advance(task, outcome.take())
+                while outcome.ahead:
+                    progress.advance(task, outcome.take())
+        self._once_more(outcome, work)
+        return outcome.counts
+
+    def _once_more(self, outcome: _Outcome, work: Work) -> None:
+        """Load the refused rows again: another row may have freed in the meantime what they need.
+
+        What is refused again goes to the quarantine file.
+        """
+        for index, batch in enumerate(_batches(iter(outcome.refused)), start=outcome.batches):
+            loaded = work(index, LoadContracts(rows=tuple(one.row for one in batch)))
+            outcome.add(loaded)
+            self._found.put((batch[place].line, why) for place, why in loaded.refused.items())
+
+
+class _Outcome:
+    """What has come of the batches so far, and those that are being worked on."""
+
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(OUTCOMES, 0)
+        self.refused: list[Accepted] = []
+        self.ahead = deque[tuple[list[Accepted], Future[Loaded]]]()
+        self.batches = 0
+
+    def take(self) -> int:
+        """Wait for the earliest batch, and return how many rows it has."""
+        batch, working = self.ahead.popleft()
+        loaded = working.result()
+        self.add(loaded)
+        self.refused += [batch[place] for place in loaded.refused]
+        self.batches += 1
+        return len(batch)
+
+    def add(self, loaded: Loaded) -> None:
+        """Add the counts of some rows."""
+        for key, count in loaded.counts.items():
+            self.counts[key] += count
 
 
 def _batches(rows: Iterable[Accepted]) -> Iterator[list[Accepted]]:
     stream = iter(rows)
     while batch := list(islice(stream, BATCH)):
         yield batch
+
+
+@contextmanager
+def _quick_turns() -> Iterator[None]:
+    """Switch between threads quickly: one that waits for the database needs Python only briefly."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(QUICK_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _progress(screen: Console) -> Progress:

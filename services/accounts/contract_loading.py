@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
@@ -19,8 +19,10 @@ from shared.eventstore import Session
 from shared.money import Kopecks
 
 
-class ContractRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class ContractRow(msgspec.Struct, frozen=True, gc=False):
     """One checked row of a registry; holder, address and control code in clear.
+
+    The fields have the order of the columns of a file.
 
     ``since`` is the first day of a tenure that the row opens, else ``effective_on``, else today;
     the latter is also the day from which an amendment holds. ``is_correction`` is true where
@@ -47,6 +49,11 @@ class ContractRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bill_total: Kopecks = 0
     period: str | None = None
     control_code: str | None = None
+
+    @property
+    def has_days(self) -> bool:
+        """Whether the row names any day."""
+        return not (self.since is self.closed_on is self.effective_on is None)
 
 
 class LoadContracts(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,17 +113,19 @@ class _Known:
 
     @property
     def has_holder(self) -> bool:
-        """Whether the tenure's holder is the row's. One that was erased is another one."""
+        """Whether the tenure's holder is the row's; nobody can tell of one that was erased."""
         return self.holder is not None and is_same_holder(self.holder, self.row.holder)
 
     @property
     def opens(self) -> bool:
-        """Whether the row opens a tenure."""
+        """Whether the row opens a tenure; one whose holder was erased is followed by another."""
         row, tenure = self.row, self.tenure
         if tenure is None:
             return True
         if row.state == "closed":
             return False
+        if self.holder is None:
+            return True
         reopens = row.state == "open" and tenure.state == "closed"
         return reopens or not (self.has_holder or row.is_correction)
 
@@ -135,6 +144,7 @@ class ContractLoading:
 
     def load(self, session: Session, command: LoadContracts) -> Loaded:
         """Register what is new, open, close and amend what differs; the rest leaves no event."""
+        session.read.imports.be_patient()
         known = _known(session, command.rows)
         session.vault.new_keys([one.subject for one in known if one.opens])
         loaded, proofs = Loaded(), _ProofChanges(session, command.rows, self._seal)
@@ -228,7 +238,8 @@ def _decide(known: _Known, contract: Contract, today: date, seal: Seal) -> str:
             contract.close(row.closed_on or today)
         return "registered"
     if known.opens:
-        contract.open_next_tenure(_details(known, contract, seal), row.since or on)
+        details = _details(known, contract, seal)
+        contract.open_next_tenure(details, row.since or row.effective_on or _next(contract, today))
         return "opened"
     # It validates the day before anything is changed.
     closed = closes and contract.close(row.closed_on or today)
@@ -236,6 +247,12 @@ def _decide(known: _Known, contract: Contract, today: date, seal: Seal) -> str:
     if known.has_holder or row.is_correction:
         amended = contract.amend(_details(known, contract, seal), on)
     return "closed" if closed else "amended" if amended else "unchanged"
+
+
+def _next(contract: Contract, today: date) -> date:
+    """Return today, or the day after a tenure that ends today."""
+    until = contract.until
+    return today if until is None or until < today else until + timedelta(days=1)
 
 
 def _details(known: _Known, contract: Contract, seal: Seal) -> ContractDetails:

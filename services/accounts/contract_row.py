@@ -7,16 +7,19 @@ reasons are shown on screens.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from services.accounts.contract_loading import ContractRow
 from services.accounts.proof import significant_code
 from shared.account_spelling import clean_number
 from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks, parse_roubles
+
+T = TypeVar("T")
 
 MAX_RESIDENTS = 999
 MAX_SERVICES = 50
@@ -39,39 +42,41 @@ class RowRefused(Exception):  # noqa: N818 - a refusal, named as people say it
         self.total = total
 
 
-def read_row(fields: Mapping[str, str], today: date) -> tuple[ContractRow, Kopecks]:
-    """Return the row and its bill's total in kopecks (0: none). Raises RowRefused."""
-    texts = {name: text.strip() for name, text in fields.items()}
+def read_row(fields: Sequence[str], today: date) -> tuple[ContractRow, Kopecks]:
+    """Return the row and its bill's total in kopecks (0: none). Raises RowRefused.
+
+    The fields are those of `COLUMNS`, in their order; more are not looked at.
+    """
     reasons: list[str] = []
-    read: dict[str, Any] = {}
-    for name, parse in _PARSERS.items():
-        text = texts.get(name, "")
-        if not text and name in _DEFAULTS:
-            read[name] = _DEFAULTS[name]
+    values: list[Any] = []
+    for field, (name, parse, default) in zip(fields, _READING, strict=False):
+        text = field.strip()
+        if not text and default is not _NEEDED:
+            values.append(default)
             continue
         try:
-            read[name] = parse(text)
+            values.append(parse(text))
         except ValueError as error:
+            values.append(default)
             reasons.append(f"{name}: {error}")
-    total: Kopecks = read.pop("bill_total", 0)
-    if not reasons:
-        reasons += _contradictions(read, today)
+    row = ContractRow(*values)
+    if not reasons and row.has_days:
+        reasons += _contradictions(row, today)
     if reasons:
-        raise RowRefused("; ".join(reasons), total)
-    read.pop("bill_number")
-    is_correction = read.pop("holder_change")
-    return ContractRow(bill_total=total, is_correction=is_correction, **read), total
+        raise RowRefused("; ".join(reasons), row.bill_total)
+    return row, row.bill_total
 
 
-def _contradictions(read: Mapping[str, Any], today: date) -> Iterator[str]:
-    for name in ("effective_on", "since", "closed_on"):
-        day = read[name]
+def _contradictions(row: ContractRow, today: date) -> Iterator[str]:
+    for name in ("since", "closed_on", "effective_on"):
+        day = getattr(row, name)
         if day is not None and not FIRST_DAY <= day <= today:
             yield f"{name}: must be a day from {FIRST_DAY} to today"
-    closed_on, since = read["closed_on"], read["since"]
-    if closed_on is not None and read["state"] != "closed":
+    if row.closed_on is None:
+        return
+    if row.state != "closed":
         yield "closed_on: only a contract whose state is closed has one"
-    if closed_on is not None and since is not None and closed_on < since:
+    if row.since is not None and row.closed_on < row.since:
         yield "closed_on: is before since"
 
 
@@ -86,7 +91,7 @@ def _text(longest: int) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not 1 <= len(text) <= longest:
             raise ValueError(f"must have 1 to {longest} characters")
-        if _CONTROL.search(text):
+        if not text.isprintable() and _CONTROL.search(text):
             raise ValueError("must be one line without control characters")
         return text
 
@@ -164,35 +169,37 @@ def _holder_change(text: str) -> bool:
     return True
 
 
-_PARSERS: Mapping[str, Callable[[str], Any]] = {
-    "number": _number,
-    "holder": _text(300),
-    "address": _text(500),
-    "payer_kind": _payer_kind,
-    "residents": _residents,
-    "total_area": _area,
-    "living_area": _area,
-    "heated_area": _area,
-    "els": _els,
-    "services": _services,
-    "payee": _text(64),
-    "state": _state,
-    "since": _day,
-    "closed_on": _day,
-    "effective_on": _day,
-    "holder_change": _holder_change,
-    "bill_number": _text(64),
-    "bill_total": _total,
-    "period": _period,
-    "control_code": _code,
-}
-"""Column -> how its text is read; each raises ValueError with what it must be."""
+def _repeating(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Read a column whose texts are few: each is read once."""
+    return lru_cache(maxsize=4_096)(parse)
 
-_REQUIRED = {"number", "holder", "address", "payer_kind"}
-_DEFAULTS: Mapping[str, Any] = {
-    **dict.fromkeys(_PARSERS.keys() - _REQUIRED),
-    "services": (),
-    "holder_change": False,
-    "bill_total": 0,
-}
-"""Column -> what an empty cell stands for; the required ones may not be empty."""
+
+_NEEDED = object()
+"""In place of a default: an empty cell is read like any other, and refused."""
+
+_READING: tuple[tuple[str, Callable[[str], Any], Any], ...] = (
+    ("number", _number, _NEEDED),
+    ("holder", _text(300), _NEEDED),
+    ("address", _text(500), _NEEDED),
+    ("payer_kind", _repeating(_payer_kind), _NEEDED),
+    ("residents", _repeating(_residents), None),
+    ("total_area", _repeating(_area), None),
+    ("living_area", _repeating(_area), None),
+    ("heated_area", _repeating(_area), None),
+    ("els", _els, None),
+    ("services", _repeating(_services), ()),
+    ("payee", _repeating(_text(64)), None),
+    ("state", _repeating(_state), None),
+    ("since", _repeating(_day), None),
+    ("closed_on", _repeating(_day), None),
+    ("effective_on", _repeating(_day), None),
+    ("holder_change", _holder_change, False),
+    ("bill_total", _total, 0),
+    ("period", _repeating(_period), None),
+    ("control_code", _code, None),
+)
+"""(column, how its text is read, what an empty cell stands for), in the order of ContractRow.
+
+Each function raises ValueError with what the text must be.
+"""
+COLUMNS = tuple(name for name, _, _ in _READING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
@@ -19,12 +20,17 @@ from shared.ids import NAMESPACE, derived_id
 ClosingReason = Literal["holder_changed", "contract_closed"]
 """Why a tenure ended: the next one followed, or the contract was closed."""
 
+_IDS_KEPT = 16_384
+"""More than a batch of an import has, where each id is needed several times."""
 
+
+@lru_cache(maxsize=_IDS_KEPT)
 def contract_id(number: str) -> UUID:
     """Return the id of the contract's stream."""
     return derived_id(NAMESPACE, "account", number)
 
 
+@lru_cache(maxsize=_IDS_KEPT)
 def tenure_id(number: str, tenure: int) -> UUID:
     """Return the id under which the vault seals the data of a tenure.
 

@@ -52,7 +52,7 @@ class ProofSeal:
     """Turns facts of a bill into digests."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._keyed = hmac.new(key, digestmod="sha256")
 
     def of_bill(
         self,
@@ -91,7 +91,9 @@ class ProofSeal:
         if value is None:
             return None
         text = "\x1f".join((account, fact, value))
-        return hmac.new(self._key, text.encode(), "sha256").hexdigest()
+        digest = self._keyed.copy()  # half the time of a new one, a million times in a registry
+        digest.update(text.encode())
+        return digest.hexdigest()
 
 
 def significant_code(text: str) -> str:

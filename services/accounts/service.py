@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 from uuid import UUID
 
-from services.accounts import application, invitation_token, linking, schemas, sharing
+from services.accounts import application, erasure, invitation_token, linking, schemas, sharing
 from services.accounts import staff_access as staff_cases
 from services.accounts.cabinet import GuestRole, Role
 from services.accounts.limiting import Trier
@@ -64,6 +64,14 @@ class AccountsService:
                 "The number and the fact do not belong together; check both against the last bill.",
             )
         return {"number": result["number"], "rate_limit": result.get("rate_limit")}
+
+    @rpc(schemas.Linked, callers=("identity",))
+    def held_about(self, person_id: UUID) -> dict[str, Any]:
+        """Return all that accounts hold about a person; see `erasure.held_about`."""
+        held: dict[str, Any] = self.store.query(
+            lambda session: erasure.held_about(session, person_id)
+        )
+        return held
 
     @rpc(schemas.Prove, callers=("identity",))
     def prove(self, person_id: UUID, number: str, proof: str, ip: IP) -> dict[str, Any]:

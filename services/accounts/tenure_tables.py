@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import psycopg
@@ -81,9 +82,9 @@ class Tenures:
         """Return the numbers of the open tenures that have these ЕЛС."""
         numbers: dict[str, list[str]] = {}
         self._cursor.execute(
-            "SELECT els, number FROM tenures WHERE els = ANY(%s) AND until IS NULL"
-            " ORDER BY els, number",
-            (list(els),),
+            "SELECT els, number FROM tenures WHERE els = ANY(string_to_array(%s, E'\\n'))"
+            " AND until IS NULL ORDER BY els, number",
+            ("\n".join(els),),
         )
         for row in self._cursor:
             numbers.setdefault(row["els"], []).append(row["number"])
@@ -199,7 +200,6 @@ def _details(*values: Any) -> ContractDetails:
 def _line(tenure: Tenure) -> str:
     """Return a row in the text format of COPY; only texts of the registry need escapes."""
     details = tenure.details
-    services = ",".join(map(_element, details.services))
     values = (
         tenure.number,
         str(tenure.tenure),
@@ -214,7 +214,7 @@ def _line(tenure: Tenure) -> str:
         _text(details.living_area),
         _text(details.heated_area),
         _text(details.els),
-        f"{{{services}}}",
+        _array(details.services),
         _text(details.payee and details.payee.translate(_ESCAPED)),
     )
     return "\t".join(values) + "\n"
@@ -224,9 +224,12 @@ def _text(value: object) -> str:
     return _NULL if value is None else str(value)
 
 
-def _element(text: str) -> str:
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{quoted}"'.translate(_ESCAPED)
+@lru_cache(maxsize=1_024)
+def _array(texts: tuple[str, ...]) -> str:
+    # Nearly all contracts have one of few sets of services.
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    array = ",".join(f'"{text}"' for text in quoted)
+    return f"{{{array}}}".translate(_ESCAPED)
 
 
 def _proof_line(proof: KeptProof, kept_at: str) -> str:

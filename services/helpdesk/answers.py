@@ -6,6 +6,7 @@ from typing import Any
 
 from services.helpdesk.departments import Directory
 from services.helpdesk.views import QuestionView
+from shared.account_key import number_of
 
 
 def question_summary(view: QuestionView, directory: Directory) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def question_summary(view: QuestionView, directory: Directory) -> dict[str, Any]
         "department": view.department,
         "department_title": department.ru,
         "department_title_en": department.en,
-        "account": view.account,
+        "account": view.account and number_of(view.account),
         "state": view.state,
         "asked_at": view.asked_at,
         "last_message_at": view.last_message_at,
@@ -42,7 +43,7 @@ def letter_facts(
         "department_email": directory.department_email(view.department),
         "department_title": directory.department_title(view.department).ru,
         "topic_title": directory.topic_title(view.topic).ru,
-        "account": view.account,
+        "account": view.account and number_of(view.account),
         "text": messages[0]["text"],
         "answer": answers[-1] if answers else None,
     }

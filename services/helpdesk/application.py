@@ -13,7 +13,7 @@ import msgspec
 from services.helpdesk.departments import Directory
 from services.helpdesk.domain import MAX_TEXT, Question
 from services.helpdesk.views import QuestionView
-from shared.errors import Forbidden, NotFound, ValidationFailed
+from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.ids import new_id
 
@@ -24,7 +24,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class AskQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """``account`` is a linked account of the person, or None."""
+    """``account`` is the key of a linked account of the person, or None."""
 
     person_id: UUID
     topic: str
@@ -105,7 +105,7 @@ class QuestionUseCases:
         """
         text = clean_text(command.text)
         question = session.load(Question, command.question_id)
-        if question.person_id != command.person_id:
+        if question.person_id != command.person_id or question.erased:
             raise not_found()
         self._check_limits(session, command.person_id, asking=False)
         question.add_message(session.vault.seal(question.id, text, "text"))
@@ -157,6 +157,34 @@ def close_question(session: Session, command: CloseQuestion) -> dict[str, Any]:
     question = _existing(session, command.question_id)
     question.close(session.vault.seal(question.id, command.reason, "reason"))
     return {"question_id": str(question.id), "state": question.state}
+
+
+def erase_questions(session: Session, person_id: UUID) -> int:
+    """Erase every question of a person; return how many there were."""
+    ids: list[UUID] = session.read.question_ids_of(person_id)
+    for question_id in ids:
+        session.load(Question, question_id).erase()
+        session.vault.destroy(question_id)
+    return len(ids)
+
+
+def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
+    """Return {questions: [{number, topic, account, state, asked_at, messages}]} of a person."""
+    views = [session.read.question(one) for one in session.read.question_ids_of(person_id)]
+    session.vault.fetch_keys([view.question_id for view in views])
+    return {
+        "questions": [
+            {
+                "number": view.number,
+                "topic": view.topic,
+                "account": view.account,
+                "state": view.state,
+                "asked_at": view.asked_at,
+                "messages": messages_of(session, view.question_id),
+            }
+            for view in views
+        ]
+    }
 
 
 def question_of(session: Session, question_id: UUID, person_id: UUID | None = None) -> QuestionView:
@@ -239,4 +267,8 @@ def _existing(session: Session, question_id: UUID) -> Question:
     question = session.load(Question, question_id)
     if question.version == 0:
         raise not_found()
+    if question.erased:
+        raise Conflict(
+            "question_erased", "The person who asked was erased, and the question with that."
+        )
     return question

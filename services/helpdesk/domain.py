@@ -64,7 +64,20 @@ class QuestionClosed(Event, frozen=True, kw_only=True):
     reason: str
 
 
-EVENTS = EventTypes(QuestionAsked, QuestionRouted, MessageAdded, QuestionAnswered, QuestionClosed)
+class QuestionErased(Event, frozen=True, kw_only=True):
+    """The person was erased: the question's key is destroyed, and with it every text."""
+
+    topic: ClassVar[str] = "helpdesk.question_erased.v1"
+
+
+EVENTS = EventTypes(
+    QuestionAsked,
+    QuestionRouted,
+    MessageAdded,
+    QuestionAnswered,
+    QuestionClosed,
+    QuestionErased,
+)
 
 
 class Question(Aggregate):
@@ -75,6 +88,7 @@ class Question(Aggregate):
         self.person_id: UUID | None = None
         self.department = ""
         self.state: State = "open"
+        self.erased = False
 
     def apply(self, event: Any) -> None:
         match event:
@@ -89,6 +103,14 @@ class Question(Aggregate):
                 self.state = "answered"
             case QuestionClosed():
                 self.state = "closed"
+            case QuestionErased():
+                self.state = "closed"
+                self.erased = True
+
+    def erase(self) -> None:
+        """Erase the question; one that is erased stays so. The caller destroys the key."""
+        if not self.erased:
+            self.trigger(QuestionErased())
 
     def ask(
         self,

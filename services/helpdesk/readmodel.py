@@ -15,6 +15,7 @@ from services.helpdesk.domain import (
     QuestionAnswered,
     QuestionAsked,
     QuestionClosed,
+    QuestionErased,
     QuestionRouted,
 )
 from services.helpdesk.views import MessageView, QuestionView
@@ -43,7 +44,7 @@ class ReadModel:
                 case QuestionAnswered(text=text):
                     self._add_message(record, "staff", text)
                     self._set_state(record, "answered")
-                case QuestionClosed():
+                case QuestionClosed() | QuestionErased():
                     self._set_state(record, "closed")
                 case QuestionRouted(department=department):
                     self._cursor.execute(
@@ -72,6 +73,13 @@ class ReadModel:
         self._cursor.execute("SELECT question_id FROM questions WHERE number = %s", (number,))
         row = self._cursor.fetchone()
         return None if row is None else row["question_id"]
+
+    def question_ids_of(self, person_id: UUID) -> list[UUID]:
+        """Return the ids of all questions of a person, the oldest first."""
+        self._cursor.execute(
+            "SELECT question_id FROM questions WHERE person_id = %s ORDER BY number", (person_id,)
+        )
+        return [row["question_id"] for row in self._cursor]
 
     def questions_of(self, person_id: UUID, limit: int) -> list[QuestionView]:
         """Return a person's questions, those with the latest message first."""

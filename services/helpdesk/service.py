@@ -82,6 +82,14 @@ class HelpdeskService:
         result: dict[str, Any] = self.store.query(read)
         return result
 
+    @rpc(schemas.Questions, callers=("identity",))
+    def held_about(self, person_id: UUID) -> dict[str, Any]:
+        """Return all that the help desk holds of a person; see `application.held_about`."""
+        result: dict[str, Any] = self.store.query(
+            lambda session: application.held_about(session, person_id)
+        )
+        return result
+
     @rpc(schemas.AddMessage, callers=(GATEWAY,))
     def add_message(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
         """Return ``{question_id, state}``; raises as `application.QuestionUseCases.add_message`."""
@@ -189,14 +197,16 @@ class HelpdeskService:
         return {**self.store.query(lambda session: handler(session, command)), "dry_run": True}
 
     def _linked(self, person_id: UUID, account: str) -> str:
+        """Return the key of the person's account with a number."""
         # Nobody may ask about somebody else's account.
         number = account.strip()
         ownership = self.services.call(
             "accounts", "owns", person_id=str(person_id), numbers=[number or account]
         )
-        if number not in ownership["owned"]:
+        access = ownership["access"].get(number)
+        if access is None:
             raise Forbidden(
                 "account_not_linked",
                 "This account is not in the cabinet; choose a linked account, or none.",
             )
-        return number
+        return str(access["account"])

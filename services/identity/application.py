@@ -18,14 +18,17 @@ from services.identity.commands import Command
 from services.identity.documents import Documents
 from services.identity.domain import Person, PersonRegistered, Registration
 from services.identity.limits import (
-    LETTERS_OF_NETWORK,
-    REGISTRATION_LETTERS,
     TEMPORARY_PASSWORD_LIFE,
 )
 from services.identity.organisation_details import Organisation
 from services.identity.personal_data import reveal
-from services.identity.rate_limits import enforce_limit
-from services.identity.verification_codes import IssueCode, issue_code, open_code, try_code
+from services.identity.verification_codes import (
+    IssueCode,
+    count_letter,
+    issue_code,
+    open_code,
+    try_code,
+)
 from shared.contracts.identity import PersonType
 from shared.errors import Conflict, ValidationFailed
 from shared.eventstore import Session
@@ -44,11 +47,22 @@ class StartRegistration(Command, frozen=True, kw_only=True):
 
 class ResendCode(Command, frozen=True, kw_only=True):
     registration_id: UUID
+    network_index: bytes
+
+
+class CorrectEmail(Command, frozen=True, kw_only=True):
+    """``email`` is a parsed address."""
+
+    registration_id: UUID
+    email: str
+    email_index: bytes
+    network_index: bytes
 
 
 class ConfirmRegistration(Command, frozen=True, kw_only=True):
     registration_id: UUID
     digest: bytes
+    network_index: bytes
     accept_rules: bool
     consent_personal_data: bool
     rules_version: str | None
@@ -70,10 +84,8 @@ def start_registration(session: Session, command: StartRegistration) -> dict[str
     A known address is treated the same: only its owner learns of it, by letter.
     Raises Forbidden ``too_many_attempts``.
     """
-    enforce_limit(session, LETTERS_OF_NETWORK, command.network_index)
-    enforce_limit(session, REGISTRATION_LETTERS, command.email_index)
     registration = session.load(Registration, new_id())
-    open_code(session, registration.id, "registration", command.email_index)
+    open_code(session, registration.id, command.email_index, command.network_index)
 
     def sealed(field: str, text: str) -> str:
         return session.vault.seal(registration.person_id, text, field)
@@ -95,16 +107,35 @@ def resend_code(session: Session, command: ResendCode) -> dict[str, Any]:
     Raises NotFound ``registration_not_found``, Conflict ``registration_confirmed`` or
     ``registration_expired``, Forbidden ``too_many_attempts``.
     """
-    code = session.read.codes.lock(command.registration_id)
+    codes = session.read.codes
+    code = codes.lock(command.registration_id)
     registration = session.load(Registration, command.registration_id)
     registration.must_be_open()
-    enforce_limit(session, REGISTRATION_LETTERS, code.email_index)
+    long = count_letter(session, code.email_index, command.network_index)
+    codes.set_long(command.registration_id, long=long)
+    registration.request_code()
+    return {}
+
+
+def correct_email(session: Session, command: CorrectEmail) -> dict[str, Any]:
+    """Correct the address before the code; another letter goes there, and the code sent is void.
+
+    A known address is treated the same. Raises what `resend_code` raises.
+    """
+    codes = session.read.codes
+    codes.lock(command.registration_id)
+    registration = session.load(Registration, command.registration_id)
+    registration.must_be_open()
+    long = count_letter(session, command.email_index, command.network_index)
+    codes.readdress(command.registration_id, command.email_index)
+    codes.set_long(command.registration_id, long=long)
+    registration.correct_email(session.vault.seal(registration.person_id, command.email, "email"))
     registration.request_code()
     return {}
 
 
 def issue_registration_code(session: Session, command: IssueCode) -> dict[str, Any]:
-    """Store a fresh code for the letter being written; return {kind, email}.
+    """Store a fresh code for the letter being written; return {kind, email, long}.
 
     For a registered address the kind is ``already_registered``, and no code is stored. Raises
     what `resend_code` raises, limits aside.
@@ -114,9 +145,11 @@ def issue_registration_code(session: Session, command: IssueCode) -> dict[str, A
     registration = session.load(Registration, command.owner_id)
     registration.must_be_open()
     known = session.read.credentials.of_email(code.email_index) is not None
-    issue_code(session, command.owner_id, None if known else command.digest)
+    fresh = command.long_digest if code.long else command.digest
+    issue_code(session, command.owner_id, None if known else fresh)
     email = reveal(session, registration.person_id, registration.email, "email")
-    return {"kind": "already_registered" if known else "code", "email": email}
+    kind = "already_registered" if known else "code"
+    return {"kind": kind, "email": email, "long": code.long}
 
 
 def registration_confirmer(
@@ -127,7 +160,8 @@ def registration_confirmer(
     def confirm_registration(session: Session, command: ConfirmRegistration) -> dict[str, Any]:
         """Register the person; return {status: "confirmed"} or a counted refusal.
 
-        Refusals: ``wrong_code`` (``attempts_left``), ``code_expired``, ``code_attempts_used_up``.
+        Refusals: ``wrong_code`` (``attempts_left``), ``code_expired``, ``code_attempts_used_up``,
+        ``registration_attempts_used_up``.
         Raises ValidationFailed ``rules_not_accepted`` or ``consent_not_given``, Conflict
         ``documents_changed``, NotFound and Conflict as `resend_code` does, Conflict
         ``already_registered``.
@@ -139,7 +173,7 @@ def registration_confirmer(
         code = read.codes.lock(command.registration_id)
         registration = session.load(Registration, command.registration_id)
         registration.must_be_open()
-        wrong = try_code(session, code, command.digest)
+        wrong = try_code(session, code, command.digest, command.network_index)
         if wrong is not None:
             return wrong
         if not read.credentials.claim(registration.person_id, code.email_index):

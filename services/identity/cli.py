@@ -5,7 +5,7 @@ A verb is a function of a module of :mod:`services.identity.verbs`. This is thei
 
 from __future__ import annotations
 
-from services.identity.verbs import acts, finding, log
+from services.identity.verbs import acts, finding, log, personal_data
 from services.terminal import StaffVerbs
 
 app = StaffVerbs(
@@ -16,4 +16,6 @@ app.writes("show")(finding.show_person)
 app.writes("unblock")(acts.unblock)
 app.writes("resend")(acts.resend)
 app.writes("end-sessions")(acts.end_sessions)
+app.writes("erase")(personal_data.erase)
+app.writes("export")(personal_data.export)
 app.reads("log")(log.log)

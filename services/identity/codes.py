@@ -20,6 +20,11 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes | None
     expires_at: datetime
     attempts_left: int
+    wrong: int = 0
+    """Wrong attempts over all codes of the owner."""
+    long: bool = False
+    """Whether the next letter has twelve digits."""
+    sent_long: bool = False
 
 
 class Codes:
@@ -37,12 +42,24 @@ class Codes:
         attempts: int,
         now: datetime,
         expires_at: datetime,
+        long: bool,
     ) -> None:
         """Start counting the attempts, whether or not a letter will be sent."""
         self._cursor.execute(
             "INSERT INTO codes (owner_id, purpose, email_index, expires_at, attempts_left,"
-            " created_at) VALUES (%s, %s, %s, %s, %s, %s)",
-            (owner_id, purpose, email_index, expires_at, attempts, now),
+            " created_at, long) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (owner_id, purpose, email_index, expires_at, attempts, now, long),
+        )
+
+    def set_long(self, owner_id: UUID, *, long: bool) -> None:
+        """Store how long the code of the next letter is."""
+        self._cursor.execute("UPDATE codes SET long = %s WHERE owner_id = %s", (long, owner_id))
+
+    def readdress(self, owner_id: UUID, email_index: bytes) -> None:
+        """Assign another address; a code that was sent to the earlier one is void."""
+        self._cursor.execute(
+            "UPDATE codes SET email_index = %s, digest = NULL WHERE owner_id = %s",
+            (email_index, owner_id),
         )
 
     def issue(
@@ -50,15 +67,16 @@ class Codes:
     ) -> None:
         """Replace the code by a fresh one, or by none if no letter is sent."""
         self._cursor.execute(
-            "UPDATE codes SET digest = %s, attempts_left = %s, expires_at = %s WHERE owner_id = %s",
+            "UPDATE codes SET digest = %s, attempts_left = %s, expires_at = %s, sent_long = long"
+            " WHERE owner_id = %s",
             (digest, attempts, expires_at, owner_id),
         )
 
     def lock(self, owner_id: UUID) -> Code | None:
         """Return a code, locked until the transaction ends: its attempts are made one by one."""
         row = self._cursor.execute(
-            "SELECT owner_id, email_index, digest, expires_at, attempts_left FROM codes"
-            " WHERE owner_id = %s FOR UPDATE",
+            "SELECT owner_id, email_index, digest, expires_at, attempts_left, wrong, long,"
+            " sent_long FROM codes WHERE owner_id = %s FOR UPDATE",
             (owner_id,),
         ).fetchone()
         return None if row is None else Code(**row)
@@ -66,7 +84,9 @@ class Codes:
     def miss(self, owner_id: UUID) -> None:
         """Count a wrong attempt."""
         self._cursor.execute(
-            "UPDATE codes SET attempts_left = attempts_left - 1 WHERE owner_id = %s", (owner_id,)
+            "UPDATE codes SET attempts_left = attempts_left - 1, wrong = wrong + 1"
+            " WHERE owner_id = %s",
+            (owner_id,),
         )
 
     def drop(self, owner_id: UUID) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from psycopg.errors import UniqueViolation
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +94,21 @@ class Credentials:
             "UPDATE credentials SET password_hash = %s WHERE person_id = %s",
             (password_hash, person_id),
         )
+
+    def set_email(self, person_id: UUID, email_index: bytes) -> bool:
+        """Assign another address; return False if it is somebody's already.
+
+        Waits for a transaction that is claiming the same address.
+        """
+        try:
+            with self._cursor.connection.transaction():  # a savepoint: the transaction goes on
+                self._cursor.execute(
+                    "UPDATE credentials SET email_index = %s WHERE person_id = %s",
+                    (email_index, person_id),
+                )
+        except UniqueViolation:
+            return False
+        return True
 
     def _one(self, statement: str, value: UUID | bytes) -> Credential | None:
         row = self._cursor.execute(statement, (value,)).fetchone()

@@ -1,4 +1,4 @@
-"""Registrations, persons and password resets: their events and rules.
+"""Registrations and persons: their events and rules. `link_aggregates` has what links complete.
 
 No event holds a code, a password or a hash. Personal data (e-mail, name, phone, organisation
 details, network address) is in events only sealed by the vault, under the key of the person that
@@ -12,6 +12,14 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
+from services.identity.link_aggregates import (
+    EmailChangeCompleted,
+    EmailChangeConfirmed,
+    EmailChangeEnded,
+    EmailChangeRequested,
+    PasswordResetCompleted,
+    PasswordResetRequested,
+)
 from shared.contracts.identity import PersonType
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Aggregate, Event, EventTypes
@@ -23,6 +31,14 @@ class PasswordOrigin(StrEnum):
 
     CHANGED = "changed"
     RESET = "reset"
+
+
+class ErasureCause(StrEnum):
+    """Why a person was erased."""
+
+    WITHDRAWN = "withdrawn"
+    """The person withdrew the consent to personal-data processing."""
+    STAFF = "staff"
 
 
 class RegistrationStarted(Event, frozen=True, kw_only=True):
@@ -38,6 +54,13 @@ class RegistrationCodeRequested(Event, frozen=True, kw_only=True):
     """A letter with a code was requested: the first one, or «Выслать код заново»."""
 
     topic: ClassVar[str] = "identity.registration_code_requested.v1"
+
+
+class RegistrationEmailCorrected(Event, frozen=True, kw_only=True):
+    """A mistyped address was corrected before the code; ``email`` is sealed."""
+
+    topic: ClassVar[str] = "identity.registration_email_corrected.v1"
+    email: str
 
 
 class RegistrationConfirmed(Event, frozen=True, kw_only=True):
@@ -126,28 +149,28 @@ class ProfileChanged(Event, frozen=True, kw_only=True):
     phone: str | None = None
 
 
+class EmailChanged(Event, frozen=True, kw_only=True):
+    """The person has another address, sealed; the change tells who confirmed it."""
+
+    topic: ClassVar[str] = "identity.email_changed.v1"
+    email: str
+    change_id: UUID
+
+
 class PersonErased(Event, frozen=True, kw_only=True):
-    """The person's key was destroyed, and with it the data sealed under it."""
+    """The person's key is destroyed, and with it the data sealed under it.
+
+    ``cause`` is an `ErasureCause`; empty: recorded before there was one.
+    """
 
     topic: ClassVar[str] = "identity.person_erased.v1"
-
-
-class PasswordResetRequested(Event, frozen=True, kw_only=True):
-    """A recovery was requested; ``person_id`` is None for an unknown address."""
-
-    topic: ClassVar[str] = "identity.password_reset_requested.v1"
-    person_id: UUID | None = None
-
-
-class PasswordResetCompleted(Event, frozen=True, kw_only=True):
-    """The link was followed, and the person's password was changed."""
-
-    topic: ClassVar[str] = "identity.password_reset_completed.v1"
+    cause: str = ""
 
 
 EVENTS = EventTypes(
     RegistrationStarted,
     RegistrationCodeRequested,
+    RegistrationEmailCorrected,
     RegistrationConfirmed,
     RegistrationAbandoned,
     PersonRegistered,
@@ -161,12 +184,22 @@ EVENTS = EventTypes(
     PersonErased,
     PasswordResetRequested,
     PasswordResetCompleted,
+    EmailChanged,
+    EmailChangeRequested,
+    EmailChangeConfirmed,
+    EmailChangeCompleted,
+    EmailChangeEnded,
 )
 
 
 def person_id_of(registration_id: UUID) -> UUID:
     """Return the id of the person that a registration becomes, always the same."""
     return derived_id(NAMESPACE, "identity/person", str(registration_id))
+
+
+def farewell_id(person_id: UUID) -> UUID:
+    """Return the subject under whose key an erased person's address waits for the last letter."""
+    return derived_id(NAMESPACE, "identity/farewell", str(person_id))
 
 
 class Registration(Aggregate):
@@ -198,6 +231,11 @@ class Registration(Aggregate):
         """Request another letter."""
         self.must_be_open()
         self.trigger(RegistrationCodeRequested())
+
+    def correct_email(self, email: str) -> None:
+        """Replace the address by a sealed one."""
+        self.must_be_open()
+        self.trigger(RegistrationEmailCorrected(email=email))
 
     def confirm(self) -> None:
         """Confirm; the caller has checked the code and both consents."""
@@ -231,6 +269,8 @@ class Registration(Aggregate):
                 self.person_type = event.person_type
                 self.email = event.email
                 self.organisation = event.organisation
+            case RegistrationEmailCorrected():
+                self.email = event.email
             case RegistrationConfirmed():
                 self.confirmed = True
             case RegistrationAbandoned():
@@ -305,6 +345,16 @@ class Person(Aggregate):
         if full_name is not None or phone is not None:
             self.trigger(ProfileChanged(full_name=full_name, phone=phone))
 
+    def change_email(self, email: str, change_id: UUID) -> None:
+        """Replace the address by a sealed one, which a change has confirmed."""
+        self.must_exist()
+        self.trigger(EmailChanged(email=email, change_id=change_id))
+
+    def erase(self, cause: ErasureCause) -> None:
+        """Erase the person; the caller destroys the key and deletes the rows."""
+        self.must_exist()
+        self.trigger(PersonErased(cause=cause.value))
+
     def must_exist(self) -> None:
         """Raise NotFound ``person_not_found`` unless the person exists and is not erased."""
         if not self.version or self.erased:
@@ -325,45 +375,7 @@ class Person(Aggregate):
             case ProfileChanged():
                 self.full_name = self.full_name if event.full_name is None else event.full_name
                 self.phone = self.phone if event.phone is None else event.phone
+            case EmailChanged():
+                self.email = event.email
             case PersonErased():
                 self.erased = True
-
-
-class PasswordReset(Aggregate):
-    """One recovery: requested for an address, completed by a link.
-
-    It exists, without a person, for an unknown address too: neither the time nor the result of a
-    request must reveal which addresses are known.
-    """
-
-    def __init__(self, id: UUID) -> None:
-        super().__init__(id)
-        self.person_id: UUID | None = None
-        self.completed = False
-
-    def request(self, person_id: UUID | None) -> None:
-        """Start the recovery."""
-        if self.version:
-            raise Conflict("password_reset_exists", "This recovery has been started already.")
-        self.trigger(PasswordResetRequested(person_id=person_id))
-
-    def complete(self) -> None:
-        """Complete the recovery; the caller has checked the link and changed the password."""
-        self.must_be_open()
-        self.trigger(PasswordResetCompleted())
-
-    def must_be_open(self) -> None:
-        """Raise NotFound ``password_reset_not_found`` or Conflict ``password_reset_completed``."""
-        if not self.version:
-            raise NotFound("password_reset_not_found", "There is no such recovery; ask again.")
-        if self.completed:
-            raise Conflict(
-                "password_reset_completed", "This recovery is completed; sign in, or ask again."
-            )
-
-    def apply(self, event: Any) -> None:
-        match event:
-            case PasswordResetRequested():
-                self.person_id = event.person_id
-            case PasswordResetCompleted():
-                self.completed = True

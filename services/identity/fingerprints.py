@@ -65,9 +65,9 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def new_code() -> str:
-    """Return a verification code: six digits from the system's CSPRNG."""
-    return f"{secrets.randbelow(1_000_000):06d}"
+def new_code(digits: int = 6) -> str:
+    """Return a verification code from the system's CSPRNG."""
+    return f"{secrets.randbelow(10**digits):0{digits}d}"
 
 
 _READABLE = "abcdefghjkmnpqrstuvwxyz23456789"

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 CODE_LIFE = timedelta(minutes=15)
 CODE_ATTEMPTS = 5
+ATTEMPTS_OF_REGISTRATION = 15
+"""Wrong codes of a registration in total, over all letters; then it is started again."""
 TEMPORARY_PASSWORD_LIFE = timedelta(hours=24)
 
 REGISTRATION_LIFE = timedelta(days=3)
@@ -14,6 +16,11 @@ REGISTRATION_LIFE = timedelta(days=3)
 PASSWORD_RESET_LIFE = timedelta(days=1)
 """After this a recovery whose letter could not be written is forgotten."""
 RESET_LINK_LIFE = timedelta(hours=1)
+EMAIL_CHANGE_LIFE = timedelta(days=1)
+"""How long both mailboxes have to confirm."""
+EMAIL_CHANGE_DELAY = timedelta(days=3)
+"""How long the old mailbox can refuse a change that it does not have to confirm."""
+EMAIL_CHANGE_LIFE_WITH_DELAY = timedelta(days=14)
 
 SESSION_LIFE = timedelta(days=30)
 SESSION_IDLE_LIFE = timedelta(days=7)
@@ -81,11 +88,18 @@ class Delay(NamedTuple):
 
 
 REGISTRATION_LETTERS = Limit("registration_letters", 5, timedelta(minutes=15))
-"""Per e-mail address, resent letters included. It keeps mailboxes from being flooded; with five
-attempts per code, a code is guessed once in some forty thousand windows."""
+"""Per network and e-mail address, resent letters included: strangers spend none of them."""
+LETTERS_OF_ADDRESS = Limit("letters_of_address", 20, timedelta(days=1))
+"""Per e-mail address, from wherever. Beyond it nobody is refused; the codes have twelve digits."""
+WRONG_CODES_OF_NETWORK = Limit("wrong_codes_of_network", 30, timedelta(hours=1))
+WRONG_CODES = Limit("wrong_codes", 300, timedelta(hours=1))
+"""Wrong codes in total, and per network address. Beyond them a code of six digits is not tried, and
+the next letter has one of twelve: whoever reads the letter gets in, and nobody guesses it."""
 RESET_LETTERS = Limit("reset_letters", 5, timedelta(minutes=30))
 """Per e-mail address, in half the life of a link: whoever gets no letter has a link that is valid
 for as long again."""
+EMAIL_CHANGES = Limit("email_changes", 5, timedelta(days=1))
+"""Per person: each one writes to two mailboxes."""
 WRONG_LINKS = Limit("wrong_links", 30, timedelta(minutes=10))
 """Wrong links per network address. A right one is never counted."""
 LETTERS_OF_NETWORK = Limit("letters_of_network", 600, timedelta(minutes=10))

@@ -92,6 +92,7 @@ def password_changer(
         read.sessions.end_all(person.id, but=command.session_id)
         read.password_resets.drop_of(person.id)
         read.sign_in_links.drop_all(person.id)
+        read.password_resets.drop_of(person.id)
         expires_at = session.now + SESSION_LIFE
         read.sessions.extend(command.session_id, expires_at)
         read.sessions.renew_token(command.session_id, verified.token_digest)

@@ -6,13 +6,18 @@ from collections.abc import Mapping
 
 from services.identity.domain import (
     PasswordChanged,
-    PasswordResetRequested,
+    PersonErased,
     PersonRegistered,
     ProfileChanged,
     RegistrationCodeRequested,
     SignedInFromNewDevice,
     SignInLinkRequested,
     TemporaryPasswordRequested,
+)
+from services.identity.link_aggregates import (
+    EmailChangeCompleted,
+    EmailChangeRequested,
+    PasswordResetRequested,
 )
 from shared.bus import Publication
 from shared.eventstore import Event, Recorded
@@ -21,6 +26,7 @@ _OF_A_PERSON: Mapping[type[Event], str] = {
     TemporaryPasswordRequested: "temporary_password_requested",
     PasswordChanged: "password_changed",
     ProfileChanged: "profile_changed",
+    PersonErased: "person_erased",
 }
 """What is said of a person alone."""
 
@@ -34,16 +40,20 @@ def publish(recorded: Recorded) -> Publication | None:
         case PersonRegistered(person_type=person_type):
             person = {"person_id": subject, "person_type": str(person_type)}
             published = ("person_registered", person)
+        case event if type(event) in _OF_A_PERSON:
+            published = (_OF_A_PERSON[type(event)], {"person_id": subject})
         case SignInLinkRequested(link_id=link_id):
             published = ("sign_in_link_requested", {"link_id": str(link_id)})
         case SignedInFromNewDevice(session_id=session_id):
             opened = {"person_id": subject, "session_id": str(session_id)}
             published = ("new_device_signed_in", opened)
-        case event if type(event) in _OF_A_PERSON:
-            published = (_OF_A_PERSON[type(event)], {"person_id": subject})
         # For an unknown address (no person) nothing is published: no letter will be sent.
         case PasswordResetRequested(person_id=person_id) if person_id is not None:
             published = ("password_reset_requested", {"reset_id": subject})
+        case EmailChangeRequested():
+            published = ("email_change_requested", {"change_id": subject})
+        case EmailChangeCompleted():
+            published = ("email_changed", {"change_id": subject})
         case _:
             return None
     return Publication(type=published[0], subject=subject, data=published[1])

@@ -15,11 +15,15 @@ from services.identity.codes import Codes
 from services.identity.credentials import Credentials
 from services.identity.domain import (
     DocumentsAccepted,
+    EmailChanged,
     PersonErased,
     PersonRegistered,
     ProfileChanged,
 )
+from services.identity.email_changes import EmailChanges
+from services.identity.farewells import Farewells
 from services.identity.password_resets import PasswordResets
+from services.identity.person_rows import PersonRows
 from services.identity.places import Devices, Networks
 from services.identity.second_factors import SecondFactors
 from services.identity.sessions import Sessions
@@ -60,12 +64,15 @@ class ReadModel:
         self.sessions = Sessions(cursor)
         self.attempts = Attempts(cursor)
         self.password_resets = PasswordResets(cursor)
+        self.email_changes = EmailChanges(cursor)
         self.subscribers = Subscribers(cursor)
+        self.support_codes = SupportCodes(cursor)
         self.devices = Devices(cursor)
         self.networks = Networks(cursor)
         self.sign_in_links = SignInLinks(cursor)
         self.second_factors = SecondFactors(cursor)
-        self.support_codes = SupportCodes(cursor)
+        self.farewells = Farewells(cursor)
+        self.person_rows = PersonRows(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Apply events to ``persons``."""
@@ -84,6 +91,11 @@ class ReadModel:
                         "UPDATE persons SET full_name = coalesce(%s, full_name),"
                         " phone = coalesce(%s, phone) WHERE person_id = %s",
                         (event.full_name, event.phone, entry.originator_id),
+                    )
+                case EmailChanged(email=email):
+                    self._cursor.execute(
+                        "UPDATE persons SET email = %s WHERE person_id = %s",
+                        (email, entry.originator_id),
                     )
                 case PersonErased():
                     self._cursor.execute(

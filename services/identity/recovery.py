@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.identity.commands import Command
-from services.identity.domain import PasswordOrigin, PasswordReset, Person
+from services.identity.domain import PasswordOrigin, Person
 from services.identity.limits import (
     LETTERS_OF_NETWORK,
     RESET_LETTERS,
     RESET_LINK_LIFE,
     WRONG_LINKS,
 )
+from services.identity.link_aggregates import PasswordReset
 from services.identity.new_passwords import check_new_password
 from services.identity.personal_data import reveal
 from services.identity.rate_limits import enforce_limit
@@ -126,7 +127,8 @@ def password_resetter(
     def confirm_password_reset(session: Session, command: ConfirmPasswordReset) -> dict[str, Any]:
         """Set a new password by a link; return {}, or a counted refusal.
 
-        All sessions of the person end, the other links are void. Refusals:
+        All sessions of the person end, all places are strange again, the other links are void.
+        Refusals:
         ``password_reset_not_found``, ``too_many_attempts`` after many wrong links of a network.
         Raises ValidationFailed ``password_...``, NotFound ``person_not_found``.
         """
@@ -145,10 +147,10 @@ def password_resetter(
         read.password_resets.drop_of(person.id)
         read.credentials.set_chosen(person.id, new.hash)
         read.sessions.end_all(person.id)
-        read.attempts.clear_of(credential.email_index)
-        read.sign_in_links.drop_all(person.id)
         read.devices.forget_all(person.id)
         read.networks.forget_all(person.id)
+        read.sign_in_links.drop_all(person.id)
+        read.attempts.clear_of(credential.email_index)
         person.change_password(PasswordOrigin.RESET)
         session.security.note("password_reset", person_id=person.id)
         session.load(PasswordReset, reset_id).complete()

@@ -20,6 +20,10 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     "wrong_code": (ValidationFailed, "The code is wrong; compare it with the latest letter."),
     "code_expired": (ValidationFailed, "The code is too old; ask for a new one."),
     "code_attempts_used_up": (Forbidden, "This code was tried too often; ask for a new one."),
+    "registration_attempts_used_up": (
+        Forbidden,
+        "Too many wrong codes were entered for this registration; start again.",
+    ),
     "wrong_credentials": (
         Forbidden,
         "The e-mail address or the password is wrong; try again or recover the password.",
@@ -44,6 +48,7 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
         NotFound,
         "This link is used or too old; ask for another letter.",
     ),
+    "email_link_not_found": (NotFound, "This link is used or too old; start the change again."),
     "subscriber_unknown": (Forbidden, "No subscriber has this token; ask the operator for one."),
     "session_expired": (Forbidden, "The session has ended; sign in again."),
 }

@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, validate
 from services.identity.documents import KINDS
 from services.identity.password_policy import MAX_LENGTH
 from shared.contracts.identity import PersonType
+from shared.reasons import Reason
 
 _MAX_DEVICE_LENGTH = 1000
 _MAX_TOKEN_LENGTH = 200
@@ -48,6 +49,17 @@ class StartRegistration(Schema):
 
 class RegistrationId(Schema):
     registration_id = fields.UUID(required=True)
+
+
+class ResendCode(Schema):
+    registration_id = fields.UUID(required=True)
+    ip = fields.IP(required=True)
+
+
+class CorrectEmail(Schema):
+    registration_id = fields.UUID(required=True)
+    email = _email()
+    ip = fields.IP(required=True)
 
 
 class ConfirmRegistration(Schema):
@@ -109,6 +121,20 @@ class ListSessions(Schema):
     ip = fields.IP(required=True)
 
 
+class WithdrawConsent(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+    password = _password()
+
+
+class StaffPerson(Schema):
+    """What one of the staff does with a person, and why."""
+
+    person_id = fields.UUID(required=True)
+    reason = Reason(required=True)
+    dry_run = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
 class EndSession(Schema):
     person_id = fields.UUID(required=True)
     session_id = fields.UUID(required=True)
@@ -157,3 +183,22 @@ class ConfirmPasswordReset(Schema):
     token = _token()
     new_password = _password()
     ip = fields.IP(required=True)
+
+
+class RequestEmailChange(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+    email = _email()
+    current_password = _password()
+    number = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=64))
+    proof = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=200))
+    ip = fields.IP(required=True)
+
+
+class FollowLink(Schema):
+    token = _token()
+    ip = fields.IP(required=True)
+
+
+class ChangeId(Schema):
+    change_id = fields.UUID(required=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from services.identity.rpcs.documents import DocumentRpcs
+from services.identity.rpcs.email_change import EmailChangeRpcs
 from services.identity.rpcs.letters import LetterRpcs
+from services.identity.rpcs.personal_data import PersonalDataRpcs
 from services.identity.rpcs.profile import ProfileRpcs
 from services.identity.rpcs.recovery import RecoveryRpcs
 from services.identity.rpcs.registration import RegistrationRpcs
@@ -17,7 +19,9 @@ class IdentityService(
     DocumentRpcs,
     SignInRpcs,
     RecoveryRpcs,
+    EmailChangeRpcs,
     ProfileRpcs,
+    PersonalDataRpcs,
     LetterRpcs,
     SubscriberRpcs,
     StaffRpcs,

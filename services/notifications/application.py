@@ -146,6 +146,14 @@ def due_letters(session: Session, limit: int) -> tuple[list[QueuedLetter], list[
     return fresh, stale
 
 
+def erase_letters(session: Session, person_id: UUID) -> int:
+    """Give up what waits to be sent to a person; return how many letters there were."""
+    waiting: list[UUID] = session.read.outbox.of_person(person_id)
+    for letter_id in waiting:
+        give_up(session, GiveUp(letter_id=letter_id, reason=FailureReason.STALE))
+    return len(waiting)
+
+
 def letters_of(session: Session, query: LettersOf) -> dict[str, Any]:
     """Return {letters: [{letter_id, kind, state, queued_at, sent_at|None}]}, newest first."""
     rows = session.read.letters_of(query.person_id, query.limit)

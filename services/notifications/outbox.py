@@ -53,6 +53,14 @@ class Outbox:
         self._cursor.execute("SELECT letter_id FROM outbox WHERE secret_topic = %s", (topic,))
         return [row["letter_id"] for row in self._cursor.fetchall()]
 
+    def of_person(self, person_id: UUID) -> list[UUID]:
+        """Return the letters that wait for a person."""
+        self._cursor.execute(
+            "SELECT letter_id FROM outbox JOIN letters USING (letter_id) WHERE person_id = %s",
+            (person_id,),
+        )
+        return [row["letter_id"] for row in self._cursor.fetchall()]
+
     def postpone(self, letter_id: UUID, until: datetime) -> None:
         """Count a failed attempt, and retry at `until`."""
         self._cursor.execute(

@@ -9,6 +9,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.notifications import account_letters, letters
+from services.notifications.address_letters import email_change_requested, email_changed
+from services.notifications.application import erase_letters
 from services.notifications.envelope import Attachment
 from services.notifications.writing import Writer
 from shared.bus import Message, Services
@@ -28,6 +30,10 @@ FAILURES: Final[Mapping[str, tuple[str, str]]] = {
     Failure.NOT_REGISTERED: ("банк не ответил вовремя", "the bank did not answer in time"),
     Failure.FORM_LOST: ("страница оплаты не открылась", "the payment page did not open"),
     Failure.GIVEN_BACK: ("банк вернул деньги на карту", "the bank gave the money back"),
+    Failure.ACCOUNT_CLOSED: (
+        "лицевой счёт закрыт, платить по нему не нужно",
+        "the account is closed and needs no payment",
+    ),
 }
 _PICTURE: Final = re.compile(r"^ *!\[[^\]]*\]\([^)]*\)\n+", re.MULTILINE)
 FAILURE_UNKNOWN = ("банк не подтвердил оплату", "the bank did not confirm the payment")
@@ -134,6 +140,19 @@ def new_device_signed_in(session: Session, message: Message, services: Services)
     if found is not None:
         facts = {"device": device_name(found["device"]), "signed_in_at": writer.local_time()}
         writer.notify(person_id, LetterKind.NEW_DEVICE, facts)
+
+
+def person_erased(session: Session, message: Message, services: Services) -> None:
+    """Delete the letters that wait for a person, and send the last one."""
+    writer = Writer(session, message, services)
+    erase_letters(session, UUID(writer.event["person_id"]))
+    letter_id = writer.letter_id("farewell")
+    if writer.is_queued(letter_id):
+        return
+    kept = writer.ask("identity", "farewell", person_id=writer.event["person_id"])
+    if kept is not None:
+        facts = {"erased_at": writer.local_time()}
+        writer.queue(letter_id, LetterKind.PERSON_ERASED, kept["email"], facts)
 
 
 def payment_completed(session: Session, message: Message, services: Services) -> None:
@@ -290,8 +309,11 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "temporary_password_requested": temporary_password_due,
         "password_reset_requested": password_reset_requested,
         "password_changed": password_changed,
+        "email_change_requested": email_change_requested,
+        "email_changed": email_changed,
         "sign_in_link_requested": sign_in_link_requested,
         "new_device_signed_in": new_device_signed_in,
+        "person_erased": person_erased,
     },
     "accounts": {
         "account_linked": account_letters.account_linked,

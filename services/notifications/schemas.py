@@ -5,6 +5,12 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 
+class PersonId(Schema):
+    """All of one person."""
+
+    person_id = fields.UUID(required=True, metadata={"description": "The person."})
+
+
 class Letters(Schema):
     """The letters of one person, newest first."""
 

@@ -119,12 +119,14 @@ class FailPayment(msgspec.Struct, frozen=True, kw_only=True):
 class ReplacePayment(msgspec.Struct, frozen=True, kw_only=True):
     """The payer started another payment of the same accounts in place of this one.
 
-    `keeps_polling`: the order is still open at the acquirer, and what is held for it is released.
-    `seen` is the payment as it was when its order was closed.
+    Or none may be made any more: `because` says which. `keeps_polling`: the order is still open at
+    the acquirer, and what is held for it is released. `seen` is the payment as it was when its
+    order was closed.
     """
 
     seen: PaymentSnapshot
     keeps_polling: bool
+    because: Failure = Failure.REPLACED
 
 
 class RecordAbsence(msgspec.Struct, frozen=True, kw_only=True):
@@ -331,7 +333,7 @@ def decide_capture(session: Session, command: DecideCapture) -> bool:
 
 
 def replace_payment(session: Session, command: ReplacePayment) -> None:
-    """Record that another payment has taken the place of this one.
+    """Record that another payment has taken the place of this one, or none may be made any more.
 
     Does nothing where it is not any more as it was seen. Raises Conflict `payment_open` where its
     card is being charged.
@@ -343,7 +345,7 @@ def replace_payment(session: Session, command: ReplacePayment) -> None:
     page = payment.form_url or None
     if (payment.order_number, page) != (seen.order_number, seen.form_url) or not payment.is_open:
         return
-    fail_payment(session, FailPayment(payment_id=payment.id, reason=Failure.REPLACED))
+    fail_payment(session, FailPayment(payment_id=payment.id, reason=command.because))
     if command.keeps_polling:
         now = session.now
         session.read.polls.put(payment.id, now, 0, now + POLL_AFTER[0], "replaced")

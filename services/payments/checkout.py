@@ -8,9 +8,11 @@ our own page that leads on to it as soon as there is one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from services.payments import application, snapshots
 from services.payments.application import NO_LIMITS, Limits
@@ -22,8 +24,9 @@ from services.payments.snapshots import PaymentSnapshot
 from services.payments.splits import frozen_split
 from services.payments.state import OPEN, State
 from shared import context
+from shared.account_key import number_of
 from shared.clock import Clock
-from shared.errors import Conflict, NotFound, ValidationFailed
+from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Store
 from shared.ids import new_id
 
@@ -34,8 +37,8 @@ _PAUSE: Final = 0.1
 #: As many open payments of one person can stand in the way of another one.
 _MOST_CLOSED: Final = 10
 
-#: (person, account numbers) -> those that the person has not linked.
-FindUnlinked = Callable[[UUID, list[str]], Sequence[str]]
+#: (person, account numbers) -> what he may do with those that are his: key, role and state.
+FindAccess = Callable[[UUID, list[str]], Mapping[str, Mapping[str, Any]]]
 
 
 class Checkout:
@@ -46,14 +49,14 @@ class Checkout:
         store: Store,
         acquirers: Acquirers,
         clock: Clock,
-        find_unlinked: FindUnlinked,
+        find_access: FindAccess,
         return_url: str,
         limits: Limits = NO_LIMITS,
     ) -> None:
         self._store = store
         self._acquirers = acquirers
         self._clock = clock
-        self._find_unlinked = find_unlinked
+        self._find_access = find_access
         self._registrar = Registrar(store, acquirers, return_url)
         self._limits = limits
         self._start = application.starting(limits, acquirers.first)
@@ -65,8 +68,9 @@ class Checkout:
 
         One that is open for the same split is returned in place of another one; one that is open
         for another split of the same accounts is closed first. Raises ValidationFailed (see
-        `frozen_split`; `acquirer_unknown`), NotFound `account_not_linked`, Conflict `payment_open`,
-        `too_many_open_payments`, `payment_must_be_restarted` or `command_reused`.
+        `frozen_split`; `acquirer_unknown`), NotFound `account_not_linked`, Forbidden `may_not_pay`,
+        Conflict `account_closed`, `payment_open`, `too_many_open_payments`,
+        `payment_must_be_restarted` or `command_reused`.
         """
         split = frozen_split(lines, self._limits.largest)
         if acquirer is not None and acquirer not in self._acquirers.by_name:
@@ -75,12 +79,10 @@ class Checkout:
             )
         command_id = context.current().command_id or new_id()
         payment_id = payment_id_of(person_id, command_id)
-        if self._find(payment_id) is None:
-            self._check_linked(person_id, split)
         command = application.StartPayment(
             payment_id=payment_id,
             person_id=person_id,
-            lines=split,
+            lines=self._with_keys(person_id, payment_id, split),
             acquirer=acquirer or "",
         )
         with context.bind(command_id=command_id):
@@ -137,14 +139,32 @@ class Checkout:
         until = poll["claimed_until"] if poll else None
         return until is not None and until > self._clock.now()
 
-    def _check_linked(self, person_id: UUID, split: Split) -> None:
-        unlinked = self._find_unlinked(person_id, [line.account for line in split])
+    def _with_keys(self, person_id: UUID, payment_id: UUID, split: Split) -> Split:
+        """Return a split by the keys of its accounts; one that was started keeps its own."""
+        known = self._store.query(lambda session: session.read.lines([payment_id]))
+        keys = {number_of(line["account"]): line["account"] for line in known.get(payment_id, ())}
+        if not keys:
+            keys = self._payable(person_id, [line.account for line in split])
+        return tuple(replace(line, account=keys.get(line.account, line.account)) for line in split)
+
+    def _payable(self, person_id: UUID, numbers: list[str]) -> dict[str, str]:
+        """Return number -> key, if the person may pay all of them."""
+        access = self._find_access(person_id, numbers)
+        unlinked = [number for number in numbers if number not in access]
         if unlinked:
             raise NotFound(
                 "account_not_linked",
                 "Link the account to the cabinet before paying it.",
-                accounts=list(unlinked),
+                accounts=unlinked,
             )
+        for number, mine in access.items():
+            if mine["state"] == "closed":
+                raise Conflict(
+                    "account_closed", "This account is closed: it cannot be paid.", account=number
+                )
+            if mine["role"] == "viewer":
+                raise Forbidden("may_not_pay", "You may only look at this account.", account=number)
+        return {number: str(mine["account"]) for number, mine in access.items()}
 
     def _result(self, payment: PaymentSnapshot) -> dict[str, Any]:
         if payment.state in {State.FAILED, State.EXPIRED}:

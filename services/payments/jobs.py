@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Final, TypeVar
 
 from services.payments import scheduling
@@ -13,14 +14,16 @@ from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
 from services.payments.reconciliation.worker import Reconciliations
 from services.payments.refunding import due_refunds, make_refund
 from services.payments.registers.taking import take_bank_payments
-from services.payments.registration import Registrar
+from services.payments.registration import Registrar, close_order
 from services.payments.scheduling import SESSION, RecordPoll
-from services.payments.snapshots import PaymentSnapshot
+from services.payments.snapshots import PaymentSnapshot, snapshot_of
 from services.payments.state import OPEN, State
 from services.payments.sweep import Sweep
 from shared import context
 from shared.bus import Job, Services
-from shared.eventstore import Store
+from shared.contracts.payments import Failure
+from shared.errors import Conflict
+from shared.eventstore import Session, Store
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -28,6 +31,8 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 _BATCH: Final = 40
+KEPT_CLOSED: Final = timedelta(days=2)
+"""How long the payments of a closed account are looked for: an order lives for much less."""
 #: An acquirer that hangs must not hold up what others decide.
 _THREADS: Final = 8
 
@@ -71,6 +76,34 @@ def make_refunds(services: Services) -> int:
     return _together(due, lambda refund: make_refund(store, acquirers, refund))
 
 
+def close_orders_of_closed_accounts(services: Services) -> int:
+    """Close open payments of accounts whose holder has gone; return how many were tried.
+
+    One that cannot be closed now (its bank is silent, its card is being charged) is tried again.
+    """
+    store, acquirers = services.store, acquirers_of(services.settings)
+    return close_orders(store, acquirers)
+
+
+def close_orders(store: Store, acquirers: Acquirers) -> int:
+    """Close the open payments of closed accounts at the acquirers."""
+    rows = store.query(lambda session: session.read.open_of_closed_accounts(_BATCH))
+
+    def close(payment: PaymentSnapshot) -> None:
+        try:
+            close_order(store, acquirers, payment, Failure.ACCOUNT_CLOSED)
+        except Conflict as error:
+            log.info("order_not_closed", payment_id=str(payment.payment_id), code=error.code)
+
+    tried = _together([snapshot_of(row) for row in rows], close)
+    store.transact(_forget_closed, None)
+    return tried
+
+
+def _forget_closed(session: Session, _: None) -> None:
+    session.read.forget_closed_accounts(session.now - KEPT_CLOSED)
+
+
 def _together(items: list[T], work: Callable[[T], None]) -> int:
     """Work on items in threads; return how many are done. One that fails is logged, and due on."""
 
@@ -106,6 +139,7 @@ JOBS: Final = [
     Job("poll_undecided", every=1.0, run=poll_undecided),
     Job("make_refunds", every=1.0, run=make_refunds),
     Job("take_bank_payments", every=1.0, run=take_bank_payments),
+    Job("close_orders_of_closed_accounts", every=30.0, run=close_orders_of_closed_accounts),
     Job("sweep_acquirers", every=30.0, run=_Sweeping().run),
     Job("reconcile", every=1.0, run=Reconciliations().run),
     *FISCAL_JOBS,

@@ -16,6 +16,7 @@ from services.payments.events import (
     Split,
 )
 from services.payments.registers.bank_payment import BankPaymentAccepted
+from shared.account_key import FIRST, number_of, tenure_of
 from shared.bus import Publication
 from shared.contracts.payments import Failure
 from shared.eventstore import Recorded
@@ -71,7 +72,7 @@ def _accepted(recorded: Recorded, event: BankPaymentAccepted) -> Publication:
 def _returned(event: MoneyReturned) -> dict[str, Any]:
     return {
         "refund_id": str(event.refund_id),
-        "lines": [{"account": line.account, "amount": line.amount} for line in event.lines],
+        "lines": [{**_named(line.account), "amount": line.amount} for line in event.lines],
         "total": event.total,
         "refunded_on": event.refunded_on.isoformat(),
         "whole": event.whole,
@@ -87,10 +88,16 @@ def _publication(
     return Publication(type=type_, subject=payment_id, data={**whose, **data})
 
 
+def _named(key: str) -> dict[str, Any]:
+    """Return an account as subscribers know it: its number, and which tenure after the first."""
+    number, tenure = number_of(key), tenure_of(key)
+    return {"account": number} if tenure == FIRST else {"account": number, "tenure": tenure}
+
+
 def _money(lines: Split) -> dict[str, Any]:
     return {
         "lines": [
-            {"account": line.account, "amount": line.amount, "penalty": line.penalty}
+            {**_named(line.account), "amount": line.amount, "penalty": line.penalty}
             for line in lines
         ],
         "total": sum(line.total for line in lines),

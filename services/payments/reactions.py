@@ -1,4 +1,4 @@
-"""Reactions of payments to events of the ledger."""
+"""Reactions of payments to events of the ledger, and to accounts that are closed."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from services.payments.registers.receiving import (
     post_bank_payment,
     reverse_bank_payment,
 )
+from shared.account_key import FIRST, key_of
 from shared.bus import Message, Services
 from shared.eventstore import Session
 
@@ -37,9 +38,9 @@ def payment_posted(session: Session, message: Message, services: Services) -> No
         session,
         PostLine(
             payment_id=payment_id,
-            account=message.data["account"],
+            account=_key(message),
             position=message.position,
-            moved_from=message.data.get("moved_from") or "",
+            moved_from=_key(message, "moved_from"),
         ),
     )
 
@@ -55,7 +56,7 @@ def payment_refunded(session: Session, message: Message, services: Services) -> 
         PostRefund(
             payment_id=payment_id,
             refund_id=refund_id,
-            account=message.data["account"],
+            account=_key(message),
             position=message.position,
         ),
     )
@@ -72,8 +73,21 @@ def payment_reversed(session: Session, message: Message, services: Services) -> 
     if _is_of_register(session, payment_id):
         reverse_bank_payment(session, _posting(payment_id, message))
         return
-    account, position = message.data["account"], message.position
-    reverse_line(session, PostLine(payment_id=payment_id, account=account, position=position))
+    command = PostLine(payment_id=payment_id, account=_key(message), position=message.position)
+    reverse_line(session, command)
+
+
+def tenure_closed(session: Session, message: Message, services: Services) -> None:
+    """Have the open payments of an account closed: it is no longer its holder's."""
+    key = key_of(message.data["number"], message.data["tenure"])
+    session.read.close_account(key, session.now)
+
+
+def _key(message: Message, account: str = "account") -> str:
+    """Return the key of an account that the ledger names; "" for none."""
+    number = message.data.get(account) or ""
+    tenure = message.data.get("tenure" if account == "account" else f"{account}_tenure", FIRST)
+    return key_of(number, tenure) if number else ""
 
 
 def _is_of_register(session: Session, payment_id: UUID) -> bool:
@@ -81,6 +95,7 @@ def _is_of_register(session: Session, payment_id: UUID) -> bool:
 
 
 def _posting(payment_id: UUID, message: Message) -> RecordPosting:
+    """Return where a bank's payment is posted: a bank knows the number alone."""
     return RecordPosting(
         payment_id=payment_id,
         account=message.data["account"],
@@ -101,5 +116,6 @@ REACTIONS: Final = {
         "payment_posted": payment_posted,
         "payment_refunded": payment_refunded,
         "payment_reversed": payment_reversed,
-    }
+    },
+    "accounts": {"tenure_closed": tenure_closed},
 }

@@ -49,8 +49,8 @@ _CHOSEN = (
     " AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)"
     " AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))"
     " AND (%(account)s::text IS NULL OR EXISTS (SELECT FROM payment_lines AS line"
-    " WHERE line.payment_id = payments.payment_id AND %(account)s IN (line.account,"
-    " line.moved_to)))"
+    " WHERE line.payment_id = payments.payment_id AND %(account)s IN ("
+    "split_part(line.account, '-', 1), split_part(line.moved_to, '-', 1))))"
 )
 
 
@@ -167,6 +167,28 @@ class ReadModel:
             (person_id, Failure.DECLINED.value, list(accounts)),
         )
         return self._cursor.fetchall()
+
+    def close_account(self, account: str, now: datetime) -> None:
+        """Note that the payments of an account that are open are to be closed."""
+        self._cursor.execute(
+            "INSERT INTO closed_accounts (account, closed_at) VALUES (%s, %s)"
+            " ON CONFLICT (account) DO NOTHING",
+            (account, now),
+        )
+
+    def open_of_closed_accounts(self, limit: int) -> list[dict[str, Any]]:
+        """Return the rows of open payments of closed accounts, the oldest first."""
+        self._cursor.execute(
+            f"{_WITH_POLLS} WHERE state = ANY(%s) AND EXISTS (SELECT FROM payment_lines AS line"
+            " JOIN closed_accounts USING (account)"
+            " WHERE line.payment_id = payments.payment_id) ORDER BY position LIMIT %s",
+            ([State.CREATED.value, State.AWAITING_PAYMENT.value, State.UNKNOWN.value], limit),
+        )
+        return self._cursor.fetchall()
+
+    def forget_closed_accounts(self, before: datetime) -> None:
+        """Forget the accounts that were closed before an instant."""
+        self._cursor.execute("DELETE FROM closed_accounts WHERE closed_at < %s", (before,))
 
     def lock_order(self, order_number: str) -> bool:
         """Lock an order until the transaction ends; return whether its card is being charged."""

@@ -189,7 +189,12 @@ class Registrar:
         return False
 
 
-def close_order(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) -> None:
+def close_order(
+    store: Store,
+    acquirers: Acquirers,
+    payment: PaymentSnapshot,
+    because: Failure = Failure.REPLACED,
+) -> None:
     """Close an open payment at the acquirer, so that another one may take its place.
 
     Does nothing where it turns out to be decided. Raises Conflict `payment_open` where the order
@@ -212,7 +217,7 @@ def close_order(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) ->
                 # Another call has closed it, or the payer has been quicker.
                 return
             raise application.payment_open(payment.payment_id)
-    command = application.ReplacePayment(seen=payment, keeps_polling=keeps_polling)
+    command = application.ReplacePayment(seen=payment, keeps_polling=keeps_polling, because=because)
     store.transact(application.replace_payment, command)
 
 

@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from services.payments import application, snapshots
 from services.payments.acquirers import OrderReport, OrderState
 from services.payments.application import CapturePayment
@@ -18,7 +20,7 @@ from services.payments.callback import poll_now
 from services.payments.events import Line
 from services.payments.polling import Acquirers, order_of
 from services.payments.snapshots import PaymentSnapshot
-from services.payments.splits import frozen_split
+from services.payments.splits import frozen_split, key_among
 from services.payments.staff_refunds import loaded
 from shared import context
 from shared.errors import Conflict, NotFound, Unavailable, ValidationFailed
@@ -130,9 +132,11 @@ def _credit(
         )
     if report.returned:
         raise Conflict("nothing_to_credit", "Some of the charge went back already: return it all.")
-    split = frozen_split(lines)
     own = store.query(lambda session: session.read.lines([payment.payment_id]))
     accounts = {line["account"] for line in own.get(payment.payment_id, ())}
+    split = frozen_split(
+        [replace(line, account=key_among(accounts, line.account)) for line in lines]
+    )
     for line in split:
         if line.account not in accounts:
             raise ValidationFailed(

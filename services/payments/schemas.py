@@ -51,6 +51,12 @@ class Payment(Schema):
     )
 
 
+class PersonId(Schema):
+    """All of one person."""
+
+    person_id = fields.UUID(required=True, metadata=_PERSON)
+
+
 class History(Schema):
     """A page of a person's payments, the newest first."""
 

@@ -51,7 +51,7 @@ class PaymentsService:
             self.store,
             acquirers_of(self.settings),
             self.store.clock,
-            self._find_unlinked,
+            self._find_access,
             return_url_of(self.settings),
             limits_of(self.settings),
         )
@@ -83,6 +83,14 @@ class PaymentsService:
         """Return {payments, next}, the newest first; see `views.History`."""
         wanted = views.History(**query)
         return self._query(lambda session: views.history(session, wanted))
+
+    @rpc(schemas.PersonId, callers=("identity",))
+    def held_about(self, person_id: UUID) -> dict[str, Any]:
+        """Return all payments of a person; see `views.held_about`."""
+        result: dict[str, Any] = self.store.query(
+            lambda session: views.held_about(session, person_id)
+        )
+        return result
 
     @rpc(schemas.AcquirerCallback, callers=(GATEWAY,))
     def acquirer_callback(
@@ -250,6 +258,7 @@ class PaymentsService:
         answer: dict[str, Any] = self.store.query(handler)
         return answer
 
-    def _find_unlinked(self, person_id: UUID, numbers: list[str]) -> list[str]:
+    def _find_access(self, person_id: UUID, numbers: list[str]) -> Mapping[str, Any]:
         answer = self.services.call("accounts", "owns", person_id=str(person_id), numbers=numbers)
-        return [str(number) for number in answer["foreign"]]
+        access: Mapping[str, Any] = answer["access"]
+        return access

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from services.payments.events import Line, RefundLine, RefundSplit, Split
+from shared.account_key import number_of
 from shared.errors import Conflict, ValidationFailed
 from shared.money import MAX_AMOUNT, Kopecks, format_roubles, split_pro_rata
 
@@ -53,6 +54,13 @@ def _account(line: Line) -> str:
     return line.account
 
 
+def key_among(keys: Collection[str], name: str) -> str:
+    """Return which of the keys of a payment staff name: by the key, or by its number alone."""
+    if name in keys:
+        return name
+    return next((key for key in keys if number_of(key) == name), name)
+
+
 def refund_of(left: Mapping[str, Kopecks], wanted: Sequence[RefundLine]) -> RefundSplit:
     """Return what goes back of each account: what is wanted, or all that is left.
 
@@ -62,6 +70,7 @@ def refund_of(left: Mapping[str, Kopecks], wanted: Sequence[RefundLine]) -> Refu
         wanted = [RefundLine(account, amount) for account, amount in left.items() if amount]
     if not wanted:
         raise Conflict("refund_too_large", "Nothing is left of this payment.", left=0)
+    wanted = [RefundLine(key_among(left, line.account), line.amount) for line in wanted]
     if len({line.account for line in wanted}) != len(wanted):
         raise ValidationFailed("invalid_refund", "Name every account once.")
     for line in wanted:

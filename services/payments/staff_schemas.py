@@ -6,14 +6,16 @@ from marshmallow import Schema, fields, validate
 
 from services.payments.resolving import How
 from services.payments.state import State
-from shared.contracts.base import AccountNumber
+from shared.account_key import PATTERN
 from shared.money import MAX_AMOUNT
 from shared.reasons import MAX_REASON, Reason, printable
 
 MAX_LINES = 100
 MAX_PAGE = 1_000
 
-_ACCOUNT = validate.Regexp(r"[0-9]{1,20}\Z", error="an account number has up to 20 digits")
+_ACCOUNT = validate.Regexp(
+    rf"{PATTERN}\Z", error="an account number has up to 20 digits; a tenure of it is NUMBER-2"
+)
 _POSITION = validate.Range(min=0, max=2**62)
 
 
@@ -39,7 +41,7 @@ class _Command(Schema):
 class RefundedLine(Schema):
     """What goes back of what one account was paid."""
 
-    account = AccountNumber(required=True)
+    account = fields.String(required=True, validate=_ACCOUNT)
     amount = Kopecks(required=True, least=1)
 
 
@@ -75,7 +77,7 @@ class RejectRefund(_Command):
 class CreditedLine(Schema):
     """What one account is credited with."""
 
-    account = AccountNumber(required=True)
+    account = fields.String(required=True, validate=_ACCOUNT)
     amount = Kopecks(load_default=0)
     penalty = Kopecks(load_default=0)
 

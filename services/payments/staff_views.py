@@ -47,7 +47,8 @@ def listed(session: Session, query: Listed) -> dict[str, Any]:
         " AND (%(state)s::text IS NULL OR state = %(state)s)"
         " AND (%(account)s::text IS NULL OR EXISTS (SELECT FROM payment_lines AS line"
         " WHERE line.payment_id = payments.payment_id"
-        " AND %(account)s IN (line.account, line.moved_to)))"
+        " AND %(account)s IN (line.account, line.moved_to, split_part(line.account, '-', 1),"
+        " split_part(line.moved_to, '-', 1))))"
         " AND (%(day)s::date IS NULL OR paid_on = %(day)s OR paid_on IS NULL"
         " AND created_at >= %(day)s::date - 1 AND created_at < %(day)s::date + 2)"
         " ORDER BY position DESC",

@@ -14,9 +14,11 @@ import msgspec
 from services.payments.scheduling import SESSION
 from services.payments.snapshots import PaymentSnapshot, snapshot_of
 from services.payments.state import OPEN, State
+from shared.account_key import number_of
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Session
 
+_PAGE: Final = 500
 _OUTCOMES: Final = {"unknown": "unknown", "absent": "unknown", "mismatch": "mismatch"}
 _SHOWN_REFUNDS: Final = frozenset({"requested", "made", "refused"})
 
@@ -85,6 +87,18 @@ def history(session: Session, query: History) -> dict[str, Any]:
     }
 
 
+def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
+    """Return {payments: [as `own_payment`]} of a person: all of them, the newest first."""
+    payments: list[dict[str, Any]] = []
+    before: str | None = None
+    while True:
+        page = history(session, History(person_id=person_id, before=before, limit=_PAGE))
+        payments += page["payments"]
+        before = page["next"]
+        if before is None:
+            return {"payments": payments}
+
+
 def _own_row(session: Session, query: OwnPayment) -> dict[str, Any]:
     row: dict[str, Any] | None = session.read.payment(query.payment_id)
     if row is None or row["person_id"] != query.person_id:
@@ -102,7 +116,7 @@ def _view(
         "payment_id": str(row["payment_id"]),
         "state": row["state"],
         "total": row["total"],
-        "lines": lines.get(row["payment_id"], []),
+        "lines": _numbered(lines.get(row["payment_id"], ())),
         "created_at": row["created_at"].isoformat(),
         "captured_at": captured_at.isoformat() if captured_at else None,
         "masked_card": row["masked_card"],
@@ -125,11 +139,23 @@ def refund_view(row: Mapping[str, Any]) -> dict[str, Any]:
         "refund_id": str(row["refund_id"]),
         "state": row["state"],
         "total": row["total"],
-        "lines": row["lines"],
+        "lines": _numbered(row["lines"]),
         "cause": row["cause"],
         "requested_at": row["requested_at"].isoformat(),
         "returned_at": returned_at.isoformat() if returned_at else None,
     }
+
+
+def _numbered(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return lines with the numbers of their accounts, as people know them, beside the ``key``."""
+    return [
+        {
+            **line,
+            "key": line["account"],
+            **{name: number_of(line[name]) for name in ("account", "moved_to") if line.get(name)},
+        }
+        for line in lines
+    ]
 
 
 def _outlook(row: dict[str, Any]) -> dict[str, Any]:

@@ -29,8 +29,10 @@ RPC_EXCHANGE = "nameko-rpc"
 DEFAULT_EXCHANGE = "amq.default"
 
 UPSTREAMS: Mapping[str, tuple[str, ...]] = {
+    "accounts": ("identity",),
+    "helpdesk": ("identity",),
     "ledger": ("accounts", "payments"),
-    "payments": ("ledger",),
+    "payments": ("accounts", "ledger"),
     "notifications": (
         "identity",
         "accounts",
@@ -41,6 +43,12 @@ UPSTREAMS: Mapping[str, tuple[str, ...]] = {
 """Whose events a service reacts to; it may also call them, to fetch what it has missed."""
 
 CALLED: Mapping[str, tuple[str, ...]] = {
+    "identity": (
+        "accounts",
+        "helpdesk",
+        "notifications",
+        "payments",
+    ),
     "payments": ("accounts", "identity"),
     "helpdesk": ("accounts",),
     "notifications": ("identity", "helpdesk"),

@@ -65,9 +65,26 @@ class NewDeviceSignedIn(Schema):
     )
 
 
+class EmailChangeRequested(Schema):
+    change_id = PlainId(
+        required=True, metadata={"description": "The change that waits for its links."}
+    )
+
+
+class EmailChanged(Schema):
+    change_id = PlainId(required=True, metadata={"description": "The change that is completed."})
+
+
 class ProfileChanged(Schema):
     person_id = PersonId(
         required=True, metadata={"description": "Whose full name or phone was changed."}
+    )
+
+
+class PersonErased(Schema):
+    person_id = PersonId(
+        required=True,
+        metadata={"description": "Who is erased; nothing says any more who that was."},
     )
 
 
@@ -115,9 +132,27 @@ CONTRACTS = [
         summary="A person signed in on a device that was not known.",
     ),
     Contract(
+        "email_change_requested",
+        version=1,
+        schema=EmailChangeRequested,
+        summary="Another e-mail address is to be confirmed: a letter to each mailbox is due.",
+    ),
+    Contract(
+        "email_changed",
+        version=1,
+        schema=EmailChanged,
+        summary="A person has another e-mail address.",
+    ),
+    Contract(
         "profile_changed",
         version=1,
         schema=ProfileChanged,
         summary="A person changed the full name or the phone in the settings.",
+    ),
+    Contract(
+        "person_erased",
+        version=1,
+        schema=PersonErased,
+        summary="A person was erased: delete what you hold of this person, if no law keeps it.",
     ),
 ]

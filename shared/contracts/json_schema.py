@@ -60,7 +60,7 @@ def payload_schema(schema: SchemaClass) -> dict[str, Any]:
         # A subscriber without the grant for persons does not receive it.
         described["properties"][name]["x-saldo-person"] = True
         described["properties"][name]["description"] += " Only with a grant for persons."
-        if name in described["required"]:
+        if name in described.get("required", ()):
             described["required"].remove(name)
     if not described.get("required", True):
         del described["required"]

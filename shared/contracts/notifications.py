@@ -21,9 +21,14 @@ class LetterKind(StrEnum):
     ALREADY_REGISTERED = "already_registered"
     TEMPORARY_PASSWORD = "temporary_password"  # noqa: S105 - a name, not a password
     PASSWORD_RESET_LINK = "password_reset_link"  # noqa: S105
+    EMAIL_TO_CONFIRM = "email_to_confirm"
+    EMAIL_TO_LEAVE = "email_to_leave"
+    EMAIL_TAKEN = "email_taken"
+    EMAIL_CHANGED = "email_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     SIGN_IN_LINK = "sign_in_link"
     NEW_DEVICE = "new_device"
+    PERSON_ERASED = "person_erased"
     ACCOUNT_LINKED_BY_ANOTHER = "account_linked_by_another"
     INVITATION = "invitation"
     INVITATION_ACCEPTED = "invitation_accepted"
@@ -69,8 +74,9 @@ class LetterFailed(Schema):
         metadata={
             "description": (
                 "refused_by_server: the mail server answered 5xx; undeliverable: the address "
-                "cannot receive mail; stale: the secret in the letter expired before it "
-                "could be sent; gave_up: all attempts in five days failed."
+                "cannot receive mail; stale: the secret in the letter expired, or its "
+                "person was erased, before it could be sent; gave_up: all attempts in five "
+                "days failed."
             )
         },
     )

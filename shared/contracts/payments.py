@@ -14,6 +14,7 @@ from shared.contracts.base import (
     Kopecks,
     PersonId,
     PlainId,
+    Tenure,
 )
 
 ABOUT = "Payment orders, from the cabinet to the acquirer and into the ledger."
@@ -39,6 +40,8 @@ class Failure(StrEnum):
     """The charge was returned to the card and never posted."""
     REPLACED = "replaced"
     """The payer started another payment of the same accounts; this one was closed unpaid."""
+    ACCOUNT_CLOSED = "account_closed"
+    """The holder of an account changed; the payment was closed unpaid."""
 
 
 class RefundCause(StrEnum):
@@ -54,6 +57,7 @@ class PaymentLine(Schema):
     account = AccountNumber(
         required=True, metadata={"description": "The personal account that is paid."}
     )
+    tenure = Tenure(metadata={"description": "Of which holder of its number; absent: the first."})
     amount = Kopecks(required=True, metadata={"description": "Towards principal, kopecks."})
     penalty = Kopecks(required=True, metadata={"description": "Towards penalties, kopecks."})
 
@@ -96,7 +100,8 @@ class PaymentFailed(_OfPayment):
                 "declined: the card's bank refused; expired: not paid in time; "
                 "refused_by_acquirer, not_registered, form_lost: the order could not be made "
                 "payable; given_back: charged, returned to the card and never posted; replaced: "
-                "another payment was started instead."
+                "another payment was started instead; account_closed: the holder of an account "
+                "changed."
             ),
             "grows": True,
         },
@@ -118,6 +123,7 @@ class RefundedLine(Schema):
     account = AccountNumber(
         required=True, metadata={"description": "The personal account that it is taken from."}
     )
+    tenure = Tenure(metadata={"description": "Of which holder of its number; absent: the first."})
     amount = Kopecks(required=True, metadata={"description": "What went back, kopecks."})
 
 

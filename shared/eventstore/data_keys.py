@@ -21,6 +21,7 @@ from psycopg_pool import ConnectionPool
 
 from shared.config import Settings
 from shared.database import STATEMENT_TIMEOUT_MS, Login, open_pool
+from shared.eventstore.arrays import byteas, uuids
 from shared.privacy import KeyDestroyedError, new_key, open_field, seal_field, unwrap, wrap
 
 _FIND = "SELECT subject, wrapped FROM data_keys WHERE subject = ANY(%s)"
@@ -77,7 +78,7 @@ class DataKeys:
     def find(self, subjects: Sequence[UUID]) -> dict[UUID, bytes]:
         """Return the keys of those subjects that have one."""
         with self.transaction() as cursor:
-            return self.unwrapped(cursor.execute(_FIND, (list(subjects),)).fetchall())
+            return self.unwrapped(cursor.execute(_FIND, (uuids(subjects),)).fetchall())
 
     def unwrapped(self, rows: Sequence[Mapping[str, Any]]) -> dict[UUID, bytes]:
         """Return the keys of rows of a table ``data_keys``."""
@@ -97,7 +98,7 @@ class DataKeys:
     def keep(self, wrapped: Mapping[UUID, bytes]) -> set[UUID]:
         """Store wrapped keys; return the subjects that had none yet."""
         with self.transaction() as cursor:
-            cursor.execute(_KEEP, (list(wrapped), list(wrapped.values())))
+            cursor.execute(_KEEP, (uuids(wrapped), byteas(list(wrapped.values()))))
             return {row["subject"] for row in cursor.fetchall()}
 
     def destroy(self, subjects: Sequence[UUID]) -> None:
@@ -129,6 +130,8 @@ class PostgresVault:
 
     def key_of(self, subject: UUID) -> bytes:
         """Return the key of a subject, made and committed at the first call."""
+        if key := self._known.get(subject):
+            return key
         self.new_keys([subject])
         key = self._known[subject]
         if key is None:
@@ -140,7 +143,7 @@ class PostgresVault:
         if not unknown:
             return
         # A key that is to be destroyed may be there still, or again: from a restored dump.
-        rows = self._cursor.execute(_WAS_DESTROYED, (unknown,)).fetchall()
+        rows = self._cursor.execute(_WAS_DESTROYED, (uuids(unknown),)).fetchall()
         self._destroyed |= {row["subject"] for row in rows}
         wanted = [subject for subject in unknown if subject not in self._destroyed]
         found = self._keys.find(wanted) if wanted else {}
@@ -166,7 +169,7 @@ class PostgresVault:
         """Return keys that have not been moved yet, or were a moment ago."""
         if not self._keys.former_left:
             return {}
-        rows = self._cursor.execute(_FIND, (list(subjects),)).fetchall()
+        rows = self._cursor.execute(_FIND, (uuids(subjects),)).fetchall()
         if len(rows) == len(subjects):
             return self._keys.unwrapped(rows)
         if not rows and not self._cursor.execute(_FORMER_LEFT).fetchone()["found"]:

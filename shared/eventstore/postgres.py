@@ -47,6 +47,10 @@ ATTEMPTS = 5
 attempt on it holds the append lock while it decides, so that it cannot lose again."""
 
 
+MIN_COPIED = 500
+"""The number of events from which a unit of work appends them by COPY."""
+
+
 class PostgresSession(Session):
     """A unit of work in one open transaction."""
 
@@ -56,6 +60,8 @@ class PostgresSession(Session):
         self.appended: list[int] = []
         self._store = store
         self._cause = cause
+        self._causes: list[Cause | None] = []
+        """The causes of the first pending events: those of earlier messages of a batch."""
         self._tables = store.new_read_model(cursor)
 
     @cached_property
@@ -73,14 +79,24 @@ class PostgresSession(Session):
 
     @contextmanager
     def caused_by(self, cause: Cause) -> Iterator[None]:
-        """Append with another cause for the duration of a block (one message of a batch)."""
-        self.flush()
+        """Let a block's events have another cause (one message of a batch).
+
+        They are appended with those of the other messages, by one statement.
+        """
+        self._note_causes()
         before, self._cause = self._cause, cause
         try:
             yield
-            self.flush()
+            self._note_causes()
         finally:
             self._cause = before
+
+    @property
+    def peek(self) -> Any:
+        """The service's read model, with what earlier messages of the batch have changed."""
+        if self._causes:
+            self.flush()
+        return super().peek
 
     def copy_states(self, rows: Iterable[EventRow]) -> tuple[int, int]:
         """Append encoded events in bulk; the caller writes the read model.
@@ -88,7 +104,7 @@ class PostgresSession(Session):
         Returns the first and the last position (last < first when there were no rows).
         """
         self.flush()
-        first, last = self._store.recorder.copy(self.cursor, rows, self._required_cause())
+        first, last = self._store.recorder.copy(self.cursor, rows, _required(self._cause))
         self.appended += [first, last] if last >= first else []
         return first, last
 
@@ -124,20 +140,21 @@ class PostgresSession(Session):
             yield decode(topic, state)
 
     def _append(self, pending: Sequence[PendingEvent]) -> Sequence[Recorded]:
-        return self._append_caused(pending, [self._required_cause()] * len(pending))
-
-    def _append_caused(
-        self, pending: Sequence[PendingEvent], causes: Sequence[Cause]
-    ) -> list[Recorded]:
-        store = self._store
-        positions, recorded_at = store.recorder.append(self.cursor, store.rows(pending), causes)
+        noted, self._causes = self._causes, []
+        rest = len(pending) - len(noted)
+        causes = [*map(_required, noted), *[_required(self._cause)] * rest]
+        store, rows = self._store, self._store.rows(pending)
+        if len(rows) >= MIN_COPIED and not noted:
+            tail = store.recorder.lock_tail(self.cursor)
+            last = store.recorder.copy_after(self.cursor, tail, rows, causes[0])
+            positions, recorded_at = list(range(tail.position + 1, last + 1)), tail.recorded_at
+        else:
+            positions, recorded_at = store.recorder.append(self.cursor, rows, causes)
         self.appended += positions
         return store.recorded_events(pending, causes, positions, recorded_at)
 
-    def _required_cause(self) -> Cause:
-        if self._cause is None:
-            raise RuntimeError("a query must not append events")
-        return self._cause
+    def _note_causes(self) -> None:
+        self._causes += [self._cause] * (len(self._journal) - len(self._causes))
 
     def _read_model(self) -> ReadModel:
         return self._tables
@@ -395,6 +412,12 @@ class PostgresStore:
             connection.cursor() as cursor,
         ):
             yield cursor
+
+
+def _required(cause: Cause | None) -> Cause:
+    if cause is None:
+        raise RuntimeError("a query must not append events")
+    return cause
 
 
 def _unavailable() -> Unavailable:

@@ -167,13 +167,20 @@ class PostgresRecorder(ApplicationRecorder):
         Last < first when there were no rows. Raises like append.
         """
         tail = self.lock_tail(cursor)
+        return tail.position + 1, self.copy_after(cursor, tail, rows, cause)
+
+    def copy_after(self, cursor: Any, tail: Tail, rows: Iterable[EventRow], cause: Cause) -> int:
+        """Append rows by binary COPY after the tail; return the last position.
+
+        The caller must hold the append lock. Raises like append.
+        """
         encoder = CopyEncoder(
             tail.position, tail.recorded_at, cause.command_id, cause.actor, cause.correlation_id
         )
         with cursor.copy(f"COPY events ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
             for block in encoder.blocks(rows):
                 copy.write(block)
-        return tail.position + 1, encoder.position
+        return encoder.position
 
     def history(self, cursor: Any, originator_id: UUID) -> Iterator[HistoryRow]:
         """Yield the rows of one stream, in order."""

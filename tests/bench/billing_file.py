@@ -18,7 +18,7 @@ MANY_LINES = 1_000_000
 SMALL, LARGE = 100_000, 1_000_000
 """Events, or lines, of two imports whose peak memory is compared."""
 # A process inherits the peak of its parent, so a small process starts the import.
-_MEASURED = """
+MEASURED = """
 import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
@@ -116,7 +116,7 @@ def _import(bench: Bench, file: Path, accounts: int) -> tuple[float, float]:
 
     def run() -> None:
         done = subprocess.run(
-            [sys.executable, "-c", _MEASURED, *command, "--reason", "bench"],
+            [sys.executable, "-c", MEASURED, *command, "--reason", "bench"],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ with warnings.catch_warnings():
 
 TABLE = """
 POST /registrations
+PATCH /registrations/{registration_id}
 POST /registrations/{registration_id}/code
 POST /registrations/{registration_id}/confirm
 GET /documents/{kind}
@@ -30,6 +31,8 @@ GET /sessions/{session_id}
 DELETE /sessions/{session_id}
 PUT /me/password
 POST /me/acceptances
+GET /me/data
+POST /me/erasure
 GET /me
 PATCH /me
 POST /password-resets
@@ -139,8 +142,8 @@ def test_moving_money_needs_a_key_and_a_session() -> None:
     assert found["start_payment"].idempotency is Idempotency.REQUIRED
     public = {name for name, operation in found.items() if operation.access is Access.PUBLIC}
     assert public == {
-        "start_registration", "resend_code", "confirm_registration", "document", "sign_in",
-        "sign_in_by_link", "request_password_reset", "confirm_password_reset",
+        "start_registration", "correct_email", "resend_code", "confirm_registration", "document",
+        "sign_in", "sign_in_by_link", "request_password_reset", "confirm_password_reset",
         "acquirer_callback_by_query", "acquirer_callback_by_form",
         "named_acquirer_callback_by_query", "named_acquirer_callback_by_form", "alive",
         "openapi", "verify_proof", "verifier_keys", "last_checkpoint",

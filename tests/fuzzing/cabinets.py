@@ -164,6 +164,7 @@ class Cabinets:
         consents = {"accept_rules": True, "consent_personal_data": True}
         return {
             "resend_code": {"path": waiting},
+            "correct_email": {"path": waiting, "body": {"email": new_address("corrected")}},
             "confirm_registration": {"path": ready, "body": {"code": code, **consents}},
         }
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
+from unittest import mock
 
 import pika
 import psycopg
@@ -12,6 +14,7 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from services.ledger.domain import Account, account_id
 from services.ledger.publishing import publish
 from shared.bus import parked
 from shared.bus.listen import Listener
@@ -22,6 +25,8 @@ from shared.bus.topology import connect, log_exchange, reaction_queue
 from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.errors import Unavailable
+from shared.eventstore.recorder import Cause
+from shared.ids import new_id
 from tests.conftest import BrokerUser, Database, role_of
 from tests.integration.bus_ends import NUMBER, Calls, deliveries, open_one, pay, relayed
 from tests.waiting import eventually
@@ -86,6 +91,24 @@ def test_effect_and_position_are_one_transaction(database: Database) -> None:
         reacting.apply(deliveries(calls.ledger))
     assert seen(database) == []
     assert reacting.position() == 0
+
+
+def test_batch_is_appended_by_one_statement_each_event_with_its_cause(database: Database) -> None:
+    """One append for each message made a million contracts take the ledger most of an hour."""
+    ledger = database.store("ledger")
+    causes = [Cause(new_id(), f"service:{name}", name) for name in ("first", "second", "third")]
+    with mock.patch.object(ledger.recorder, "append", wraps=ledger.recorder.append) as append:
+        with ledger.session() as session:
+            for number, cause in enumerate(causes[:2]):
+                with session.caused_by(cause):
+                    account = session.load(Account, account_id(f"{number}"))
+                    account.open(f"{number}", "household", date(2026, 1, 1))
+            with session.caused_by(causes[2]):
+                found = session.peek.balance("1")
+        assert append.call_count == 1
+    assert found is not None, "a message sees the rows of earlier ones"
+    recorded = [(row.command_id, row.actor, row.correlation_id) for row in ledger.log_after(0, 9)]
+    assert recorded == [(one.command_id, one.actor, one.correlation_id) for one in causes[:2]]
 
 
 def test_gap_is_detected_and_fetched_from_the_upstream_log(database: Database) -> None:

@@ -13,7 +13,7 @@ from gateway.cabinet.invitations import waiting_invitation
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
 from gateway.documents.statement import operation
-from gateway.problems import Refusal
+from gateway.ownership import may_pay, newest_of
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.payments import PaymentRoutes
@@ -38,21 +38,22 @@ class AccountPages:
         )
         if not linked:
             return _link_form(visit)
-        owed = {line["account"]: line for line in due["accounts"]} if due else {}
+        # One line for each account, in their order.
+        owed: list[Any] = due["accounts"] if due else [None] * len(linked)
         due_days = _due_days(charges)
-        unpaid = [number for number, line in owed.items() if line["total"]]
+        unpaid = [line["account"] for line in owed if line and line["total"] and line["payable"]]
         return visit.render(
             "accounts.html",
             accounts=[
                 {
                     **account,
-                    "due": owed.get(account["number"]),
+                    "due": line,
                     "due_on": due_days.get(account["number"]),
                 }
-                for account in linked
+                for account, line in zip(linked, owed, strict=True)
             ],
             total=due["total"] if due else None,
-            ahead=sum(line["advance"] for line in owed.values()),
+            ahead=sum(line["advance"] for line in owed if line),
             due_on=min((due_days[one] for one in unpaid if one in due_days), default=None),
             today=_today(visit),
             most=MOST_ACCOUNTS,
@@ -83,6 +84,8 @@ class AccountPages:
             account=account,
             balance=balance,
             owed=_owed(balance),
+            payable=may_pay(account),
+            last_bill=charges["period"] if charges else None,
             movements=_last(visit, statement),
             due_on=charges["due_on"] if charges else None,
             today=_today(visit),
@@ -164,10 +167,7 @@ def _linked_account(visit: Visit, number: str) -> dict[str, Any]:
 
 
 def _of_number(linked: Sequence[dict[str, Any]], number: str) -> dict[str, Any]:
-    account = next((one for one in linked if one["number"] == number), None)
-    if account is None:
-        raise Refusal(404, "account_not_linked")
-    return account
+    return newest_of(linked, number)
 
 
 def _balance(visit: Visit, number: str, as_of: str) -> Any:

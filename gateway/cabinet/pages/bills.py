@@ -32,6 +32,7 @@ class BillPages:
             "bill.html",
             bill=bill,
             due_now=_due_now(due, bill),
+            payable=_is_payable(due, bill["number"]),
             payees=bill["payees"],
         )
 
@@ -51,6 +52,11 @@ def _due_now(due: Any, bill: dict[str, Any]) -> Any:
     if due is None:
         return bill["to_pay"]
     return next((one["total"] for one in due["accounts"] if one["account"] == bill["number"]), 0)
+
+
+def _is_payable(due: Any, number: str) -> bool:
+    lines = due["accounts"] if due else ()
+    return next((bool(one["payable"]) for one in lines if one["account"] == number), True)
 
 
 def _not_issued(visit: Visit, error: NotFound) -> Response:

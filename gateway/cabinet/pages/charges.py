@@ -14,6 +14,7 @@ from gateway.cabinet.forms import FormErrors
 from gateway.cabinet.page import page
 from gateway.cabinet.penalty_steps import next_step
 from gateway.cabinet.visit import Refused, Visit
+from gateway.ownership import may_pay
 from gateway.problems import Refusal
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.charges import PERIOD, ChargeRoutes, months_after
@@ -81,7 +82,8 @@ class ChargePages:
         on = spellings.day(typed) if typed else ""
         errors = None
         today = SystemClock(visit.settings.timezone).today()
-        penalty, forecast = visit.together(
+        account, penalty, forecast = visit.together(
+            visit.aside(lambda: visit.api(AccountRoutes.account, path=visit.path)),
             lambda: visit.attempt(
                 ChargeRoutes.penalty, path=visit.path, query={"on": on} if on else {}
             ),
@@ -95,6 +97,7 @@ class ChargePages:
         return visit.render(
             "penalty.html",
             penalty=penalty,
+            payable=may_pay(account),
             pending=penalty["total"] - penalty["accrued"],
             step=_next_step(visit, penalty["on"], today, forecast),
             open=visit.query.get("open") == "all",

@@ -47,16 +47,18 @@ class EntryPages:
             },
         )
         kept, next_ = visit.form.get(KEPT, ""), own_path(visit.form.get("_next", ""))
+        if isinstance(outcome, Refused) and outcome.errors.code == "sign_in_by_letter":
+            return _form(visit, next_=next_, kept=kept, letter=outcome.errors.text, status=403)
         if isinstance(outcome, Refused):
             return _form(visit, next_=next_, kept=kept, errors=outcome.errors)
         return signed_in(self, visit, outcome, kept, next_)
 
-    @page("GET", "/log-in/<token>", access=Access.PUBLIC)
-    def link_form(self, visit: Visit) -> Response:
+    @page("GET", "/log-in/<token:token>", access=Access.PUBLIC)
+    def log_in_link_form(self, visit: Visit) -> Response:
         """Show a button: programs that look into mailboxes follow links, and must not use it up."""
         return visit.render("log_in_link.html", token=visit.path["token"])
 
-    @page("POST", "/log-in/<token>", access=Access.PUBLIC)
+    @page("POST", "/log-in/<token:token>", access=Access.PUBLIC)
     def log_in_by_link(self, visit: Visit) -> Response:
         """Open a session by the link of a letter."""
         outcome = visit.attempt(
@@ -126,5 +128,11 @@ def _accept_first(visit: Visit, token: str, visitor: str, kept: str, next_: str)
     return acceptance_page(signed_in, kept=kept, next_=next_)
 
 
-def _form(visit: Visit, *, next_: str, kept: str = "", errors: Any = None) -> Response:
-    return visit.render("log_in.html", next=own_path(next_), kept=kept, ended=False, errors=errors)
+def _form(visit: Visit, *, next_: str, status: int = 200, **shown: Any) -> Response:
+    """Return the log-in: with ``errors``, a form that is ``kept``, a ``letter`` that is due."""
+    return visit.render(
+        "log_in.html",
+        status=status,
+        next=own_path(next_),
+        **{"ended": False, "kept": "", "letter": "", **shown},
+    )

@@ -10,6 +10,8 @@ from gateway.cabinet import spellings
 from gateway.cabinet.forms import FormErrors
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
+from gateway.ownership import may_pay
+from gateway.routes.accounts import AccountRoutes
 from gateway.routes.papers import PaperRoutes
 from shared.clock import SystemClock
 
@@ -28,7 +30,10 @@ class PaperPages:
         typed = visit.query.get("on", "").strip()
         query = {"on": spellings.day(typed)} if typed else {}
         errors = None
-        debt = visit.attempt(PaperRoutes.debt, path=visit.path, query=query)
+        account, debt = visit.together(
+            visit.aside(lambda: visit.api(AccountRoutes.account, path=visit.path)),
+            lambda: visit.attempt(PaperRoutes.debt, path=visit.path, query=query),
+        )
         if isinstance(debt, Refused):
             text = visit.text("Введите сегодняшний день или прошедший, например 15.04.2026.")
             errors = FormErrors(code=debt.errors.code, text=text, fields={"on": text})
@@ -37,6 +42,7 @@ class PaperPages:
         return visit.render(
             "certificate.html",
             debt=debt,
+            payable=may_pay(account),
             typed=typed,
             errors=errors,
             is_today=debt["on"] == SystemClock(visit.settings.timezone).today().isoformat(),

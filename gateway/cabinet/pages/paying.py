@@ -27,7 +27,9 @@ from gateway.cabinet.pay_form import (
 from gateway.cabinet.payment_states import closing_time, is_open, may_be_taken
 from gateway.cabinet.policy import GOES_TO_BANK, is_of_acquirer
 from gateway.cabinet.visit import Refused, Visit
+from gateway.ownership import newest_of
 from gateway.problems import RETRY_AFTER_SECONDS, Refusal
+from gateway.routes.accounts import AccountRoutes
 from gateway.routes.payments import PaymentRoutes
 from shared.errors import Unavailable
 
@@ -107,15 +109,16 @@ def _pay_page(visit: Visit, errors: FormErrors | None = None) -> Response:
         lambda: visit.api(PaymentRoutes.due),
         lambda: visit.api(PaymentRoutes.history, query={"limit": NEWEST}),
     )
-    if not due["accounts"]:
-        return visit.render("pay_nothing.html")
+    payable = [line for line in due["accounts"] if line["payable"]]
     only = visit.query.get("account")
-    if only is not None and only not in {line["account"] for line in due["accounts"]}:
-        raise Refusal(404, "account_not_linked")
+    if only is not None and only not in {line["account"] for line in payable}:
+        raise _not_payable(visit, only)
+    if not payable:
+        return visit.render("pay_nothing.html", linked=bool(due["accounts"]))
     payments = history["payments"]
     uncertain = [one for one in payments if may_be_taken(one)]
     blocked = {line["account"]: one for one in uncertain for line in one["lines"]}
-    lines = shown_lines(visit, due["accounts"], blocked)
+    lines = shown_lines(visit, payable, blocked)
     free = [line for line in lines if not line["blocked"]]
     paid = [line["paid"] for line in free]
     visit.request.environ[GOES_TO_BANK] = True
@@ -131,6 +134,14 @@ def _pay_page(visit: Visit, errors: FormErrors | None = None) -> Response:
         way=chosen_acquirer(visit) or "",
         errors=errors,
     )
+
+
+def _not_payable(visit: Visit, number: str) -> Refusal:
+    """Return why an account is not on the page: it is not the person's, or not his to pay."""
+    account = newest_of(visit.api(AccountRoutes.list_accounts)["accounts"], number)
+    if account["state"] == "closed":
+        return Refusal(409, "account_closed")
+    return Refusal(409, "may_not_pay")
 
 
 def _order(visit: Visit, lines: Sequence[TypedLine], checked: list[CheckedLine]) -> Response:

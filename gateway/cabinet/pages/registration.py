@@ -53,7 +53,7 @@ class RegistrationPages:
         )
         if isinstance(outcome, Refused):
             return visit.render(template, errors=outcome.errors)
-        return visit.redirect(f"/register/{outcome['registration_id']}")
+        return visit.redirect(f"/register/{outcome['registration_id']}", _sent_to(visit))
 
     @page("GET", "/register/<uuid:registration_id>", access=Access.PUBLIC)
     def code_form(self, visit: Visit) -> Response:
@@ -73,7 +73,7 @@ class RegistrationPages:
                 "rules_version": visit.form.get("rules_version") or None,
                 "consent_version": visit.form.get("consent_version") or None,
             },
-            says={"code": visit.text("Введите код из письма: шесть цифр.")},
+            says={"code": visit.text("Введите код из письма: только цифры.")},
         )
         if isinstance(outcome, Refused):
             return _code_form(visit, outcome.errors)
@@ -93,6 +93,24 @@ class RegistrationPages:
         sent = visit.text("Код выслан заново. Подойдёт только код из последнего письма.")
         return visit.redirect(f"/register/{visit.path['registration_id']}", sent)
 
+    @page("GET", "/register/<uuid:registration_id>/email", access=Access.PUBLIC)
+    def email_form(self, visit: Visit) -> Response:
+        """Ask for the right address of a registration."""
+        return _email_form(visit)
+
+    @page("POST", "/register/<uuid:registration_id>/email", access=Access.PUBLIC)
+    def correct_email_address(self, visit: Visit) -> Response:
+        """Have the code sent to the right address."""
+        outcome = visit.attempt(
+            RegistrationRoutes.correct_email,
+            path=visit.path,
+            body={"email": visit.form.get("email", "").strip()},
+            says={"email": visit.text("Введите адрес почты, например ivanov@example.org.")},
+        )
+        if isinstance(outcome, Refused):
+            return _email_form(visit, outcome.errors)
+        return visit.redirect(f"/register/{visit.path['registration_id']}", _sent_to(visit))
+
     @page("GET", "/register/<uuid:registration_id>/done", access=Access.PUBLIC)
     def registered(self, visit: Visit) -> Response:
         """Say that the letter with the temporary password is on its way."""
@@ -105,6 +123,17 @@ def _organisation(visit: Visit) -> dict[str, Any]:
         "inn": spellings.digits(visit.form.get("organisation-inn", "")),
         "kpp": spellings.digits(visit.form.get("organisation-kpp", "")) or None,
     }
+
+
+def _sent_to(visit: Visit) -> str:
+    """Return the notice that shows the address once, to whoever has just typed it."""
+    sent = visit.text("Код отправлен на адрес {email}. Проверьте, нет ли в нём ошибки.")
+    return sent.format(email=visit.form.get("email", "").strip())
+
+
+def _email_form(visit: Visit, errors: FormErrors | None = None) -> Response:
+    registration_id = visit.path["registration_id"]
+    return visit.render("register_email.html", registration_id=registration_id, errors=errors)
 
 
 def _code_form(visit: Visit, errors: FormErrors | None = None) -> Response:

@@ -23,8 +23,8 @@ from services.identity.verification_codes import IssueCode
 from shared.rpc.server import rpc
 
 _CODE_MINUTES = int(CODE_LIFE.total_seconds() // 60)
-_LINK_MINUTES = int(SIGN_IN_LINK_LIFE.total_seconds() // 60)
 _RESET_LINK_MINUTES = int(RESET_LINK_LIFE.total_seconds() // 60)
+_LINK_MINUTES = int(SIGN_IN_LINK_LIFE.total_seconds() // 60)
 _PASSWORD_HOURS = int(TEMPORARY_PASSWORD_LIFE.total_seconds() // 3600)
 
 
@@ -33,11 +33,14 @@ class LetterRpcs(IdentityRpcs):
 
     @rpc(schemas.RegistrationId, callers=("notifications",))
     def issue_registration_code(self, registration_id: UUID) -> dict[str, Any]:
-        code = new_code()
+        short, long = new_code(), new_code(12)
         command = IssueCode(
-            owner_id=registration_id, digest=self._fingerprints.code(registration_id, code)
+            owner_id=registration_id,
+            digest=self._fingerprints.code(registration_id, short),
+            long_digest=self._fingerprints.code(registration_id, long),
         )
         issued = self.store.transact(application.issue_registration_code, command)
+        code = long if issued.pop("long") else short
         known = issued["kind"] == "already_registered"
         return {**issued, "code": None if known else code, "valid_minutes": _CODE_MINUTES}
 

@@ -32,10 +32,22 @@ class RegistrationRpcs(IdentityRpcs):
         )
         return self.store.execute(application.start_registration, command)
 
-    @rpc(schemas.RegistrationId, callers=(GATEWAY,))
-    def resend_code(self, registration_id: UUID) -> dict[str, Any]:
-        command = application.ResendCode(registration_id=registration_id)
+    @rpc(schemas.ResendCode, callers=(GATEWAY,))
+    def resend_code(self, registration_id: UUID, ip: IP) -> dict[str, Any]:
+        command = application.ResendCode(
+            registration_id=registration_id, network_index=self._fingerprints.network(str(ip))
+        )
         return self.store.execute(application.resend_code, command)
+
+    @rpc(schemas.CorrectEmail, callers=(GATEWAY,))
+    def correct_email(self, registration_id: UUID, email: str, ip: IP) -> dict[str, Any]:
+        command = application.CorrectEmail(
+            registration_id=registration_id,
+            email=parse_email(email),
+            email_index=self._fingerprints.email(email),
+            network_index=self._fingerprints.network(str(ip)),
+        )
+        return self.store.execute(application.correct_email, command)
 
     @rpc(schemas.ConfirmRegistration, callers=(GATEWAY,))
     def confirm_registration(
@@ -51,6 +63,7 @@ class RegistrationRpcs(IdentityRpcs):
         command = application.ConfirmRegistration(
             registration_id=registration_id,
             digest=self._fingerprints.code(registration_id, code),
+            network_index=self._fingerprints.network(str(ip)),
             accept_rules=accept_rules,
             consent_personal_data=consent_personal_data,
             rules_version=rules_version,

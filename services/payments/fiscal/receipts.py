@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from shared.account_key import number_of
 from shared.money import Kopecks
 
 NO_VAT: Final = "none"
@@ -164,7 +165,7 @@ def code_text(
 def _name(item: Item) -> str:
     # Of the receipt, which is Russian by law.
     what = "Пени" if item.penalty else "Оплата жилищно-коммунальных услуг"
-    return f"{what}, лицевой счёт {item.account}"
+    return f"{what}, лицевой счёт {number_of(item.account)}"
 
 
 def _by_account(items: Iterable[Item]) -> Mapping[str, tuple[Kopecks, Kopecks]]:

@@ -50,7 +50,9 @@ class PaymentHarness:
             store,
             self.acquirers,
             SystemClock(),
-            lambda _person, _numbers: [],
+            lambda _person, numbers: {
+                number: {"account": number, "role": "owner", "state": "open"} for number in numbers
+            },
             self.return_url,
         )
 

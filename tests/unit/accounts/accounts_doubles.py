@@ -211,6 +211,9 @@ class FakeImports:
         self.begun: list[BeginImport] = []
         self.finished: list[FinishImport] = []
 
+    def be_patient(self) -> None:
+        """Nothing is locked in memory."""
+
     def begin(self, command: BeginImport, now: datetime) -> None:
         self.begun.append(command)
 

@@ -183,6 +183,12 @@ def test_reopened_contract_begins_another_tenure(harness: Any) -> None:
     assert events(harness) == [TenureClosed, TenureOpened]
 
 
+def test_contract_that_closes_today_reopens_tomorrow(harness: Any) -> None:
+    harness.register(harness.row(FIRST, state="closed"))
+    assert harness.register(harness.row(FIRST, state="open")) == {"opened": 1}
+    assert [tenure.since for tenure in tenures(harness)] == [None, date(2026, 11, 11)]
+
+
 def test_closed_contract_opens_for_another_holder(harness: Any) -> None:
     harness.register(harness.row(FIRST, state="closed", closed_on=date(2026, 8, 31)))
     assert harness.register(harness.row(FIRST, holder=NEWCOMER)) == {"opened": 1}
@@ -239,7 +245,7 @@ def test_holder_may_change_twice_on_one_day(harness: Any) -> None:
 def test_erased_holder_is_followed_by_a_new_tenure(harness: Any) -> None:
     """Nobody can tell whether the holder is the same; the safe answer is another one."""
     harness.store.vault.destroy(contract_id(FIRST))
-    assert harness.register(harness.row(FIRST)) == {"opened": 1}
+    assert harness.register(harness.row(FIRST, is_correction=True)) == {"opened": 1}
     assert contract_id(FIRST) not in harness.store.vault.keys
 
 

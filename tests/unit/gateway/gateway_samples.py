@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from account_access import access
 from gateway_doubles import PERSON, SESSION, THING
 
 PAYMENT = {
@@ -13,6 +14,7 @@ PAYMENT = {
     "lines": [
         {
             "account": "0001",
+            "key": "0001",
             "amount": 450000,
             "penalty": 1425,
             "posted": True,
@@ -49,7 +51,7 @@ BALANCE = {
     "services": [{"service": "heating", "name": "Отопление", "amount": 450000}],
 }
 ACCOUNT = {
-    "number": "0001",
+    **access("0001"),
     "address": "ул. Ленина, 5",
     "holder": "Иванов И. И.",
     "residents": 3,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from account_access import access, owns
 from gateway_doubles import PERSON, Browser, FakeServices
 from gateway_samples import ACCOUNT, BALANCE, MONTH, PENALTY
 
@@ -14,7 +15,7 @@ from shared.errors import Forbidden, NotFound, ValidationFailed
 def test_somebody_elses_account_is_not_found_whatever_the_ledger_has(
     browser: Browser, services: FakeServices, path: str, ledger: str
 ) -> None:
-    services.answers["accounts", "owns"] = {"owned": [], "foreign": ["0009"]}
+    services.answers["accounts", "owns"] = owns(foreign=["0009"])
     found = {**BALANCE, **PENALTY, "months": [MONTH], "movements": [], "next": None}
     refused = NotFound("account_not_found", "There is none.", account="0009")
     services.answers["ledger", path] = found if ledger == "answers" else refused
@@ -33,7 +34,7 @@ def test_nothing_is_read_for_whoever_is_not_signed_in(
 
 
 def test_own_account_has_a_balance(browser: Browser, services: FakeServices) -> None:
-    services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
+    services.answers["accounts", "owns"] = owns("0001")
     services.answers["ledger", "balance"] = BALANCE
     response = browser("GET", "/api/v1/accounts/0001/balance?as_of=2026-05-15")
     shown = {name: value for name, value in BALANCE.items() if name != "penalty_due"}
@@ -48,7 +49,7 @@ def test_own_account_has_a_balance(browser: Browser, services: FakeServices) -> 
 def test_own_account_has_a_penalty_for_any_day(
     browser: Browser, services: FakeServices, query: str, on: str | None
 ) -> None:
-    services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
+    services.answers["accounts", "owns"] = owns("0001")
     services.answers["ledger", "penalty"] = PENALTY
     assert browser("GET", f"/api/v1/accounts/0001/penalty{query}").json == PENALTY
     assert services.calls[-1] == ("ledger", "penalty", {"number": "0001", "on": on})
@@ -58,7 +59,7 @@ def test_own_account_has_a_penalty_for_any_day(
     "on", ["2026-02-30", "tomorrow", "", "20261231", "2026-W53-4", "2026-12-31T00:00:00%2B03:00"]
 )
 def test_day_has_one_format(browser: Browser, services: FakeServices, on: str) -> None:
-    services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
+    services.answers["accounts", "owns"] = owns("0001")
     response = browser("GET", f"/api/v1/accounts/0001/penalty?on={on}")
     assert response.status_code == 422
     (error,) = response.json["errors"]
@@ -67,14 +68,14 @@ def test_day_has_one_format(browser: Browser, services: FakeServices, on: str) -
 
 
 def test_ledger_refuses_a_day_out_of_range(browser: Browser, services: FakeServices) -> None:
-    services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
+    services.answers["accounts", "owns"] = owns("0001")
     services.answers["ledger", "penalty"] = ValidationFailed("invalid_day", "x")
     response = browser("GET", "/api/v1/accounts/0001/penalty?on=9999-12-31")
     assert (response.status_code, response.json["code"]) == (422, "invalid_day")
 
 
 def test_all_charges_contain_every_account(browser: Browser, services: FakeServices) -> None:
-    linked = [ACCOUNT, {**ACCOUNT, "number": "0002"}]
+    linked = [ACCOUNT, {**ACCOUNT, **access("0002")}]
     services.answers["accounts", "linked"] = {"accounts": linked}
     services.answers["ledger", "charges_of_accounts"] = {
         "accounts": [
@@ -89,7 +90,7 @@ def test_all_charges_contain_every_account(browser: Browser, services: FakeServi
 
     assert [(page["number"], len(page["months"])) for page in answer] == [("0001", 1), ("0002", 0)]
     assert answer[0]["months"] == [MONTH]
-    services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
+    services.answers["accounts", "owns"] = owns("0001")
     browser("GET", f"/api/v1/accounts/0001/charges?before={answer[0]['next']}")
     assert services.calls[-1][2] == {"number": "0001", "before": "2026-04", "limit": 12}
     assert services.contexts[-1].actor == f"person:{PERSON}"
@@ -110,7 +111,7 @@ def test_all_charges_contain_every_account(browser: Browser, services: FakeServi
 def test_instant_needs_an_offset(
     browser: Browser, services: FakeServices, as_of: str, passed_on: str | None
 ) -> None:
-    services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
+    services.answers["accounts", "owns"] = owns("0001")
     services.answers["ledger", "balance"] = BALANCE
     response = browser("GET", f"/api/v1/accounts/0001/balance?as_of={as_of}")
     if passed_on is None:

@@ -7,6 +7,7 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
+from account_access import access, owns
 from gateway_doubles import PERSON, THING, Browser, FakeServices
 from gateway_samples import ACCOUNT, BALANCE, HISTORY_TOTALS, PAYMENT, PROOF
 
@@ -33,7 +34,7 @@ def test_due_subtracts_the_advance_and_shows_what_is_left_of_it(
     browser: Browser, services: FakeServices
 ) -> None:
     numbers = ["0001", "0002", "0003"]
-    linked = [{**ACCOUNT, "number": number} for number in numbers]
+    linked = [{**ACCOUNT, **access(number)} for number in numbers]
     services.answers["accounts", "linked"] = {"accounts": linked}
     services.answers["ledger", "balances"] = {
         "balances": [
@@ -177,7 +178,7 @@ def test_pages_continue_at_opaque_cursors(browser: Browser, services: FakeServic
     asked = {"person_id": PERSON, "before": "cDEy", "limit": 1}
     assert services.calls[-1] == ("payments", "history", asked)
 
-    services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
+    services.answers["accounts", "owns"] = owns("0001")
     services.answers["ledger", "statement"] = {"movements": [], "next": None}
     stray = browser("GET", f"/api/v1/accounts/0001/statement?after={cursor}")
     assert (stray.status_code, stray.json["code"]) == (400, "invalid_cursor")
@@ -220,7 +221,9 @@ def test_receipt_needs_a_captured_payment(browser: Browser, services: FakeServic
         receipt = browser("GET", f"/api/v1/payments/{THING}/receipt").json
         del receipt["payment"]["message"]
         postings = [{**posting, "allocation": []}]
-        assert receipt == {"payment": PAYMENT, "postings": postings, "proofs": proofs}
+        lines = [{name: line[name] for name in line if name != "key"} for line in PAYMENT["lines"]]
+        shown = {**PAYMENT, "lines": lines}
+        assert receipt == {"payment": shown, "postings": postings, "proofs": proofs}
         assert services.calls[-1] == ("ledger", "payment_proofs", {"payment_id": THING})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from account_access import owns
 from gateway_doubles import Browser, FakeServices
 
 LOOKUP, PAYMENTS, ME = "/api/v1/accounts/lookup", "/api/v1/payments", "/api/v1/me"
@@ -154,7 +155,7 @@ def test_what_is_no_account_or_no_month_is_no_path(browser: Browser, path: str) 
 def test_a_balance_is_as_of_a_day_or_an_instant(
     browser: Browser, services: FakeServices, moment: str
 ) -> None:
-    services.answers["accounts", "owns"] = {"owned": ["1"]}
+    services.answers["accounts", "owns"] = owns("1")
     services.answers["ledger", "balance"] = {}
     answer = browser("GET", "/api/v1/accounts/1/balance", query_string={"as_of": moment})
     assert answer.status_code == 200

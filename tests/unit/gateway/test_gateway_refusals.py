@@ -72,9 +72,9 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     "registration_not_found": frozenset({"confirm_password_reset"}),
     # A link of a completed recovery is gone.
     "password_reset_completed": frozenset(
-        {"confirm_password_reset", "confirm_registration", "resend_code"}
+        {"confirm_password_reset", "confirm_registration", "correct_email", "resend_code"}
     ),
-    "password_reset_not_found": frozenset({"confirm_registration", "resend_code"}),
+    "password_reset_not_found": frozenset({"confirm_registration", "correct_email", "resend_code"}),
     # Each gets a new id.
     "question_exists": frozenset({"ask_question"}),
     "password_reset_exists": frozenset({"request_password_reset"}),

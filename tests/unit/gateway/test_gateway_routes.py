@@ -45,7 +45,14 @@ PLAIN: list[tuple[Any, ...]] = [
     ),
     (
         "POST", f"/registrations/{THING}/code", None,
-        "identity", "resend_code", {"registration_id": THING}, {}, 202, {"registration_id": THING},
+        "identity", "resend_code", {"registration_id": THING, "ip": "127.0.0.1"}, {}, 202,
+        {"registration_id": THING},
+    ),
+    (
+        "PATCH", f"/registrations/{THING}", {"email": "a@b.ru"},
+        "identity", "correct_email",
+        {"registration_id": THING, "email": "a@b.ru", "ip": "127.0.0.1"}, {}, 202,
+        {"registration_id": THING},
     ),
     (
         "POST", f"/registrations/{THING}/confirm", CONFIRMATION,

@@ -13,6 +13,7 @@ from services.helpdesk.domain import (
     QuestionAnswered,
     QuestionAsked,
     QuestionClosed,
+    QuestionErased,
     QuestionRouted,
 )
 from services.helpdesk.views import MessageView, QuestionView
@@ -38,7 +39,7 @@ class FakeReadModel:
                 case QuestionAnswered(text=text):
                     self._add(record, "staff", text)
                     self._change(key, state="answered")
-                case QuestionClosed():
+                case QuestionClosed() | QuestionErased():
                     self._change(key, state="closed")
                 case QuestionRouted(department=department):
                     self._change(key, department=department)
@@ -49,6 +50,9 @@ class FakeReadModel:
 
     def question(self, question_id: UUID) -> QuestionView | None:
         return self._questions.get(question_id)
+
+    def question_ids_of(self, person_id: UUID) -> list[UUID]:
+        return [key for key, view in self._questions.items() if view.person_id == person_id]
 
     def messages(self, question_id: UUID) -> list[MessageView]:
         return self._messages.get(question_id, [])

@@ -45,9 +45,9 @@ class Identity:
         return str(self.call("start_registration", **arguments)["registration_id"])
 
     def confirm(self, registration_id: str, code: str, **more: Any) -> Any:
-        ticks = {"accept_rules": True, "consent_personal_data": True, **more}
+        ticks = {"accept_rules": True, "consent_personal_data": True, "ip": IP, **more}
         return self.call(
-            "confirm_registration", registration_id=registration_id, code=code, ip=IP, **ticks
+            "confirm_registration", registration_id=registration_id, code=code, **ticks
         )
 
     def person(self, email: str = "anna@example.org", **more: Any) -> str:

@@ -14,10 +14,12 @@ from services.identity.codes import Code
 from services.identity.credentials import Credential
 from services.identity.domain import (
     DocumentsAccepted,
+    EmailChanged,
     PersonErased,
     PersonRegistered,
     ProfileChanged,
 )
+from services.identity.email_changes import EmailChangeRow
 from services.identity.limits import DEVICE_LIFE, NETWORK_LIFE, Delay, Limit
 from services.identity.readmodel import PersonRow, PersonState
 from services.identity.sessions import SignedIn
@@ -60,6 +62,13 @@ class FakeCredentials:
         self.sent[person_id] = fingerprint
         self._change(person_id, password_hash=password_hash, temporary=True, expires_at=expires_at)
 
+    def set_email(self, person_id: UUID, email_index: bytes) -> bool:
+        holder = self.of_email(email_index)
+        if holder is not None and holder.person_id != person_id:
+            return False
+        self._change(person_id, email_index=email_index)
+        return True
+
     def set_chosen(self, person_id: UUID, password_hash: str) -> None:
         self._change(person_id, password_hash=password_hash, temporary=False, expires_at=None)
 
@@ -84,6 +93,7 @@ class FakeCodes:
         attempts: int,
         now: datetime,
         expires_at: datetime,
+        long: bool,
     ) -> None:
         assert owner_id not in self.rows
         self.opened[owner_id] = (purpose, now)
@@ -93,13 +103,27 @@ class FakeCodes:
             digest=None,
             expires_at=expires_at,
             attempts_left=attempts,
+            long=long,
         )
+
+    def _change(self, owner_id: UUID, **changes: object) -> None:
+        self.rows[owner_id] = msgspec.structs.replace(self.rows[owner_id], **changes)
+
+    def set_long(self, owner_id: UUID, *, long: bool) -> None:
+        self._change(owner_id, long=long)
+
+    def readdress(self, owner_id: UUID, email_index: bytes) -> None:
+        self._change(owner_id, email_index=email_index, digest=None)
 
     def issue(
         self, owner_id: UUID, digest: bytes | None, *, attempts: int, expires_at: datetime
     ) -> None:
-        self.rows[owner_id] = msgspec.structs.replace(
-            self.rows[owner_id], digest=digest, attempts_left=attempts, expires_at=expires_at
+        self._change(
+            owner_id,
+            digest=digest,
+            attempts_left=attempts,
+            expires_at=expires_at,
+            sent_long=self.rows[owner_id].long,
         )
 
     def lock(self, owner_id: UUID) -> Code | None:
@@ -107,7 +131,7 @@ class FakeCodes:
 
     def miss(self, owner_id: UUID) -> None:
         row = self.rows[owner_id]
-        self.rows[owner_id] = msgspec.structs.replace(row, attempts_left=row.attempts_left - 1)
+        self._change(owner_id, attempts_left=row.attempts_left - 1, wrong=row.wrong + 1)
 
     def drop(self, owner_id: UUID) -> bool:
         return self.rows.pop(owner_id, None) is not None
@@ -408,6 +432,49 @@ class FakePasswordResets:
         return swept
 
 
+class FakeEmailChanges:
+    def __init__(self) -> None:
+        self.rows: dict[UUID, EmailChangeRow] = {}
+
+    def open(self, row: EmailChangeRow) -> None:
+        assert self.of_person(row.person_id) is None
+        self.rows[row.change_id] = row
+
+    def issue(self, change_id: UUID, *, new: bytes, old: bytes) -> EmailChangeRow | None:
+        return self._change(change_id, new_digest=new, old_digest=old)
+
+    def _change(self, change_id: UUID, **changes: object) -> EmailChangeRow | None:
+        if change_id in self.rows:
+            self.rows[change_id] = msgspec.structs.replace(self.rows[change_id], **changes)
+        return self.rows.get(change_id)
+
+    def of_person(self, person_id: UUID) -> EmailChangeRow | None:
+        found = [row for row in self.rows.values() if row.person_id == person_id]
+        return found[0] if found else None
+
+    def of_token(self, token_digest: bytes, now: datetime) -> EmailChangeRow | None:
+        for row in self.rows.values():
+            if token_digest in (row.new_digest, row.old_digest) and row.expires_at > now:
+                return row
+        return None
+
+    def confirm(self, change_id: UUID, side: str, now: datetime) -> None:
+        self._change(change_id, **{f"{side}_confirmed_at": now, f"{side}_digest": None})
+
+    def drop(self, change_id: UUID) -> None:
+        self.rows.pop(change_id, None)
+
+    def due(self, now: datetime, most: int) -> list[UUID]:
+        return [
+            row.person_id
+            for row in self.rows.values()
+            if row.new_confirmed_at and row.due_at and row.due_at <= now < row.expires_at
+        ][:most]
+
+    def expired(self, now: datetime, most: int) -> list[UUID]:
+        return [row.person_id for row in self.rows.values() if row.expires_at <= now][:most]
+
+
 class FakeSubscribers:
     def __init__(self) -> None:
         self.rows: dict[str, Subscriber] = {}
@@ -433,6 +500,38 @@ class FakeSubscribers:
 
     def remove(self, name: str, reason: str) -> bool:
         return self.rows.pop(name, None) is not None
+
+
+class FakeFarewells:
+    def __init__(self) -> None:
+        self.rows: dict[UUID, tuple[str, datetime]] = {}
+
+    def keep(self, person_id: UUID, email: str, until: datetime) -> None:
+        self.rows[person_id] = (email, until)
+
+    def of(self, person_id: UUID) -> str | None:
+        return self.rows[person_id][0] if person_id in self.rows else None
+
+    def expire(self, now: datetime, most: int) -> list[UUID]:
+        over = [person for person, (_, until) in self.rows.items() if until <= now][:most]
+        for person in over:
+            del self.rows[person]
+        return over
+
+
+class FakePersonRows:
+    def __init__(self, read: FakeReadModel) -> None:
+        self._read = read
+
+    def delete(self, person_id: UUID, email_index: bytes | None) -> None:
+        read = self._read
+        read.credentials.rows.pop(person_id, None)
+        read.sessions.end_all(person_id)
+        for known in [key for key in read.support_codes.rows if key[1] == person_id]:
+            del read.support_codes.rows[known]
+        for key in list(read.attempts.rows):
+            if key[1] in (person_id.bytes, email_index):
+                del read.attempts.rows[key]
 
 
 class FakeSupportCodes:
@@ -463,14 +562,17 @@ class FakeReadModel:
         self.codes = FakeCodes()
         self.sessions = FakeSessions(self.credentials)
         self.attempts = FakeAttempts()
+        self.support_codes = FakeSupportCodes()
+        self.states: dict[UUID, PersonState] = {}
+        self.password_resets = FakePasswordResets()
+        self.email_changes = FakeEmailChanges()
         self.devices = FakeDevices()
         self.networks = FakeNetworks()
         self.sign_in_links = FakeSignInLinks()
         self.second_factors = FakeSecondFactors()
-        self.support_codes = FakeSupportCodes()
-        self.states: dict[UUID, PersonState] = {}
-        self.password_resets = FakePasswordResets()
         self.persons: dict[UUID, PersonRow] = {}
+        self.farewells = FakeFarewells()
+        self.person_rows = FakePersonRows(self)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:
@@ -505,6 +607,8 @@ class FakeReadModel:
                     given = {"full_name": event.full_name, "phone": event.phone}
                     changes = {name: text for name, text in given.items() if text is not None}
                     self.persons[who] = msgspec.structs.replace(self.persons[who], **changes)
+                case EmailChanged(email=email):
+                    self.persons[who] = msgspec.structs.replace(self.persons[who], email=email)
                 case PersonErased():
                     del self.persons[who]
                     self.states[who] = msgspec.structs.replace(self.states[who], erased=True)

@@ -18,4 +18,4 @@ def refusal_of(call: Any, *arguments: Any, **named: Any) -> ServiceError:
 
 def another(code: str) -> str:
     """Return a wrong code."""
-    return f"{(int(code) + 1) % 1_000_000:06d}"
+    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}d}"

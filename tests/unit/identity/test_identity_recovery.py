@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from identity_steps import refusal_of
 
-from services.identity.domain import PasswordChanged, PasswordOrigin, PasswordResetRequested
+from services.identity.domain import PasswordChanged, PasswordOrigin
 from services.identity.fingerprints import new_token
+from services.identity.link_aggregates import PasswordResetRequested
 from services.identity.sweeping import Sweep, sweep
 from shared.errors import NotFound
 

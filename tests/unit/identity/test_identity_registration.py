@@ -22,11 +22,24 @@ from services.identity.sweeping import Sweep, sweep
 from shared.context import bind
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 
+IP = "203.0.113.7"
 SHOP = {"name": " ООО  «Три кита» ", "inn": "7707083893", "kpp": "770701001"}
 
 
 def code_of(identity: Any, registration_id: str) -> str:
     return str(identity.call("issue_registration_code", registration_id=registration_id)["code"])
+
+
+def resend(identity: Any, registration_id: str, ip: str = IP) -> Any:
+    return identity.call("resend_code", registration_id=registration_id, ip=ip)
+
+
+def correct(identity: Any, registration_id: str, email: str, ip: str = IP) -> Any:
+    return identity.call("correct_email", registration_id=registration_id, email=email, ip=ip)
+
+
+def network(number: int) -> str:
+    return f"198.51.{number // 250}.{number % 250 + 1}"
 
 
 def test_code_and_both_consents_register_a_person(identity: Any) -> None:
@@ -115,7 +128,7 @@ def test_refused_attempts_are_counted(identity: Any) -> None:
     assert left == [4, 3, 2, 1, 0]
     refused = refusal_of(identity.confirm, registration_id, code)
     assert (refused.kind, refused.code) == ("forbidden", "code_attempts_used_up")
-    identity.call("resend_code", registration_id=registration_id)
+    resend(identity, registration_id)
     assert identity.confirm(registration_id, code_of(identity, registration_id))
 
 
@@ -156,7 +169,7 @@ def test_a_confirmed_registration_is_confirmed_once(identity: Any) -> None:
         assert identity.confirm(registration_id, code) == identity.confirm(registration_id, code)
     refused = refusal_of(identity.confirm, registration_id, code)
     assert (type(refused), refused.code) == (Conflict, "registration_confirmed")
-    refused = refusal_of(identity.call, "resend_code", registration_id=registration_id)
+    refused = refusal_of(resend, identity, registration_id)
     assert refused.code == "registration_confirmed"
     assert sum(isinstance(event, PersonRegistered) for event in identity.events()) == 1
 
@@ -191,8 +204,8 @@ def test_two_registrations_of_one_address_make_one_person(identity: Any) -> None
 def test_a_mailbox_is_not_flooded(identity: Any) -> None:
     registration_id = identity.start()
     for _ in range(4):
-        identity.call("resend_code", registration_id=registration_id)
-    refused = refusal_of(identity.call, "resend_code", registration_id=registration_id)
+        resend(identity, registration_id)
+    refused = refusal_of(resend, identity, registration_id)
     assert (type(refused), refused.code) == (Forbidden, "too_many_attempts")
     assert refused.params == {
         "policy": "registration_letters",
@@ -203,8 +216,87 @@ def test_a_mailbox_is_not_flooded(identity: Any) -> None:
     identity.clock.advance(timedelta(minutes=5))
     refused = refusal_of(identity.start, "Anna@Example.org")
     assert refused.params["retry_after_seconds"] == 600
+    assert identity.start("Anna@Example.org", ip="198.51.100.4"), "another network has its own"
     identity.clock.advance(timedelta(minutes=10))
-    assert identity.call("resend_code", registration_id=registration_id) == {}
+    assert resend(identity, registration_id) == {}
+
+
+def test_letters_that_others_ask_for_cost_nobody_his_own(identity: Any) -> None:
+    for number in range(30):
+        identity.start(ip=network(number))
+    registration_id = identity.start()
+    issued = identity.call("issue_registration_code", registration_id=registration_id)
+    assert len(issued["code"]) == 12, "after so many letters a code cannot be guessed"
+    assert identity.confirm(registration_id, issued["code"]) == {"status": "confirmed"}
+
+
+def test_a_registration_takes_fifteen_wrong_codes_in_total(identity: Any) -> None:
+    registration_id = identity.start()
+    for _ in range(3):
+        code = code_of(identity, registration_id)
+        for _ in range(5):
+            assert refusal_of(identity.confirm, registration_id, another(code)).code == "wrong_code"
+        resend(identity, registration_id)
+    refused = refusal_of(identity.confirm, registration_id, code_of(identity, registration_id))
+    assert (type(refused), refused.code) == (Forbidden, "registration_attempts_used_up")
+
+
+def test_wrong_codes_of_a_network_are_limited_and_a_long_code_gets_in(identity: Any) -> None:
+    own = identity.start("zoya@example.org")
+    sent = code_of(identity, own)
+    for number in range(6):
+        stranger = identity.start(f"stranger{number}@example.org")
+        code = code_of(identity, stranger)
+        for _ in range(5):
+            refusal_of(identity.confirm, stranger, another(code))
+    assert refusal_of(identity.confirm, own, sent).code == "code_attempts_used_up"
+    resend(identity, own)
+    long = code_of(identity, own)
+    assert len(long) == 12
+    assert identity.confirm(own, long) == {"status": "confirmed"}
+
+
+def test_wrong_codes_are_limited_in_total(identity: Any) -> None:
+    for number in range(60):
+        stranger = identity.start(f"stranger{number}@example.org", ip=network(number))
+        code = code_of(identity, stranger)
+        for _ in range(5):
+            refusal_of(identity.confirm, stranger, another(code), ip=network(number))
+    assert len(code_of(identity, identity.start())) == 12
+    identity.clock.advance(timedelta(hours=1))
+    assert len(code_of(identity, identity.start("vera@example.org"))) == 6
+
+
+@pytest.mark.parametrize("mistyped", ["ana@example.org", "known@example.org"])
+def test_a_mistyped_address_is_corrected_before_the_code(identity: Any, mistyped: str) -> None:
+    identity.person("known@example.org")
+    registration_id = identity.start(mistyped)
+    sent = identity.call("issue_registration_code", registration_id=registration_id)["code"]
+    assert correct(identity, registration_id, "anna@example.org") == {}
+    refused = refusal_of(identity.confirm, registration_id, sent or "123456")
+    assert refused.code == "wrong_code", "it was sent to another mailbox"
+    issued = identity.call("issue_registration_code", registration_id=registration_id)
+    assert (issued["kind"], issued["email"]) == ("code", "anna@example.org")
+    assert identity.confirm(registration_id, issued["code"]) == {"status": "confirmed"}
+    person_id = str(identity.store.log[-1].originator_id)
+    assert identity.call("contact", person_id=person_id)["email"] == "anna@example.org"
+
+
+def test_a_correction_to_a_known_address_looks_the_same(identity: Any) -> None:
+    identity.person("known@example.org")
+    one, other = identity.start("ana@example.org"), identity.start("bris@example.org")
+    assert correct(identity, one, "known@example.org") == correct(
+        identity, other, "boris@example.org"
+    )
+    letter = identity.call("issue_registration_code", registration_id=one)
+    assert (letter["kind"], letter["code"]) == ("already_registered", None)
+
+
+def test_a_confirmed_registration_keeps_its_address(identity: Any) -> None:
+    registration_id = identity.start()
+    identity.confirm(registration_id, code_of(identity, registration_id))
+    refused = refusal_of(correct, identity, registration_id, "boris@example.org")
+    assert (type(refused), refused.code) == (Conflict, "registration_confirmed")
 
 
 def test_sweep_erases_unconfirmed_registrations(identity: Any) -> None:

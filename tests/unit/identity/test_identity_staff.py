@@ -224,23 +224,3 @@ def test_what_a_person_does_with_his_access_is_in_his_security_log(identity: Any
         ("password_changed", "", "you"),
         ("signed_in", "password", "you"),
     ]
-
-
-def test_what_a_person_does_with_his_access_is_in_his_security_log(identity: Any) -> None:
-    with context.bind(actor=context.ANONYMOUS):
-        session = identity.member(OWN)
-        person_id = session["person_id"]
-        away = identity.sign_in(OWN, ip="198.51.100.1")
-        identity.call(
-            "end_session",
-            person_id=person_id,
-            session_id=away["session_id"],
-            by_session_id=session["session_id"],
-        )
-    entries = identity.call("security_log", person_id=person_id, limit=10)["entries"]
-    assert [(entry["action"], entry["about"], entry["by"]) for entry in entries] == [
-        ("session_ended", "", "you"),
-        ("signed_in_from_new_device", "password", "you"),
-        ("password_changed", "", "you"),
-        ("signed_in", "password", "you"),
-    ]

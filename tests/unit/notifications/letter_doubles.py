@@ -33,8 +33,9 @@ SETTINGS = Settings(
 class FakeOutbox:
     """The table `outbox` as a dictionary."""
 
-    def __init__(self) -> None:
+    def __init__(self, letters: dict[UUID, dict[str, Any]]) -> None:
         self.rows: dict[UUID, QueuedLetter] = {}
+        self._letters = letters
 
     def add(self, letter: QueuedLetter) -> None:
         assert letter.letter_id not in self.rows
@@ -47,6 +48,9 @@ class FakeOutbox:
 
     def with_secret(self, topic: str) -> list[UUID]:
         return [row.letter_id for row in self.rows.values() if row.secret_topic == topic]
+
+    def of_person(self, person_id: UUID) -> list[UUID]:
+        return [one for one in self.rows if self._letters[one]["person_id"] == person_id]
 
     def postpone(self, letter_id: UUID, until: datetime) -> None:
         row = self.rows[letter_id]
@@ -62,8 +66,8 @@ class FakeReadModel:
     """The tables of the service as dictionaries."""
 
     def __init__(self) -> None:
-        self.outbox = FakeOutbox()
         self.letters: dict[UUID, dict[str, Any]] = {}
+        self.outbox = FakeOutbox(self.letters)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -70,6 +71,23 @@ ANSWERS: dict[str, Any] = {
     "identity.new_device": {
         "device": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
     },
+    "identity.issue_email_links": {
+        "person_id": PERSON,
+        "old_email": "old@example.org",
+        "new_email": "new@example.org",
+        "old_token": "oldT0ken",
+        "new_token": "newT0ken",
+        "way": "both",
+        "taken": False,
+        "due_at": None,
+        "expires_at": (START + timedelta(days=1)).isoformat(),
+    },
+    "identity.changed_email": {
+        "person_id": PERSON,
+        "old_email": "old@example.org",
+        "new_email": "new@example.org",
+    },
+    "identity.farewell": {"email": "gone@example.org"},
     "identity.contact": lambda person_id: {
         "email": f"{person_id[:4]}@example.org",
         "full_name": None,
@@ -104,6 +122,20 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
         {"reset_id": THING},
         [("password_reset_link", "old@example.org", "/recover/q0Zb3m1V7x\n")],
     ),
+    ("identity", "email_change_requested"): (
+        {"change_id": THING},
+        [
+            ("email_to_confirm", "new@example.org", "/email/new/newT0ken\n"),
+            ("email_to_leave", "old@example.org", "/email/old/oldT0ken\n"),
+        ],
+    ),
+    ("identity", "email_changed"): (
+        {"change_id": THING},
+        [
+            ("email_changed", "new@example.org", "31.03.2026 21:00"),
+            ("email_changed", "old@example.org", "31.03.2026 21:00"),
+        ],
+    ),
     ("identity", "password_changed"): (
         {"person_id": PERSON},
         [("password_changed", "0b6e@example.org", "31.03.2026 21:00")],
@@ -115,6 +147,10 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ("identity", "new_device_signed_in"): (
         {"person_id": PERSON, "session_id": THING},
         [("new_device", "0b6e@example.org", "мы раньше не видели: Firefox, Linux.")],
+    ),
+    ("identity", "person_erased"): (
+        {"person_id": PERSON},
+        [("person_erased", "gone@example.org", "31.03.2026 21:00")],
     ),
     ("accounts", "account_linked"): (
         {"number": "0012345678", "person_id": PERSON, "other_person_ids": [OTHER, THING]},
@@ -369,3 +405,22 @@ def test_a_mismatch_left_to_staff_promises_no_return(harness: Harness) -> None:
     react(harness, "payments", "payment_mismatched")
     ((_, content),) = contents(harness)
     assert "разбираются сотрудники" in content.text
+
+
+def test_letters_that_wait_for_an_erased_person_are_deleted_but_for_the_last(
+    harness: Harness,
+) -> None:
+    react(harness, "identity", "password_changed")
+    react(harness, "accounts", "account_linked")
+    assert len(harness.queued) == 3
+    for position in (8, 9):
+        react(harness, "identity", "person_erased", position=position)
+    addresses = {content.to for _, content in contents(harness)}
+    assert "0b6e@example.org" not in addresses
+    assert "gone@example.org" in addresses
+
+
+def test_whoever_is_erased_without_an_address_gets_no_letter(harness: Harness) -> None:
+    harness.answers["identity.farewell"] = NotFound("person_not_found", "There is no such person.")
+    react(harness, "identity", "person_erased")
+    assert harness.queued == []

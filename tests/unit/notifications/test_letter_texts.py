@@ -32,9 +32,23 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.ALREADY_REGISTERED: {},
     LetterKind.TEMPORARY_PASSWORD: {"password": "Xy7-kLm9-Qw2", "valid_hours": 24},
     LetterKind.PASSWORD_RESET_LINK: {"token": "q0Zb3m1V7x", "valid_minutes": 60},
+    LetterKind.EMAIL_TO_CONFIRM: {
+        "token": "q0Zb3m1V7x",
+        "expires_at": "01.04.2026 21:00",
+        "due_at": None,
+    },
+    LetterKind.EMAIL_TO_LEAVE: {
+        "token": "q0Zb3m1V7x",
+        "expires_at": "14.04.2026 21:00",
+        "due_at": "03.04.2026 21:00",
+        "way": "account",
+    },
+    LetterKind.EMAIL_TAKEN: {},
+    LetterKind.EMAIL_CHANGED: {"changed_at": "31.03.2026 21:00"},
     LetterKind.PASSWORD_CHANGED: {"changed_at": "31.03.2026 21:00"},
     LetterKind.SIGN_IN_LINK: {"token": "q3Vb9LrX0w2m", "valid_minutes": 30},
     LetterKind.NEW_DEVICE: {"device": "Firefox, Linux", "signed_in_at": "31.03.2026 21:00"},
+    LetterKind.PERSON_ERASED: {"erased_at": "31.03.2026 21:00"},
     LetterKind.ACCOUNT_LINKED_BY_ANOTHER: {"number": "0012345678", "linked_at": "31.03.2026 21:00"},
     LetterKind.INVITATION: {
         "number": "0012345678",
@@ -93,6 +107,7 @@ FACTS: dict[LetterKind, dict[str, object]] = {
     LetterKind.QUESTION_ANSWERED: {**QUESTION, "text": "Почему?", "answer": "Потому что."},
 }
 REQUIRED_PHRASES = {
+    LetterKind.PERSON_ERASED: ["31.03.2026 21:00", "удалён", "зарегистрироваться снова"],
     LetterKind.REGISTRATION_CODE: ["493027", "15 мин.", "Никому не сообщайте этот код"],
     LetterKind.ALREADY_REGISTERED: ["уже есть", "Забыли пароль?"],
     LetterKind.TEMPORARY_PASSWORD: [
@@ -103,6 +118,19 @@ REQUIRED_PHRASES = {
         f"{SETTINGS.url}/documents/instruction\n",
     ],
     LetterKind.PASSWORD_RESET_LINK: [f"{SETTINGS.url}/recover/q0Zb3m1V7x\n", "60 мин."],
+    LetterKind.EMAIL_TO_CONFIRM: [
+        f"{SETTINGS.url}/email/new/q0Zb3m1V7x\n",
+        "до 01.04.2026 21:00",
+        "когда подтвердят оба",
+    ],
+    LetterKind.EMAIL_TO_LEAVE: [
+        f"{SETTINGS.url}/email/old/q0Zb3m1V7x\n",
+        "смену подтвердили платёжным документом",
+        "Адрес сменится 03.04.2026 21:00",
+        "откажитесь",
+    ],
+    LetterKind.EMAIL_TAKEN: ["уже есть свой кабинет"],
+    LetterKind.EMAIL_CHANGED: ["31.03.2026 21:00", "Если адрес сменили не Вы"],
     LetterKind.PASSWORD_CHANGED: ["31.03.2026 21:00", "Если это были не Вы"],
     LetterKind.SIGN_IN_LINK: [
         f"{SETTINGS.url}/log-in/q3Vb9LrX0w2m\n",

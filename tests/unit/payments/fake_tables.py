@@ -31,6 +31,7 @@ from services.payments.events import (
     Split,
 )
 from services.payments.state import OPEN
+from shared.account_key import number_of
 from shared.eventstore import Aggregate, Recorded
 
 Row = dict[str, Any]
@@ -186,6 +187,7 @@ class FakeReadModel:
         self.polls = FakePollSchedule(self.payments)
         self.refunds = FakeRefundTable()
         self.registers = FakeRegisters()
+        self.closed_accounts: dict[str, datetime] = {}
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:
@@ -319,6 +321,25 @@ class FakeReadModel:
             and wanted & {line["account"] for line in self.payment_lines[payment_id]}
         ]
 
+    def close_account(self, account: str, now: datetime) -> None:
+        self.closed_accounts.setdefault(account, now)
+
+    def open_of_closed_accounts(self, limit: int) -> list[Row]:
+        found = [
+            self._with_poll(row)
+            for payment_id, row in self.payments.items()
+            if row["state"] in {"created", "awaiting_payment", "unknown"}
+            and any(
+                line["account"] in self.closed_accounts for line in self.payment_lines[payment_id]
+            )
+        ]
+        return found[:limit]
+
+    def forget_closed_accounts(self, before: datetime) -> None:
+        self.closed_accounts = {
+            account: at for account, at in self.closed_accounts.items() if at >= before
+        }
+
     def lock_order(self, order_number: str) -> bool:
         return self.order_rows[order_number]["capturing_at"] is not None
 
@@ -401,12 +422,17 @@ class FakeReadModel:
             and (states is None or row["state"] in states)
             and (
                 account is None
-                or account in {line["account"] for line in self.payment_lines[row["payment_id"]]}
+                or account
+                in {number_of(line["account"]) for line in self.payment_lines[row["payment_id"]]}
             )
         ]
 
     def lines(self, payment_ids: Sequence[UUID]) -> dict[UUID, list[Row]]:
-        return {payment_id: self.payment_lines[payment_id] for payment_id in payment_ids}
+        return {
+            payment_id: self.payment_lines[payment_id]
+            for payment_id in payment_ids
+            if payment_id in self.payment_lines
+        }
 
 
 def _refund(entry: Recorded, event: Any) -> Row:

@@ -168,6 +168,8 @@ class Harness:
         self.others: dict[str, FakeAcquirer] = {}
         self.returns_mismatch = returns_mismatch
         self.linked = {"0001", "0002", "0003"}
+        self.access: dict[str, dict[str, str]] = {}
+        """What the owner of an open first tenure has otherwise, by number."""
         self.ownership_asked = 0
         self.limits = NO_LIMITS
         self.sweep = Sweep()
@@ -179,15 +181,20 @@ class Harness:
     @property
     def checkout(self) -> Checkout:
         return Checkout(
-            self.store, self.acquirers, self.clock, self._find_unlinked, RETURN_URL, self.limits
+            self.store, self.acquirers, self.clock, self._find_access, RETURN_URL, self.limits
         )
 
     def allow(self, **limits: int) -> None:
         self.limits = Limits(**limits)
 
-    def _find_unlinked(self, person_id: UUID, numbers: list[str]) -> list[str]:
+    def _find_access(self, person_id: UUID, numbers: list[str]) -> dict[str, Any]:
         self.ownership_asked += 1
-        return [number for number in numbers if number not in self.linked]
+        owned = {"role": "owner", "state": "open"}
+        return {
+            number: {"account": number, **owned, **self.access.get(number, {})}
+            for number in numbers
+            if number in self.linked
+        }
 
     def start(
         self,

@@ -31,6 +31,8 @@ BY_RPC: Mapping[str, tuple[str, ...]] = {
     "identity unblock": (PERSON, *WHY),
     "identity resend": (PERSON, *WHY),
     "identity end-sessions": (PERSON, *WHY),
+    "identity erase": (PERSON, *WHY),
+    "identity export": (PERSON, *WHY),
 }
 """Verb that writes -> arguments."""
 

@@ -6,6 +6,7 @@ import re
 from html import unescape
 from typing import Any
 
+from account_access import access
 from gateway_doubles import PERSON, THING, TOKEN, Browser, FakeServices
 from gateway_samples import PROOF
 
@@ -59,7 +60,7 @@ def due_line(account: str = "0001", amount: int = 4_500_00, penalty: int = 14_25
     """Return what accounts and ledger answer of one account, as (linked, balance)."""
     return {
         "linked": {
-            "number": account,
+            **access(account),
             "address": "ул. Ленина, 5",
             "holder": "Иванов И. И.",
             "residents": 3,
@@ -92,6 +93,7 @@ def payment(state: str = "completed", **changes: Any) -> dict[str, Any]:
         "lines": [
             {
                 "account": "0001",
+                "key": "0001",
                 "amount": 4_500_00,
                 "penalty": 14_25,
                 "posted": taken and state != "captured",

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from account_access import owns
 from cabinet_person import CabinetPerson, due_line, main_of, owe
 from gateway_doubles import Browser, FakeServices
 
@@ -53,7 +54,7 @@ def movement(position: int, amount: int = 100_00) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def services_of_accounts(services: FakeServices) -> None:
     owe(services, due_line())
-    services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
+    services.answers["accounts", "owns"] = owns("0001")
     bills(services, MONTH)
     services.answers["ledger", "balance"] = BALANCE
     services.answers["ledger", "statements_between"] = lambda numbers, **_: {

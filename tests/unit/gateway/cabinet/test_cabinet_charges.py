@@ -6,6 +6,7 @@ import gzip
 from typing import Any
 
 import pytest
+from account_access import owns
 from cabinet_person import CabinetPerson, due_line, main_of, owe
 from gateway_doubles import Browser, FakeServices
 from gateway_samples import MONTH, QUESTION
@@ -24,7 +25,7 @@ NOTE = "billing.example/ledger\n8\nRaFsEQ==\n\n— billing.example/ledger signat
 @pytest.fixture(autouse=True)
 def ledger(services: FakeServices) -> None:
     owe(services, due_line())
-    services.answers["accounts", "owns"] = {"owned": ["0001"], "foreign": []}
+    services.answers["accounts", "owns"] = owns("0001")
     services.answers["ledger", "charges"] = {
         "months": [{**MONTH, "bill_number": None, "lines": [LINE]}],
         "next": None,
@@ -176,7 +177,7 @@ def test_a_line_that_cannot_be_read_still_opens_the_form(
 def test_a_line_of_another_persons_account_does_not_exist(
     person: CabinetPerson, services: FakeServices
 ) -> None:
-    services.answers["accounts", "owns"] = {"owned": [], "foreign": ["0002"]}
+    services.answers["accounts", "owns"] = owns(foreign=["0002"])
     assert person.get("/questions/new?line=0002.2026-04.heating").status_code == 404
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from account_access import access, owned_of
 from cabinet_doubles import CabinetBrowser
 from gateway_doubles import THING, Browser, FakeServices
 
@@ -14,7 +15,7 @@ from shared.errors import NotFound, Unavailable
 NUMBER, STRANGERS = "0100000001", "0100000009"
 COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
 ACCOUNT = {
-    "number": NUMBER,
+    **access(NUMBER),
     "address": "ул. Ленина, 5",
     "holder": "Иванов И. И.",
     "residents": 3,
@@ -81,9 +82,7 @@ MOVEMENT = {
 @pytest.fixture(autouse=True)
 def played(services: FakeServices, cabinet: CabinetBrowser) -> None:
     services.answers["accounts", "linked"] = {"accounts": [ACCOUNT]}
-    services.answers["accounts", "owns"] = lambda person_id, numbers: {
-        "owned": [one for one in numbers if one == NUMBER]
-    }
+    services.answers["accounts", "owns"] = lambda person_id, numbers: owned_of(numbers, NUMBER)
     services.answers["ledger", "bill"] = BILL
     services.answers["ledger", "balances"] = Unavailable("no_answer", "Busy.")
     services.answers["ledger", "statements_between"] = lambda **asked: {
@@ -228,7 +227,7 @@ def test_statement_is_a_file(
 
 
 def test_totals_of_all_accounts_add_up(browser: Browser, services: FakeServices) -> None:
-    second = {**ACCOUNT, "number": "0100000002"}
+    second = {**ACCOUNT, **access("0100000002")}
     services.answers["accounts", "linked"] = {"accounts": [ACCOUNT, second]}
     found = browser("GET", "/api/v1/statement?from=2026-10-01&to=2026-10-31").json
     assert [one["number"] for one in found["accounts"]] == [NUMBER, "0100000002"]
@@ -239,7 +238,7 @@ def test_totals_of_all_accounts_add_up(browser: Browser, services: FakeServices)
 
 
 def test_long_statement_is_asked_for_in_pieces(browser: Browser, services: FakeServices) -> None:
-    second = {**ACCOUNT, "number": "0100000002"}
+    second = {**ACCOUNT, **access("0100000002")}
     services.answers["accounts", "linked"] = {"accounts": [ACCOUNT, second]}
 
     def piece(numbers: list[str], after: int, **_: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pypdfium2
 import pytest
+from account_access import owned_of
 from cabinet_doubles import CabinetBrowser
 from gateway_doubles import Browser, FakeServices
 from gateway_samples import NO_TURNOVER, OWED, PAID, act
@@ -19,9 +20,7 @@ from shared.errors import ValidationFailed
 @pytest.fixture(autouse=True)
 def played(services: FakeServices, cabinet: CabinetBrowser) -> None:
     services.answers["accounts", "linked"] = {"accounts": [ACCOUNT]}
-    services.answers["accounts", "owns"] = lambda person_id, numbers: {
-        "owned": [one for one in numbers if one == NUMBER]
-    }
+    services.answers["accounts", "owns"] = lambda person_id, numbers: owned_of(numbers, NUMBER)
     services.answers["ledger", "reconciliation"] = act
     services.answers["ledger", "debt"] = OWED
     services.answers["ledger", "statements_between"] = lambda numbers, **_: {

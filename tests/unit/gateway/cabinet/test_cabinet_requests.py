@@ -6,6 +6,7 @@ import re
 
 import eventlet
 import pytest
+from account_access import access
 from cabinet_doubles import CabinetBrowser
 from gateway_doubles import PERSON, FakeServices
 
@@ -96,7 +97,7 @@ def test_missing_part_of_a_page_leaves_the_rest(
     cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
     account = {
-        "number": NUMBER, "address": "г. Примерск", "holder": "Примерова", "residents": 3,
+        **access(NUMBER), "address": "г. Примерск", "holder": "Примерова", "residents": 3,
         "total_area": "54.2", "linked_at": "2026-01-01T00:00:00+00:00",
     }  # fmt: skip
     services.answers["accounts", "linked"] = {"accounts": [account]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from account_access import access, owns
 from cabinet_doubles import CabinetBrowser
 from cabinet_person import history_of, payment
 from gateway_doubles import LINK_TOKEN, SESSION, THING, Browser, FakeServices
@@ -88,6 +89,7 @@ PAGES = {
     "/recover/sent": ("/recover/sent", 0, 0),
     "/register": ("/register", 0, 0),
     "/register/<uuid:registration_id>": (f"/register/{THING}", 2, 1),
+    "/register/<uuid:registration_id>/email": (f"/register/{THING}/email", 0, 0),
     "/register/<uuid:registration_id>/done": (f"/register/{THING}/done", 0, 0),
     "/settings": ("/settings", 2, 2),
     "/settings/sessions": ("/settings/sessions", 2, 2),
@@ -194,8 +196,8 @@ def link(services: FakeServices, count: int) -> None:
             ("identity", "document"): document,
             ("identity", "profile"): PROFILE,
             ("identity", "sessions"): {"sessions": [SESSION_ROW]},
-            ("accounts", "linked"): {"accounts": [{**ACCOUNT, "number": one} for one in numbers]},
-            ("accounts", "owns"): lambda numbers, **_: {"owned": numbers, "foreign": []},
+            ("accounts", "linked"): {"accounts": [{**ACCOUNT, **access(one)} for one in numbers]},
+            ("accounts", "owns"): lambda numbers, **_: owns(*numbers),
             ("ledger", "balance"): BALANCE,
             ("ledger", "balances"): {"balances": [{**BALANCE, "number": one} for one in numbers]},
             ("ledger", "bill"): BILL,

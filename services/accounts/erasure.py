@@ -1,0 +1,38 @@
+"""A person who is erased, and what accounts hold about one.
+
+Contracts are the utility's own, and stay: their holders are no matter of who had a cabinet.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.accounts.application import linked_accounts
+from services.accounts.cabinet import Cabinet, cabinet_id
+from services.accounts.sharing import end_what_was_given
+from shared.eventstore import Session
+
+
+def forget_person(session: Session, person_id: UUID) -> int:
+    """End every access of a person, and what he gave to others; return how many there were.
+
+    What he tried to prove is deleted.
+    """
+    cabinet = session.load(Cabinet, cabinet_id(person_id))
+    held = list(cabinet.links.items())
+    for (number, tenure), role in held:
+        if role == "owner":
+            end_what_was_given(session, person_id, number, tenure, by="owner")
+        cabinet.end(person_id, number, tenure, "person")
+    session.read.attempts.forget_person(person_id)
+    session.read.attempts_log.forget_person(person_id)
+    return len(held)
+
+
+def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
+    """Return {linked: accounts of the cabinet, attempts: tries to prove one} of a person."""
+    return {
+        "linked": linked_accounts(session, person_id),
+        "attempts": session.read.attempts_log.of_person(person_id),
+    }

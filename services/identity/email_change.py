@@ -1,0 +1,328 @@
+"""Use cases: changing an e-mail address.
+
+Both mailboxes confirm, each by a link of its own. Who has lost the old mailbox proves it by a bill,
+or staff do it for him: then the change waits three days in which the old mailbox can refuse.
+A use case locks the person's credential first, so that links of one change are tried one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from services.identity.commands import Command
+from services.identity.domain import Person
+from services.identity.email_changes import EmailChangeRow
+from services.identity.limits import (
+    EMAIL_CHANGE_DELAY,
+    EMAIL_CHANGE_LIFE,
+    EMAIL_CHANGE_LIFE_WITH_DELAY,
+    EMAIL_CHANGES,
+    PASSWORD_CHANGES,
+    WRONG_LINKS,
+)
+from services.identity.link_aggregates import EmailChange, EmailChangeEnd, EmailChangeWay
+from services.identity.personal_data import reveal
+from services.identity.rate_limits import enforce_limit
+from services.identity.refusals import refusal
+from shared.errors import Conflict, NotFound, ValidationFailed
+from shared.eventstore import Session
+from shared.ids import new_id
+
+BATCH = 100
+"""Changes completed or given up in one transaction."""
+
+
+class CheckedPassword(NamedTuple):
+    """The stored hash, and whether the password matches it."""
+
+    stored_hash: str | None
+    matches: bool
+
+
+class RequestEmailChange(Command, frozen=True, kw_only=True):
+    """``email`` is a parsed address; the way is ``account`` once a bill has been proven."""
+
+    person_id: UUID
+    session_id: UUID
+    email: str
+    email_index: bytes
+    way: EmailChangeWay
+
+
+class RestoreAccess(Command, frozen=True, kw_only=True):
+    """Staff assign a person, whom they know, an address that he can read."""
+
+    person_id: UUID
+    email: str
+    email_index: bytes
+    reason: str
+
+
+class IssueEmailLinks(Command, frozen=True, kw_only=True):
+    change_id: UUID
+    new_digest: bytes
+    old_digest: bytes
+
+
+class FollowEmailLink(Command, frozen=True, kw_only=True):
+    token_digest: bytes
+    network_index: bytes
+
+
+class CancelEmailChange(Command, frozen=True, kw_only=True):
+    person_id: UUID
+
+
+class EndEmailChanges(Command, frozen=True, kw_only=True):
+    """Complete the changes whose delay is over, and give up those that expired."""
+
+
+def email_change_requester(
+    checked: CheckedPassword,
+) -> Callable[[Session, RequestEmailChange], dict[str, Any]]:
+    """Return the use case that starts a change, given the result of verifying the password."""
+
+    def request_email_change(session: Session, command: RequestEmailChange) -> dict[str, Any]:
+        """Start a change, in place of an earlier one; return {due_at|None}.
+
+        An address that is somebody else's is treated the same: only its owner learns of it. Or
+        return the refusal ``wrong_current_password``, which has been counted. Raises
+        ValidationFailed ``email_unchanged``, NotFound ``person_not_found``, Forbidden
+        ``too_many_attempts``.
+        """
+        read = session.read
+        credential = read.credentials.lock(command.person_id)
+        if credential is None:
+            raise NotFound("person_not_found", "There is no such person.")
+        if not checked.matches or credential.password_hash != checked.stored_hash:
+            return refusal("wrong_current_password")
+        read.attempts.clear(PASSWORD_CHANGES, command.session_id.bytes)
+        if credential.email_index == command.email_index:
+            raise ValidationFailed("email_unchanged", "This is the address that the cabinet has.")
+        enforce_limit(session, EMAIL_CHANGES, command.person_id.bytes)
+        row = _start(session, command, command.way, session_id=command.session_id)
+        return {"due_at": row.due_at and row.due_at.isoformat()}
+
+    return request_email_change
+
+
+def restore_access(session: Session, command: RestoreAccess) -> dict[str, Any]:
+    """Start the change of an address that its person cannot read; return {change_id, due_at}.
+
+    Raises Conflict ``email_taken``, NotFound ``person_not_found``.
+    """
+    read = session.read
+    if read.credentials.lock(command.person_id) is None:
+        raise NotFound("person_not_found", "There is no such person.")
+    if read.credentials.of_email(command.email_index) is not None:
+        raise _taken()
+    row = _start(session, command, EmailChangeWay.STAFF, session_id=None)
+    return {"change_id": str(row.change_id), "due_at": row.due_at and row.due_at.isoformat()}
+
+
+def _start(
+    session: Session,
+    command: RequestEmailChange | RestoreAccess,
+    way: EmailChangeWay,
+    session_id: UUID | None,
+) -> EmailChangeRow:
+    read, now = session.read, session.now
+    person = session.load(Person, command.person_id)
+    person.must_exist()
+    earlier = read.email_changes.of_person(person.id)
+    if earlier is not None:
+        _end(session, earlier, EmailChangeEnd.REPLACED)
+    delayed = way is not EmailChangeWay.BOTH
+    row = EmailChangeRow(
+        change_id=new_id(),
+        person_id=person.id,
+        way=way.value,
+        email_index=command.email_index,
+        session_id=session_id,
+        due_at=now + EMAIL_CHANGE_DELAY if delayed else None,
+        expires_at=now + (EMAIL_CHANGE_LIFE_WITH_DELAY if delayed else EMAIL_CHANGE_LIFE),
+    )
+    read.email_changes.open(row)
+    change = session.load(EmailChange, row.change_id)
+    change.request(person.id, session.vault.seal(person.id, command.email, "email"), way)
+    return row
+
+
+def issue_email_links(session: Session, command: IssueEmailLinks) -> dict[str, Any]:
+    """Store the links of the two letters being written.
+
+    Returns {person_id, old_email, new_email, way, taken, due_at|None, expires_at}; for an address
+    that is ``taken`` no link is written. Raises NotFound ``email_link_not_found`` when the change
+    is over, or ``person_not_found``.
+    """
+    read = session.read
+    row = read.email_changes.issue(
+        command.change_id, new=command.new_digest, old=command.old_digest
+    )
+    if row is None:
+        raise NotFound("email_link_not_found", "This change is over: no letter is sent.")
+    holder = read.credentials.of_email(row.email_index)
+    person = session.load(Person, row.person_id)
+    person.must_exist()
+    change = session.load(EmailChange, row.change_id)
+    return {
+        "person_id": str(person.id),
+        "old_email": reveal(session, person.id, person.email, "email"),
+        "new_email": reveal(session, person.id, change.email, "email"),
+        "way": row.way,
+        "taken": holder is not None,
+        "due_at": row.due_at and row.due_at.isoformat(),
+        "expires_at": row.expires_at.isoformat(),
+    }
+
+
+def confirm_email_link(session: Session, command: FollowEmailLink) -> dict[str, Any]:
+    """Confirm a change for the mailbox of a link; return {status, due_at|None}.
+
+    The status is ``changed``, ``waits_for_new``, ``waits_for_old`` or ``waits_for_time``. Refusals:
+    ``email_link_not_found``, ``too_many_attempts``. Raises Conflict ``email_taken``.
+    """
+    found = _locked(session, command)
+    if found is None:
+        return _wrong_link(session, command.network_index)
+    side = found.side_of(command.token_digest)
+    session.read.email_changes.confirm(found.change_id, side, session.now)
+    row = session.read.email_changes.of_person(found.person_id)
+    status = _status(session, row)
+    if status == "changed" and not session.read.credentials.set_email(
+        row.person_id, row.email_index
+    ):
+        raise _taken()
+    session.load(EmailChange, row.change_id).confirm(side)
+    if status == "changed":
+        _complete(session, row)
+    return {"status": status, "due_at": row.due_at and row.due_at.isoformat()}
+
+
+def _status(session: Session, row: EmailChangeRow) -> str:
+    if row.new_confirmed_at is None:
+        return "waits_for_new"
+    if row.old_confirmed_at is not None:
+        return "changed"
+    if row.due_at is None:
+        return "waits_for_old"
+    return "changed" if row.due_at <= session.now else "waits_for_time"
+
+
+def refuse_email_link(session: Session, command: FollowEmailLink) -> dict[str, Any]:
+    """Refuse a change for the mailbox of a link; return {}, or a refusal as confirming does.
+
+    If the old mailbox refuses, somebody else knows the password: all sessions end.
+    """
+    row = _locked(session, command)
+    if row is None:
+        return _wrong_link(session, command.network_index)
+    if row.side_of(command.token_digest) == "old":
+        session.read.sessions.end_all(row.person_id)
+    _end(session, row, EmailChangeEnd.REFUSED)
+    return {}
+
+
+def cancel_email_change(session: Session, command: CancelEmailChange) -> dict[str, Any]:
+    """End the person's own change under way, if there is one; return {}."""
+    session.read.credentials.lock(command.person_id)
+    row = session.read.email_changes.of_person(command.person_id)
+    if row is not None:
+        _end(session, row, EmailChangeEnd.CANCELLED)
+    return {}
+
+
+def end_email_changes(session: Session, _: EndEmailChanges) -> int:
+    """Complete the changes that are due, give up the expired ones; return how many there were."""
+    read, now = session.read, session.now
+    due = read.email_changes.due(now, BATCH)
+    expired = read.email_changes.expired(now, BATCH)
+    for person_id in (*due, *expired):
+        read.credentials.lock(person_id)
+        row = read.email_changes.of_person(person_id)
+        if row is None:
+            continue
+        if row.expires_at <= now:
+            _end(session, row, EmailChangeEnd.EXPIRED)
+        elif _status(session, row) == "changed":
+            if read.credentials.set_email(person_id, row.email_index):
+                _complete(session, row)
+            else:
+                _end(session, row, EmailChangeEnd.TAKEN)
+    return len(due) + len(expired)
+
+
+def pending_email_change(session: Session, person_id: UUID) -> dict[str, Any]:
+    """Return {pending}: None, or {email, way, new_confirmed, old_confirmed, due_at, expires_at}."""
+    row = session.read.email_changes.of_person(person_id)
+    if row is None or row.expires_at <= session.now:
+        return {"pending": None}
+    change = session.load(EmailChange, row.change_id)
+    return {
+        "pending": {
+            "email": reveal(session, person_id, change.email, "email"),
+            "way": row.way,
+            "new_confirmed": row.new_confirmed_at is not None,
+            "old_confirmed": row.old_confirmed_at is not None,
+            "due_at": row.due_at and row.due_at.isoformat(),
+            "expires_at": row.expires_at.isoformat(),
+        }
+    }
+
+
+def changed_email(session: Session, change_id: UUID) -> dict[str, Any]:
+    """Return {person_id, old_email, new_email} of a completed change, for its letters.
+
+    Raises NotFound ``person_not_found`` when the person has been erased since.
+    """
+    change = session.load(EmailChange, change_id)
+    if change.person_id is None or change.previous is None:
+        raise NotFound("person_not_found", "There is no such person.")
+    return {
+        "person_id": str(change.person_id),
+        "old_email": reveal(session, change.person_id, change.previous, "email"),
+        "new_email": reveal(session, change.person_id, change.email, "email"),
+    }
+
+
+def _locked(session: Session, command: FollowEmailLink) -> EmailChangeRow | None:
+    """Return the change of a link, with the person's credential locked."""
+    read, now = session.read, session.now
+    row = read.email_changes.of_token(command.token_digest, now)
+    if row is None:
+        return None
+    read.credentials.lock(row.person_id)
+    locked: EmailChangeRow | None = read.email_changes.of_token(command.token_digest, now)
+    return locked
+
+
+def _wrong_link(session: Session, network_index: bytes) -> dict[str, Any]:
+    wait = session.read.attempts.take(WRONG_LINKS, network_index, session.now)
+    if wait:
+        return refusal("too_many_attempts", **WRONG_LINKS.exceeded(wait))
+    return refusal("email_link_not_found")
+
+
+def _complete(session: Session, row: EmailChangeRow) -> None:
+    """Give the person the new address; whoever had come by the old mailbox is out."""
+    read = session.read
+    read.email_changes.drop(row.change_id)
+    read.sessions.end_all(row.person_id, but=row.session_id)
+    read.password_resets.drop_of(row.person_id)
+    read.sign_in_links.drop_all(row.person_id)
+    person = session.load(Person, row.person_id)
+    change = session.load(EmailChange, row.change_id)
+    previous = person.email
+    person.change_email(change.email, row.change_id)
+    change.complete(previous)
+
+
+def _end(session: Session, row: EmailChangeRow, how: EmailChangeEnd) -> None:
+    session.read.email_changes.drop(row.change_id)
+    session.load(EmailChange, row.change_id).end(how)
+
+
+def _taken() -> Conflict:
+    return Conflict("email_taken", "This address has a cabinet of its own; choose another.")

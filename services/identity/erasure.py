@@ -1,0 +1,122 @@
+"""Use cases: erasing a person, at his own wish or by staff.
+
+What others hold of him follows from the published event. What stays, by law, has his id and
+nothing that says who he was: the events of his payments, and who did what in the security log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from services.identity.commands import Command
+from services.identity.domain import ErasureCause, Person, farewell_id
+from services.identity.personal_data import reveal
+from services.identity.refusals import refusal
+from shared.errors import NotFound
+from shared.eventstore import Session
+
+FAREWELL_LIFE = timedelta(days=1)
+"""How long the address is kept for the last letter; it is written within seconds."""
+
+
+class ErasePerson(Command, frozen=True, kw_only=True):
+    """``reason`` is that of staff, for the security log."""
+
+    person_id: UUID
+    reason: str
+
+
+class WithdrawConsent(Command, frozen=True, kw_only=True):
+    person_id: UUID
+    session_id: UUID
+    password: str
+
+
+class CheckedPassword(NamedTuple):
+    """The stored hash that a password was compared with, and whether it matched."""
+
+    stored_hash: str | None
+    matches: bool
+
+
+def erase_person(session: Session, command: ErasePerson) -> dict[str, Any]:
+    """Erase a person; return {person_id, erased}. Who is erased already stays so.
+
+    Raises NotFound ``person_not_found`` for somebody who never was.
+    """
+    session.read.credentials.lock(command.person_id)
+    person = session.load(Person, command.person_id)
+    erased = not person.erased
+    if erased:
+        _erase(session, person, ErasureCause.STAFF, command.reason)
+    return {"person_id": str(person.id), "erased": erased}
+
+
+def is_erased(session: Session, person_id: UUID) -> bool:
+    """Return whether a person is erased. Raises NotFound ``person_not_found`` for nobody."""
+    person = session.load(Person, person_id)
+    if not person.erased:
+        person.must_exist()
+    return person.erased
+
+
+def stored_hash(session: Session, person_id: UUID) -> str | None:
+    """Return the hash of a person's current password."""
+    credential = session.read.credentials.of_person(person_id)
+    return None if credential is None else credential.password_hash
+
+
+def consent_withdrawer(
+    checked: CheckedPassword,
+) -> Callable[[Session, WithdrawConsent], dict[str, Any]]:
+    """Return the use case of whoever withdraws his consent, given the password as checked."""
+
+    def withdraw_consent(session: Session, command: WithdrawConsent) -> dict[str, Any]:
+        """Erase the person. Withdrawing the consent is erasure: without it nothing may be kept.
+
+        Returns {person_id, erased}, or the refusal ``wrong_current_password``, which has been
+        counted. Raises NotFound ``person_not_found``.
+        """
+        credential = session.read.credentials.lock(command.person_id)
+        person = session.load(Person, command.person_id)
+        person.must_exist()
+        if not checked.matches or credential.password_hash != checked.stored_hash:
+            return refusal("wrong_current_password")
+        _erase(session, person, ErasureCause.WITHDRAWN, "")
+        return {"person_id": str(person.id), "erased": True}
+
+    return withdraw_consent
+
+
+def _erase(session: Session, person: Person, cause: ErasureCause, reason: str) -> None:
+    """Delete the rows of a person, record that he is erased, and destroy his key."""
+    person.must_exist()
+    read, email = session.read, reveal(session, person.id, person.email, "email")
+    # The last letter needs the address once more: under a key of its own, for a day.
+    sealed = session.vault.seal(farewell_id(person.id), email, "email")
+    read.farewells.keep(person.id, sealed, session.now + FAREWELL_LIFE)
+    credential = read.credentials.of_person(person.id)
+    read.person_rows.delete(person.id, credential.email_index if credential else None)
+    session.security.note("erased", person_id=person.id, about=cause.value, reason=reason)
+    person.erase(cause)
+    session.vault.destroy(person.id)
+
+
+def farewell(session: Session, person_id: UUID) -> dict[str, Any]:
+    """Return {email} for the last letter. Raises NotFound ``person_not_found``."""
+    sealed = session.read.farewells.of(person_id)
+    email = sealed and session.vault.reveal(farewell_id(person_id), sealed, "email")
+    if not email:
+        raise NotFound("person_not_found", "There is no such person.")
+    return {"email": email}
+
+
+def forget_farewells(session: Session, most: int) -> int:
+    """Delete addresses of last letters whose day is over; return how many there were."""
+    forgotten: list[UUID] = session.read.farewells.expire(session.now, most)
+    for person_id in forgotten:
+        session.vault.destroy(farewell_id(person_id))
+    return len(forgotten)
