@@ -55,10 +55,11 @@ that was repeated has no further effect, and returns the result of the first.
 """
 _CONTACT = {"name": "The operator of this installation: «Вопрос-Ответ» in the cabinet"}
 _TAGS: Mapping[str, str] = {
-    "Access": "Who else sees an account: invitations, and taking an access away.",
+    "Access": "«Кто видит этот счёт»: who sees an account, invitations to it.",
     "Accounts": "«Лицевые»: looking up, linking and unlinking personal accounts.",
     "Acquirer": "What the bank calls.",
     "Charges": "«Начисления»: bills, balances, penalties, movements.",
+    "E-mail change": "Another address, confirmed by both mailboxes.",
     "Events": "What other systems read, by tokens of their own.",
     "Documents": "The rules, the consent, the instruction.",
     "Me": "«Настройки»: the signed-in person.",
@@ -68,6 +69,7 @@ _TAGS: Mapping[str, str] = {
     "Proofs": "Checking receipts, without a cabinet.",
     "Questions": "«Вопрос-Ответ»: questions to the departments.",
     "Registration": "From an e-mail to a cabinet.",
+    "Second factor": "«Безопасность»: passkeys, an authenticator app, recovery codes.",
     "Sessions": "Signing in and out.",
 }
 _SECURITY: Mapping[Access, list[Any]] = {

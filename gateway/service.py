@@ -13,6 +13,7 @@ from gateway.cabinet.pages.api_reference import ApiReferencePages
 from gateway.cabinet.pages.bills import BillPages
 from gateway.cabinet.pages.charges import ChargePages
 from gateway.cabinet.pages.documents import DocumentPages
+from gateway.cabinet.pages.email_change import EmailChangePages
 from gateway.cabinet.pages.entry import EntryPages
 from gateway.cabinet.pages.fiscal_receipts import FiscalReceiptPages
 from gateway.cabinet.pages.look import LookPages
@@ -26,6 +27,8 @@ from gateway.cabinet.pages.questions import QuestionPages
 from gateway.cabinet.pages.receipt_files import ReceiptFilePages
 from gateway.cabinet.pages.reference import ReferencePages
 from gateway.cabinet.pages.registration import RegistrationPages
+from gateway.cabinet.pages.second_step import SecondStepPages
+from gateway.cabinet.pages.security import SecurityPages
 from gateway.cabinet.pages.settings import SettingsPages
 from gateway.cabinet.pages.statements import StatementPages
 from gateway.cabinet.pages.static import StaticPages
@@ -37,6 +40,7 @@ from gateway.routes.acquirer import AcquirerRoutes
 from gateway.routes.bills import BillRoutes
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.documents import DocumentRoutes
+from gateway.routes.email_changes import EmailChangeRoutes
 from gateway.routes.events import EventRoutes
 from gateway.routes.fiscal_receipts import FiscalReceiptRoutes
 from gateway.routes.health import HealthRoutes
@@ -48,6 +52,8 @@ from gateway.routes.personal_data import PersonalDataRoutes
 from gateway.routes.proofs import ProofRoutes
 from gateway.routes.questions import QuestionRoutes
 from gateway.routes.registrations import RegistrationRoutes
+from gateway.routes.second_factors import SecondFactorRoutes
+from gateway.routes.second_step import SecondStepRoutes
 from gateway.routes.sessions import SessionRoutes
 from gateway.subscriptions import Subscriptions
 from gateway.web import SETTINGS_KEY
@@ -86,6 +92,7 @@ class SettingsProvider(DependencyProvider):
 class Gateway(
     AccountPages,
     AccessPages,
+    EmailChangePages,
     EntryPages,
     AcceptancePages,
     PasswordPages,
@@ -97,6 +104,8 @@ class Gateway(
     PaymentPages,
     ProofPages,
     QuestionPages,
+    SecondStepPages,
+    SecurityPages,
     SettingsPages,
     PersonalDataPages,
     BillPages,
@@ -111,9 +120,12 @@ class Gateway(
     RegistrationRoutes,
     DocumentRoutes,
     SessionRoutes,
+    SecondStepRoutes,
+    SecondFactorRoutes,
     MeRoutes,
     PersonalDataRoutes,
     PasswordResetRoutes,
+    EmailChangeRoutes,
     AccountRoutes,
     AccessRoutes,
     BillRoutes,

@@ -71,12 +71,15 @@ def _owed(bill: Mapping[str, Any], payees: Payees) -> tuple[dict[Payee, Kopecks]
     return owed, max(0, penalty - credit)
 
 
-def bill_pdf(bill: Mapping[str, Any], language: str) -> bytes:
-    """Return the PDF of a bill as the API answers it; the answer is attached as JSON."""
-    return pdf("bill", bill_data(bill, language), language)
+def bill_pdf(bill: Mapping[str, Any], language: str, control_code: str = "") -> bytes:
+    """Return the PDF of a bill as the API answers it; the answer is attached as JSON.
+
+    ``control_code`` is that of the owner; it stands on the paper alone.
+    """
+    return pdf("bill", bill_data(bill, language, control_code), language)
 
 
-def bill_data(bill: Mapping[str, Any], language: str) -> dict[str, Any]:
+def bill_data(bill: Mapping[str, Any], language: str, control_code: str = "") -> dict[str, Any]:
     """Return what the template of a bill prints: texts, and the QR of each payee."""
     money = partial(formats.roubles, language=language)
     day = partial(formats.day, language=language)
@@ -87,6 +90,7 @@ def bill_data(bill: Mapping[str, Any], language: str) -> dict[str, Any]:
         "date": bill["issued_on"],
         "number": bill["number"],
         "bill_number": bill["bill_number"] or "",
+        "control_code": control_code,
         "period": month(bill["period"]),
         "contract": _contract(bill, language),
         "due_on": day(bill["due_on"]),

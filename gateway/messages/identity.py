@@ -150,6 +150,26 @@ IDENTITY = {
         "ru": "Новый пароль совпадает с нынешним. Придумайте другой.",
         "en": "The new password is the current one. Choose another.",
     },
+    "email_unchanged": {
+        "ru": "Это и есть нынешний адрес кабинета. Укажите другой.",
+        "en": "This is the address that the cabinet has. Give another one.",
+    },
+    "email_taken": {
+        "ru": "У этого адреса уже есть свой кабинет. Укажите другой адрес.",
+        "en": "This address has a cabinet of its own. Give another one.",
+    },
+    "email_link_not_found": {
+        "ru": "Эта ссылка уже использована, устарела, или смену отменили. Начните смену адреса "
+        "заново в настройках.",
+        "en": "This link has been used, is too old, or the change was cancelled. Start the change "
+        "again in the settings.",
+    },
+    "proof_refused": {
+        "ru": "Номер счёта или код не подходят. Проверьте их по платёжному документу: счёт должен "
+        "быть прикреплён к Вашему кабинету.",
+        "en": "The account or the code does not fit. Check them against the bill: the account must "
+        "be linked to your cabinet.",
+    },
     "password_reset_not_found": {
         "ru": "Эта ссылка уже использована, или ей больше часа. Запросите новую.",
         "en": "This link has been used already or is more than an hour old. Ask for another.",

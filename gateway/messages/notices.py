@@ -21,6 +21,40 @@ NOTICES = {
         "en": "If the address is registered, a link has been sent to it. Open it and set a new "
         "password; no letter? Look into spam.",
     },
+    "email_change_requested": {
+        "ru": "Письма со ссылками отправлены на новый и на прежний адрес. Откройте обе; если "
+        "письма нет, проверьте папку «Спам».",
+        "en": "Letters with links are on their way to the new and to the old address. Open both; "
+        "no letter? Look into spam.",
+    },
+    "email_change_cancelled": {
+        "ru": "Смена адреса отменена. Ссылки из писем больше не подойдут.",
+        "en": "The change of address is cancelled. The links of its letters no longer work.",
+    },
+    "email_change_changed": {
+        "ru": "Адрес изменён. Теперь входите с новым адресом; на других устройствах вход завершён.",
+        "en": "The address is changed. Log in with the new one from now on; other devices are "
+        "logged out.",
+    },
+    "email_change_waits_for_new": {
+        "ru": "Прежний адрес подтвердил смену. Откройте ссылку из письма на новый адрес.",
+        "en": "The old address has confirmed. Open the link in the letter to the new one.",
+    },
+    "email_change_waits_for_old": {
+        "ru": "Новый адрес подтверждён. Откройте ссылку из письма на прежний адрес.",
+        "en": "The new address is confirmed. Open the link in the letter to the old one.",
+    },
+    "email_change_waits_for_time": {
+        "ru": "Новый адрес подтверждён. Он вступит в силу через три дня, если с прежнего не "
+        "откажутся.",
+        "en": "The new address is confirmed. It takes effect in three days unless the old one "
+        "refuses.",
+    },
+    "email_change_refused": {
+        "ru": "Смена адреса отменена. Если её начали не Вы, сразу смените пароль.",
+        "en": "The change of address is refused. If you did not start it, change your password at "
+        "once.",
+    },
     "password_changed": {
         "ru": "Пароль изменён. В следующий раз входите с новым паролем и никому его не сообщайте.",
         "en": "The password is changed. Use the new one from now on and never share it.",
@@ -29,6 +63,22 @@ NOTICES = {
         "ru": "Кабинет удалён, и с ним Ваши данные. Последнее письмо об этом отправлено на почту.",
         "en": "The cabinet is erased, and your data with it. The last letter about it is on its "
         "way.",
+    },
+    "passkey_added": {
+        "ru": "Ключ доступа добавлен. На других устройствах войдите заново.",
+        "en": "The passkey is added. Sign in again on your other devices.",
+    },
+    "passkey_removed": {
+        "ru": "Ключ доступа удалён. Удалите его и на самом устройстве.",
+        "en": "The passkey is removed. Delete it on the device itself, too.",
+    },
+    "totp_enabled": {
+        "ru": "Коды из приложения включены. На других устройствах войдите заново.",
+        "en": "The authenticator app is set up. Sign in again on your other devices.",
+    },
+    "totp_disabled": {
+        "ru": "Коды из приложения выключены. Удалите запись Saldo и в приложении.",
+        "en": "The authenticator app is removed. Delete the Saldo entry in the app, too.",
     },
     "documents_accepted": {
         "ru": "Спасибо, новая редакция принята. Версия и время сохранены; прочитать её можно внизу "

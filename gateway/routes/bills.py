@@ -6,11 +6,12 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from gateway.concurrently import all_of
 from gateway.documents.bill import bill_pdf, with_payees
 from gateway.documents.files import file_response
 from gateway.documents.payees import load_payees
 from gateway.messages import language_of
-from gateway.operations import API, Call, Operation
+from gateway.operations import API, SERVICE_TIMEOUT, Call, Operation, ServiceCalls
 from gateway.ownership import of_linked_account
 from gateway.problems import Refusal
 from gateway.routes.charges import PERIOD
@@ -49,17 +50,32 @@ class BillRoutes:
             path=f"{API}/accounts/<account:number>/bills/<month:period>.pdf",
             tag=TAG,
             summary="The same bill as PDF/A-3a and PDF/UA-1, with its data attached.",
-            description="Equal data give equal bytes. The language follows `Accept-Language`; "
+            description="Owners of the account find its control code on it, which proves ownership. "
+            "Equal data give equal bytes. The language follows `Accept-Language`; "
             "`bill.json` is attached to the file.",
             media_type="application/pdf",
             refusals={404: ("account_not_found", "account_not_linked", "bill_not_issued")},
         )
     )
     def bill_file(self, call: Call) -> Response:
-        found: Any = instance_of(Bill).dump(_bill(call, self.settings))
+        bill, code = all_of(
+            [
+                lambda: _bill(call, self.settings),
+                lambda: control_code(call.services, call.person_id, call.path["number"]),
+            ]
+        )
+        found: Any = instance_of(Bill).dump(bill)
         language = language_of(call.request.accept_languages)
         name = f"bill-{found['number']}-{found['period']}"
-        return file_response(bill_pdf(found, language), name, "pdf")
+        return file_response(bill_pdf(found, language, code), name, "pdf")
+
+
+def control_code(services: ServiceCalls, person_id: str, number: str) -> Any:
+    """Return the control code to print on an owner's bill; nothing for anybody else."""
+    answer = services.call(
+        "accounts", "control_code", deadline=SERVICE_TIMEOUT, person_id=person_id, number=number
+    )
+    return answer["control_code"] or ""
 
 
 def _bill(call: Call, settings: Settings) -> dict[str, Any]:

@@ -104,8 +104,8 @@ class MeRoutes:
             path=f"{API}/me",
             tag=TAG,
             summary="Change name or telephone; absent values stay.",
-            description="An empty text clears a value. The e-mail cannot be changed: it is the "
-            "name of the cabinet.",
+            description="An empty text clears a value. The e-mail has an operation of its own, "
+            "`request_email_change`.",
             body=shapes.UpdateProfile,
             result=shapes.Profile,
             refusals={404: ("person_not_found",), 422: ("full_name_invalid", "phone_invalid")},

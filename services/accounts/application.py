@@ -62,6 +62,23 @@ def ownership(
     }
 
 
+def control_code(session: Session, person_id: UUID, typed: str) -> dict[str, Any]:
+    """Return the control code of an account's last bill for its owner; None for anybody else.
+
+    It proves ownership, so neither guests nor a former holder get it.
+    """
+    number = resolve(session, typed)
+    links = session.read.links.of_person(person_id, [number]) if number else []
+    kept = session.read.proofs.sealed_code(number) if links else None
+    if kept is None:
+        return {"control_code": None}
+    tenure, sealed = kept
+    if not any(link.tenure == tenure and link.role == "owner" for link in links):
+        return {"control_code": None}
+    subject = tenure_id(links[0].number, tenure)
+    return {"control_code": session.vault.reveal(subject, sealed, "control_code")}
+
+
 def access_of(link: Link, tenure: Tenure) -> dict[str, Any]:
     """Return an access: the account's key, the role, and the days and state of the tenure."""
     return {

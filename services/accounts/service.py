@@ -99,6 +99,11 @@ class AccountsService:
         return self._asked(lambda session: application.ownership(session, person_id, numbers, need))
 
     @rpc(schemas.OfAccount, callers=(GATEWAY,))
+    def control_code(self, person_id: UUID, number: str) -> dict[str, Any]:
+        """Return ``{control_code}``: that of the last bill for an owner, None for anybody else."""
+        return self._asked(lambda session: application.control_code(session, person_id, number))
+
+    @rpc(schemas.OfAccount, callers=(GATEWAY,))
     def access_list(self, person_id: UUID, number: str) -> dict[str, Any]:
         """Return who has access to an account, and its open invitations for owners."""
         return self._asked(lambda session: sharing.access_list(session, person_id, number))
@@ -145,6 +150,11 @@ class AccountsService:
     def persons_of(self, number: str) -> dict[str, Any]:
         """Return ``{persons: [{person_id, role, since, until}]}`` of a number."""
         return self._asked(lambda session: staff_cases.persons_of(session, number))
+
+    @rpc(schemas.Number, callers=(staff("read"),))
+    def contract(self, number: str) -> dict[str, Any]:
+        """Return the tenures of a number; no holder, no address."""
+        return self._asked(lambda session: staff_cases.contract_of(session, number))
 
     @rpc(schemas.Number, callers=(staff("read"),))
     def links(self, number: str) -> dict[str, Any]:

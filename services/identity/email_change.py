@@ -146,7 +146,7 @@ def _start(
     )
     read.email_changes.open(row)
     change = session.load(EmailChange, row.change_id)
-    change.request(person.id, session.vault.seal(person.id, command.email, "email"), way)
+    change.record_request(person.id, session.vault.seal(person.id, command.email, "email"), way)
     return row
 
 
@@ -188,14 +188,14 @@ def confirm_email_link(session: Session, command: FollowEmailLink) -> dict[str, 
     if found is None:
         return _wrong_link(session, command.network_index)
     side = found.side_of(command.token_digest)
-    session.read.email_changes.confirm(found.change_id, side, session.now)
+    session.read.email_changes.set_confirmed(found.change_id, side, session.now)
     row = session.read.email_changes.of_person(found.person_id)
     status = _status(session, row)
     if status == "changed" and not session.read.credentials.set_email(
         row.person_id, row.email_index
     ):
         raise _taken()
-    session.load(EmailChange, row.change_id).confirm(side)
+    session.load(EmailChange, row.change_id).record_confirmation(side)
     if status == "changed":
         _complete(session, row)
     return {"status": status, "due_at": row.due_at and row.due_at.isoformat()}
@@ -316,12 +316,12 @@ def _complete(session: Session, row: EmailChangeRow) -> None:
     change = session.load(EmailChange, row.change_id)
     previous = person.email
     person.change_email(change.email, row.change_id)
-    change.complete(previous)
+    change.record_completion(previous)
 
 
 def _end(session: Session, row: EmailChangeRow, how: EmailChangeEnd) -> None:
     session.read.email_changes.drop(row.change_id)
-    session.load(EmailChange, row.change_id).end(how)
+    session.load(EmailChange, row.change_id).record_end(how)
 
 
 def _taken() -> Conflict:

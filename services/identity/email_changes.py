@@ -86,7 +86,7 @@ class EmailChanges:
             now,
         )
 
-    def confirm(self, change_id: UUID, side: Side, now: datetime) -> None:
+    def set_confirmed(self, change_id: UUID, side: Side, now: datetime) -> None:
         """Store that a mailbox has confirmed; its link is used."""
         self._cursor.execute(
             f"UPDATE email_changes SET {side}_confirmed_at = %s, {side}_digest = NULL"  # noqa: S608

@@ -123,19 +123,19 @@ class EmailChange(Aggregate):
         self.email = ""
         self.previous: str | None = None
 
-    def request(self, person_id: UUID, email: str, way: EmailChangeWay) -> None:
+    def record_request(self, person_id: UUID, email: str, way: EmailChangeWay) -> None:
         """Start the change to a sealed address."""
         self.trigger(EmailChangeRequested(person_id=person_id, email=email, way=way))
 
-    def confirm(self, by: str) -> None:
+    def record_confirmation(self, by: str) -> None:
         """Confirm for the ``new`` or the ``old`` mailbox."""
         self.trigger(EmailChangeConfirmed(by=by))
 
-    def complete(self, previous: str) -> None:
+    def record_completion(self, previous: str) -> None:
         """Complete the change; the caller has given the person the address."""
         self.trigger(EmailChangeCompleted(previous=previous))
 
-    def end(self, how: EmailChangeEnd) -> None:
+    def record_end(self, how: EmailChangeEnd) -> None:
         """End the change without effect."""
         self.trigger(EmailChangeEnded(how=how))
 

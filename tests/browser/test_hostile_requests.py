@@ -163,7 +163,9 @@ def posting_paths(resident: Resident) -> list[str]:
         "<uuid:question_id>": facts["question"],
         "<uuid:registration_id>": facts["registration"],
         "<token:token>": facts["token"],
+        "<any(new,old):side>": "old",
         "<uuid:session_id>": facts["registration"],
+        "<uuid:access_id>": facts["registration"],
     }
     found = (getattr(getattr(Gateway, name), "page", None) for name in dir(Gateway))
     paths = [one.path for one in found if isinstance(one, Page) and one.method == "POST"]

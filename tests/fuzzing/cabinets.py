@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+import psycopg
 
 from deploy.demo.client import CabinetClient
 from deploy.demo.company import DEMO_PERSON_ACCOUNTS, demo_accounts
@@ -17,9 +20,11 @@ from deploy.demo.loading import saldo
 from deploy.demo.person import Journey, Person, new_address
 from deploy.demo.report import Report
 from deploy.doubles.acquirer.signature import checksum
+from services.identity.fingerprints import new_token, token_digest
 from services.subscriber_administration import SubscriberAdministration, new_credentials
 from shared.bus.grants import Grants
 from shared.config import load_settings
+from tests.fuzzing.second_factors import SecondFactors
 
 FREE_ACCOUNT, KEPT_ACCOUNT, LEFT_ACCOUNT = "0100000001", "0100000002", "0100000003"
 
@@ -33,6 +38,8 @@ class Plan:
 
     tokens: Mapping[str, str | None]
     requests: Mapping[str, Request]
+    secrets: Mapping[str, str]
+    """Secrets of authenticator apps, by the challenges that wait for a code."""
     paths: Mapping[str, Sequence[str]]
 
 
@@ -48,12 +55,13 @@ class Cabinets:
     """Persons who register over HTTP.
 
     The owner is the ready demo person, whose cabinet has something of everything. What would spoil
-    it is done by others: one unlinks accounts and ends sessions, one changes the password, one has
-    lost it, one only signs in.
+    it is done by others: one unlinks accounts and ends sessions, one ends all but his own, one
+    changes the password, one has lost it, one only signs in.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._url = environment["SALDO_URL"]
+        self._database_url = environment["SALDO_DATABASE_URL"]
         self._callback_secret = environment["SALDO_ACQUIRER_SECRET"]
         self._mailbox = Mailbox(Path(environment["SALDO_MAIL_DIR"]))
         self._accounts = {account.number: account for account in demo_accounts()}
@@ -66,24 +74,30 @@ class Cabinets:
             "ledger",
             "checkpoint",
         )
-        leaver, changer, loser, guest = (self._person() for _ in range(4))
+        leaver, ender, changer, loser, guest = (self._person() for _ in range(5))
         for number in (KEPT_ACCOUNT, LEFT_ACCOUNT):
             leaver.client.link(number, self._accounts[number].proof)
+        factors = SecondFactors(self._url, self._person)
         return Plan(
             tokens={
+                **factors.tokens,
                 "owner": self._owner.token,
                 "unlink_account": leaver.client.token,
                 "end_session": leaver.client.token,
+                "end_other_sessions": ender.client.token,
                 "change_password": changer.client.token,
                 "events": _subscriber(),
             },
+            secrets=factors.secrets,
             requests={
+                **factors.requests,
                 **self._reads(),
                 **self._commands(),
                 **self._registration(),
                 **self._leaving(leaver.person),
                 **_new_passwords(changer.person, guest.person),
                 **self._recovery(loser.person),
+                "sign_in_by_link": {"body": {"token": self._link_of(guest.client)}},
             },
             paths={
                 "number": list(DEMO_PERSON_ACCOUNTS),
@@ -174,6 +188,17 @@ class Cabinets:
             "unlink_account": {"path": {"number": LEFT_ACCOUNT}},
             "end_session": {"path": {"session_id": another["session_id"]}},
         }
+
+    def _link_of(self, guest: CabinetClient) -> str:
+        """Return the token of a link: none is sent before a hundred wrong passwords."""
+        token = new_token()
+        with psycopg.connect(self._database_url) as database:
+            database.execute(
+                "INSERT INTO identity.sign_in_links (link_id, person_id, token_digest, expires_at)"
+                " VALUES (%s, %s, %s, now() + interval '1 day')",
+                (uuid4(), guest.profile()["person_id"], token_digest(token)),
+            )
+        return token
 
     def _recovery(self, loser: Person) -> dict[str, Request]:
         client = CabinetClient(self._url)

@@ -10,7 +10,7 @@ from gateway.cabinet.page import page
 from gateway.cabinet.visit import Visit
 from gateway.documents.bill import bill_pdf
 from gateway.documents.files import file_response
-from gateway.routes.bills import BillRoutes
+from gateway.routes.bills import BillRoutes, control_code
 from gateway.routes.payments import PaymentRoutes
 from shared.errors import NotFound
 
@@ -38,13 +38,17 @@ class BillPages:
 
     @page("GET", "/accounts/<number>/bills/<period>.pdf")
     def bill_page_file(self, visit: Visit) -> Response:
-        """Return the bill as PDF."""
+        """Return the bill as PDF; an owner's has the control code of the account."""
+        person_id = visit.person.person_id if visit.person else ""
         try:
-            bill = visit.api(BillRoutes.bill, path=visit.path)
+            bill, code = visit.together(
+                lambda: visit.api(BillRoutes.bill, path=visit.path),
+                lambda: control_code(visit.services, person_id, visit.path["number"]),
+            )
         except NotFound as error:
             return _not_issued(visit, error)
         name = f"bill-{bill['number']}-{bill['period']}"
-        return file_response(bill_pdf(bill, visit.language), name, "pdf")
+        return file_response(bill_pdf(bill, visit.language, code), name, "pdf")
 
 
 def _due_now(due: Any, bill: dict[str, Any]) -> Any:

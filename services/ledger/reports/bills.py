@@ -24,7 +24,7 @@ from services.ledger.domain.events import (
     PenaltyWrittenOff,
 )
 from services.ledger.penalties.law import law_in_force
-from services.ledger.reports.statements import line_of_bill, recorded_events
+from services.ledger.reports.statements import line_of_bill, own_bills, recorded_events
 from services.ledger.reports.totals import turnover_of_account
 from services.ledger.reports.turnover import ADVANCE, PENALTY
 from shared.errors import NotFound
@@ -40,7 +40,7 @@ def bill(session: Session, number: str, period: str) -> dict[str, Any]:
     the latest month that has a bill.
     """
     events = [recorded.event for recorded in recorded_events(session, number)]
-    bills = {event.period: event for event in events if isinstance(event, ChargesPosted)}
+    bills = own_bills(events)
     posted, latest = bills.get(period), max(bills, default="")
     if posted is None:
         raise NotFound(
@@ -55,7 +55,7 @@ def bill(session: Session, number: str, period: str) -> dict[str, Any]:
     within = [
         event
         for event in in_effective_order(account_id(number), events, law_in_force())
-        if first_day <= event.effective_on <= last_day
+        if first_day <= event.effective_on <= last_day and getattr(event, "period", period) in bills
     ]
     names = {line.service: line.name for event in bills.values() for line in event.lines}
     return {

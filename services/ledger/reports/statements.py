@@ -27,6 +27,7 @@ from services.ledger.domain.events import (
     PenaltyCorrected,
     PenaltyWrittenOff,
 )
+from services.ledger.domain.tenures import days_of_month
 from shared.cooperation import cooperatively
 from shared.errors import NotFound
 from shared.eventstore import Recorded, Session
@@ -49,19 +50,38 @@ def charges_of_accounts(session: Session, numbers: Sequence[str], limit: int) ->
 
 
 def _months(history: Sequence[Recorded], before: str | None, limit: int) -> dict[str, Any]:
-    bills: list[ChargesPosted] = []
+    events: list[Any] = [recorded.event for recorded in cooperatively(history)]
     adjustments: dict[str, list[ChargesAdjusted]] = {}
-    for recorded in cooperatively(history):
-        if isinstance(recorded.event, ChargesPosted):
-            bills.append(recorded.event)
-        elif isinstance(recorded.event, ChargesAdjusted):
-            adjustments.setdefault(recorded.event.period, []).append(recorded.event)
-    bills.sort(key=lambda bill: bill.period, reverse=True)
+    for event in events:
+        if isinstance(event, ChargesAdjusted):
+            adjustments.setdefault(event.period, []).append(event)
+    own = own_bills(events)
+    bills = [own[period] for period in sorted(own, reverse=True)]
     below = [bill for bill in bills if before is None or bill.period < before]
     page = below[:limit]
     return {
         "months": [_month(bill, adjustments.get(bill.period, ())) for bill in page],
         "next": page[-1].period if len(below) > limit else None,
+    }
+
+
+def own_bills(events: Sequence[Any]) -> dict[str, ChargesPosted]:
+    """Return the bills of an account by month, without months that are another holder's.
+
+    These end after the last day of this one, and have come to nothing when they were moved.
+    """
+    bills = {event.period: event for event in events if isinstance(event, ChargesPosted)}
+    closed = [event.effective_on for event in events if isinstance(event, AccountClosed)]
+    if not closed:
+        return bills
+    sums = {period: sum(line.payable for line in bill.lines) for period, bill in bills.items()}
+    for event in events:
+        if isinstance(event, ChargesAdjusted):
+            sums[event.period] += sum(line.amount for line in event.lines)
+    return {
+        period: bill
+        for period, bill in bills.items()
+        if sums[period] or days_of_month(period)[1] <= closed[-1]
     }
 
 

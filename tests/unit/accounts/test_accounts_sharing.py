@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.accounts import sharing
-from services.accounts.application import ownership
+from services.accounts.application import control_code, ownership
 from services.accounts.invitation_token import invitation_of, token_of
 from services.accounts.linking import UnlinkAccount, unlink_account
 from services.accounts.sharing import AcceptInvitation, Invite, Withdraw
@@ -59,6 +59,20 @@ def shared(harness: Any) -> Any:
     assert harness.link(ANNA, FIRST)
     accept(harness, BORIS, invite(harness))
     return harness
+
+
+def test_control_code_is_told_to_the_owner_of_the_open_account_alone(shared: Any) -> None:
+    def told(person_id: UUID) -> str | None:
+        answer = shared.store.query(lambda session: control_code(session, person_id, f" {FIRST} "))
+        return answer["control_code"]
+
+    assert [told(person_id) for person_id in (ANNA, BORIS, VERA)] == ["CODE-0001", None, None]
+    shared.register(shared.row(FIRST, holder="Новосёлов Никита", control_code="FRESH-C0DE"))
+    assert told(ANNA) is None, "a former holder never gets the code of the next one"
+    assert shared.link(VERA, FIRST, "FRESH-C0DE")
+    assert [told(person_id) for person_id in (ANNA, BORIS, VERA)] == [None, None, "FRESH-C0DE"]
+    shared.register(shared.row(FIRST, holder="Новосёлов Никита", state="closed"))
+    assert told(VERA) is None
 
 
 def refusal_of(work: Any, *arguments: Any) -> str:

@@ -31,6 +31,9 @@ ROUTES_LEAD_TO = {
 }
 """Modules of the gateway that refuse for a route."""
 
+SHARED = frozenset({"shared.email_address"})
+"""Modules beside the services that refuse for them."""
+
 REPLAYED = frozenset({"services.ledger.domain.account"})
 """Modules of decisions that routes only replay: an event that was allowed is not refused again."""
 
@@ -237,7 +240,8 @@ def _modules(folder: str) -> Mapping[str, Module]:
 
 def _reached_by_rpc(service: str, method: str) -> Iterator[ast.AST]:
     """Yield every definition of a service to which an RPC leads."""
-    modules = _modules(f"services/{service}")
+    shared = {name: found for name, found in _modules("shared").items() if name in SHARED}
+    modules = {**_modules(f"services/{service}"), **shared}
     places = [
         name
         for name, module in modules.items()

@@ -19,6 +19,7 @@ from gateway_samples import (
     SIGNED_IN,
     TOPIC,
 )
+from second_factor_rows import SECOND_FACTOR
 
 from gateway import routes
 from gateway.openapi import operations_of
@@ -124,6 +125,34 @@ PLAIN: list[tuple[Any, ...]] = [
         {"token": LINK_TOKEN, "new_password": "b", "ip": "127.0.0.1"}, {}, 200, None,
     ),
     (
+        "GET", "/me/email-change", None,
+        "identity", "pending_email_change", {"person_id": PERSON}, {"pending": None}, 200,
+        {"pending": None},
+    ),
+    (
+        "POST", "/me/email-change", {"email": "a@b.ru", "current_password": "b"},
+        "identity", "request_email_change",
+        {
+            "person_id": PERSON, "session_id": SESSION, "email": "a@b.ru",
+            "current_password": "b", "number": None, "proof": None, "ip": "127.0.0.1",
+        },
+        {"due_at": None}, 202, {"due_at": None},
+    ),
+    (
+        "DELETE", "/me/email-change", None,
+        "identity", "cancel_email_change", {"person_id": PERSON}, {}, 200, None,
+    ),
+    (
+        "POST", "/email-changes/confirm", {"token": LINK_TOKEN},
+        "identity", "confirm_email_change", {"token": LINK_TOKEN, "ip": "127.0.0.1"},
+        {"status": "waits_for_old", "due_at": None}, 200,
+        {"status": "waits_for_old", "due_at": None},
+    ),
+    (
+        "POST", "/email-changes/refuse", {"token": LINK_TOKEN},
+        "identity", "refuse_email_change", {"token": LINK_TOKEN, "ip": "127.0.0.1"}, {}, 200, None,
+    ),
+    (
         "POST", "/accounts/lookup", {"number": " 0001 "},
         "accounts", "lookup", {"person_id": PERSON, "number": "0001", "ip": "127.0.0.1"},
         {"number": "0001", "address": "а", "holder": "И", "linked": False, "debt": 1},
@@ -214,6 +243,7 @@ PLAIN: list[tuple[Any, ...]] = [
         {"question_id": THING},
     ),
 ]  # fmt: skip
+PLAIN += SECOND_FACTOR
 
 
 @pytest.mark.parametrize("row", PLAIN, ids=[f"{row[0]} {row[1]}" for row in PLAIN])

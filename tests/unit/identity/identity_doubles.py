@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from factor_doubles import FakeSecondFactors
 
 from services.identity.codes import Code
 from services.identity.credentials import Credential
@@ -388,11 +389,6 @@ class FakeSignInLinks:
         return len(old)
 
 
-class FakeSecondFactors:
-    def methods(self, person_id: UUID) -> Sequence[str]:
-        return ()
-
-
 class FakePasswordResets:
     def __init__(self) -> None:
         self.rows: dict[UUID, dict[str, Any]] = {}
@@ -458,7 +454,7 @@ class FakeEmailChanges:
                 return row
         return None
 
-    def confirm(self, change_id: UUID, side: str, now: datetime) -> None:
+    def set_confirmed(self, change_id: UUID, side: str, now: datetime) -> None:
         self._change(change_id, **{f"{side}_confirmed_at": now, f"{side}_digest": None})
 
     def drop(self, change_id: UUID) -> None:
@@ -509,8 +505,12 @@ class FakeFarewells:
     def keep(self, person_id: UUID, email: str, until: datetime) -> None:
         self.rows[person_id] = (email, until)
 
-    def of(self, person_id: UUID) -> str | None:
-        return self.rows[person_id][0] if person_id in self.rows else None
+    def take(self, person_id: UUID, until: datetime) -> str | None:
+        if person_id not in self.rows:
+            return None
+        email, kept_until = self.rows[person_id]
+        self.rows[person_id] = (email, min(until, kept_until))
+        return email
 
     def expire(self, now: datetime, most: int) -> list[UUID]:
         over = [person for person, (_, until) in self.rows.items() if until <= now][:most]

@@ -23,10 +23,12 @@ from services.ledger.domain.proposal import AdjustCharges
 from services.ledger.domain.tenures import Tenure, current_key, key_of_month
 from services.ledger.publishing import publish
 from services.ledger.reactions import REACTIONS
+from services.ledger.reports.bills import bill as report_of_bill
+from services.ledger.reports.statements import charges
 from services.ledger.tenures import named_key
 from shared.bus import Message
 from shared.contracts.ledger import CONTRACTS
-from shared.errors import Conflict, ServiceError
+from shared.errors import Conflict, NotFound, ServiceError
 from tests.ledger_commands import PostCharges, post_charges
 
 SECOND = f"{FIRST}-2"
@@ -125,6 +127,21 @@ def test_month_goes_to_the_holder_of_its_last_day_once(ledger: Ledger) -> None:
     length = ledger.log_length()
     holder_changes(ledger)
     assert ledger.log_length() == length
+
+
+def test_former_holder_no_longer_sees_a_month_that_is_the_next_ones(ledger: Ledger) -> None:
+    holder_changes(ledger)
+
+    def months(key: str) -> list[str]:
+        found = ledger.store.query(lambda session: charges(session, key, None, 24))
+        return [month["period"] for month in found["months"]]
+
+    assert months(FIRST) == ["2026-09"]
+    assert months(SECOND) == ["2026-10"]
+    with pytest.raises(NotFound) as refused:
+        ledger.store.query(lambda session: report_of_bill(session, FIRST, "2026-10"))
+    assert refused.value.params["latest"] == "2026-09"
+    assert ledger.store.query(lambda session: report_of_bill(session, SECOND, "2026-10"))["lines"]
 
 
 def test_moved_month_keeps_its_recalculations_and_money_back(ledger: Ledger) -> None:

@@ -140,6 +140,18 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
         {"person_id": PERSON},
         [("password_changed", "0b6e@example.org", "31.03.2026 21:00")],
     ),
+    ("identity", "second_factor_changed"): (
+        {"person_id": PERSON, "change": "totp_enabled"},
+        [("second_factor_changed", "0b6e@example.org", "Включены коды из приложения")],
+    ),
+    ("identity", "recovery_code_used"): (
+        {"person_id": PERSON, "left": 3},
+        [("recovery_code_used", "0b6e@example.org", "Кодов почти не осталось")],
+    ),
+    ("identity", "second_factor_guessed"): (
+        {"person_id": PERSON},
+        [("second_factor_guessed", "0b6e@example.org", "31.03.2026 21:00")],
+    ),
     ("identity", "sign_in_link_requested"): (
         {"link_id": THING},
         [("sign_in_link", "old@example.org", "/log-in/q3Vb9LrX0w2m")],
@@ -235,9 +247,17 @@ def contents(harness: Harness) -> list[tuple[str, Content]]:
 
 def test_every_kind_of_letter_is_called_for_by_an_event() -> None:
     called_for = {kind for _, letters in LETTERS.values() for kind, _, _ in letters}
-    assert called_for | {"already_registered", "invitation_accepted"} == {
+    assert called_for | {"already_registered", "email_taken", "invitation_accepted"} == {
         kind.value for kind in LetterKind
     }
+
+
+def test_an_address_with_a_cabinet_gets_no_link_to_another(harness: Harness) -> None:
+    issued = {**ANSWERS["identity.issue_email_links"], "taken": True, "new_token": None}
+    harness.answers = ANSWERS | {"identity.issue_email_links": issued}
+    react(harness, "identity", "email_change_requested")
+    kinds = [(kind, content.to) for kind, content in contents(harness)]
+    assert kinds == [("email_taken", "new@example.org"), ("email_to_leave", "old@example.org")]
 
 
 def test_every_reaction_has_a_case_here() -> None:

@@ -22,6 +22,7 @@ TRANSLATED = [
     *sorted((ROOT / "ledger" / "commands").glob("*.py")),
     *sorted((ROOT / "payments" / "commands").glob("*.py")),
     *sorted((ROOT / "identity" / "verbs").glob("*.py")),
+    ROOT / "accounts" / "access_verbs.py",
     Path(staff_calls.__file__),
     ROOT / "terminal.py",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pypdfium2
 import pytest
 from account_access import access, owned_of
 from cabinet_doubles import CabinetBrowser
@@ -83,6 +84,7 @@ MOVEMENT = {
 def played(services: FakeServices, cabinet: CabinetBrowser) -> None:
     services.answers["accounts", "linked"] = {"accounts": [ACCOUNT]}
     services.answers["accounts", "owns"] = lambda person_id, numbers: owned_of(numbers, NUMBER)
+    services.answers["accounts", "control_code"] = {"control_code": "7K4M-Q2XD"}
     services.answers["ledger", "bill"] = BILL
     services.answers["ledger", "balances"] = Unavailable("no_answer", "Busy.")
     services.answers["ledger", "statements_between"] = lambda **asked: {
@@ -127,6 +129,8 @@ def test_bill_is_a_file_too(cabinet: CabinetBrowser, browser: Browser) -> None:
             f'inline; filename="bill-{NUMBER}-2026-10.pdf"'
         )
         assert response.headers["Cache-Control"] == "no-store"
+        page = pypdfium2.PdfDocument(response.data)[0]
+        assert "7K4M-Q2XD" in page.get_textpage().get_text_bounded()
 
 
 def test_api_bill_names_whom_to_pay(browser: Browser) -> None:

@@ -132,6 +132,13 @@ def test_payment_codes_of_a_bill_are_read_back(documents: Mapping[str, bytes]) -
     assert read == codes
 
 
+def test_control_code_of_the_owner_is_printed_and_not_attached() -> None:
+    made = bill_pdf(samples.bill(), "ru", "7K4M-Q2XD")
+    assert "Контрольный код 7K4M-Q2XD" in text_of(made)
+    assert "7K4M" not in str(attached(made, "bill.json"))
+    assert "Контрольный код" not in text_of(bill_pdf(samples.bill(), "ru"))
+
+
 def test_bill_that_is_paid_says_so() -> None:
     services = [samples.row("heating", "Отопление", charged=100, paid=100)]
     paid = samples.bill(services=services, totals=samples.sums(services))
