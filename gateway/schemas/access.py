@@ -21,7 +21,7 @@ from gateway.schemas.base import (
 )
 
 _LINK_PART = "^ *[A-Za-z0-9_-]{1,256}={0,2} *$"
-_EXAMPLE = "C25-HE0qT2WcVQ86HZp7EKo0m3dl0c2mGf9Q1m0yT6b3v1Yk0Zr5x2JpQ4sX7uVd"
+_EXAMPLE = "C25-HE0qT2WcVQ86HZp7EKo0m3dl0c2mGf9Q1m0yT6b"
 
 
 class Access(Result):

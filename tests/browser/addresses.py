@@ -52,6 +52,8 @@ ADDRESSES: Mapping[str, str] = {
     "/accounts/link": "/accounts/link",
     "/accounts/<number>": "/accounts/{account}",
     "/accounts/<number>/unlink": "/accounts/{account}/unlink",
+    "/accounts/<number>/access": "/accounts/{account}/access",
+    "/invitations/<token:token>": "/invitations/{invitation}",
     "/accounts/<number>/penalty": "/accounts/{account}/penalty?on=31.12.2026",
     "/accounts/<number>/bills/<period>": "/accounts/{account}/bills/2026-10",
     "/accounts/<number>/statement": "/accounts/{account}/statement?from=01.05.2026",
