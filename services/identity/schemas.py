@@ -179,6 +179,9 @@ class UpdateProfile(Schema):
 
 class RequestPasswordReset(Schema):
     email = _email()
+    device_token = fields.String(
+        load_default=None, allow_none=True, validate=validate.Length(max=_MAX_TOKEN_LENGTH)
+    )
     ip = fields.IP(required=True)
 
 

@@ -70,7 +70,6 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
             "enable_totp",
             "issue_recovery_codes",
             "passkey_challenge",
-            "profile",
             "remove_passkey",
             "resend_code",
             "sign_in_by_link",

@@ -116,7 +116,8 @@ PLAIN: list[tuple[Any, ...]] = [
     ("GET", "/me", None, "identity", "profile", {"person_id": PERSON}, PROFILE, 200, PROFILE),
     (
         "POST", "/password-resets", {"email": "a@b.ru"},
-        "identity", "request_password_reset", {"email": "a@b.ru", "ip": "127.0.0.1"},
+        "identity", "request_password_reset",
+        {"email": "a@b.ru", "device_token": None, "ip": "127.0.0.1"},
         {}, 202, None,
     ),
     (
