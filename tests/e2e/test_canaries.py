@@ -206,4 +206,3 @@ def _wait_for_letters(house: House) -> None:
         return waiting == (0,)
 
     eventually(none_waits, "every letter is sent")
-
