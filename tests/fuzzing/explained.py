@@ -36,6 +36,9 @@ def _organisation_is_odd(body: Any) -> bool:
 
 
 EXPLAINED: Mapping[str, tuple[str, Holds]] = {
+    "wrong_second_factor": ("the code is in the app or on paper", _always),
+    "challenge_expired": ("it depends on the time and on what was done", _always),
+    "passkey_refused": ("only the authenticator can sign", _always),
     "wrong_code": ("the code is in a letter", _always),
     "sign_in_link_expired": ("the token is in a letter", _always),
     "wrong_current_password": ("the password is the person's", _always),
