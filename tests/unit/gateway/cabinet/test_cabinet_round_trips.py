@@ -43,9 +43,9 @@ PAGES = {
     "/accounts/<number>": (f"/accounts/{NUMBER}", 6, 2),
     "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 4, 3),
     "/accounts/<number>/bills/<period>.pdf": (f"/accounts/{NUMBER}/bills/2026-10.pdf", 4, 2),
-    "/accounts/<number>/certificate": (f"/accounts/{NUMBER}/certificate", 3, 2),
+    "/accounts/<number>/certificate": (f"/accounts/{NUMBER}/certificate", 4, 2),
     "/accounts/<number>/certificate.pdf": (f"/accounts/{NUMBER}/certificate.pdf", 3, 2),
-    "/accounts/<number>/penalty": (f"/accounts/{NUMBER}/penalty", 4, 2),
+    "/accounts/<number>/penalty": (f"/accounts/{NUMBER}/penalty", 5, 2),
     "/accounts/<number>/reconciliation.pdf": (f"/accounts/{NUMBER}/reconciliation.pdf", 3, 2),
     "/accounts/<number>/statement": (f"/accounts/{NUMBER}/statement", 3, 2),
     "/accounts/<number>/statement.<any(csv,xlsx,pdf):ending>": (
@@ -203,7 +203,7 @@ def _paid(numbers: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return a payment of these accounts, and the ledger's postings of it."""
     paid = payment(
         lines=[
-            {"account": one, "amount": 100, "penalty": 0, "posted": True}
+            {"account": one, "key": one, "amount": 100, "penalty": 0, "posted": True}
             | {"refunded": 0, "moved_to": None}
             for one in numbers
         ]
