@@ -67,6 +67,7 @@ ADDRESSES: Mapping[str, str] = {
     "/questions/new": "/questions/new",
     "/questions/<uuid:question_id>": "/questions/{question}",
     "/settings": "/settings",
+    "/settings/data": "/settings/data",
     "/settings/sessions": "/settings/sessions",
 }
 """By the path of the page; a test fails while a page is missing here."""

@@ -96,6 +96,8 @@ PAGES = {
     "/settings/email/without-old": ("/settings/email/without-old", 3, 2),
     "/email/<any(new,old):side>/<token:token>": (f"/email/old/{LINK_TOKEN}", 0, 0),
     "/email/done": ("/email/done", 0, 0),
+    "/settings/data": ("/settings/data", 1, 1),
+    "/settings/data.json": ("/settings/data.json", 2, 2),
     "/settings/sessions": ("/settings/sessions", 2, 2),
     "/statement.<any(csv,xlsx,pdf):ending>": ("/statement.csv", 3, 3),
     "/static/<name>": (static_path("cabinet.css"), 0, 0),
@@ -108,6 +110,7 @@ PAPERS = {
     ("ledger", "debt"): PAID,
     ("ledger", "reconciliation"): act,
     ("payments", "fiscal_receipts"): {"offered": True, "receipts": []},
+    ("identity", "held_about"): {"accounts": {"linked": []}},
 }
 READS = {
     "/accounts": ("/accounts", 2, 2),
@@ -133,6 +136,7 @@ READS = {
     "/documents/<any(rules,consent,instruction):kind>": ("/documents/rules", 1, 1),
     "/events": ("/events?service=ledger", 2, 2),
     "/me": ("/me", 2, 2),
+    "/me/data": ("/me/data", 2, 2),
     "/openapi.json": ("/openapi.json", 0, 0),
     "/payments": ("/payments?allocation=true", 3, 3),
     "/payments.csv": ("/payments.csv", 2, 2),
