@@ -1,4 +1,4 @@
-"""``saldo accounts``: import contracts; who has access to an account."""
+"""``saldo accounts``: import contracts, show one; who has access to an account."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.accounts import access_verbs
+from services.accounts import access_verbs, contract_verbs
 from services.accounts.contract_file import ContractFile, open_contract_file
 from services.accounts.contract_import import ContractImport, Survey, survey
 from services.accounts.contract_loading import OUTCOMES
@@ -47,6 +47,7 @@ _CALLED = {"opened": "new holders", "bills": "new bills"}
 app = StaffVerbs(
     "Contracts, as billing centres deliver them; who has access to accounts.", languages=True
 )
+app.reads("show")(contract_verbs.contract)
 app.reads("links")(access_verbs.links)
 app.writes("link")(access_verbs.link)
 app.writes("unlink")(access_verbs.unlink)
@@ -86,7 +87,7 @@ def import_contracts(
     try:
         source = open_contract_file(file)
         refused_rows = quarantine or quarantine_path(file)
-        with opened_store("accounts", writes=True, statement_timeout_ms=0) as store, _alone(store):
+        with opened_store("accounts", writes=True, statement_timeout_ms=0) as store, alone(store):
             seal = ProofSeal(store.hash_key(KEY_PURPOSE))
             found = survey(source, refused_rows, err, store.clock.today())
             summary = _summary(source, found, dry_run, refused_rows)
@@ -109,7 +110,7 @@ def import_contracts(
 
 
 @contextmanager
-def _alone(store: PostgresStore) -> Iterator[None]:
+def alone(store: PostgresStore) -> Iterator[None]:
     """Keep other processes from importing a registry; the lock ends with its connection.
 
     Raises Conflict ``import_under_way``.

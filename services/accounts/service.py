@@ -152,6 +152,11 @@ class AccountsService:
         return self._asked(lambda session: staff_cases.persons_of(session, number))
 
     @rpc(schemas.Number, callers=(staff("read"),))
+    def contract(self, number: str) -> dict[str, Any]:
+        """Return the tenures of a number; no holder, no address."""
+        return self._asked(lambda session: staff_cases.contract_of(session, number))
+
+    @rpc(schemas.Number, callers=(staff("read"),))
     def links(self, number: str) -> dict[str, Any]:
         """Return who has access to a number, since when and by what right."""
         return self._asked(lambda session: staff_cases.links_of(session, number))

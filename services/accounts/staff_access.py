@@ -1,4 +1,4 @@
-"""The use cases of staff: who has access to an account, linking and unlinking by hand."""
+"""The use cases of staff: a contract and its tenures, who has access, linking by hand."""
 
 from __future__ import annotations
 
@@ -28,6 +28,31 @@ class StaffUnlink(msgspec.Struct, frozen=True, kw_only=True):
     number: str
     reason: str
     dry_run: bool
+
+
+def contract_of(session: Session, typed: str) -> dict[str, Any]:
+    """Return the tenures of a number, the first one first, without holder and address.
+
+    Raises NotFound ``account_not_found``.
+    """
+    number = _current(session, typed).number
+    tenures: list[Tenure] = session.read.tenures.history(number)
+    return {
+        "number": number,
+        "tenures": [
+            {
+                "tenure": tenure.tenure,
+                "since": iso(tenure.since),
+                "until": iso(tenure.until),
+                "state": tenure.state,
+                "payer_kind": tenure.details.payer_kind,
+                "els": tenure.details.els,
+                "services": list(tenure.details.services),
+                "payee": tenure.details.payee,
+            }
+            for tenure in tenures
+        ],
+    }
 
 
 def links_of(session: Session, typed: str) -> dict[str, Any]:

@@ -19,7 +19,12 @@ from shared.errors import NotFound
 from shared.eventstore import Session
 
 FAREWELL_LIFE = timedelta(days=1)
-"""How long the address is kept for the last letter; it is written within seconds."""
+"""How long the address is kept for the last letter, if nobody asks for it."""
+FAREWELL_TAKEN_LIFE = timedelta(seconds=30)
+"""How long once the letter is being written: that may fail, and be repeated."""
+
+
+FORGOTTEN_AT_ONCE = 100
 
 
 class ErasePerson(Command, frozen=True, kw_only=True):
@@ -33,6 +38,10 @@ class WithdrawConsent(Command, frozen=True, kw_only=True):
     person_id: UUID
     session_id: UUID
     password: str
+
+
+class TakeFarewell(Command, frozen=True, kw_only=True):
+    person_id: UUID
 
 
 class CheckedPassword(NamedTuple):
@@ -105,18 +114,22 @@ def _erase(session: Session, person: Person, cause: ErasureCause, reason: str) -
     session.vault.destroy(person.id)
 
 
-def farewell(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {email} for the last letter. Raises NotFound ``person_not_found``."""
-    sealed = session.read.farewells.of(person_id)
+def take_farewell(session: Session, command: TakeFarewell) -> dict[str, Any]:
+    """Return {email} for the last letter, soon for the last time.
+
+    Raises NotFound ``person_not_found``.
+    """
+    person_id = command.person_id
+    sealed = session.read.farewells.take(person_id, session.now + FAREWELL_TAKEN_LIFE)
     email = sealed and session.vault.reveal(farewell_id(person_id), sealed, "email")
     if not email:
         raise NotFound("person_not_found", "There is no such person.")
     return {"email": email}
 
 
-def forget_farewells(session: Session, most: int) -> int:
-    """Delete addresses of last letters whose day is over; return how many there were."""
-    forgotten: list[UUID] = session.read.farewells.expire(session.now, most)
+def forget_farewells(session: Session, _: None) -> int:
+    """Delete addresses of last letters that have been written; return how many there were."""
+    forgotten: list[UUID] = session.read.farewells.expire(session.now, FORGOTTEN_AT_ONCE)
     for person_id in forgotten:
         session.vault.destroy(farewell_id(person_id))
     return len(forgotten)

@@ -22,10 +22,11 @@ class Farewells:
             (person_id, email, until),
         )
 
-    def of(self, person_id: UUID) -> str | None:
-        """Return the sealed address of an erased person, if it is kept."""
+    def take(self, person_id: UUID, until: datetime) -> str | None:
+        """Return the sealed address of an erased person, which is kept until then at most."""
         row = self._cursor.execute(
-            "SELECT email FROM farewells WHERE person_id = %s", (person_id,)
+            "UPDATE farewells SET until = least(until, %s) WHERE person_id = %s RETURNING email",
+            (until, person_id),
         ).fetchone()
         return None if row is None else row["email"]
 

@@ -1,9 +1,10 @@
-"""Background jobs of identity: deleting expired rows, ending changes of addresses."""
+"""Background jobs of identity: deleting what has expired, ending changes of addresses."""
 
 from __future__ import annotations
 
 from services.identity import email_change
 from services.identity.email_change import EndEmailChanges
+from services.identity.erasure import forget_farewells
 from services.identity.sweeping import Sweep, sweep
 from shared.bus import Job, Services
 
@@ -18,7 +19,13 @@ def end_email_changes(services: Services) -> int:
     return services.store.transact(email_change.end_email_changes, EndEmailChanges())
 
 
+def forget_addresses(services: Services) -> int:
+    """Delete the addresses of erased persons whose last letter is written."""
+    return services.store.transact(forget_farewells, None)
+
+
 JOBS = [
+    Job("forget_farewells", every=5.0, run=forget_addresses),
     Job("end_email_changes", every=60.0, run=end_email_changes),
     Job("sweep_expired", every=60.0, run=sweep_expired),
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from services.identity.commands import Command
 from services.identity.domain import Registration
-from services.identity.erasure import forget_farewells
 from services.identity.limits import (
     PASSWORD_RESET_LIFE,
     REGISTRATION_LIFE,
@@ -29,9 +28,14 @@ def sweep(session: Session, _: Sweep) -> int:
     read, now = session.read, session.now
     deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + sum(
         table.sweep(now)
-        for table in (read.attempts, read.devices, read.networks, read.sign_in_links)
+        for table in (
+            read.attempts,
+            read.devices,
+            read.networks,
+            read.second_factors.challenges,
+            read.sign_in_links,
+        )
     )
-    deleted += forget_farewells(session, SWEEP_BATCH)
     deleted += read.support_codes.sweep(now - SUPPORT_CODE_LIFE)
     deleted += read.password_resets.sweep(now - PASSWORD_RESET_LIFE)
     expired = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)

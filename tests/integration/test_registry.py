@@ -230,7 +230,7 @@ def test_interrupted_import_is_repeated_and_loads_the_rest(
 
 def test_second_import_at_the_same_time_is_refused(registry: Registry, tmp_path: Path) -> None:
     file = write_registry(tmp_path / "city.csv", 3)
-    with cli._alone(registry.store):
+    with cli.alone(registry.store):
         result = CliRunner().invoke(cli.app, ["import", str(file), "--reason", "second"])
     assert result.exit_code == 2
     assert "Another registry is being imported right now" in result.output

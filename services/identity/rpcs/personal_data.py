@@ -65,4 +65,4 @@ class PersonalDataRpcs(IdentityRpcs):
 
     @rpc(schemas.PersonId, callers=("notifications",))
     def farewell(self, person_id: UUID) -> dict[str, Any]:
-        return self.store.query(lambda session: erasure.farewell(session, person_id))
+        return self.store.transact(erasure.take_farewell, erasure.TakeFarewell(person_id=person_id))

@@ -17,7 +17,9 @@ from services.accounts.domain import (
     tenure_id,
 )
 from services.accounts.publishing import publish
+from services.accounts.staff_access import contract_of
 from services.accounts.tenures import Tenure, is_same_holder
+from shared.errors import NotFound
 
 FIRST = "0100000001"
 NEWCOMER = "Новосёлов Никита"
@@ -247,6 +249,22 @@ def test_erased_holder_is_followed_by_a_new_tenure(harness: Any) -> None:
     harness.store.vault.destroy(contract_id(FIRST))
     assert harness.register(harness.row(FIRST, is_correction=True)) == {"opened": 1}
     assert contract_id(FIRST) not in harness.store.vault.keys
+
+
+def test_staff_see_the_tenures_of_a_number_without_its_holders(harness: Any) -> None:
+    harness.register(harness.row(FIRST, els="50АД000001", services=("Отопление",), payee="main"))
+    harness.register(
+        harness.row(FIRST, holder=NEWCOMER, since=date(2026, 7, 15), payer_kind="organisation")
+    )
+    found = harness.store.query(lambda session: contract_of(session, "0100 0000-01"))
+    details = {"payer_kind": "household", "els": "50АД000001"}
+    details |= {"services": ["Отопление"], "payee": "main"}
+    first = {"tenure": 1, "since": None, "until": "2026-07-14", "state": "closed", **details}
+    details = {"payer_kind": "organisation", "els": None, "services": [], "payee": None}
+    second = {"tenure": 2, "since": "2026-07-15", "until": None, "state": "open", **details}
+    assert found == {"number": FIRST, "tenures": [first, second]}
+    with pytest.raises(NotFound):
+        harness.store.query(lambda session: contract_of(session, "0999999999"))
 
 
 def test_els_belongs_to_one_open_account(harness: Any) -> None:

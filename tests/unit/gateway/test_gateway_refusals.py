@@ -57,15 +57,32 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     "email_invalid": frozenset(
         {
             "accept_documents",
+            "cancel_email_change",
+            "add_passkey",
             "change_password",
+            "confirm_email_change",
             "confirm_password_reset",
             "confirm_registration",
+            "pending_email_change",
             "profile",
+            "refuse_email_change",
+            "disable_totp",
+            "enable_totp",
+            "issue_recovery_codes",
+            "passkey_challenge",
+            "remove_passkey",
             "resend_code",
             "sign_in_by_link",
+            "sign_in_by_passkey",
+            "start_passkey",
+            "start_totp",
+            "take_second_step",
+            "totp_challenge",
             "update_profile",
         }
     ),
+    # It leaves the passkeys out.
+    "passkeys_unavailable": frozenset({"second_step"}),
     # Registrations and recoveries have methods of the same names.
     "registration_confirmed": frozenset({"confirm_password_reset"}),
     "registration_expired": frozenset({"confirm_password_reset"}),
@@ -75,6 +92,8 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
         {"confirm_password_reset", "confirm_registration", "correct_email", "resend_code"}
     ),
     "password_reset_not_found": frozenset({"confirm_registration", "correct_email", "resend_code"}),
+    # Proving an account says only whether it succeeded.
+    "account_not_found": frozenset({"request_email_change"}),
     # Each gets a new id.
     "question_exists": frozenset({"ask_question"}),
     "password_reset_exists": frozenset({"request_password_reset"}),

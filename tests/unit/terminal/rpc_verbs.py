@@ -51,6 +51,7 @@ READING: Mapping[str, tuple[str, ...]] = {
     "payments registers": (),
     "helpdesk list": ("--department", "metering"),
     "helpdesk show": ("7",),
+    "accounts show": ("0100 0000-01",),
     "accounts links": ("0100 0000-01",),
     "accounts attempts": (),
     "identity find": ("--support-code", "urn:uuid:0b6e1f66-94a4-4b4e-a9ff-8a3c0e6c4a2d"),

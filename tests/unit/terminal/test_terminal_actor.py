@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from rpc_verbs import BY_RPC
 from typer.testing import CliRunner
 
 from services import terminal
+from services.accounts import cli as accounts_cli
 from services.bus_commands import replay
 from services.cli import app
 from services.ledger.commands import import_files
@@ -97,6 +98,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     monkeypatch.setattr(terminal, "check_login", lambda *_: None)
     monkeypatch.setattr(terminal, "open_store", lambda *_, **__: made)
     monkeypatch.setattr(import_files, "import_file", made.execute_import)
+    monkeypatch.setattr(accounts_cli, "alone", lambda _: nullcontext())
     monkeypatch.setattr(replay, "check_access", lambda _: None)
     monkeypatch.setattr(replay, "connect", lambda *_, **__: made.session())
     return made
