@@ -13,14 +13,20 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from shared.bus import Job, Published, Reaction
+from shared.bus import Job, Published, Reaction, Services
 from shared.bus.listen import BATCH
 from shared.clock import Clock
 from shared.config import SERVICES, Settings
-from shared.eventstore import Recorded
-from shared.eventstore.key_jobs import destroy_keys, destroy_keys_again, move_keys
+from shared.eventstore import Recorded, Session
+from shared.eventstore.key_jobs import (
+    destroy_keys,
+    destroy_keys_again,
+    forget_destroyed,
+    move_keys,
+)
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.sealed_columns import BASE, SealedColumn
+from shared.retention import load_retention
 
 
 class UnknownServiceError(Exception):
@@ -74,11 +80,19 @@ def batch_of(name: str) -> int:
     return int(getattr(module, "BATCH", BATCH))
 
 
-_OF_KEYS = (
-    Job("destroy_keys", every=5.0, run=lambda services: destroy_keys(services.store)),
-    Job("move_keys", every=60.0, run=lambda services: move_keys(services.store)),
-    Job("destroy_keys_again", every=3600.0, run=lambda services: _again(services.store)),
-)
+MOST_SWEPT = 1000
+"""Rows that are deleted in one transaction."""
+
+
+def _forget(services: Services) -> int:
+    """Delete what a service has kept for its time; return how much of it there was."""
+    kept = load_retention()
+
+    def forget(session: Session, _: None) -> int:
+        destroyed = forget_destroyed(session.cursor, session.now - kept.destroyed_keys, MOST_SWEPT)
+        return destroyed + session.security.sweep(session.now - kept.security_log, MOST_SWEPT)
+
+    return services.store.transact(forget, None)
 
 
 def _again(store: PostgresStore) -> int:
@@ -87,10 +101,18 @@ def _again(store: PostgresStore) -> int:
     return 0
 
 
+_OF_EVERY_SERVICE = (
+    Job("destroy_keys", every=5.0, run=lambda services: destroy_keys(services.store)),
+    Job("move_keys", every=60.0, run=lambda services: move_keys(services.store)),
+    Job("destroy_keys_again", every=3600.0, run=lambda services: _again(services.store)),
+    Job("forget", every=3600.0, run=_forget),
+)
+
+
 def jobs_of(name: str) -> Sequence[Job]:
-    """Return the jobs of a service; every service has those of data keys."""
+    """Return the jobs of a service; every service has those of keys and of retention."""
     module = _optional(f"services.{name}.jobs")
-    return (*_OF_KEYS, *(module.JOBS if module else ()))
+    return (*_OF_EVERY_SERVICE, *(module.JOBS if module else ()))
 
 
 def sealed_columns_of(name: str) -> Sequence[SealedColumn]:

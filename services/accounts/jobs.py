@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from services.accounts.policy import load_policy
 from services.accounts.sharing import end_expired_invitations
 from shared.bus import Job, Services
 from shared.eventstore import Session
+from shared.retention import load_retention
 
 
 def forget_attempts(services: Services) -> int:
@@ -15,8 +14,7 @@ def forget_attempts(services: Services) -> int:
 
     Returns 0, so that the next run waits.
     """
-    policy = load_policy()
-    kept = timedelta(days=policy.keep_attempts_days)
+    policy, kept = load_policy(), load_retention().attempts
 
     def forget(session: Session, _command: None) -> None:
         session.read.attempts.forget(session.now - policy.limits.longest)

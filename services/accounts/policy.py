@@ -83,11 +83,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The accepted proofs of ownership, the limits, and how long attempts stay in the log."""
+    """The accepted proofs of ownership, and the limits."""
 
     proof: Proof | list[Proof]
     limits: Limits
-    keep_attempts_days: _Positive
 
     @property
     def accepted(self) -> tuple[Proof, ...]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from shared.retention import load_retention
+
+_KEPT = load_retention()
+
 CODE_LIFE = timedelta(minutes=15)
 CODE_ATTEMPTS = 5
 ATTEMPTS_OF_REGISTRATION = 15
 """Wrong codes of a registration in total, over all letters; then it is started again."""
 TEMPORARY_PASSWORD_LIFE = timedelta(hours=24)
 
-REGISTRATION_LIFE = timedelta(days=3)
+REGISTRATION_LIFE = _KEPT.unconfirmed_registrations
 """After this an unconfirmed registration is abandoned and its e-mail address erased."""
 PASSWORD_RESET_LIFE = timedelta(days=1)
 """After this a recovery whose letter could not be written is forgotten."""
@@ -22,15 +26,15 @@ EMAIL_CHANGE_DELAY = timedelta(days=3)
 """How long the old mailbox can refuse a change that it does not have to confirm."""
 EMAIL_CHANGE_LIFE_WITH_DELAY = timedelta(days=14)
 
-SESSION_LIFE = timedelta(days=30)
-SESSION_IDLE_LIFE = timedelta(days=7)
+SESSION_LIFE = _KEPT.sessions
+SESSION_IDLE_LIFE = _KEPT.idle_sessions
 TEMPORARY_SESSION_LIFE = timedelta(hours=1)
 """A session of a temporary password serves only to choose a password."""
 SESSIONS_PER_PERSON = 20
-DEVICE_LIFE = timedelta(days=365)
+DEVICE_LIFE = _KEPT.devices
 """How long a device stays known after its person last signed in on it; its cookie lives as long."""
 DEVICES_PER_PERSON = 50
-NETWORK_LIFE = timedelta(days=90)
+NETWORK_LIFE = _KEPT.networks
 """How long a network stays known after its person last signed in from it."""
 SIGN_IN_LINK_LIFE = timedelta(minutes=30)
 SEEN_RESOLUTION = timedelta(minutes=1)
@@ -38,7 +42,7 @@ SEEN_RESOLUTION = timedelta(minutes=1)
 
 SUPPORT_CODES_OF_PERSON = 50
 """Of each person the newest support codes: whoever makes errors at will fills no table."""
-SUPPORT_CODE_LIFE = timedelta(days=90)
+SUPPORT_CODE_LIFE = _KEPT.support_codes
 
 
 class Limit(NamedTuple):
@@ -115,11 +119,26 @@ VERIFICATIONS_OF_NETWORK = Limit("verifications_of_network", 1, timedelta(second
 SIGN_IN_OF_EMAIL = Limit("sign_in_of_email", 100, timedelta(days=1))
 """Wrong passwords of an address from all places that are not known. Beyond it a right password from
 such a place only sends a letter: a hundred guesses a day, from however many networks."""
-SIGN_IN_LETTERS = Limit("sign_in_letters", 5, timedelta(hours=1))
-"""Per person: who has the password and no known place must not flood the mailbox."""
+SIGN_IN_LETTERS = Limit("sign_in_letters", 5, timedelta(minutes=15))
+"""Per person, in half the life of a link: whoever has the password and no known place must not
+flood the mailbox, and whoever gets no letter has a link that is valid for as long again."""
 SUBSCRIBER_TOKENS = Limit("subscriber_tokens", 20, timedelta(minutes=5))
 """Wrong tokens of subscribers per network address: what asks again and again with an old one waits.
 A right one is never counted, so that no neighbour locks a subscriber out."""
 PASSWORD_CHANGES = Limit("password_changes", 10, timedelta(minutes=15))
+"""Per person: whoever finds an open cabinet must not be able to guess its password."""
+CURRENT_PASSWORDS = Limit("current_passwords", 10, timedelta(minutes=15))
+"""Wrong ones per session, where the current password confirms a change."""
+
+CHALLENGE_LIFE = timedelta(minutes=10)
+"""How long an authenticator, a code or a new factor is waited for."""
+CHALLENGE_ATTEMPTS = 5
+PASSKEYS_PER_PERSON = 10
+SECOND_FACTOR_CODES = Limit("second_factor_codes", 10, timedelta(days=1))
+"""Wrong codes by whoever has the right password: on each known device of the person, and in all
+other places together. Whoever guesses elsewhere gains three in a hundred thousand a day, and the
+owner gets a letter; with a new password the count begins anew."""
+GUESSING_LETTERS = Limit("guessing_letters", 1, timedelta(days=1))
+"""Letters per person about guessed codes."""
 """Per session: whoever finds an open cabinet must not be able to guess its password, nor spend the
 attempts of its owner elsewhere."""

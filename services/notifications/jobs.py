@@ -30,8 +30,10 @@ from shared import context
 from shared.bus import Job, Services
 from shared.contracts.notifications import FailureReason
 from shared.errors import Unavailable
+from shared.eventstore import Session
 from shared.keys import UnknownKeyError
 from shared.logs import get_logger
+from shared.retention import load_retention
 from shared.smtp import ServerUnavailableError
 
 log = get_logger(__name__)
@@ -43,6 +45,9 @@ BATCH = 50
 #: database, or for a batch of reactions that locks the log.
 MARK_SENT_ATTEMPTS = 20
 MARK_SENT_PAUSE = 0.5
+
+#: Rows of letters deleted in one transaction.
+FORGOTTEN_AT_ONCE = 1000
 
 Connect = Callable[[str], AbstractContextManager[Connection]]
 
@@ -59,7 +64,21 @@ def deliver_letters(services: Services, connect_to: Connect = connect) -> int:
     return len(stale) + (_send(services, due, connect_to) if due else 0)
 
 
-JOBS = [Job("deliver_letters", every=1.0, run=deliver_letters)]
+def forget_letters(services: Services) -> int:
+    """Delete the rows of letters that have had their time; return how many there were."""
+    kept = load_retention().letters
+
+    def forget(session: Session, _: None) -> int:
+        forgotten: int = session.read.forget_letters(session.now - kept, FORGOTTEN_AT_ONCE)
+        return forgotten
+
+    return services.store.transact(forget, None)
+
+
+JOBS = [
+    Job("deliver_letters", every=1.0, run=deliver_letters),
+    Job("forget_letters", every=3600.0, run=forget_letters),
+]
 
 
 def _send(services: Services, letters: list[QueuedLetter], connect_to: Connect) -> int:

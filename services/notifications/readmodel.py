@@ -41,6 +41,15 @@ class ReadModel:
         )
         return self._cursor.fetchall()
 
+    def forget_letters(self, before: datetime, most: int) -> int:
+        """Delete letters queued before a moment, unless they still wait; return how many."""
+        self._cursor.execute(
+            "DELETE FROM letters WHERE letter_id IN (SELECT letter_id FROM letters"
+            " WHERE queued_at < %s AND state <> 'queued' ORDER BY queued_at LIMIT %s)",
+            (before, most),
+        )
+        return self._cursor.rowcount
+
     def _insert(self, entry: Recorded, kind: str, person_id: UUID | None) -> None:
         self._cursor.execute(
             "INSERT INTO letters (letter_id, kind, person_id, state, queued_at, position)"

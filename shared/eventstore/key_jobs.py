@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from shared.eventstore.data_keys import DELETE
 from shared.eventstore.postgres import PostgresStore
 
@@ -58,3 +61,16 @@ def destroy_keys_again(store: PostgresStore) -> int:
         with store.data_keys.transaction() as cursor:
             cursor.execute(DELETE, ([row["subject"] for row in rows],))
             found += cursor.rowcount
+
+
+def forget_destroyed(cursor: Any, before: datetime, most: int) -> int:
+    """Forget whose keys were destroyed before a moment; return how many there were.
+
+    By then no dump of the keys is kept in which they are.
+    """
+    cursor.execute(
+        "DELETE FROM destroyed_keys WHERE subject IN (SELECT subject FROM destroyed_keys"
+        " WHERE done_at < %s ORDER BY done_at LIMIT %s)",
+        (before, most),
+    )
+    return int(cursor.rowcount)

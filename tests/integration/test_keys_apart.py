@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit, urlunsplit
@@ -27,7 +28,7 @@ from shared.ids import new_id
 from shared.key_files import add_key, create_ring, drop_key
 from shared.keys import KeyFile, UnknownKeyError
 from shared.privacy import KeyDestroyedError, open_field, seal_with, unwrap, wrap
-from tests.conftest import role_of, signed_in_as
+from tests.conftest import Database, role_of, signed_in_as
 
 pytestmark = pytest.mark.nodes
 
@@ -285,3 +286,26 @@ def test_every_service_moves_and_destroys_keys_by_jobs() -> None:
     for service in SERVICES:
         names = [job.name for job in jobs_of(service)]
         assert names[:3] == ["destroy_keys", "move_keys", "destroy_keys_again"]
+
+
+def test_what_has_had_its_time_is_forgotten_by_a_job(database: Database) -> None:
+    """The list of destroyed keys, the security log, and the rows of letters that were sent."""
+    for service, job in (("identity", "forget"), ("notifications", "forget_letters")):
+        store = database.store(service)
+        with database.owner(service) as owner:
+            for days in (10, 4000):
+                if service == "identity":
+                    owner.execute(
+                        "INSERT INTO destroyed_keys (subject, done_at)"
+                        " VALUES (gen_random_uuid(), now() - make_interval(days => %s))",
+                        (days,),
+                    )
+                else:
+                    owner.execute(
+                        "INSERT INTO letters (letter_id, kind, state, queued_at, position)"
+                        " VALUES (gen_random_uuid(), 'x', 'sent',"
+                        " now() - make_interval(days => %s), %s)",
+                        (days, days),
+                    )
+            run = {each.name: each.run for each in jobs_of(service)}[job]
+            assert [run(SimpleNamespace(store=store)) for _ in range(2)] == [1, 0]

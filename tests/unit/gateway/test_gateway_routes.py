@@ -19,6 +19,7 @@ from gateway_samples import (
     SIGNED_IN,
     TOPIC,
 )
+from second_factor_rows import SECOND_FACTOR
 
 from gateway import routes
 from gateway.openapi import operations_of
@@ -243,6 +244,7 @@ PLAIN: list[tuple[Any, ...]] = [
         {"question_id": THING},
     ),
 ]  # fmt: skip
+PLAIN += SECOND_FACTOR
 
 
 @pytest.mark.parametrize("row", PLAIN, ids=[f"{row[0]} {row[1]}" for row in PLAIN])
