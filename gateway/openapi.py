@@ -69,6 +69,7 @@ _TAGS: Mapping[str, str] = {
     "Proofs": "Checking receipts, without a cabinet.",
     "Questions": "«Вопрос-Ответ»: questions to the departments.",
     "Registration": "From an e-mail to a cabinet.",
+    "Second factor": "«Безопасность»: passkeys, an authenticator app, recovery codes.",
     "Sessions": "Signing in and out.",
 }
 _SECURITY: Mapping[Access, list[Any]] = {

@@ -49,6 +49,7 @@ _STATUS_OF_CODE = {
     "too_many_messages": 429,
     "too_many_questions": 429,
     "too_many_attempts": 429,
+    "second_factor_guessed": 429,
     "wrong_credentials": 401,
     "session_expired": 401,
     "subscriber_unknown": 401,

@@ -27,6 +27,8 @@ from gateway.cabinet.pages.questions import QuestionPages
 from gateway.cabinet.pages.receipt_files import ReceiptFilePages
 from gateway.cabinet.pages.reference import ReferencePages
 from gateway.cabinet.pages.registration import RegistrationPages
+from gateway.cabinet.pages.second_step import SecondStepPages
+from gateway.cabinet.pages.security import SecurityPages
 from gateway.cabinet.pages.settings import SettingsPages
 from gateway.cabinet.pages.statements import StatementPages
 from gateway.cabinet.pages.static import StaticPages
@@ -50,6 +52,8 @@ from gateway.routes.personal_data import PersonalDataRoutes
 from gateway.routes.proofs import ProofRoutes
 from gateway.routes.questions import QuestionRoutes
 from gateway.routes.registrations import RegistrationRoutes
+from gateway.routes.second_factors import SecondFactorRoutes
+from gateway.routes.second_step import SecondStepRoutes
 from gateway.routes.sessions import SessionRoutes
 from gateway.subscriptions import Subscriptions
 from gateway.web import SETTINGS_KEY
@@ -100,6 +104,8 @@ class Gateway(
     PaymentPages,
     ProofPages,
     QuestionPages,
+    SecondStepPages,
+    SecurityPages,
     SettingsPages,
     PersonalDataPages,
     BillPages,
@@ -114,6 +120,8 @@ class Gateway(
     RegistrationRoutes,
     DocumentRoutes,
     SessionRoutes,
+    SecondStepRoutes,
+    SecondFactorRoutes,
     MeRoutes,
     PersonalDataRoutes,
     PasswordResetRoutes,

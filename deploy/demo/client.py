@@ -6,7 +6,7 @@ It knows nothing but the API (`/api/v1/openapi.json`). Amounts are kopecks.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -23,11 +23,14 @@ PAUSE_SECONDS = 0.25
 class Problem(Exception):  # noqa: N818 - RFC 9457's own word
     """The API refused a request; `code` is stable, `detail` is for the person."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, params: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{status} {code}: {detail}")
         self.status = status
         self.code = code
         self.detail = detail
+        self.params = dict(params or {})
 
 
 class OutageError(Exception):
@@ -260,5 +263,8 @@ def _json_of(response: requests.Response) -> dict[str, Any]:
     if response.ok:
         return answer
     raise Problem(
-        response.status_code, str(answer.get("code", "?")), str(answer.get("detail", "?"))
+        response.status_code,
+        str(answer.get("code", "?")),
+        str(answer.get("detail", "?")),
+        answer.get("params"),
     )

@@ -23,7 +23,7 @@ const VERSION = "v1"; // of each type: the versions that we know
 const TYPES = new Set([
   "account_opened", "opening_posted", "charges_posted", "charges_adjusted", "penalty_accrued",
   "penalty_corrected", "penalty_written_off", "payment_posted", "payment_reversed",
-  "payment_refunded", "payer_kind_changed", "advance_settled",
+  "payment_refunded", "payer_kind_changed", "advance_settled", "account_closed",
 ]);
 
 /** Events between the last one that we have and this one are missing. */
@@ -86,7 +86,9 @@ class Balances {
     if (!data.change) {
       throw new Stop("This history is older than the field `change`: read it over HTTP (../http).");
     }
-    this.addition.run({ account: data.account, ...data.change });
+    // Each later holder of a number has a balance of his own.
+    const account = data.tenure ? `${data.account}-${data.tenure}` : data.account;
+    this.addition.run({ account, ...data.change });
   }
 }
 

@@ -28,7 +28,7 @@ VERSION = "v1"  # of each type: the versions that we know
 TYPES = {
     "account_opened", "opening_posted", "charges_posted", "charges_adjusted", "penalty_accrued",
     "penalty_corrected", "penalty_written_off", "payment_posted", "payment_reversed",
-    "payment_refunded", "payer_kind_changed", "advance_settled",
+    "payment_refunded", "payer_kind_changed", "advance_settled", "account_closed",
 }  # fmt: skip
 
 
@@ -87,8 +87,13 @@ class Balances:
             ON CONFLICT (account) DO UPDATE SET principal = principal + excluded.principal,
                 penalty = penalty + excluded.penalty, advance = advance + excluded.advance
             """,
-            {"account": data["account"], **data["change"]},
+            {"account": account_of(data), **data["change"]},
         )
+
+
+def account_of(data):
+    """Return the account of an event: each later holder of a number has a balance of his own."""
+    return f"{data['account']}-{data['tenure']}" if "tenure" in data else data["account"]
 
 
 def read(channel, queue, balances, arguments=None):

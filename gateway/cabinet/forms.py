@@ -97,6 +97,7 @@ FIELD_OF_CODE: Mapping[str, str] = {
     "registration_attempts_used_up": "code",
     "rules_not_accepted": "accept_rules",
     "consent_not_given": "consent_personal_data",
+    "wrong_second_factor": "code",
     "wrong_current_password": "current_password",
     "password_too_short": "new_password",
     "password_too_long": "new_password",

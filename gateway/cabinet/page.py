@@ -41,7 +41,9 @@ KEPT_SECONDS = 3600
 """How long a form waits, encrypted in the browser, for its writer to log in again."""
 ACCEPTANCE = "/acceptance"
 """The page that asks for new versions of the rules and the consent."""
-SECRET_FIELDS = frozenset({"password", "current_password", "new_password", "code", "proof"})
+SECRET_FIELDS = frozenset(
+    {"password", "current_password", "new_password", "code", "credential", "proof"}
+)
 """Fields that are never kept over a log-in."""
 
 

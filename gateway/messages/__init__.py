@@ -23,12 +23,14 @@ from gateway.messages.identity import IDENTITY
 from gateway.messages.ledger import LEDGER
 from gateway.messages.notices import NOTICES
 from gateway.messages.payments import PAYMENTS
+from gateway.messages.second_factor import SECOND_FACTOR
 
 LANGUAGES = ("ru", "en")
 
 CATALOGUE: Mapping[str, Mapping[str, str]] = {
     **GATEWAY,
     **IDENTITY,
+    **SECOND_FACTOR,
     **ACCOUNTS,
     **LEDGER,
     **PAYMENTS,

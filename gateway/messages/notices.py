@@ -64,6 +64,22 @@ NOTICES = {
         "en": "The cabinet is erased, and your data with it. The last letter about it is on its "
         "way.",
     },
+    "passkey_added": {
+        "ru": "Ключ доступа добавлен. На других устройствах войдите заново.",
+        "en": "The passkey is added. Sign in again on your other devices.",
+    },
+    "passkey_removed": {
+        "ru": "Ключ доступа удалён. Удалите его и на самом устройстве.",
+        "en": "The passkey is removed. Delete it on the device itself, too.",
+    },
+    "totp_enabled": {
+        "ru": "Коды из приложения включены. На других устройствах войдите заново.",
+        "en": "The authenticator app is set up. Sign in again on your other devices.",
+    },
+    "totp_disabled": {
+        "ru": "Коды из приложения выключены. Удалите запись Saldo и в приложении.",
+        "en": "The authenticator app is removed. Delete the Saldo entry in the app, too.",
+    },
     "documents_accepted": {
         "ru": "Спасибо, новая редакция принята. Версия и время сохранены; прочитать её можно внизу "
         "любой страницы.",

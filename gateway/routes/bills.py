@@ -50,7 +50,7 @@ class BillRoutes:
             path=f"{API}/accounts/<account:number>/bills/<month:period>.pdf",
             tag=TAG,
             summary="The same bill as PDF/A-3a and PDF/UA-1, with its data attached.",
-            description="Owners of the account find its control code on it, which proves ownership. "
+            description="An owner finds the control code of the account on it. "
             "Equal data give equal bytes. The language follows `Accept-Language`; "
             "`bill.json` is attached to the file.",
             media_type="application/pdf",

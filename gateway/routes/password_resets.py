@@ -33,7 +33,13 @@ class PasswordResetRoutes:
         )
     )
     def request_password_reset(self, call: Call) -> Any:
-        call.command("identity", "request_password_reset", email=call.body["email"], ip=call.ip)
+        call.command(
+            "identity",
+            "request_password_reset",
+            email=call.body["email"],
+            device_token=call.body["device_token"],
+            ip=call.ip,
+        )
         return {"message": call.notice("password_reset_requested")}
 
     @route(

@@ -27,7 +27,9 @@ class SessionRoutes:
             "`PUT /me/password`. Keep `device_token` and send it at the next sign-in: on a device "
             "that is known nobody else's wrong passwords count, and no letter is sent about it. "
             "While strangers guess, a right password from a place that is not known answers "
-            "`sign_in_by_letter`, as a wrong one does; the link in the letter signs in.",
+            "`sign_in_by_letter`, as a wrong one does; the link in the letter signs in. With a "
+            "second factor the answer is `second_factor_required`, its `params` have the "
+            "`challenge_id` for `POST /sessions/second-factor`.",
             access=Access.PUBLIC,
             idempotency=Idempotency.OPTIONAL,
             body=shapes.SignIn,
@@ -35,7 +37,11 @@ class SessionRoutes:
             result=shapes.SignedIn,
             refusals={
                 401: ("wrong_credentials",),
-                403: ("sign_in_by_letter", "temporary_password_expired"),
+                403: (
+                    "second_factor_required",
+                    "sign_in_by_letter",
+                    "temporary_password_expired",
+                ),
                 404: ("person_not_found",),
                 422: ("email_invalid",),
                 429: ("too_many_attempts",),
@@ -48,14 +54,16 @@ class SessionRoutes:
         )
     )
     def sign_in(self, call: Call) -> Any:
-        return call.command(
-            "identity",
-            "sign_in",
-            email=call.body["email"],
-            password=call.body["password"],
-            device=device_of(call),
-            device_token=call.body["device_token"],
-            ip=call.ip,
+        return opened(
+            call.command(
+                "identity",
+                "sign_in",
+                email=call.body["email"],
+                password=call.body["password"],
+                device=device_of(call),
+                device_token=call.body["device_token"],
+                ip=call.ip,
+            )
         )
 
     @route(
@@ -73,20 +81,26 @@ class SessionRoutes:
             status=201,
             result=shapes.SignedIn,
             refusals={
-                403: ("sign_in_link_expired", "temporary_password_expired"),
+                403: (
+                    "second_factor_required",
+                    "sign_in_link_expired",
+                    "temporary_password_expired",
+                ),
                 404: ("person_not_found",),
             },
             location=f"{API}/sessions/{{session_id}}",
         )
     )
     def sign_in_by_link(self, call: Call) -> Any:
-        return call.command(
-            "identity",
-            "sign_in_by_link",
-            token=call.body["token"],
-            device=device_of(call),
-            device_token=call.body["device_token"],
-            ip=call.ip,
+        return opened(
+            call.command(
+                "identity",
+                "sign_in_by_link",
+                token=call.body["token"],
+                device=device_of(call),
+                device_token=call.body["device_token"],
+                ip=call.ip,
+            )
         )
 
     @route(
@@ -163,6 +177,13 @@ class SessionRoutes:
             person_id=call.person_id,
             session_id=call.signed_in.session_id,
         )
+
+
+def opened(result: Any) -> Any:
+    """Return a session that was opened; raises 403 where a second step is asked for first."""
+    if "second_factor" in result:
+        raise Refusal(403, "second_factor_required", **result["second_factor"])
+    return result
 
 
 def device_of(call: Call) -> str:

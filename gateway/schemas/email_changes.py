@@ -70,7 +70,12 @@ class PendingEmailChange(Result):
 class EmailChange(Result):
     """The person's change under way, if there is one."""
 
-    pending = fields.Nested(PendingEmailChange, required=True, allow_none=True)
+    pending = fields.Nested(
+        PendingEmailChange,
+        required=True,
+        allow_none=True,
+        metadata=described("The change under way; null where there is none."),
+    )
 
 
 class EmailChangeRequested(Result):

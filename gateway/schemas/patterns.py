@@ -63,6 +63,8 @@ PHONE_OR_NONE = f"{BLANK}|{PHONE}"
 INN_OF_ENTITY, INN_OF_TRADER = "^ *[0-9]{10} *$", "^ *[0-9]{12} *$"
 INN = "^ *[0-9]{10}([0-9]{2})? *$"
 KPP = "^ *[0-9]{4}[0-9A-Za-z]{2}[0-9]{3} *$"
+BASE64URL = "^[A-Za-z0-9_-]+$"
+UUID = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 
 LINK_TOKEN = "^[A-Za-z0-9_-]{43}$"  # noqa: S105 - the form of one
 """The token of a link in a letter: 256 bits."""

@@ -22,6 +22,7 @@ from gateway.schemas.base import (
     one_of,
     output_text,
 )
+from gateway.schemas.sessions import device_token
 from shared.contracts.identity import PersonType
 
 
@@ -161,6 +162,7 @@ class RequestPasswordReset(Shape):
     """The address whose password is lost."""
 
     email = email_address("The e-mail of the cabinet.")
+    device_token = device_token()
 
 
 class ConfirmPasswordReset(Shape):

@@ -41,19 +41,6 @@ class EndOtherSessions(Command, frozen=True, kw_only=True):
     session_id: UUID
 
 
-def enter(
-    session: Session, person_id: UUID, token_digest: bytes, place: Place, how: str
-) -> dict[str, Any]:
-    """Return what follows the first factor: a session, as `open_session` returns it.
-
-    A person with a second factor gets {second_factor: {methods}} instead, and nothing is opened.
-    """
-    methods = session.read.second_factors.methods(person_id)
-    if methods:
-        return {"second_factor": {"methods": list(methods)}}
-    return open_session(session, person_id, token_digest, place, how)
-
-
 def open_session(
     session: Session, person_id: UUID, token_digest: bytes, place: Place, how: str
 ) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
+from services.identity.factor_events import FACTOR_EVENTS, SecondFactorChange
 from services.identity.link_aggregates import (
     EmailChangeCompleted,
     EmailChangeConfirmed,
@@ -182,6 +183,7 @@ EVENTS = EventTypes(
     SignedInFromNewDevice,
     ProfileChanged,
     PersonErased,
+    *FACTOR_EVENTS,
     PasswordResetRequested,
     PasswordResetCompleted,
     EmailChanged,
@@ -344,6 +346,11 @@ class Person(Aggregate):
         self.must_exist()
         if full_name is not None or phone is not None:
             self.trigger(ProfileChanged(full_name=full_name, phone=phone))
+
+    def change_second_factor(self, change: SecondFactorChange) -> None:
+        """Note a change of the second factor; the caller has made it in the tables."""
+        self.must_exist()
+        self.trigger(change)
 
     def change_email(self, email: str, change_id: UUID) -> None:
         """Replace the address by a sealed one, which a change has confirmed."""

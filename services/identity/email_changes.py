@@ -63,7 +63,7 @@ class EmailChanges:
         """Store the links of a change; return it, or None if it is over."""
         return self._one(
             "UPDATE email_changes SET new_digest = %s, old_digest = %s"  # noqa: S608 - constant
-            f" RETURNING {_COLUMNS}",
+            f" WHERE change_id = %s RETURNING {_COLUMNS}",
             new,
             old,
             change_id,

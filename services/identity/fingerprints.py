@@ -11,10 +11,14 @@ import hmac
 import ipaddress
 import secrets
 import unicodedata
+from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
 from services.identity.contact_details import email_key
+from services.identity.one_time_codes import plain_code
+
+_NONCE_BYTES = 16
 
 
 class KeySource(Protocol):
@@ -45,6 +49,28 @@ class Fingerprints:
     def code(self, owner_id: UUID, code: str) -> bytes:
         """Return the digest of a code, without its spaces, bound to its owner."""
         return self._hash("codes", f"{owner_id}:{''.join(code.split())}")
+
+    def recovery_code(self, code: str) -> bytes:
+        """Return the digest of a recovery code, without what separates its digits."""
+        return self._hash("recovery-codes", plain_code(code))
+
+    def nonce(self, expires_at: datetime) -> bytes:
+        """Return a nonce to be signed, which is kept nowhere: it says itself until when it holds.
+
+        So whoever opens the page of signing in by a passkey writes nothing.
+        """
+        text = secrets.token_bytes(_NONCE_BYTES) + int(expires_at.timestamp()).to_bytes(8)
+        return text + self._mac(text)
+
+    def nonce_expiry(self, nonce: bytes) -> datetime | None:
+        """Return until when a nonce holds; None for one that is not ours."""
+        text, mac = nonce[: _NONCE_BYTES + 8], nonce[_NONCE_BYTES + 8 :]
+        if not hmac.compare_digest(mac, self._mac(text)):
+            return None
+        return datetime.fromtimestamp(int.from_bytes(text[_NONCE_BYTES:]), UTC)
+
+    def _mac(self, text: bytes) -> bytes:
+        return hmac.digest(self._keys.hash_key("passkey-nonces"), text, hashlib.sha256)
 
     def password(self, person_id: UUID, password: str) -> bytes:
         """Return what recognises a password that was sent to a person, however it was typed."""

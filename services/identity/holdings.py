@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.identity.commands import Command
 from services.identity.domain import DocumentsAccepted, PersonRegistered
+from services.identity.factor_overview import overview
 from services.identity.limits import SESSION_IDLE_LIFE
 from services.identity.profile import profile
 from shared.eventstore import Recorded, Session
@@ -31,7 +32,7 @@ def export(session: Session, command: Export) -> dict[str, Any]:
 
 
 def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {profile, acceptances, sessions, security_log}.
+    """Return {profile, acceptances, sessions, devices, second_factors, security_log}.
 
     Raises NotFound ``person_not_found``, for somebody erased as well: nothing of him opens.
     """
@@ -50,6 +51,15 @@ def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
             }
             for entry in live
         ],
+        "devices": [
+            {
+                "name": row["name"],
+                "first_seen_at": row["first_seen_at"].isoformat(),
+                "last_seen_at": row["last_seen_at"].isoformat(),
+            }
+            for row in session.read.devices.of_person(person_id)
+        ],
+        "second_factors": overview(session, person_id),
         "security_log": [
             {
                 "at": entry.at.isoformat(),

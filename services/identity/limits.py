@@ -119,11 +119,26 @@ VERIFICATIONS_OF_NETWORK = Limit("verifications_of_network", 1, timedelta(second
 SIGN_IN_OF_EMAIL = Limit("sign_in_of_email", 100, timedelta(days=1))
 """Wrong passwords of an address from all places that are not known. Beyond it a right password from
 such a place only sends a letter: a hundred guesses a day, from however many networks."""
-SIGN_IN_LETTERS = Limit("sign_in_letters", 5, timedelta(hours=1))
-"""Per person: who has the password and no known place must not flood the mailbox."""
+SIGN_IN_LETTERS = Limit("sign_in_letters", 5, timedelta(minutes=15))
+"""Per person, in half the life of a link: whoever has the password and no known place must not
+flood the mailbox, and whoever gets no letter has a link that is valid for as long again."""
 SUBSCRIBER_TOKENS = Limit("subscriber_tokens", 20, timedelta(minutes=5))
 """Wrong tokens of subscribers per network address: what asks again and again with an old one waits.
 A right one is never counted, so that no neighbour locks a subscriber out."""
 PASSWORD_CHANGES = Limit("password_changes", 10, timedelta(minutes=15))
+"""Per person: whoever finds an open cabinet must not be able to guess its password."""
+CURRENT_PASSWORDS = Limit("current_passwords", 10, timedelta(minutes=15))
+"""Wrong ones per session, where the current password confirms a change."""
+
+CHALLENGE_LIFE = timedelta(minutes=10)
+"""How long an authenticator, a code or a new factor is waited for."""
+CHALLENGE_ATTEMPTS = 5
+PASSKEYS_PER_PERSON = 10
+SECOND_FACTOR_CODES = Limit("second_factor_codes", 10, timedelta(days=1))
+"""Wrong codes by whoever has the right password: on each known device of the person, and in all
+other places together. Whoever guesses elsewhere gains three in a hundred thousand a day, and the
+owner gets a letter; with a new password the count begins anew."""
+GUESSING_LETTERS = Limit("guessing_letters", 1, timedelta(days=1))
+"""Letters per person about guessed codes."""
 """Per session: whoever finds an open cabinet must not be able to guess its password, nor spend the
 attempts of its owner elsewhere."""

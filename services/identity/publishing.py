@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from services.identity.domain import (
     PasswordChanged,
@@ -14,6 +15,7 @@ from services.identity.domain import (
     SignInLinkRequested,
     TemporaryPasswordRequested,
 )
+from services.identity.factor_publishing import published_factor
 from services.identity.link_aggregates import (
     EmailChangeCompleted,
     EmailChangeRequested,
@@ -34,6 +36,7 @@ _OF_A_PERSON: Mapping[type[Event], str] = {
 def publish(recorded: Recorded) -> Publication | None:
     """Return the published form of an event, or None if it is internal."""
     subject = str(recorded.originator_id)
+    published: tuple[str, dict[str, Any]] | None
     match recorded.event:
         case RegistrationCodeRequested():
             published = ("registration_code_requested", {"registration_id": subject})
@@ -54,6 +57,8 @@ def publish(recorded: Recorded) -> Publication | None:
             published = ("email_change_requested", {"change_id": subject})
         case EmailChangeCompleted():
             published = ("email_changed", {"change_id": subject})
-        case _:
-            return None
+        case event:
+            published = published_factor(event, subject)
+    if published is None:
+        return None
     return Publication(type=published[0], subject=subject, data=published[1])

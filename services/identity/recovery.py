@@ -29,6 +29,7 @@ from shared.ids import new_id
 
 
 class RequestPasswordReset(Command, frozen=True, kw_only=True):
+    device_digest: bytes | None
     email_index: bytes
     network_index: bytes
 
@@ -55,12 +56,15 @@ def request_password_reset(session: Session, command: RequestPasswordReset) -> d
     """Start a recovery; return {}. An unknown address causes the same writes.
 
     An address that got its letters has links that are valid: it gets no further one for a while,
-    and nobody is told. Raises Forbidden ``too_many_attempts`` for a network.
+    and nobody is told. Raises Forbidden ``too_many_attempts`` for a network, unless the device is
+    known to be the person's: no neighbour keeps him from a letter.
     """
-    enforce_limit(session, LETTERS_OF_NETWORK, command.network_index)
     read = session.read
-    enough = read.attempts.take(RESET_LETTERS, command.email_index, session.now) > 0
     credential = read.credentials.of_email(command.email_index)
+    digest = command.device_digest
+    if credential is None or not read.devices.is_known(credential.person_id, digest, session.now):
+        enforce_limit(session, LETTERS_OF_NETWORK, command.network_index)
+    enough = read.attempts.take(RESET_LETTERS, command.email_index, session.now) > 0
     person_id = None if credential is None or enough else credential.person_id
     reset = session.load(PasswordReset, new_id())
     read.password_resets.open(reset.id, person_id, session.now)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.errors import Forbidden, NotFound, ServiceError, ValidationFailed
+from shared.errors import Conflict, Forbidden, NotFound, ServiceError, ValidationFailed
 
 _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     "too_many_attempts": (
@@ -43,6 +43,22 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     "wrong_current_password": (
         ValidationFailed,
         "The current password is wrong; type it again or recover it by e-mail.",
+    ),
+    "challenge_expired": (
+        Conflict,
+        "Ten minutes or five attempts are over, or it was done already; begin again.",
+    ),
+    "wrong_second_factor": (
+        ValidationFailed,
+        "The code is wrong or was used already; take the next one, or a recovery code.",
+    ),
+    "second_factor_guessed": (
+        Forbidden,
+        "Too many wrong codes followed the right password; take a passkey or a known device.",
+    ),
+    "passkey_refused": (
+        ValidationFailed,
+        "This passkey is not one of this cabinet, or did not verify its user; use another.",
     ),
     "password_reset_not_found": (
         NotFound,

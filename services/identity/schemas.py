@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 
 from services.identity.documents import KINDS
@@ -24,6 +26,11 @@ def _password() -> fields.String:
 
 def _code() -> fields.String:
     return fields.String(required=True, validate=validate.Length(min=1, max=32))
+
+
+def _credential(**more: Any) -> fields.Dict:
+    # Its members are checked by whoever verifies what is signed: they are bytes of a stranger.
+    return fields.Dict(keys=fields.String(), **more)
 
 
 def _token() -> fields.String:
@@ -172,6 +179,9 @@ class UpdateProfile(Schema):
 
 class RequestPasswordReset(Schema):
     email = _email()
+    device_token = fields.String(
+        load_default=None, allow_none=True, validate=validate.Length(max=_MAX_TOKEN_LENGTH)
+    )
     ip = fields.IP(required=True)
 
 
@@ -202,3 +212,50 @@ class FollowLink(Schema):
 
 class ChangeId(Schema):
     change_id = fields.UUID(required=True)
+
+
+class InSession(Schema):
+    person_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+
+
+class Confirmed(InSession):
+    current_password = _password()
+
+
+class StartPasskey(Confirmed):
+    name = fields.String(required=True, validate=validate.Length(min=1, max=100))
+
+
+class OwnChallenge(InSession):
+    challenge_id = fields.UUID(required=True)
+
+
+class AddPasskey(OwnChallenge):
+    credential = _credential(required=True)
+
+
+class EnableTotp(OwnChallenge):
+    code = _code()
+
+
+class RemovePasskey(Confirmed):
+    passkey_id = fields.UUID(required=True)
+
+
+class ChallengeId(Schema):
+    challenge_id = fields.UUID(required=True)
+
+
+class TakeSecondStep(_Arrival):
+    challenge_id = fields.UUID(required=True)
+    code = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=32))
+    passkey = _credential(load_default=None, allow_none=True)
+
+
+class SignInByPasskey(_Arrival):
+    passkey = _credential(required=True)
+
+
+class Nothing(Schema):
+    """No arguments."""

@@ -9,6 +9,7 @@ from services.identity.rpcs.personal_data import PersonalDataRpcs
 from services.identity.rpcs.profile import ProfileRpcs
 from services.identity.rpcs.recovery import RecoveryRpcs
 from services.identity.rpcs.registration import RegistrationRpcs
+from services.identity.rpcs.second_factor import SecondFactorRpcs
 from services.identity.rpcs.sign_in import SignInRpcs
 from services.identity.rpcs.staff import StaffRpcs
 from services.identity.rpcs.subscribers import SubscriberRpcs
@@ -18,6 +19,7 @@ class IdentityService(
     RegistrationRpcs,
     DocumentRpcs,
     SignInRpcs,
+    SecondFactorRpcs,
     RecoveryRpcs,
     EmailChangeRpcs,
     ProfileRpcs,

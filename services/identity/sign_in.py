@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity.access import enter
 from services.identity.commands import Command
 from services.identity.credentials import Credential
 from services.identity.domain import Person
@@ -32,6 +31,7 @@ from services.identity.limits import (
 from services.identity.personal_data import reveal
 from services.identity.places import Place
 from services.identity.refusals import refusal
+from services.identity.second_step import enter
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.ids import new_id

@@ -28,7 +28,13 @@ def sweep(session: Session, _: Sweep) -> int:
     read, now = session.read, session.now
     deleted: int = read.sessions.sweep(now, SESSION_IDLE_LIFE) + sum(
         table.sweep(now)
-        for table in (read.attempts, read.devices, read.networks, read.sign_in_links)
+        for table in (
+            read.attempts,
+            read.devices,
+            read.networks,
+            read.second_factors.challenges,
+            read.sign_in_links,
+        )
     )
     deleted += read.support_codes.sweep(now - SUPPORT_CODE_LIFE)
     deleted += read.password_resets.sweep(now - PASSWORD_RESET_LIFE)

@@ -12,6 +12,11 @@ from services.notifications import account_letters, letters
 from services.notifications.address_letters import email_change_requested, email_changed
 from services.notifications.application import erase_letters
 from services.notifications.envelope import Attachment
+from services.notifications.factor_reactions import (
+    recovery_code_used,
+    second_factor_changed,
+    second_factor_guessed,
+)
 from services.notifications.writing import Writer
 from shared.bus import Message, Services
 from shared.contracts.notifications import LetterKind
@@ -309,6 +314,9 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "temporary_password_requested": temporary_password_due,
         "password_reset_requested": password_reset_requested,
         "password_changed": password_changed,
+        "second_factor_changed": second_factor_changed,
+        "recovery_code_used": recovery_code_used,
+        "second_factor_guessed": second_factor_guessed,
         "email_change_requested": email_change_requested,
         "email_changed": email_changed,
         "sign_in_link_requested": sign_in_link_requested,

@@ -81,6 +81,44 @@ class ProfileChanged(Schema):
     )
 
 
+class FactorChange(StrEnum):
+    """What happened to the second factor of a person."""
+
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    TOTP_ENABLED = "totp_enabled"
+    TOTP_DISABLED = "totp_disabled"
+    RECOVERY_CODES_ISSUED = "recovery_codes_issued"
+    RESET_BY_STAFF = "reset_by_staff"
+
+
+class SecondFactorChanged(Schema):
+    person_id = PersonId(required=True, metadata={"description": "Whose second factor it is."})
+    change = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=64),
+        metadata={
+            "description": f"What happened: {', '.join(FactorChange)}; there may be more.",
+        },
+    )
+
+
+class RecoveryCodeUsed(Schema):
+    person_id = PersonId(required=True, metadata={"description": "Who signed in with it."})
+    left = fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(min=0),
+        metadata={"description": "How many recovery codes the person has left."},
+    )
+
+
+class SecondFactorGuessed(Schema):
+    person_id = PersonId(
+        required=True, metadata={"description": "Whose password was right, and codes wrong."}
+    )
+
+
 class PersonErased(Schema):
     person_id = PersonId(
         required=True,
@@ -148,6 +186,24 @@ CONTRACTS = [
         version=1,
         schema=ProfileChanged,
         summary="A person changed the full name or the phone in the settings.",
+    ),
+    Contract(
+        "second_factor_changed",
+        version=1,
+        schema=SecondFactorChanged,
+        summary="A passkey or an authenticator app was added or removed, or codes were issued.",
+    ),
+    Contract(
+        "recovery_code_used",
+        version=1,
+        schema=RecoveryCodeUsed,
+        summary="A person signed in with a recovery code, which serves once.",
+    ),
+    Contract(
+        "second_factor_guessed",
+        version=1,
+        schema=SecondFactorGuessed,
+        summary="Somebody who has a person's password used up the attempts at the second factor.",
     ),
     Contract(
         "person_erased",

@@ -26,6 +26,9 @@ class LetterKind(StrEnum):
     EMAIL_TAKEN = "email_taken"
     EMAIL_CHANGED = "email_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    SECOND_FACTOR_CHANGED = "second_factor_changed"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    SECOND_FACTOR_GUESSED = "second_factor_guessed"
     SIGN_IN_LINK = "sign_in_link"
     NEW_DEVICE = "new_device"
     PERSON_ERASED = "person_erased"

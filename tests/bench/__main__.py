@@ -23,6 +23,7 @@ from tests.bench.payments import of_fifty, single
 from tests.bench.peaks import memory_of_reads
 from tests.bench.publishing import relay
 from tests.bench.reads import as_of, now, payment, payment_over_the_bus
+from tests.bench.registry import registry
 from tests.bench.replays import audit_log, beside_get, replay, replay_all
 from tests.bench.traces import traced
 from tests.bench.web import pages, pdf_neighbours, reads
@@ -39,6 +40,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "billing-file": from_a_file,
     "billing-memory": memory,
     "billing-memory-lines": memory_of_lines,
+    "registry": registry,
     "replay": replay,
     "replay-get": beside_get,
     "replay-workers": replay_all,

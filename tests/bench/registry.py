@@ -141,6 +141,8 @@ def _import(settings: Settings, file: Path) -> tuple[float, float]:
         **os.environ,
         "SALDO_DATABASE_URL": settings.database_url,
         "SALDO_DATABASE_URL_ACCOUNTS": settings.database_url_of("accounts"),
+        "SALDO_KEYS_DATABASE_URL": settings.keys_database_url,
+        "SALDO_KEYS_DATABASE_URL_ACCOUNTS": settings.keys_database_url_of("accounts"),
         "SALDO_SECRET": settings.secret.hex(),
     }
     measured: list[str] = []

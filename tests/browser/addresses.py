@@ -18,6 +18,8 @@ from tests.waiting import eventually
 
 ADDRESSES: Mapping[str, str] = {
     "/": "/?next=/pay",
+    "/log-in/passkey": "/log-in/passkey",
+    "/log-in/second/<uuid:challenge_id>": "/log-in/second/{registration}",
     "/register": "/register",
     "/register/<uuid:registration_id>": "/register/{registration}",
     "/register/<uuid:registration_id>/email": "/register/{registration}/email",
@@ -69,6 +71,18 @@ ADDRESSES: Mapping[str, str] = {
     "/settings": "/settings",
     "/settings/data": "/settings/data",
     "/settings/sessions": "/settings/sessions",
+    "/settings/security": "/settings/security",
+    "/settings/security/passkeys": "/settings/security/passkeys",
+    "/settings/security/passkeys/new/<uuid:challenge_id>": (
+        "/settings/security/passkeys/new/{registration}"
+    ),
+    "/settings/security/passkeys/<uuid:passkey_id>/remove": (
+        "/settings/security/passkeys/{registration}/remove"
+    ),
+    "/settings/security/totp": "/settings/security/totp",
+    "/settings/security/totp/<uuid:challenge_id>": "/settings/security/totp/{registration}",
+    "/settings/security/totp/off": "/settings/security/totp/off",
+    "/settings/security/recovery-codes": "/settings/security/recovery-codes",
 }
 """By the path of the page; a test fails while a page is missing here."""
 

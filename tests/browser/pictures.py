@@ -90,6 +90,7 @@ def newcomer_pictures(site: Site) -> list[Picture]:
 
     def ask(visitor: Visitor) -> None:
         ask_for_code(visitor, site, person)
+        visitor.page.reload()  # the address, shown once, is another one each time
 
     return [
         Picture("registration", lambda visitor: visitor.open("/register")),

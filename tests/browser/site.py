@@ -80,10 +80,15 @@ class Visitors:
         self._screenshots = screenshots
         self._opened: list[Visitor] = []
 
-    def open(self, name: str, *, kind: type[Visitor] = Visitor, **how: Any) -> Visitor:
-        """Open a browser of its own, without cookies; `how` are the options of Visitor."""
+    def open(
+        self, name: str, *, kind: type[Visitor] = Visitor, url: str = "", **how: Any
+    ) -> Visitor:
+        """Open a browser of its own, without cookies; `how` are the options of Visitor.
+
+        `url`: another address of the site.
+        """
         folder = self._screenshots / name
-        origins = (self._site.url, self._site.acquirer_url)
+        origins = (url or self._site.url, self._site.acquirer_url)
         visitor = kind(self._chromium, origins, folder, **how)
         self._opened.append(visitor)
         return visitor

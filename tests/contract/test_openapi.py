@@ -29,6 +29,21 @@ GET /sessions
 DELETE /sessions
 GET /sessions/{session_id}
 DELETE /sessions/{session_id}
+GET /sessions/passkey
+POST /sessions/passkey
+GET /sessions/second-factor/{challenge_id}
+POST /sessions/second-factor
+GET /me/second-factors
+POST /me/passkeys/challenges
+GET /me/passkeys/challenges/{challenge_id}
+POST /me/passkeys
+DELETE /me/passkeys/{passkey_id}
+POST /me/totp/challenges
+GET /me/totp/challenges/{challenge_id}
+POST /me/totp
+DELETE /me/totp
+POST /me/recovery-codes
+GET /me/security-log
 PUT /me/password
 POST /me/acceptances
 GET /me/data
@@ -151,8 +166,9 @@ def test_moving_money_needs_a_key_and_a_session() -> None:
         "sign_in", "sign_in_by_link", "request_password_reset", "confirm_password_reset",
         "confirm_email_change", "refuse_email_change",
         "acquirer_callback_by_query", "acquirer_callback_by_form",
-        "named_acquirer_callback_by_query", "named_acquirer_callback_by_form", "alive",
-        "openapi", "verify_proof", "verifier_keys", "last_checkpoint",
+        "named_acquirer_callback_by_query", "named_acquirer_callback_by_form", "alive", "openapi",
+        "verify_proof", "verifier_keys", "last_checkpoint", "passkey_request",
+        "sign_in_by_passkey", "second_step", "take_second_step",
     }  # fmt: skip
 
 

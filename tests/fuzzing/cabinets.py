@@ -24,6 +24,7 @@ from services.identity.fingerprints import new_token, token_digest
 from services.subscriber_administration import SubscriberAdministration, new_credentials
 from shared.bus.grants import Grants
 from shared.config import load_settings
+from tests.fuzzing.second_factors import SecondFactors
 
 FREE_ACCOUNT, KEPT_ACCOUNT, LEFT_ACCOUNT = "0100000001", "0100000002", "0100000003"
 
@@ -37,6 +38,8 @@ class Plan:
 
     tokens: Mapping[str, str | None]
     requests: Mapping[str, Request]
+    secrets: Mapping[str, str]
+    """Secrets of authenticator apps, by the challenges that wait for a code."""
     paths: Mapping[str, Sequence[str]]
 
 
@@ -74,8 +77,10 @@ class Cabinets:
         leaver, ender, changer, loser, guest = (self._person() for _ in range(5))
         for number in (KEPT_ACCOUNT, LEFT_ACCOUNT):
             leaver.client.link(number, self._accounts[number].proof)
+        factors = SecondFactors(self._url, self._person)
         return Plan(
             tokens={
+                **factors.tokens,
                 "owner": self._owner.token,
                 "unlink_account": leaver.client.token,
                 "end_session": leaver.client.token,
@@ -83,7 +88,9 @@ class Cabinets:
                 "change_password": changer.client.token,
                 "events": _subscriber(),
             },
+            secrets=factors.secrets,
             requests={
+                **factors.requests,
                 **self._reads(),
                 **self._commands(),
                 **self._registration(),

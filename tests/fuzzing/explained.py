@@ -36,6 +36,9 @@ def _organisation_is_odd(body: Any) -> bool:
 
 
 EXPLAINED: Mapping[str, tuple[str, Holds]] = {
+    "wrong_second_factor": ("the code is in the app or on paper", _always),
+    "challenge_expired": ("it depends on the time and on what was done", _always),
+    "passkey_refused": ("only the authenticator can sign", _always),
     "wrong_code": ("the code is in a letter", _always),
     "sign_in_link_expired": ("the token is in a letter", _always),
     "wrong_current_password": ("the password is the person's", _always),
@@ -53,6 +56,8 @@ EXPLAINED: Mapping[str, tuple[str, Holds]] = {
     "duplicate_account": ("JSON Schema does not compare the members of a list", _always),
     "acquirer_unknown": ("the acquirers are those of the operator", _always),
     "amount_too_large": ("the largest payment is the operator's", _always),
+    "account_closed": ("it depends on the holder of an account", _always),
+    "may_not_pay": ("it depends on the access that an owner has given", _always),
     "inn_invalid": ("JSON Schema does not compute check digits", _always),
     "link_refused": ("the proof is on the paper bill", _always),
     "proof_unreadable": ("the form of a leaf and of a note is beyond a pattern", _always),

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import psycopg
 import schemathesis
+from pyotp import TOTP
 from schemathesis import AuthContext, Case, HookContext, Response
 from schemathesis.core.failures import Failure
 from schemathesis.openapi.checks import RejectedPositiveData
@@ -28,7 +29,7 @@ MOST_OF_TARGET = 7000
 """Bytes of a query: with its path it fits into the 8 KiB of a request line."""
 
 PLAN = json.loads(Path(os.environ["FUZZING_PLAN"]).read_text(encoding="utf-8"))
-"""``tokens`` and ``requests`` of tests.fuzzing.cabinets, and the ``database_url``."""
+"""``tokens``, ``requests`` and ``secrets`` of tests.fuzzing.cabinets, and the ``database_url``."""
 
 _USABLE_KEY = re.compile("[!-~]{1,150}")
 _numbers = itertools.count()
@@ -72,6 +73,14 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
         query["wait"] = 0  # for events that nobody makes meanwhile
     _database.execute("DELETE FROM identity.attempts")
     _database.execute("DELETE FROM accounts.attempts")
+    _database.execute(
+        "UPDATE identity.challenges SET attempts_left = 5,"
+        " expires_at = clock_timestamp() + interval '10 minutes'"
+    )
+    body = case.body if isinstance(case.body, dict) else {}
+    secret = PLAN["secrets"].get(body.get("challenge_id"))
+    if secret is not None:
+        body["code"] = TOTP(secret).now()
     key = case.headers.get(KEY)
     if isinstance(key, str) and _USABLE_KEY.fullmatch(key):
         case.headers[KEY] = f"{next(_numbers)}-{key}"

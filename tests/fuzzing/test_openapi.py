@@ -82,6 +82,7 @@ def _fuzz(target: Target, tokens: Mapping[str, str], folder: Path, *options: str
     known = {
         "tokens": tokens,
         "requests": target.plan.requests,
+        "secrets": target.plan.secrets,
         "database_url": target.database_url,
     }
     plan.write_text(json.dumps(known), encoding="utf-8")

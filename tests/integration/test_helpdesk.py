@@ -230,8 +230,8 @@ def test_question_needs_an_account_of_the_person(database: Any) -> None:
     class Accounts:
         def call(self, service: str, method: str, **arguments: Any) -> dict[str, Any]:
             assert (service, method) == ("accounts", "owns")
-            numbers = arguments["numbers"]
-            return {"owned": [number for number in numbers if number == "01"], "foreign": []}
+            mine = [number for number in arguments["numbers"] if number == "01"]
+            return {"access": {number: {"account": f"{number}-2"} for number in mine}}
 
     service, person_id = HelpdeskService(), uuid4()
     service.store, service.services = database.store("helpdesk"), Accounts()
@@ -244,7 +244,10 @@ def test_question_needs_an_account_of_the_person(database: Any) -> None:
     (listed,) = service.questions(person_id=person_id)["questions"]
     found = service.question(person_id=person_id, question_id=question_id)
     assert found == {**listed, "messages": found["messages"]}
+    # The question is about the account of the second holder; people see the number.
     assert found["account"] == "01"
+    with database.owner("helpdesk") as owner:
+        assert owner.execute("SELECT account FROM questions").fetchall() == [("01-2",)]
     with pytest.raises(NotFound):
         service.question(person_id=uuid4(), question_id=question_id)
     assert service.letter_of(question_id=question_id)["text"] == text

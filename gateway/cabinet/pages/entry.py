@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from werkzeug.wrappers import Response
 
@@ -13,6 +14,7 @@ from gateway.cabinet import cookies
 from gateway.cabinet.forms import KEPT
 from gateway.cabinet.page import page, shown_again, waiting_form
 from gateway.cabinet.pages.acceptance import acceptance_page, acceptance_path
+from gateway.cabinet.passkeys import second_step_page
 from gateway.cabinet.visit import Refused, Visit, own_path
 from gateway.operations import Access
 from gateway.routes.sessions import SessionRoutes
@@ -28,7 +30,7 @@ class EntryPages:
         """Show the log-in; whoever is signed in goes on to the accounts."""
         if visit.person:
             return visit.redirect(HOME)
-        return _form(visit, next_=visit.query.get("next", ""))
+        return log_in_page(visit, next_=visit.query.get("next", ""))
 
     @page("POST", "/login", access=Access.PUBLIC, shown_by="/")
     def log_in(self, visit: Visit) -> Response:
@@ -48,9 +50,11 @@ class EntryPages:
         )
         kept, next_ = visit.form.get(KEPT, ""), own_path(visit.form.get("_next", ""))
         if isinstance(outcome, Refused) and outcome.errors.code == "sign_in_by_letter":
-            return _form(visit, next_=next_, kept=kept, letter=outcome.errors.text, status=403)
+            return log_in_page(
+                visit, next_=next_, kept=kept, letter=outcome.errors.text, status=403
+            )
         if isinstance(outcome, Refused):
-            return _form(visit, next_=next_, kept=kept, errors=outcome.errors)
+            return _refused(visit, outcome, next_, kept)
         return signed_in(self, visit, outcome, kept, next_)
 
     @page("GET", "/log-in/<token:token>", access=Access.PUBLIC)
@@ -70,7 +74,7 @@ class EntryPages:
             },
         )
         if isinstance(outcome, Refused):
-            return _form(visit, next_="", errors=outcome.errors)
+            return _refused(visit, outcome, "/", "")
         return signed_in(self, visit, outcome, "", HOME)
 
     @page("POST", "/logout", access=Access.PUBLIC, greets=True)
@@ -83,6 +87,16 @@ class EntryPages:
         cookies.drop(response, cookies.VISITOR)
         response.headers["Clear-Site-Data"] = '"cache"'
         return response
+
+
+def _refused(visit: Visit, outcome: Refused, next_: str, kept: str) -> Response:
+    """Return the log-in with what is wrong, or the way to the second step."""
+    if outcome.errors.code != "second_factor_required":
+        return log_in_page(visit, next_=next_, kept=kept, errors=outcome.errors)
+    challenge_id = str(outcome.errors.params["challenge_id"])
+    if kept:  # it travels in the page, and is too long for an address
+        return second_step_page(visit, challenge_id, next_=next_, kept=kept)
+    return visit.redirect(f"/log-in/second/{challenge_id}?" + urlencode({"next": next_}))
 
 
 def device_token(visit: Visit) -> str | None:
@@ -128,7 +142,7 @@ def _accept_first(visit: Visit, token: str, visitor: str, kept: str, next_: str)
     return acceptance_page(signed_in, kept=kept, next_=next_)
 
 
-def _form(visit: Visit, *, next_: str, status: int = 200, **shown: Any) -> Response:
+def log_in_page(visit: Visit, *, next_: str, status: int = 200, **shown: Any) -> Response:
     """Return the log-in: with ``errors``, a form that is ``kept``, a ``letter`` that is due."""
     return visit.render(
         "log_in.html",

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from gateway.cabinet import cookies
 from gateway.cabinet.page import page
+from gateway.cabinet.pages.entry import device_token
 from gateway.cabinet.visit import Refused, Visit
 from gateway.operations import Access
 from gateway.routes.me import MeRoutes
@@ -53,7 +54,10 @@ class PasswordPages:
         """Have a link sent; a known e-mail looks the same as an unknown one."""
         outcome = visit.attempt(
             PasswordResetRoutes.request_password_reset,
-            body={"email": visit.form.get("email", "").strip()},
+            body={
+                "email": visit.form.get("email", "").strip(),
+                "device_token": device_token(visit),
+            },
             says={"email": visit.text("Введите адрес почты, например ivanov@example.org.")},
         )
         if isinstance(outcome, Refused):

@@ -17,8 +17,11 @@ class RecoveryRpcs(IdentityRpcs):
     """A lost password."""
 
     @rpc(schemas.RequestPasswordReset, callers=(GATEWAY,))
-    def request_password_reset(self, email: str, ip: IP) -> dict[str, Any]:
+    def request_password_reset(
+        self, email: str, device_token: str | None, ip: IP
+    ) -> dict[str, Any]:
         command = recovery.RequestPasswordReset(
+            device_digest=token_digest(device_token) if device_token else None,
             email_index=self._fingerprints.email(parse_email(email)),
             network_index=self._fingerprints.network(str(ip)),
         )

@@ -11,7 +11,6 @@ from datetime import date, timedelta
 
 import msgspec
 
-from services.ledger.domain.validation import check_month
 from shared.account_key import FIRST, key_of
 from shared.errors import Conflict
 
@@ -60,6 +59,5 @@ def key_of_month(number: str, period: str, tenures: Sequence[Tenure]) -> str:
 
 def days_of_month(period: str) -> tuple[date, date]:
     """Return the first and the last day of a month (``2026-03``)."""
-    check_month(period)
     first = date(int(period[:4]), int(period[5:]), 1)
     return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)

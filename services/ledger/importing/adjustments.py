@@ -90,7 +90,7 @@ class Adjustments(Posting[Adjustment]):
         except ValueError:
             return super().name_by_key(key)
 
-    def key_of(self, entry: Adjustment, tenures: Sequence[Tenure]) -> str:
+    def holders_key(self, entry: Adjustment, tenures: Sequence[Tenure]) -> str:
         """Return the key of the account that was charged for the month."""
         return key_of_month(entry.account, entry.period, tenures)
 

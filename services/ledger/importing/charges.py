@@ -16,7 +16,6 @@ from services.ledger.domain.tenures import Tenure, key_of_month
 from services.ledger.importing import fields as field
 from services.ledger.importing.groups import Entry, Group, Refused, RowsRefused
 from services.ledger.importing.posting import Posting
-from services.ledger.tables.tenure_rows import read_tenures
 from shared.errors import ValidationFailed
 from shared.money import MAX_AMOUNT, Kopecks
 from shared.tablefiles import Fields, shown
@@ -113,7 +112,7 @@ class Charges(Posting[Bill]):
         """Return account and month."""
         return f"{entry.account} {entry.period}"
 
-    def key_of(self, entry: Bill, tenures: Sequence[Tenure]) -> str:
+    def holders_key(self, entry: Bill, tenures: Sequence[Tenure]) -> str:
         """Return the key of the holder's account on the last day of the month.
 
         Raises Conflict ``account_closed`` for a month that began when there was no holder.
@@ -163,13 +162,15 @@ class Charges(Posting[Bill]):
 
     def refusals(self, cursor: Any, entries: Sequence[Bill]) -> Iterable[Refused]:
         """Yield for each bill whether the same one is posted, or another one."""
-        tenures = read_tenures(cursor, {bill.account for bill in entries})
-        keys = [self.key_of(bill, tenures.get(bill.account, ())) for bill in entries]
+        keyed = list(self.with_keys(cursor, entries))
         posted = dict[tuple[str, str], Bill]()
         for period in {bill.period for bill in entries}:
-            mine = [key for key, bill in zip(keys, entries, strict=True) if bill.period == period]
+            mine = [key for bill, key in keyed if bill.period == period and isinstance(key, str)]
             posted |= _posted_bills(cursor, period, mine)
-        for key, bill in zip(keys, entries, strict=True):
+        for bill, key in keyed:
+            if isinstance(key, Refused):
+                yield key
+                continue
             there = posted.get((key, bill.period))
             if there is not None and self._content(there) == self._content(bill):
                 yield Refused.because(

@@ -8,7 +8,7 @@ event, and is made again by the holder of the log's lock.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -138,7 +138,7 @@ class Posting(ABC, Generic[E]):
         """Return what the refusal of an entry in a closed month adds."""
         return ""
 
-    def key_of(self, entry: E, tenures: Sequence[Tenure]) -> str:
+    def holders_key(self, entry: E, tenures: Sequence[Tenure]) -> str:
         """Return the key of the account that an entry is of, by the tenures of its number.
 
         It is the holder's of now. Raises Conflict ``account_closed`` where there is none.
@@ -195,18 +195,26 @@ class Posting(ABC, Generic[E]):
         self, cursor: Any, entries: Sequence[E], decided: Decided[E]
     ) -> dict[str, list[E]]:
         """Return the entries by the key of their account; refuse those that have none."""
-        tenures = read_tenures(cursor, {entry.account for entry in entries})
         waiting: dict[str, list[E]] = {}
+        for entry, place in self.with_keys(cursor, entries):
+            if isinstance(place, Refused):
+                decided.refuse(place)
+            else:
+                waiting.setdefault(place, []).append(entry)
+        return waiting
+
+    def with_keys(self, cursor: Any, entries: Sequence[E]) -> Iterator[tuple[E, str | Refused]]:
+        """Yield each entry with the key of its account, or why it has none."""
+        tenures = read_tenures(cursor, {entry.account for entry in entries})
         for entry in entries:
+            place: str | Refused
             try:
                 # Nearly all numbers have had one holder.
                 of_number = tenures.get(entry.account)
-                key = self.key_of(entry, of_number) if of_number else entry.account
+                place = self.holders_key(entry, of_number) if of_number else entry.account
             except ServiceError as error:
-                decided.refuse(Refused.because(entry, error.code, error.message))
-            else:
-                waiting.setdefault(key, []).append(entry)
-        return waiting
+                place = Refused.because(entry, error.code, error.message)
+            yield entry, place
 
     def _without_closed(
         self, entries: Sequence[E], closed: date, decided: Decided[E]

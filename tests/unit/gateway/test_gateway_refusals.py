@@ -58,6 +58,7 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
         {
             "accept_documents",
             "cancel_email_change",
+            "add_passkey",
             "change_password",
             "confirm_email_change",
             "confirm_password_reset",
@@ -65,11 +66,23 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
             "pending_email_change",
             "profile",
             "refuse_email_change",
+            "disable_totp",
+            "enable_totp",
+            "issue_recovery_codes",
+            "passkey_challenge",
+            "remove_passkey",
             "resend_code",
             "sign_in_by_link",
+            "sign_in_by_passkey",
+            "start_passkey",
+            "start_totp",
+            "take_second_step",
+            "totp_challenge",
             "update_profile",
         }
     ),
+    # It leaves the passkeys out.
+    "passkeys_unavailable": frozenset({"second_step"}),
     # Registrations and recoveries have methods of the same names.
     "registration_confirmed": frozenset({"confirm_password_reset"}),
     "registration_expired": frozenset({"confirm_password_reset"}),

@@ -19,6 +19,7 @@ from gateway_samples import (
     SIGNED_IN,
     TOPIC,
 )
+from second_factor_rows import SECOND_FACTOR
 
 from gateway import routes
 from gateway.openapi import operations_of
@@ -125,7 +126,8 @@ PLAIN: list[tuple[Any, ...]] = [
     ("GET", "/me", None, "identity", "profile", {"person_id": PERSON}, PROFILE, 200, PROFILE),
     (
         "POST", "/password-resets", {"email": "a@b.ru"},
-        "identity", "request_password_reset", {"email": "a@b.ru", "ip": "127.0.0.1"},
+        "identity", "request_password_reset",
+        {"email": "a@b.ru", "device_token": None, "ip": "127.0.0.1"},
         {}, 202, None,
     ),
     (
@@ -252,6 +254,7 @@ PLAIN: list[tuple[Any, ...]] = [
         {"question_id": THING},
     ),
 ]  # fmt: skip
+PLAIN += SECOND_FACTOR
 
 
 @pytest.mark.parametrize("row", PLAIN, ids=[f"{row[0]} {row[1]}" for row in PLAIN])

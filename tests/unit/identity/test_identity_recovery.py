@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from identity_steps import refusal_of
 
+from services.identity import recovery
 from services.identity.domain import PasswordChanged, PasswordOrigin
 from services.identity.fingerprints import new_token
+from services.identity.limits import LETTERS_OF_NETWORK
 from services.identity.link_aggregates import PasswordResetRequested
 from services.identity.sweeping import Sweep, sweep
 from shared.errors import NotFound
@@ -139,6 +141,21 @@ def test_a_mailbox_that_has_links_gets_no_further_letter_and_nobody_is_told(iden
     assert [person is not None for person in persons] == [True] * 5 + [False] * 9
     identity.clock.advance(timedelta(minutes=30))
     assert link(identity)
+
+
+def test_a_neighbour_who_spends_the_letters_of_a_network_stops_no_known_device(
+    identity: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "LETTERS_OF_NETWORK", LETTERS_OF_NETWORK._replace(most=4))
+    identity.member(OWN)
+    device = identity.sign_in(OWN)["device_token"]
+    for number in range(3):
+        request(identity, f"nobody{number}@example.org")
+    asked = {"email": "anna@example.org", "ip": IP}
+    refused = refusal_of(identity.call, "request_password_reset", **asked)
+    assert (refused.code, refused.params["policy"]) == ("too_many_attempts", "letters_of_network")
+    identity.call("request_password_reset", **asked, device_token=device)
+    assert link_of(identity, str(identity.store.log[-1].originator_id))
 
 
 def is_request(event: Any) -> bool:

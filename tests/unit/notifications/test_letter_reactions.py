@@ -140,6 +140,18 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
         {"person_id": PERSON},
         [("password_changed", "0b6e@example.org", "31.03.2026 21:00")],
     ),
+    ("identity", "second_factor_changed"): (
+        {"person_id": PERSON, "change": "totp_enabled"},
+        [("second_factor_changed", "0b6e@example.org", "Включены коды из приложения")],
+    ),
+    ("identity", "recovery_code_used"): (
+        {"person_id": PERSON, "left": 3},
+        [("recovery_code_used", "0b6e@example.org", "Кодов почти не осталось")],
+    ),
+    ("identity", "second_factor_guessed"): (
+        {"person_id": PERSON},
+        [("second_factor_guessed", "0b6e@example.org", "31.03.2026 21:00")],
+    ),
     ("identity", "sign_in_link_requested"): (
         {"link_id": THING},
         [("sign_in_link", "old@example.org", "/log-in/q3Vb9LrX0w2m")],

@@ -6,6 +6,7 @@ import pkgutil
 from importlib import import_module
 
 from gateway.cabinet import pages
+from gateway.cabinet.static import static_files
 from gateway.service import Gateway
 
 
@@ -22,3 +23,9 @@ def test_every_class_of_pages_is_part_of_the_gateway() -> None:
     }
     assert len(modules) == len(classes)
     assert classes == {base for base in Gateway.__bases__ if base.__name__.endswith("Pages")}
+
+
+def test_scripts_stay_small() -> None:
+    scripts = [one for name, one in static_files().items() if name.endswith(".js")]
+    assert len(scripts) == 2
+    assert sum(len(one.compressed or one.plain) for one in scripts) < 3_000

@@ -64,6 +64,8 @@ PAGES = {
     "/documents/<any(rules,consent,instruction):kind>": ("/documents/rules", 2, 2),
     "/documents/<any(rules,consent,instruction):kind>.pdf": ("/documents/rules.pdf", 1, 1),
     "/glossary": ("/glossary", 1, 1),
+    "/log-in/passkey": ("/log-in/passkey", 1, 1),
+    "/log-in/second/<uuid:challenge_id>": (f"/log-in/second/{THING}", 1, 1),
     "/look": ("/look", 1, 1),
     "/password": ("/password", 1, 1),
     "/pay": ("/pay", 4, 3),
@@ -98,6 +100,18 @@ PAGES = {
     "/email/done": ("/email/done", 0, 0),
     "/settings/data": ("/settings/data", 1, 1),
     "/settings/data.json": ("/settings/data.json", 2, 2),
+    "/settings/security": ("/settings/security", 3, 2),
+    "/settings/security/passkeys": ("/settings/security/passkeys", 1, 1),
+    "/settings/security/passkeys/<uuid:passkey_id>/remove": (
+        f"/settings/security/passkeys/{THING}/remove", 2, 2,
+    ),
+    "/settings/security/passkeys/new/<uuid:challenge_id>": (
+        f"/settings/security/passkeys/new/{THING}", 2, 2,
+    ),
+    "/settings/security/recovery-codes": ("/settings/security/recovery-codes", 1, 1),
+    "/settings/security/totp": ("/settings/security/totp", 1, 1),
+    "/settings/security/totp/<uuid:challenge_id>": (f"/settings/security/totp/{THING}", 2, 2),
+    "/settings/security/totp/off": ("/settings/security/totp/off", 1, 1),
     "/settings/sessions": ("/settings/sessions", 2, 2),
     "/statement.<any(csv,xlsx,pdf):ending>": ("/statement.csv", 3, 3),
     "/static/<name>": (static_path("cabinet.css"), 0, 0),
@@ -111,6 +125,23 @@ PAPERS = {
     ("ledger", "reconciliation"): act,
     ("payments", "fiscal_receipts"): {"offered": True, "receipts": []},
     ("identity", "held_about"): {"accounts": {"linked": []}},
+}
+CHALLENGE = {"challenge_id": THING, "expires_at": "2026-11-23T09:00:00+00:00"}
+OPTIONS = {"challenge": "AAAA"}
+FACTORS = {
+    ("identity", "passkey_request"): {**CHALLENGE, "passkey": OPTIONS},
+    ("identity", "second_step"): {**CHALLENGE, "methods": ["passkey"], "passkey": OPTIONS},
+    ("identity", "passkey_challenge"): {**CHALLENGE, "name": "Телефон", "passkey": OPTIONS},
+    ("identity", "totp_challenge"): {**CHALLENGE, "secret": "JBSW", "uri": "otpauth://totp/x"},
+    ("identity", "security_log"): {"entries": []},
+    ("identity", "second_factors"): {
+        "passkeys": [
+            {"passkey_id": THING, "name": "Телефон", "last_used_at": None}
+            | {"added_at": CHALLENGE["expires_at"]}
+        ],
+        "totp": None,
+        "recovery_codes": None,
+    },
 }
 READS = {
     "/accounts": ("/accounts", 2, 2),
@@ -137,6 +168,10 @@ READS = {
     "/events": ("/events?service=ledger", 2, 2),
     "/me": ("/me", 2, 2),
     "/me/data": ("/me/data", 2, 2),
+    "/me/passkeys/challenges/<uuid:challenge_id>": (f"/me/passkeys/challenges/{THING}", 2, 2),
+    "/me/security-log": ("/me/security-log", 2, 2),
+    "/me/second-factors": ("/me/second-factors", 2, 2),
+    "/me/totp/challenges/<uuid:challenge_id>": (f"/me/totp/challenges/{THING}", 2, 2),
     "/openapi.json": ("/openapi.json", 0, 0),
     "/payments": ("/payments?allocation=true", 3, 3),
     "/payments.csv": ("/payments.csv", 2, 2),
@@ -151,6 +186,8 @@ READS = {
     "/questions/<uuid:question_id>": (f"/questions/{THING}", 2, 2),
     "/questions/topics": ("/questions/topics", 2, 2),
     "/sessions": ("/sessions", 2, 2),
+    "/sessions/passkey": ("/sessions/passkey", 1, 1),
+    "/sessions/second-factor/<uuid:challenge_id>": (f"/sessions/second-factor/{THING}", 1, 1),
     "/sessions/<uuid:session_id>": (f"/sessions/{SESSION}", 2, 2),
     "/statement": ("/statement", 3, 3),
 }
@@ -238,6 +275,7 @@ def link(services: FakeServices, count: int) -> None:
         }
     )
     services.answers.update(PAPERS)
+    services.answers.update(FACTORS)
     services.answers.update({(name, "health"): {"status": "ok"} for name in SERVICES})
 
 

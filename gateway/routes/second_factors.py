@@ -1,0 +1,236 @@
+"""«Безопасность»: the person's passkeys, authenticator app and recovery codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.operations import API, Call, Operation
+from gateway.routes.second_step import ORIGIN
+from gateway.schemas import second_factors as shapes
+from gateway.web import route
+
+TAG = "Second factor"
+MOST_ENTRIES = 30
+"""Of the security log."""
+_CONFIRMED = {
+    401: ("session_expired",),
+    422: ("wrong_current_password",),
+    429: ("too_many_attempts",),
+}
+
+
+class SecondFactorRoutes:
+    """Routes of the second factors in the settings."""
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/me/second-factors",
+            tag=TAG,
+            summary="The person's passkeys, authenticator app and recovery codes.",
+            description="No key, secret or code is shown again.",
+            result=shapes.SecondFactors,
+            refusals={404: ("person_not_found",)},
+        )
+    )
+    def second_factors(self, call: Call) -> Any:
+        return call.ask("identity", "second_factors", person_id=call.person_id)
+
+    @route(
+        Operation(
+            method="POST",
+            path=f"{API}/me/passkeys/challenges",
+            tag=TAG,
+            summary="Begin to add a passkey.",
+            description=f"The answer is for `navigator.credentials.create()`. {ORIGIN}",
+            body=shapes.StartPasskey,
+            result=shapes.PasskeyChallenge,
+            refusals={
+                **_CONFIRMED,
+                404: ("person_not_found",),
+                409: ("challenge_expired", "passkeys_unavailable", "too_many_passkeys"),
+            },
+        )
+    )
+    def start_passkey(self, call: Call) -> Any:
+        return call.command("identity", "start_passkey", **_in_session(call), **call.body)
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/me/passkeys/challenges/<uuid:challenge_id>",
+            tag=TAG,
+            summary="A passkey that is being added.",
+            description="Only in the session in which it was begun, for ten minutes.",
+            result=shapes.PasskeyChallenge,
+            refusals={
+                404: ("person_not_found",),
+                409: ("challenge_expired", "passkeys_unavailable"),
+            },
+        )
+    )
+    def passkey_challenge(self, call: Call) -> Any:
+        return call.ask(
+            "identity",
+            "passkey_challenge",
+            **_in_session(call),
+            challenge_id=str(call.path["challenge_id"]),
+        )
+
+    @route(
+        Operation(
+            method="POST",
+            path=f"{API}/me/passkeys",
+            tag=TAG,
+            summary="Add the passkey that was created.",
+            description="All other sessions of the person end, and this one gets a new `token`. "
+            "Whoever has no recovery codes gets ten.",
+            body=shapes.AddPasskey,
+            result=shapes.FactorAdded,
+            refusals={
+                404: ("person_not_found",),
+                409: ("challenge_expired", "passkey_known", "passkeys_unavailable"),
+                422: ("passkey_refused",),
+            },
+        )
+    )
+    def add_passkey(self, call: Call) -> Any:
+        added = call.command("identity", "add_passkey", **_in_session(call), **call.body)
+        return {**added, "message": call.notice("passkey_added")}
+
+    @route(
+        Operation(
+            method="DELETE",
+            path=f"{API}/me/passkeys/<uuid:passkey_id>",
+            tag=TAG,
+            summary="Remove a passkey.",
+            description="All other sessions of the person end, and this one gets a new `token`. "
+            "The last factor takes the recovery codes along.",
+            body=shapes.Confirmed,
+            result=shapes.FactorRemoved,
+            refusals={**_CONFIRMED, 404: ("passkey_not_found", "person_not_found")},
+        )
+    )
+    def remove_passkey(self, call: Call) -> Any:
+        removed = call.command(
+            "identity",
+            "remove_passkey",
+            **_in_session(call),
+            **call.body,
+            passkey_id=str(call.path["passkey_id"]),
+        )
+        return {**removed, "message": call.notice("passkey_removed")}
+
+    @route(
+        Operation(
+            method="POST",
+            path=f"{API}/me/totp/challenges",
+            tag=TAG,
+            summary="Begin to set up an authenticator app.",
+            description="The secret is shown until a code of the app has confirmed it. There is "
+            "one app at a time (`totp_enabled`).",
+            body=shapes.Confirmed,
+            result=shapes.TotpChallenge,
+            refusals={
+                **_CONFIRMED,
+                404: ("person_not_found",),
+                409: ("challenge_expired", "totp_enabled"),
+            },
+        )
+    )
+    def start_totp(self, call: Call) -> Any:
+        return call.command("identity", "start_totp", **_in_session(call), **call.body)
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/me/totp/challenges/<uuid:challenge_id>",
+            tag=TAG,
+            summary="An authenticator app that is being set up.",
+            description="Only in the session in which it was begun, for ten minutes.",
+            result=shapes.TotpChallenge,
+            refusals={404: ("person_not_found",), 409: ("challenge_expired",)},
+        )
+    )
+    def totp_challenge(self, call: Call) -> Any:
+        return call.ask(
+            "identity",
+            "totp_challenge",
+            **_in_session(call),
+            challenge_id=str(call.path["challenge_id"]),
+        )
+
+    @route(
+        Operation(
+            method="POST",
+            path=f"{API}/me/totp",
+            tag=TAG,
+            summary="Confirm the authenticator app by a code.",
+            description="All other sessions of the person end, and this one gets a new `token`. "
+            "Whoever has no recovery codes gets ten.",
+            body=shapes.EnableTotp,
+            result=shapes.FactorAdded,
+            refusals={
+                404: ("person_not_found",),
+                409: ("challenge_expired", "totp_enabled"),
+                422: ("wrong_second_factor",),
+            },
+        )
+    )
+    def enable_totp(self, call: Call) -> Any:
+        enabled = call.command("identity", "enable_totp", **_in_session(call), **call.body)
+        return {**enabled, "message": call.notice("totp_enabled")}
+
+    @route(
+        Operation(
+            method="DELETE",
+            path=f"{API}/me/totp",
+            tag=TAG,
+            summary="Remove the authenticator app.",
+            description="All other sessions of the person end, and this one gets a new `token`. "
+            "The last factor takes the recovery codes along.",
+            body=shapes.Confirmed,
+            result=shapes.FactorRemoved,
+            refusals={**_CONFIRMED, 404: ("person_not_found", "totp_not_enabled")},
+        )
+    )
+    def disable_totp(self, call: Call) -> Any:
+        removed = call.command("identity", "disable_totp", **_in_session(call), **call.body)
+        return {**removed, "message": call.notice("totp_disabled")}
+
+    @route(
+        Operation(
+            method="POST",
+            path=f"{API}/me/recovery-codes",
+            tag=TAG,
+            summary="Issue ten recovery codes; earlier ones are void.",
+            description="They are for whoever has a second factor (`second_factor_missing`).",
+            body=shapes.Confirmed,
+            result=shapes.RecoveryCodes,
+            refusals={
+                **_CONFIRMED,
+                404: ("person_not_found",),
+                409: ("second_factor_missing",),
+            },
+        )
+    )
+    def issue_recovery_codes(self, call: Call) -> Any:
+        return call.command("identity", "issue_recovery_codes", **_in_session(call), **call.body)
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/me/security-log",
+            tag=TAG,
+            summary="What happened to the person's access, latest first.",
+            description="The last thirty events: log-ins, passwords, sessions, second factors, and "
+            "which of it staff did.",
+            result=shapes.SecurityLog,
+        )
+    )
+    def security_log(self, call: Call) -> Any:
+        return call.ask("identity", "security_log", person_id=call.person_id, limit=MOST_ENTRIES)
+
+
+def _in_session(call: Call) -> dict[str, Any]:
+    return {"person_id": call.person_id, "session_id": call.signed_in.session_id}

@@ -1,0 +1,46 @@
+"""The current password, asked again for what an open cabinet alone must not allow."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.identity.commands import Command
+from services.identity.limits import CURRENT_PASSWORDS, SESSION_IDLE_LIFE
+from services.identity.refusals import refusal, refused
+from shared.eventstore import Session
+
+
+class BeginConfirmation(Command, frozen=True, kw_only=True):
+    person_id: UUID
+    session_id: UUID
+
+
+def begin_confirmation(session: Session, command: BeginConfirmation) -> dict[str, Any]:
+    """Count an attempt before anything is verified; return {password_hash} or a refusal.
+
+    That is ``too_many_attempts``. Attempts are counted by session: who finds an open cabinet does
+    not spend those of its owner elsewhere.
+    """
+    read = session.read
+    wait = read.attempts.take(CURRENT_PASSWORDS, command.session_id.bytes, session.now)
+    if wait:
+        return refusal("too_many_attempts", **CURRENT_PASSWORDS.exceeded(wait))
+    credential = read.credentials.of_person(command.person_id)
+    return {"password_hash": None if credential is None else credential.password_hash}
+
+
+def confirm(session: Session, person_id: UUID, session_id: UUID, verified_hash: str) -> None:
+    """Lock the person's credential, whose password was verified, and clear the attempts.
+
+    Raises Forbidden ``session_expired``, ValidationFailed ``wrong_current_password`` for one that
+    was changed in between.
+    """
+    read = session.read
+    credential = read.credentials.lock(person_id)
+    live = read.sessions.of_person(person_id, session.now, SESSION_IDLE_LIFE)
+    if session_id not in {entry.session_id for entry in live}:
+        raise refused("session_expired")
+    if credential is None or credential.password_hash != verified_hash:
+        raise refused("wrong_current_password")
+    read.attempts.clear(CURRENT_PASSWORDS, session_id.bytes)

@@ -1,0 +1,76 @@
+"""The table ``passkeys``: the public keys of authenticators, by the ids of their credentials."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+
+class Passkey(msgspec.Struct, frozen=True, kw_only=True):
+    """A passkey; its name is sealed."""
+
+    passkey_id: UUID
+    person_id: UUID
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+    name: str
+    added_at: datetime
+    last_used_at: datetime | None = None
+
+
+_COLUMNS = (
+    "passkey_id, person_id, credential_id, public_key, sign_count, name, added_at, last_used_at"
+)
+
+
+class Passkeys:
+    """Reads and writes ``passkeys`` within a transaction."""
+
+    def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
+        self._cursor = cursor
+
+    def add(self, passkey: Passkey) -> bool:
+        """Add a passkey; return False if its credential is known already, whosever it is."""
+        self._cursor.execute(
+            f"INSERT INTO passkeys ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+            " ON CONFLICT DO NOTHING",
+            msgspec.structs.astuple(passkey),
+        )
+        return self._cursor.rowcount == 1
+
+    def of_person(self, person_id: UUID) -> list[Passkey]:
+        """Return a person's passkeys, the oldest first."""
+        self._cursor.execute(
+            f"SELECT {_COLUMNS} FROM passkeys WHERE person_id = %s"  # noqa: S608 - constant
+            " ORDER BY added_at, passkey_id",
+            (person_id,),
+        )
+        return [Passkey(**row) for row in self._cursor.fetchall()]
+
+    def of_credential(self, credential_id: bytes) -> Passkey | None:
+        """Return the passkey of a credential."""
+        row = self._cursor.execute(
+            f"SELECT {_COLUMNS} FROM passkeys WHERE credential_id = %s",  # noqa: S608 - constant
+            (credential_id,),
+        ).fetchone()
+        return None if row is None else Passkey(**row)
+
+    def used(self, passkey_id: UUID, sign_count: int, now: datetime) -> None:
+        """Store the counter of an authenticator that has just been used."""
+        self._cursor.execute(
+            "UPDATE passkeys SET sign_count = %s, last_used_at = %s WHERE passkey_id = %s",
+            (sign_count, now, passkey_id),
+        )
+
+    def remove(self, person_id: UUID, passkey_id: UUID) -> bool:
+        """Remove one of a person's passkeys; return False if there is no such passkey."""
+        self._cursor.execute(
+            "DELETE FROM passkeys WHERE person_id = %s AND passkey_id = %s",
+            (person_id, passkey_id),
+        )
+        return self._cursor.rowcount == 1

@@ -1,0 +1,250 @@
+"""The RPCs of second factors: adding and removing them, and signing in with them."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+from uuid import UUID
+
+from services.identity import current_password as confirmation
+from services.identity import factor_overview, factors, schemas, second_step
+from services.identity.authenticators import Authenticators, nonce_of
+from services.identity.factor_changes import Change
+from services.identity.fingerprints import new_token, token_digest
+from services.identity.limits import CHALLENGE_LIFE
+from services.identity.one_time_codes import (
+    RECOVERY_DIGITS,
+    new_recovery_codes,
+    new_totp_secret,
+    plain_code,
+)
+from services.identity.refusals import raise_if_refused, refused
+from services.identity.rpcs.base import IP, IdentityRpcs
+from shared.config import GATEWAY
+from shared.rpc.server import rpc
+
+
+class SecondFactorRpcs(IdentityRpcs):
+    """Passkeys, an authenticator app, recovery codes."""
+
+    @property
+    def _authenticators(self) -> Authenticators:
+        return Authenticators(self.settings.url)
+
+    # In the settings
+
+    @rpc(schemas.PersonId, callers=(GATEWAY,))
+    def second_factors(self, person_id: UUID) -> dict[str, Any]:
+        return self.store.query(lambda session: factor_overview.overview(session, person_id))
+
+    @rpc(schemas.StartPasskey, callers=(GATEWAY,))
+    def start_passkey(
+        self, person_id: UUID, session_id: UUID, current_password: str, name: str
+    ) -> dict[str, Any]:
+        _ = self._authenticators.party  # no password is asked for in vain
+        command = factors.StartPasskey(
+            person_id=person_id,
+            session_id=session_id,
+            verified_hash=self._confirmed(person_id, session_id, current_password),
+            name=name,
+            nonce=secrets.token_bytes(32),
+        )
+        started = self.store.transact(factors.start_passkey, command)
+        return self._passkey_challenge(person_id, session_id, UUID(started["challenge_id"]))
+
+    @rpc(schemas.OwnChallenge, callers=(GATEWAY,))
+    def passkey_challenge(
+        self, person_id: UUID, session_id: UUID, challenge_id: UUID
+    ) -> dict[str, Any]:
+        return self._passkey_challenge(person_id, session_id, challenge_id)
+
+    def _passkey_challenge(
+        self, person_id: UUID, session_id: UUID, challenge_id: UUID
+    ) -> dict[str, Any]:
+        change = Change(person_id=person_id, session_id=session_id)
+        return self.store.query(
+            lambda session: factors.passkey_challenge(
+                session, self._authenticators, change, challenge_id
+            )
+        )
+
+    @rpc(schemas.AddPasskey, callers=(GATEWAY,))
+    def add_passkey(
+        self, person_id: UUID, session_id: UUID, challenge_id: UUID, credential: dict[str, Any]
+    ) -> dict[str, Any]:
+        token, codes = new_token(), new_recovery_codes()
+        command = factors.AddPasskey(
+            person_id=person_id,
+            session_id=session_id,
+            challenge_id=challenge_id,
+            credential=credential,
+            token_digest=token_digest(token),
+            recovery_codes=self._digests(codes),
+        )
+        added = self.store.transact(factors.passkey_adder(self._authenticators), command)
+        return _with_secrets(added, token, codes)
+
+    @rpc(schemas.RemovePasskey, callers=(GATEWAY,))
+    def remove_passkey(
+        self, person_id: UUID, session_id: UUID, current_password: str, passkey_id: UUID
+    ) -> dict[str, Any]:
+        token = new_token()
+        command = factors.RemovePasskey(
+            person_id=person_id,
+            session_id=session_id,
+            verified_hash=self._confirmed(person_id, session_id, current_password),
+            passkey_id=passkey_id,
+            token_digest=token_digest(token),
+        )
+        return {"token": token, **self.store.transact(factors.remove_passkey, command)}
+
+    @rpc(schemas.Confirmed, callers=(GATEWAY,))
+    def start_totp(
+        self, person_id: UUID, session_id: UUID, current_password: str
+    ) -> dict[str, Any]:
+        command = factors.StartTotp(
+            person_id=person_id,
+            session_id=session_id,
+            verified_hash=self._confirmed(person_id, session_id, current_password),
+            secret=new_totp_secret(),
+            nonce=secrets.token_bytes(32),
+        )
+        started = self.store.transact(factors.start_totp, command)
+        return self._totp_challenge(person_id, session_id, UUID(started["challenge_id"]))
+
+    @rpc(schemas.OwnChallenge, callers=(GATEWAY,))
+    def totp_challenge(
+        self, person_id: UUID, session_id: UUID, challenge_id: UUID
+    ) -> dict[str, Any]:
+        return self._totp_challenge(person_id, session_id, challenge_id)
+
+    def _totp_challenge(
+        self, person_id: UUID, session_id: UUID, challenge_id: UUID
+    ) -> dict[str, Any]:
+        change = Change(person_id=person_id, session_id=session_id)
+        return self.store.query(
+            lambda session: factors.totp_challenge(session, change, challenge_id)
+        )
+
+    @rpc(schemas.EnableTotp, callers=(GATEWAY,))
+    def enable_totp(
+        self, person_id: UUID, session_id: UUID, challenge_id: UUID, code: str
+    ) -> dict[str, Any]:
+        token, codes = new_token(), new_recovery_codes()
+        command = factors.EnableTotp(
+            person_id=person_id,
+            session_id=session_id,
+            challenge_id=challenge_id,
+            code=code,
+            token_digest=token_digest(token),
+            recovery_codes=self._digests(codes),
+        )
+        enabled = raise_if_refused(self.store.transact(factors.enable_totp, command))
+        return _with_secrets(enabled, token, codes)
+
+    @rpc(schemas.Confirmed, callers=(GATEWAY,))
+    def disable_totp(
+        self, person_id: UUID, session_id: UUID, current_password: str
+    ) -> dict[str, Any]:
+        token = new_token()
+        command = factors.DisableTotp(
+            person_id=person_id,
+            session_id=session_id,
+            verified_hash=self._confirmed(person_id, session_id, current_password),
+            token_digest=token_digest(token),
+        )
+        return {"token": token, **self.store.transact(factors.disable_totp, command)}
+
+    @rpc(schemas.Confirmed, callers=(GATEWAY,))
+    def issue_recovery_codes(
+        self, person_id: UUID, session_id: UUID, current_password: str
+    ) -> dict[str, Any]:
+        codes = new_recovery_codes()
+        command = factors.IssueRecoveryCodes(
+            person_id=person_id,
+            session_id=session_id,
+            verified_hash=self._confirmed(person_id, session_id, current_password),
+            digests=self._digests(codes),
+        )
+        self.store.transact(factors.issue_recovery_codes, command)
+        return {"codes": codes}
+
+    # Signing in
+
+    @rpc(schemas.ChallengeId, callers=(GATEWAY,))
+    def second_step(self, challenge_id: UUID) -> dict[str, Any]:
+        return self.store.query(
+            lambda session: second_step.second_step(session, self._authenticators, challenge_id)
+        )
+
+    @rpc(schemas.TakeSecondStep, callers=(GATEWAY,))
+    def take_second_step(
+        self,
+        challenge_id: UUID,
+        code: str | None,
+        passkey: dict[str, Any] | None,
+        device: str | None,
+        device_token: str | None,
+        ip: IP,
+    ) -> dict[str, Any]:
+        arrival = self._arrival(device, device_token, ip)
+        plain = plain_code(code or "")
+        command = second_step.TakeSecondStep(
+            challenge_id=challenge_id,
+            code=plain,
+            recovery_digest=(
+                self._fingerprints.recovery_code(plain) if len(plain) == RECOVERY_DIGITS else None
+            ),
+            passkey=passkey,
+            token_digest=arrival.token_digest,
+            place=arrival.place,
+        )
+        take = second_step.second_step_taker(self._authenticators)
+        return self._signed_in(raise_if_refused(self.store.transact(take, command)), arrival)
+
+    @rpc(schemas.Nothing, callers=(GATEWAY,))
+    def passkey_request(self) -> dict[str, Any]:
+        expires_at = self.store.clock.now() + CHALLENGE_LIFE
+        options = self._authenticators.request_options(self._fingerprints.nonce(expires_at))
+        return {"passkey": options, "expires_at": expires_at.isoformat()}
+
+    @rpc(schemas.SignInByPasskey, callers=(GATEWAY,))
+    def sign_in_by_passkey(
+        self, passkey: dict[str, Any], device: str | None, device_token: str | None, ip: IP
+    ) -> dict[str, Any]:
+        arrival = self._arrival(device, device_token, ip)
+        nonce = nonce_of(passkey)
+        expires_at = self._fingerprints.nonce_expiry(nonce)
+        if expires_at is None or expires_at <= self.store.clock.now():
+            raise refused("challenge_expired")
+        command = second_step.SignInByPasskey(
+            passkey=passkey,
+            nonce=nonce,
+            nonce_expires_at=expires_at,
+            token_digest=arrival.token_digest,
+            place=arrival.place,
+        )
+        sign_in = second_step.passkey_sign_in(self._authenticators)
+        return self._signed_in(self.store.transact(sign_in, command), arrival)
+
+    # Shared
+
+    def _confirmed(self, person_id: UUID, session_id: UUID, password: str) -> str:
+        """Return the hash of the current password, which was given again.
+
+        Raises Forbidden ``too_many_attempts``, ValidationFailed ``wrong_current_password``.
+        """
+        begin = confirmation.BeginConfirmation(person_id=person_id, session_id=session_id)
+        known = raise_if_refused(self.store.transact(confirmation.begin_confirmation, begin))
+        stored_hash = known["password_hash"]
+        if not self.passwords.verify(stored_hash, password):
+            raise refused("wrong_current_password")
+        return str(stored_hash)
+
+    def _digests(self, codes: list[str]) -> list[bytes]:
+        return [self._fingerprints.recovery_code(code) for code in codes]
+
+
+def _with_secrets(result: dict[str, Any], token: str, codes: list[str]) -> dict[str, Any]:
+    """Return a result with the session's new token, and the recovery codes if they were issued."""
+    return {**result, "token": token, "recovery_codes": codes if result["recovery_codes"] else None}
