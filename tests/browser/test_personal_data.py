@@ -34,10 +34,11 @@ def test_a_person_takes_a_copy_and_withdraws_the_consent(
         visitor.click("Скачать всё одним файлом (JSON)", "link")
     copy = json.loads(Path(started.value.path()).read_text(encoding="utf-8"))
     assert person.email in json.dumps(copy)
-    visitor.fill(password="не та фраза")
+    visitor.fill(current_password="не та фраза")
     visitor.click("Отозвать согласие и удалить кабинет")
+    assert visitor.error_of("current_password")
     visitor.look("wrong-password")
-    visitor.fill(password=person.own_password)
+    visitor.fill(current_password=person.own_password)
     visitor.click("Отозвать согласие и удалить кабинет")
     said = NOTICES["person_erased"][way["language"]]
     assert said in visitor.text
