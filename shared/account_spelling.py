@@ -34,12 +34,12 @@ def clean_els(text: str) -> str | None:
 
     Its two letters are Cyrillic, and may be typed as Latin ones that look like them.
     """
-    found = compact(text).upper()
+    found = compact(text)
     if len(found) != ELS_CHARACTERS:
         return None
-    digits = found[:2] + found[4:]
-    spelled = digits.translate(_DIGIT_LOOK_ALIKES)
-    els = spelled[:2] + found[2:4].translate(_CYRILLIC_LOOK_ALIKES) + spelled[2:]
+    letters = found[2:4].upper().translate(_CYRILLIC_LOOK_ALIKES)
+    els = found[:2].translate(_DIGIT_LOOK_ALIKES) + letters
+    els += found[4:].translate(_DIGIT_LOOK_ALIKES)
     return els if _ELS.fullmatch(els) else None
 
 

@@ -127,6 +127,10 @@ class CabinetClient:
         """«Добавить лицевой», with the control code of the last bill."""
         self._post("/accounts", {"number": number, "proof": proof})
 
+    def invite(self, number: str, email: str, role: str = "viewer") -> None:
+        """Send an invitation to an account."""
+        self._post(f"/accounts/{number}/invitations", {"email": email, "role": role})
+
     def unlink(self, number: str) -> None:
         self.call("DELETE", f"/accounts/{number}")
 

@@ -20,8 +20,8 @@ from gateway.schemas.base import (
     output_text,
 )
 
-_TOKEN = "^ *[A-Za-z0-9_-]{1,256}={0,2} *$"
-_EXAMPLE_TOKEN = "C25-HE0qT2WcVQ86HZp7EKo0m3dl0c2mGf9Q1m0yT6b3v1Yk0Zr5x2JpQ4sX7uVd"
+_LINK_PART = "^ *[A-Za-z0-9_-]{1,256}={0,2} *$"
+_EXAMPLE = "C25-HE0qT2WcVQ86HZp7EKo0m3dl0c2mGf9Q1m0yT6b"
 
 
 class Access(Result):
@@ -93,8 +93,8 @@ class InvitationToken(Shape):
 
     token = Text(
         required=True,
-        validate=formed(_TOKEN, 260, error="field_refused"),
-        metadata=described("The last part of the letter's link.", _EXAMPLE_TOKEN),
+        validate=formed(_LINK_PART, 260, error="field_refused"),
+        metadata=described("The last part of the letter's link.", _EXAMPLE),
     )
 
 

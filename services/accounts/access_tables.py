@@ -42,11 +42,23 @@ class Links:
             (event.person_id, event.number, event.tenure),
         )
 
+    def lock_cabinet(self, person_id: UUID) -> None:
+        """Let other changes of a cabinet wait until the commit.
+
+        Taken before the cabinet is read: a change that had read it before another one's commit
+        would be decided again, under the log's lock, which whoever waits here may hold.
+        """
+        self._lock(f"cabinet {person_id}")
+
     def lock_account(self, number: str) -> None:
-        """Lock an account until the commit against other links and a change of its holder."""
-        self._cursor.execute(
-            "SELECT 1 FROM tenures WHERE number = %s ORDER BY tenure FOR NO KEY UPDATE", (number,)
-        )
+        """Let other links of an account wait until the commit; taken after a cabinet's lock.
+
+        No lock of a row: an import, which holds that of the log, would wait for it.
+        """
+        self._lock(f"account {number}")
+
+    def _lock(self, name: str) -> None:
+        self._cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
 
     def of_person(self, person_id: UUID, numbers: Sequence[str] | None = None) -> list[Link]:
         """Return a person's links, of all numbers or of some, the earliest first.

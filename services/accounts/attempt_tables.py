@@ -1,4 +1,4 @@
-"""The tables of attempts, which no event fills: counters that are forgotten, and a log for staff."""
+"""The tables of attempts, which no event fills: counters, and a log for staff."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ class AttemptsLog:
         """Return the newest attempts, of one number or of all."""
         self._cursor.execute(
             "SELECT at, person_id, number, network, purpose, outcome FROM attempts_log"
-            " WHERE %(number)s::text IS NULL OR number = %(number)s ORDER BY id DESC LIMIT %(most)s",
+            " WHERE %(number)s::text IS NULL OR number = %(number)s"
+            " ORDER BY id DESC LIMIT %(most)s",
             {"number": number, "most": most},
         )
         return [

@@ -167,7 +167,7 @@ class ContractImport:
         # not kept: a file that is loaded again after another one has to count again.
         command_id = derived_id(NAMESPACE, "accounts.import", self._source.digest, str(index))
         with bind(command_id=command_id):
-            return self._store.transact(self._loading.load, rows)
+            return self._store.transact(self._loading.load_rows, rows)
 
     def _each_batch(self, title: str, work: Work) -> dict[str, int]:
         outcome = _Outcome()

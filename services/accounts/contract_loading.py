@@ -142,7 +142,7 @@ class ContractLoading:
     def __init__(self, seal: ProofSeal) -> None:
         self._seal = seal
 
-    def load(self, session: Session, command: LoadContracts) -> Loaded:
+    def load_rows(self, session: Session, command: LoadContracts) -> Loaded:
         """Register what is new, open, close and amend what differs; the rest leaves no event."""
         session.read.imports.be_patient()
         known = _known(session, command.rows)
@@ -163,7 +163,7 @@ class ContractLoading:
         return loaded
 
     def plan(self, session: Session, command: LoadContracts) -> Loaded:
-        """Return what `load` would return, and change nothing."""
+        """Return what `load_rows` would return, and change nothing."""
         loaded, proofs = Loaded(), _ProofChanges(session, command.rows, self._seal)
         els = _TakenNumbers(session, command.rows)
         for place, one in enumerate(_known(session, command.rows)):

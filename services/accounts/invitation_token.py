@@ -9,25 +9,30 @@ from uuid import UUID
 
 KEY_PURPOSE = "invitations"
 """The purpose under which ``store.hash_key`` gives the key."""
-TOKEN_LENGTH = 64
+TOKEN_LENGTH = 43
 
-_ID_BYTES, _MAC_BYTES = 16, 32
+_ID_BYTES, _MAC_BYTES = 16, 16
+_PADDING = "="
 
 
 def token_of(key: bytes, invitation_id: UUID) -> str:
     """Return the token of an invitation, the same each time its letter is written."""
-    mac = hmac.digest(key, invitation_id.bytes, "sha256")
-    return base64.urlsafe_b64encode(invitation_id.bytes + mac).decode()
+    raw = invitation_id.bytes + _mac(key, invitation_id.bytes)
+    return base64.urlsafe_b64encode(raw).decode().rstrip(_PADDING)
 
 
 def invitation_of(key: bytes, token: str) -> UUID | None:
     """Return the invitation that a token belongs to; None for one that we never made."""
     try:
-        raw = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
+        padded = f"{token}{_PADDING}".encode("ascii")
+        raw = base64.b64decode(padded, altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error, ValueError):
         return None
     if len(raw) != _ID_BYTES + _MAC_BYTES:
         return None
     id_, mac = raw[:_ID_BYTES], raw[_ID_BYTES:]
-    right = hmac.compare_digest(mac, hmac.digest(key, id_, "sha256"))
-    return UUID(bytes=id_) if right else None
+    return UUID(bytes=id_) if hmac.compare_digest(mac, _mac(key, id_)) else None
+
+
+def _mac(key: bytes, id_: bytes) -> bytes:
+    return hmac.digest(key, id_, "sha256")[:_MAC_BYTES]

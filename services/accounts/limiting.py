@@ -1,8 +1,8 @@
 """Counting attempts: nobody guesses for long, and nobody spends the attempts of another.
 
 A person's counter stays locked until the transaction ends, so concurrent attempts cannot pass the
-limit together. A refusal of a wrong proof is a result, not an exception: an exception would undo
-the counting.
+limit together; those that all share are counted last, so that nobody waits for long. A refusal of
+a wrong proof is a result, not an exception: an exception would undo the counting.
 """
 
 from __future__ import annotations

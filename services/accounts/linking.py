@@ -79,6 +79,7 @@ class Linking:
         ``too_many_attempts``.
         """
         person_id = command.trier.person_id
+        session.read.links.lock_cabinet(person_id)
         cabinet = session.load(Cabinet, cabinet_id(person_id))
         current = _current(session, command.number)
         if current is None:
@@ -88,7 +89,7 @@ class Linking:
         left = admit(session, "proof", command.trier, self._policy.limits.proofs)
         if self._fact(session, current, command) is not None:
             # The account stays locked until the commit: of two persons who link it at once the
-            # first gets a letter about the second, and its holder does not change meanwhile.
+            # first gets a letter about the second.
             session.read.links.lock_account(command.number)
             current = _current(session, command.number)
         proven_by = self._fact(session, current, command)
@@ -173,6 +174,7 @@ def unlink_account(session: Session, command: UnlinkAccount) -> dict[str, Any]:
     Raises NotFound ``account_not_linked`` and Conflict ``last_account_stays``.
     """
     number = resolve(session, command.number) or ""
+    session.read.links.lock_cabinet(command.person_id)
     cabinet = session.load(Cabinet, cabinet_id(command.person_id))
     for tenure, role in cabinet.unlink(command.person_id, number):
         if role == "owner":

@@ -117,7 +117,7 @@ class AccountsService:
 
     @rpc(schemas.Token, callers=(GATEWAY,))
     def invitation(self, token: str) -> dict[str, Any]:
-        """Return what an invitation gives; NotFound ``invitation_not_found`` for no link of ours."""
+        """Return what an invitation gives. Raises NotFound ``invitation_not_found``."""
         invitation_id = self._invitation_of(token)
         return self._asked(lambda session: sharing.invitation(session, invitation_id))
 

@@ -150,6 +150,7 @@ def accept_invitation(session: Session, command: AcceptInvitation) -> dict[str, 
 
     Raises Conflict ``invitation_ended``, ``already_linked`` or ``account_limit_reached``.
     """
+    session.read.links.lock_cabinet(command.person_id)
     found = session.load(Invitation, command.invitation_id)
     sent = found.accept(command.person_id, session.now)
     session.read.links.lock_account(sent.number)

@@ -103,6 +103,8 @@ def link_by_staff(session: Session, command: StaffLink) -> dict[str, Any]:
     ``account_limit_reached``.
     """
     current = _current(session, command.number)
+    if not command.dry_run:
+        session.read.links.lock_cabinet(command.person_id)
     cabinet = session.load(Cabinet, cabinet_id(command.person_id))
     cabinet.check_room_for(current.number, current.tenure)
     done = _done(current, command)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 
-from shared.email_address import email_key as email_key
-from shared.email_address import parse_email as parse_email
 from shared.errors import ValidationFailed
 
 _PHONE_PUNCTUATION = re.compile(r"[\s().\-\u2010-\u2015]")

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
-from services.identity.contact_details import email_key
 from services.identity.one_time_codes import plain_code
+from shared.email_address import email_key
 
 _NONCE_BYTES = 16
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import email_change, factors
+from services.identity import email_change
 from services.identity.commands import Command
 from services.identity.domain import Person, Registration
 from services.identity.limits import SIGN_IN_LETTERS
@@ -103,22 +103,6 @@ def restore_access(session: Session, command: RestoreAccess) -> dict[str, Any]:
     )
     session.security.note("email_change_started", person_id=person.id, reason=command.reason)
     return {"person_id": str(person.id), "due_at": started["due_at"]}
-
-
-def reset_second_factor(session: Session, command: ActOnPerson) -> dict[str, Any]:
-    """Take passkeys, one-time codes and recovery codes away; return {person_id}.
-
-    The person signs in by the password alone again, and gets a letter about it. Raises NotFound
-    ``person_not_found``, Conflict ``second_factor_missing``.
-    """
-    person = _person(session, command.person_id)
-    if not session.read.second_factors.methods(person.id):
-        raise Conflict("second_factor_missing", "This person has no second factor.")
-    if not command.dry_run:
-        factors.reset_second_factor(
-            session, factors.ResetSecondFactor(person_id=person.id, reason=command.reason)
-        )
-    return {"person_id": str(person.id)}
 
 
 def resend_registration_code(session: Session, command: ResendRegistrationCode) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from secrets import token_urlsafe
@@ -52,6 +53,8 @@ ADDRESSES: Mapping[str, str] = {
     "/accounts/link": "/accounts/link",
     "/accounts/<number>": "/accounts/{account}",
     "/accounts/<number>/unlink": "/accounts/{account}/unlink",
+    "/accounts/<number>/access": "/accounts/{account}/access",
+    "/invitations/<token:token>": "/invitations/{invitation}",
     "/accounts/<number>/penalty": "/accounts/{account}/penalty?on=31.12.2026",
     "/accounts/<number>/bills/<period>": "/accounts/{account}/bills/2026-10",
     "/accounts/<number>/statement": "/accounts/{account}/statement?from=01.05.2026",
@@ -69,6 +72,7 @@ ADDRESSES: Mapping[str, str] = {
     "/questions/new": "/questions/new",
     "/questions/<uuid:question_id>": "/questions/{question}",
     "/settings": "/settings",
+    "/settings/data": "/settings/data",
     "/settings/sessions": "/settings/sessions",
     "/settings/security": "/settings/security",
     "/settings/security/passkeys": "/settings/security/passkeys",
@@ -147,6 +151,7 @@ def new_resident(site: Site, first: str, second: str) -> Resident:
         "second": second,
         "registration": str(uuid4()),
         "token": token_urlsafe(32),
+        "invitation": invite(journey, first),
         "question": str(asked["question_id"]),
         "paid": str(paid["payment_id"]),
         "returned": str(returned["payment_id"]),
@@ -154,6 +159,16 @@ def new_resident(site: Site, first: str, second: str) -> Resident:
         "open": str(start(client, second)["payment_id"]),
     }
     return Resident(journey, facts)
+
+
+def invite(journey: Journey, number: str, role: str = "viewer") -> str:
+    """Invite somebody to an account; return the token of the letter's link."""
+    guest = f"guest-{uuid4().hex[:12]}@example.org"
+    journey.client.invite(number, guest, role)
+    letter = journey.mailbox.wait(guest, "Вас приглашают к лицевому счёту")
+    found = re.search(r"/invitations/(\S+)", letter.text)
+    assert found
+    return found[1]
 
 
 def start(client: CabinetClient, number: str) -> dict[str, str]:

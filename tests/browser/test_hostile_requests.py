@@ -169,6 +169,7 @@ def posting_paths(resident: Resident) -> list[str]:
         "<token:token>": facts["token"],
         "<any(new,old):side>": "old",
         "<uuid:session_id>": facts["registration"],
+        "<uuid:access_id>": facts["registration"],
     }
     found = (getattr(getattr(Gateway, name), "page", None) for name in dir(Gateway))
     paths = [one.path for one in found if isinstance(one, Page) and one.method == "POST"]

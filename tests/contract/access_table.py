@@ -115,7 +115,7 @@ API: Mapping[str, Row] = {
     "GET /api/v1/sessions/passkey": Row(PUBLIC, refused=_STEP),
     "POST /api/v1/sessions/passkey": Row(
         PUBLIC,
-        body={"challenge_id": _NOWHERE, "passkey": _USED},
+        body={"passkey": _USED},
         refused=(*_STEP, "passkey_refused"),
     ),
     "GET /api/v1/sessions/second-factor/{challenge_id}": Row(PUBLIC, refused=_STEP),
@@ -370,7 +370,7 @@ PAGES: Mapping[str, Row] = {
     "GET /settings/security/passkeys/new/{challenge_id}": Row(OWN, refused=_AGAIN),
     "POST /settings/security/passkeys/new/{challenge_id}": Row(OWN, body={}, refused=_AGAIN),
     "GET /settings/security/passkeys/{passkey_id}/remove": Row(NOBODYS),
-    "POST /settings/security/passkeys/{passkey_id}/remove": Row(OWN, body=_WRONG, refused=_AGAIN),
+    "POST /settings/security/passkeys/{passkey_id}/remove": Row(NOBODYS, body=_WRONG),
     "GET /settings/security/totp": Row(OWN),
     "POST /settings/security/totp": Row(OWN, body=_WRONG, refused=_AGAIN),
     "GET /settings/security/totp/{challenge_id}": Row(OWN, refused=_AGAIN),

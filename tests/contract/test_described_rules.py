@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from marshmallow import ValidationError
 
 from services.identity import password_policy
-from services.identity.contact_details import parse_email, parse_phone
+from services.identity.contact_details import parse_phone
 from services.identity.documents import KINDS
 from services.identity.names import MAX_FULL_NAME_LENGTH, parse_full_name
 from services.identity.organisation_details import (
@@ -22,6 +22,7 @@ from services.identity.organisation_details import (
     parse_organisation,
 )
 from services.payments.splits import MAX_LINES, Line, frozen_split
+from shared.email_address import parse_email
 from shared.errors import ValidationFailed
 
 with warnings.catch_warnings():

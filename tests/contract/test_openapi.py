@@ -58,6 +58,11 @@ DELETE /me/email-change
 POST /email-changes/confirm
 POST /email-changes/refuse
 POST /accounts/lookup
+GET /accounts/{number}/access
+DELETE /accounts/{number}/access/{access_id}
+POST /accounts/{number}/invitations
+POST /invitations/preview
+POST /invitations/accept
 GET /accounts
 POST /accounts
 GET /accounts/{number}
@@ -168,7 +173,7 @@ def test_moving_money_needs_a_key_and_a_session() -> None:
         "acquirer_callback_by_query", "acquirer_callback_by_form",
         "named_acquirer_callback_by_query", "named_acquirer_callback_by_form", "alive", "openapi",
         "verify_proof", "verifier_keys", "last_checkpoint", "passkey_request",
-        "sign_in_by_passkey", "second_step", "take_second_step",
+        "sign_in_by_passkey", "second_step", "take_second_step", "preview_invitation",
     }  # fmt: skip
 
 

@@ -208,7 +208,7 @@ def test_interrupted_import_is_repeated_and_loads_the_rest(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contract_import, "BATCH", 50)
-    load, calls = ContractLoading.load, []
+    load, calls = ContractLoading.load_rows, []
 
     def killed_in_the_third_batch(self: Any, session: Any, command: Any) -> Any:
         calls.append(command)
@@ -219,7 +219,7 @@ def test_interrupted_import_is_repeated_and_loads_the_rest(
 
     file = write_registry(tmp_path / "city.csv", 300)
     with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
-        patched.setattr(ContractLoading, "load", killed_in_the_third_batch)
+        patched.setattr(ContractLoading, "load_rows", killed_in_the_third_batch)
         CliRunner().invoke(cli.app, ["import", str(file), "--reason", "killed"])
     done = registry.count("tenures")
     assert 0 < done < 300

@@ -57,12 +57,12 @@ class AccessPages:
             f"/accounts/{visit.path['number']}/access", visit.text("Доступ закрыт.")
         )
 
-    @page("GET", "/invitations/<token>", access=Access.PUBLIC, greets=True)
+    @page("GET", "/invitations/<token:token>", access=Access.PUBLIC, greets=True)
     def invitation_page(self, visit: Visit) -> Response:
         """Show what an invitation gives; whoever has no cabinet yet can register first."""
         return _invitation(visit)
 
-    @page("POST", "/invitations/<token>", shown_by="/invitations/{token}")
+    @page("POST", "/invitations/<token:token>", shown_by="/invitations/{token}")
     def take_invitation(self, visit: Visit) -> Response:
         """Take the account of the invitation into the cabinet."""
         outcome = visit.attempt(AccessRoutes.accept_invitation, body={"token": visit.path["token"]})

@@ -6,13 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from services.identity import email_change, password_change, schemas
-from services.identity.contact_details import parse_email
 from services.identity.email_change import FollowEmailLink
 from services.identity.fingerprints import new_token, token_digest
 from services.identity.link_aggregates import EmailChangeWay
 from services.identity.refusals import raise_if_refused
 from services.identity.rpcs.base import IP, IdentityRpcs
 from shared.config import GATEWAY
+from shared.email_address import parse_email
 from shared.errors import ValidationFailed
 from shared.rpc.server import RpcClientProvider, rpc
 

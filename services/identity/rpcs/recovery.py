@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from services.identity import recovery, schemas
-from services.identity.contact_details import parse_email
 from services.identity.fingerprints import token_digest
 from services.identity.refusals import raise_if_refused
 from services.identity.rpcs.base import IP, IdentityRpcs
 from shared.config import GATEWAY
+from shared.email_address import parse_email
 from shared.rpc.server import rpc
 
 

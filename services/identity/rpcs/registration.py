@@ -6,12 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from services.identity import application, schemas
-from services.identity.contact_details import parse_email
 from services.identity.organisation_details import Organisation, parse_organisation
 from services.identity.refusals import raise_if_refused
 from services.identity.rpcs.base import IP, IdentityRpcs
 from shared.config import GATEWAY
 from shared.contracts.identity import PersonType
+from shared.email_address import parse_email
 from shared.errors import ValidationFailed
 from shared.rpc.server import rpc
 

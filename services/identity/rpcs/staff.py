@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from services.identity import staff_acts, staff_schemas, staff_views
-from services.identity.contact_details import parse_email
 from services.identity.profile import profile
 from services.identity.rpcs.base import IdentityRpcs
 from shared.config import GATEWAY
+from shared.email_address import parse_email
 from shared.errors import ValidationFailed
 from shared.eventstore import Session
 from shared.rpc.callers import staff
@@ -73,11 +73,6 @@ class StaffRpcs(IdentityRpcs):
             email=parse_email(email), email_index=self._fingerprints.email(email), **act
         )
         return self._act(staff_acts.restore_access, command, act["dry_run"])
-
-    @rpc(staff_schemas.ActOnPerson, callers=(staff("restore"),))
-    def reset_second_factor(self, **act: Any) -> dict[str, Any]:
-        command = staff_acts.ActOnPerson(**act)
-        return self._act(staff_acts.reset_second_factor, command, act["dry_run"])
 
     @rpc(staff_schemas.ResendLetter, callers=(staff("resend"),))
     def resend_letter(

@@ -49,6 +49,23 @@ def end_sessions(
     _print_done(text("All sessions of {person} have ended.", person=person_id), done, json)
 
 
+def reset_second_factor(
+    person_id: PersonId,
+    *,
+    reason: Reason,
+    actor: Actor = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Remove the passkeys, the authenticator app and the codes of a person; all sessions end.
+
+    Only for whoever has shown at the desk who he is: from then on the password is enough. The
+    person is told by letter.
+    """
+    done = _act("reset_second_factor", reason, actor, dry_run, person_id=person_id)
+    _print_done(text("The second factor of {person} is removed.", person=person_id), done, json)
+
+
 def resend(
     person_id: Annotated[
         UUID | None, typer.Argument(metavar="PERSON", help="The id, as find shows it.")
@@ -92,22 +109,6 @@ def restore_access(
     done = _act("restore_access", reason, actor, dry_run, person_id=person_id, email=email)
     said = text("The address changes on {day} (UTC) unless refused.", day=minute(done["due_at"]))
     _print_done(said, done, json)
-
-
-def reset_second_factor(
-    person_id: PersonId,
-    *,
-    reason: Reason,
-    actor: Actor = None,
-    dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
-    """Take passkeys, one-time codes and recovery codes of a person away; he gets a letter.
-
-    Only for somebody who has shown a passport: from then on the password alone lets in.
-    """
-    done = _act("reset_second_factor", reason, actor, dry_run, person_id=person_id)
-    _print_done(text("{person} signs in by the password alone.", person=person_id), done, json)
 
 
 def _act(

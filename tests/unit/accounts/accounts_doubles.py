@@ -140,6 +140,9 @@ class FakeLinks:
     def __init__(self) -> None:
         self.rows: list[Link] = []
 
+    def lock_cabinet(self, person_id: UUID) -> None:
+        """One transaction at a time: there is nobody to lock out."""
+
     def lock_account(self, number: str) -> None:
         """One transaction at a time: there is nobody to lock out."""
 

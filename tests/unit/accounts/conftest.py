@@ -61,7 +61,7 @@ class AccountsHarness:
         return ContractRow(**(fields | changes))
 
     def load(self, *rows: ContractRow) -> Loaded:
-        return self.store.transact(ContractLoading(self.seal).load, LoadContracts(rows=rows))
+        return self.store.transact(ContractLoading(self.seal).load_rows, LoadContracts(rows=rows))
 
     def register(self, *rows: ContractRow) -> dict[str, int]:
         """Load rows, none of which is refused; return the outcomes that there were."""

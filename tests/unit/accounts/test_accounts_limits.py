@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -38,10 +39,8 @@ def guess(harness: Any, times: int, number: str = FIRST, network: UUID = CAFE) -
     """Let a crowd try wrong codes, each person within his own limit."""
     for index in range(times):
         person_id = UUID(int=1000 + index // 3)
-        try:
-            assert not harness.link(person_id, number, WRONG, network)
-        except Forbidden as refusal:
-            assert refusal.code == "too_many_attempts"
+        with suppress(Forbidden):
+            harness.link(person_id, number, WRONG, network)
 
 
 def test_wrong_proofs_are_limited_per_person(harness: Any) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 from gateway_doubles import Browser, FakeServices
+from hypothesis import assume, given
+from hypothesis.strategies import from_regex
 from marshmallow import ValidationError
 
+from gateway.schemas import patterns
 from gateway.schemas.accounts import Link, LookUp, StatementsQuery
 from gateway.schemas.payments import RequestedPaymentLine
+from shared.account_spelling import MAX_TYPED
 
 SPELLINGS = [
     " 0100 000 001 ",
@@ -40,6 +44,12 @@ def test_what_is_no_number_is_refused_beside_its_field(typed: str) -> None:
     with pytest.raises(ValidationError) as refusal:
         LookUp().load({"number": typed})
     assert set(refusal.value.messages) == {"number"}
+
+
+@given(typed=from_regex(patterns.ACCOUNT_OR_ELS, fullmatch=True))
+def test_whatever_the_description_allows_is_read(typed: str) -> None:
+    assume(len(typed) <= MAX_TYPED)
+    assert LookUp().load({"number": typed})["number"]
 
 
 def test_the_list_of_access_has_masked_names(browser: Browser, services: FakeServices) -> None:

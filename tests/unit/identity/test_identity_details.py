@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from services.identity.contact_details import email_key, parse_email, parse_phone
+from services.identity.contact_details import parse_phone
 from services.identity.fingerprints import Fingerprints, new_code, new_temporary_password
 from services.identity.organisation_details import inn_is_valid, parse_organisation
 from services.identity.password_policy import check_password
+from shared.email_address import email_key, parse_email
 from shared.errors import ValidationFailed
 from shared.ids import new_id
 

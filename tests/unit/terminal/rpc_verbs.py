@@ -31,10 +31,10 @@ BY_RPC: Mapping[str, tuple[str, ...]] = {
     "accounts unlink": ("0100000001", PERSON, *WHY),
     "identity show": (PERSON, *WHY),
     "identity restore-access": (PERSON, "--email", "new@example.org", *WHY),
-    "identity reset-second-factor": (PERSON, *WHY),
     "identity unblock": (PERSON, *WHY),
     "identity resend": (PERSON, *WHY),
     "identity end-sessions": (PERSON, *WHY),
+    "identity reset-second-factor": (PERSON, *WHY),
     "identity erase": (PERSON, *WHY),
     "identity export": (PERSON, *WHY),
 }
