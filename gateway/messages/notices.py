@@ -27,6 +27,12 @@ NOTICES = {
         "en": "Letters with links are on their way to the new and to the old address. Open both; "
         "no letter? Look into spam.",
     },
+    "email_change_requested_with_delay": {
+        "ru": "Письмо со ссылкой отправлено на новый адрес: откройте её. Адрес сменится через три "
+        "дня, если с прежнего не откажутся.",
+        "en": "Open the link in the letter to the new address. The address changes in three days "
+        "unless the old one refuses.",
+    },
     "email_change_cancelled": {
         "ru": "Смена адреса отменена. Ссылки из писем больше не подойдут.",
         "en": "The change of address is cancelled. The links of its letters no longer work.",

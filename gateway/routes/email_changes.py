@@ -68,7 +68,8 @@ class EmailChangeRoutes:
             proof=call.body.get("proof"),
             ip=call.ip,
         )
-        return {**started, "message": call.notice("email_change_requested")}
+        delayed = "_with_delay" if started["due_at"] else ""
+        return {**started, "message": call.notice(f"email_change_requested{delayed}")}
 
     @route(
         Operation(

@@ -71,10 +71,11 @@ class IssueRecoveryCodes(ConfirmedChange, frozen=True, kw_only=True):
 
 
 class ResetSecondFactor(Command, frozen=True, kw_only=True):
-    """By staff, for a person who has lost every factor but the mailbox."""
+    """By staff, for a person who has lost every factor but the mailbox; ``dry_run``: only check."""
 
     person_id: UUID
     reason: str
+    dry_run: bool = False
 
 
 def start_passkey(session: Session, command: StartPasskey) -> dict[str, Any]:
@@ -232,18 +233,21 @@ def issue_recovery_codes(session: Session, command: IssueRecoveryCodes) -> dict[
 
 
 def reset_second_factor(session: Session, command: ResetSecondFactor) -> dict[str, Any]:
-    """Remove every factor but the password, and end all sessions; return {}.
+    """Remove every factor but the password, and end all sessions; return {person_id}.
 
     Raises NotFound ``person_not_found``, Conflict ``second_factor_missing``.
     """
     read = session.read
-    read.credentials.lock(command.person_id)
+    session.load(Person, command.person_id).must_exist()
+    if not command.dry_run:
+        read.credentials.lock(command.person_id)
     if not read.second_factors.methods(command.person_id):
         raise Conflict("second_factor_missing", "This person has no second factor.")
-    read.second_factors.forget(command.person_id)
-    read.sessions.end_all(command.person_id)
-    note(session, command.person_id, SecondFactorReset(), reason=command.reason)
-    return {}
+    if not command.dry_run:
+        read.second_factors.forget(command.person_id)
+        read.sessions.end_all(command.person_id)
+        note(session, command.person_id, SecondFactorReset(), reason=command.reason)
+    return {"person_id": str(command.person_id)}
 
 
 def _totp_enabled() -> Conflict:

@@ -72,6 +72,7 @@ ADDRESSES: Mapping[str, str] = {
     "/questions/new": "/questions/new",
     "/questions/<uuid:question_id>": "/questions/{question}",
     "/settings": "/settings",
+    "/settings/data": "/settings/data",
     "/settings/sessions": "/settings/sessions",
     "/settings/security": "/settings/security",
     "/settings/security/passkeys": "/settings/security/passkeys",

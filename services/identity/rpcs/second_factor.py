@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.identity import current_password as confirmation
-from services.identity import factor_overview, factors, schemas, second_step
+from services.identity import factor_overview, factors, schemas, second_step, staff_schemas
 from services.identity.authenticators import Authenticators, nonce_of
 from services.identity.factor_changes import Change
 from services.identity.fingerprints import new_token, token_digest
@@ -21,6 +21,7 @@ from services.identity.one_time_codes import (
 from services.identity.refusals import raise_if_refused, refused
 from services.identity.rpcs.base import IP, IdentityRpcs
 from shared.config import GATEWAY
+from shared.rpc.callers import staff
 from shared.rpc.server import rpc
 
 
@@ -168,6 +169,16 @@ class SecondFactorRpcs(IdentityRpcs):
         )
         self.store.transact(factors.issue_recovery_codes, command)
         return {"codes": codes}
+
+    @rpc(staff_schemas.ActOnPerson, callers=(staff("restore"),))
+    def reset_second_factor(self, **act: Any) -> dict[str, Any]:
+        command = factors.ResetSecondFactor(**act)
+        if command.dry_run:
+            checked = self.store.query(
+                lambda session: factors.reset_second_factor(session, command)
+            )
+            return {**checked, "dry_run": True}
+        return self.store.execute(factors.reset_second_factor, command)
 
     # Signing in
 

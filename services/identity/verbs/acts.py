@@ -1,4 +1,4 @@
-"""``saldo identity unblock | resend | end-sessions``: somebody gets into his cabinet again."""
+"""``saldo identity unblock | resend | end-sessions | reset-second-factor``: somebody gets into his cabinet again."""
 
 from __future__ import annotations
 
@@ -47,6 +47,23 @@ def end_sessions(
     """End all sessions of a person, on every device."""
     done = _act("end_sessions_of", reason, actor, dry_run, person_id=person_id)
     _print_done(text("All sessions of {person} have ended.", person=person_id), done, json)
+
+
+def reset_second_factor(
+    person_id: PersonId,
+    *,
+    reason: Reason,
+    actor: Actor = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Remove the passkeys, the authenticator app and the codes of a person; all sessions end.
+
+    Only for whoever has shown at the desk who he is: from then on the password is enough. The
+    person is told by letter.
+    """
+    done = _act("reset_second_factor", reason, actor, dry_run, person_id=person_id)
+    _print_done(text("The second factor of {person} is removed.", person=person_id), done, json)
 
 
 def resend(

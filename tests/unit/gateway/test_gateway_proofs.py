@@ -53,7 +53,7 @@ def test_lines_say_what_they_have_settled_where_it_is_asked_for(
     browser: Browser, services: FakeServices
 ) -> None:
     line = {"account": "0001", "amount": 100, "penalty": 0, "posted": True}
-    payment = {"payment_id": THING, "state": "completed", "lines": [line]}
+    payment = {"payment_id": THING, "state": "completed", "lines": [{**line, "key": "0001"}]}
     parts = [{"period": "2026-04", "service": "heating", "amount": 100}]
     posting = {"payment_id": THING, "account": "0001", "allocation": parts}
     services.answers["payments", "payment"] = payment

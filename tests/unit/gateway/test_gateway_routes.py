@@ -113,6 +113,16 @@ PLAIN: list[tuple[Any, ...]] = [
         },
         RENEWED, 200, RENEWED,
     ),
+    (
+        "GET", "/me/data", None, "identity", "held_about", {"person_id": PERSON},
+        {"accounts": {"linked": []}}, 200,
+        {"person_id": PERSON, "held": {"accounts": {"linked": []}}},
+    ),
+    (
+        "POST", "/me/erasure", {"password": "a"}, "identity", "withdraw_consent",
+        {"person_id": PERSON, "session_id": SESSION, "password": "a"},
+        {"person_id": PERSON, "erased": True}, 200, None,
+    ),
     ("GET", "/me", None, "identity", "profile", {"person_id": PERSON}, PROFILE, 200, PROFILE),
     (
         "POST", "/password-resets", {"email": "a@b.ru"},

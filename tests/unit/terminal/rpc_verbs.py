@@ -33,6 +33,7 @@ BY_RPC: Mapping[str, tuple[str, ...]] = {
     "identity unblock": (PERSON, *WHY),
     "identity resend": (PERSON, *WHY),
     "identity end-sessions": (PERSON, *WHY),
+    "identity reset-second-factor": (PERSON, *WHY),
     "identity erase": (PERSON, *WHY),
     "identity export": (PERSON, *WHY),
 }

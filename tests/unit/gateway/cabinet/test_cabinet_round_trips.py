@@ -44,9 +44,9 @@ PAGES = {
     "/accounts/<number>/access": (f"/accounts/{NUMBER}/access", 3, 3),
     "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 4, 3),
     "/accounts/<number>/bills/<period>.pdf": (f"/accounts/{NUMBER}/bills/2026-10.pdf", 4, 2),
-    "/accounts/<number>/certificate": (f"/accounts/{NUMBER}/certificate", 3, 2),
+    "/accounts/<number>/certificate": (f"/accounts/{NUMBER}/certificate", 4, 2),
     "/accounts/<number>/certificate.pdf": (f"/accounts/{NUMBER}/certificate.pdf", 3, 2),
-    "/accounts/<number>/penalty": (f"/accounts/{NUMBER}/penalty", 4, 2),
+    "/accounts/<number>/penalty": (f"/accounts/{NUMBER}/penalty", 5, 2),
     "/accounts/<number>/reconciliation.pdf": (f"/accounts/{NUMBER}/reconciliation.pdf", 3, 2),
     "/accounts/<number>/statement": (f"/accounts/{NUMBER}/statement", 3, 2),
     "/accounts/<number>/statement.<any(csv,xlsx,pdf):ending>": (
@@ -112,6 +112,8 @@ PAGES = {
     "/settings/security/totp": ("/settings/security/totp", 1, 1),
     "/settings/security/totp/<uuid:challenge_id>": (f"/settings/security/totp/{THING}", 2, 2),
     "/settings/security/totp/off": ("/settings/security/totp/off", 1, 1),
+    "/settings/data": ("/settings/data", 1, 1),
+    "/settings/data.json": ("/settings/data.json", 2, 2),
     "/settings/sessions": ("/settings/sessions", 2, 2),
     "/statement.<any(csv,xlsx,pdf):ending>": ("/statement.csv", 3, 3),
     "/static/<name>": (static_path("cabinet.css"), 0, 0),
@@ -124,6 +126,7 @@ PAPERS = {
     ("ledger", "debt"): PAID,
     ("ledger", "reconciliation"): act,
     ("payments", "fiscal_receipts"): {"offered": True, "receipts": []},
+    ("identity", "held_about"): {"accounts": {"linked": []}},
 }
 ACCESS = {
     ("accounts", "access_list"): {**access(NUMBER), "access": [], "invitations": []},
@@ -180,6 +183,7 @@ READS = {
     "/me/security-log": ("/me/security-log", 2, 2),
     "/me/second-factors": ("/me/second-factors", 2, 2),
     "/me/totp/challenges/<uuid:challenge_id>": (f"/me/totp/challenges/{THING}", 2, 2),
+    "/me/data": ("/me/data", 2, 2),
     "/openapi.json": ("/openapi.json", 0, 0),
     "/payments": ("/payments?allocation=true", 3, 3),
     "/payments.csv": ("/payments.csv", 2, 2),
@@ -215,7 +219,7 @@ def _paid(numbers: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return a payment of these accounts, and the ledger's postings of it."""
     paid = payment(
         lines=[
-            {"account": one, "amount": 100, "penalty": 0, "posted": True}
+            {"account": one, "key": one, "amount": 100, "penalty": 0, "posted": True}
             | {"refunded": 0, "moved_to": None}
             for one in numbers
         ]
