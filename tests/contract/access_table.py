@@ -120,7 +120,7 @@ API: Mapping[str, Row] = {
     "POST /api/v1/email-changes/confirm": Row(PUBLIC, body={"token": _TOKEN}, refused=_UNKNOWN),
     "POST /api/v1/email-changes/refuse": Row(PUBLIC, body={"token": _TOKEN}, refused=_UNKNOWN),
     "POST /api/v1/me/erasure": Row(
-        OWN, body={"password": "a wrong one"}, refused=("wrong_current_password",)
+        OWN, body={"current_password": "a wrong one"}, refused=("wrong_current_password",)
     ),
     "PATCH /api/v1/me": Row(OWN, body={"phone": "+74951234567"}),
     "POST /api/v1/password-resets": Row(PUBLIC, body={"email": "nobody@example.org"}),
@@ -295,7 +295,7 @@ PAGES: Mapping[str, Row] = {
     "GET /settings": Row(OWN),
     "POST /settings": Row(OWN, body={"full_name": "", "phone": ""}),
     "GET /settings/data": Row(OWN),
-    "POST /settings/data": Row(OWN, body={"password": "a wrong one"}, refused=("422",)),
+    "POST /settings/data": Row(OWN, body={"current_password": "a wrong one"}, refused=("422",)),
     "GET /settings/data.json": Row(OWN),
     "GET /settings/email": Row(OWN),
     "POST /settings/email": Row(

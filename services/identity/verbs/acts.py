@@ -1,4 +1,4 @@
-"""``saldo identity unblock | resend | end-sessions | reset-second-factor``: somebody gets into his cabinet again."""
+"""The verbs of ``saldo identity`` by which somebody gets into his cabinet again."""
 
 from __future__ import annotations
 
