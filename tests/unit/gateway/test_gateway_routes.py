@@ -119,7 +119,7 @@ PLAIN: list[tuple[Any, ...]] = [
         {"person_id": PERSON, "held": {"accounts": {"linked": []}}},
     ),
     (
-        "POST", "/me/erasure", {"password": "a"}, "identity", "withdraw_consent",
+        "POST", "/me/erasure", {"current_password": "a"}, "identity", "withdraw_consent",
         {"person_id": PERSON, "session_id": SESSION, "password": "a"},
         {"person_id": PERSON, "erased": True}, 200, None,
     ),

@@ -9,7 +9,8 @@ from hypothesis.strategies import from_regex
 from marshmallow import ValidationError
 
 from gateway.schemas import patterns
-from gateway.schemas.accounts import Link, LookUp, StatementsQuery
+from gateway.schemas.accounts import StatementsQuery
+from gateway.schemas.linked_accounts import Link, LookUp
 from gateway.schemas.payments import RequestedPaymentLine
 from shared.account_spelling import MAX_TYPED
 

@@ -9,7 +9,6 @@ from uuid import UUID
 import pytest
 from identity_steps import refusal_of
 
-from services.identity.contact_details import parse_email
 from services.identity.email_change import (
     EndEmailChanges,
     RestoreAccess,
@@ -18,6 +17,7 @@ from services.identity.email_change import (
 )
 from services.identity.fingerprints import new_token
 from services.identity.link_aggregates import EmailChangeEnd, EmailChangeEnded
+from shared.email_address import parse_email
 from shared.errors import Conflict, NotFound, ValidationFailed
 
 OWN = "длинная фраза 1"
