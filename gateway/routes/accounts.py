@@ -7,7 +7,7 @@ from typing import Any
 from gateway.headers import limit_headers
 from gateway.operations import API, Call, Idempotency, Link, Operation, Reply
 from gateway.ownership import linked_account
-from gateway.schemas import accounts as shapes
+from gateway.schemas import linked_accounts as shapes
 from gateway.web import route
 
 TAG = "Accounts"

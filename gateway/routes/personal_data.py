@@ -59,6 +59,6 @@ class PersonalDataRoutes:
             "withdraw_consent",
             person_id=call.person_id,
             session_id=call.signed_in.session_id,
-            password=call.body["password"],
+            password=call.body["current_password"],
         )
         return {"message": call.notice("person_erased")}

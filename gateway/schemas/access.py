@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from gateway.schemas.accounts import role_field
 from gateway.schemas.base import (
     Result,
     Shape,
@@ -19,6 +18,7 @@ from gateway.schemas.base import (
     one_of,
     output_text,
 )
+from gateway.schemas.linked_accounts import role_field
 
 _LINK_PART = "^ *[A-Za-z0-9_-]{1,256}={0,2} *$"
 _EXAMPLE = "C25-HE0qT2WcVQ86HZp7EKo0m3dl0c2mGf9Q1m0yT6b"

@@ -27,4 +27,4 @@ class HeldData(Result):
 class Erase(Shape):
     """The password once more: nobody erases a cabinet that was left open."""
 
-    password = secret("The current password.", "четыре синих чайника")
+    current_password = secret("The current password.", "четыре синих чайника")

@@ -108,7 +108,12 @@ class SecondStep(Shape):
         validate=formed(patterns.TEXT, 32),
         metadata=described("Six digits of the app, or twelve of a recovery code.", "492 039"),
     )
-    passkey = fields.Nested(UsedCredential, load_default=None, allow_none=True)
+    passkey = fields.Nested(
+        UsedCredential,
+        load_default=None,
+        allow_none=True,
+        metadata=described("In place of a code: the request of the step, signed."),
+    )
     device = device_name()
     device_token = device_token()
 

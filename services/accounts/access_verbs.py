@@ -1,4 +1,4 @@
-"""``saldo accounts links | link | unlink | attempts``: who has access to an account, and by what."""
+"""``saldo accounts links | link | unlink | attempts``: who has access to an account, by what."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def export(session: Session, command: Export) -> dict[str, Any]:
 
 
 def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {profile, acceptances, sessions, second_factors, security_log}.
+    """Return {profile, acceptances, sessions, devices, second_factors, security_log}.
 
     Raises NotFound ``person_not_found``, for somebody erased as well: nothing of him opens.
     """
@@ -50,6 +50,14 @@ def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
                 "expires_at": entry.expires_at.isoformat(),
             }
             for entry in live
+        ],
+        "devices": [
+            {
+                "name": row["name"],
+                "first_seen_at": row["first_seen_at"].isoformat(),
+                "last_seen_at": row["last_seen_at"].isoformat(),
+            }
+            for row in session.read.devices.of_person(person_id)
         ],
         "second_factors": overview(session, person_id),
         "security_log": [

@@ -69,6 +69,15 @@ class Devices:
             (person_id, person_id, DEVICES_PER_PERSON),
         )
 
+    def of_person(self, person_id: UUID) -> list[dict[str, Any]]:
+        """Return {name, first_seen_at, last_seen_at} of a person's devices, the latest first."""
+        self._cursor.execute(
+            "SELECT name, first_seen_at, last_seen_at FROM devices WHERE person_id = %s"
+            " ORDER BY last_seen_at DESC",
+            (person_id,),
+        )
+        return self._cursor.fetchall()
+
     def name_of(self, person_id: UUID, session_id: UUID) -> str | None:
         """Return the name of the device that became known with a session."""
         row = self._cursor.execute(

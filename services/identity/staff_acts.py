@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from services.identity import email_change
 from services.identity.commands import Command
 from services.identity.domain import Person, Registration
 from services.identity.limits import SIGN_IN_LETTERS
 from services.identity.recovery import start_recovery
-from shared.errors import NotFound
+from shared.errors import Conflict, NotFound
 from shared.eventstore import Session
 
 
@@ -22,6 +23,13 @@ class ActOnPerson(Command, frozen=True, kw_only=True):
     person_id: UUID
     reason: str
     dry_run: bool
+
+
+class RestoreAccess(ActOnPerson, frozen=True, kw_only=True):
+    """``email`` is an address that the person can read."""
+
+    email: str
+    email_index: bytes
 
 
 class ResendRegistrationCode(Command, frozen=True, kw_only=True):
@@ -71,6 +79,30 @@ def resend(session: Session, command: ActOnPerson) -> dict[str, Any]:
             "letter_resent", person_id=person.id, about=letter, reason=command.reason
         )
     return {"person_id": str(person.id), "letter": letter}
+
+
+def restore_access(session: Session, command: RestoreAccess) -> dict[str, Any]:
+    """Start giving a person another address; return {person_id, due_at}.
+
+    The old mailbox is told at once, and can refuse until then. Raises NotFound
+    ``person_not_found``, Conflict ``email_taken``.
+    """
+    person = _person(session, command.person_id)
+    if session.read.credentials.of_email(command.email_index) is not None:
+        raise Conflict("email_taken", "This address has a cabinet of its own; choose another.")
+    if command.dry_run:
+        return {"person_id": str(person.id), "due_at": None}
+    started = email_change.restore_access(
+        session,
+        email_change.RestoreAccess(
+            person_id=person.id,
+            email=command.email,
+            email_index=command.email_index,
+            reason=command.reason,
+        ),
+    )
+    session.security.note("email_change_started", person_id=person.id, reason=command.reason)
+    return {"person_id": str(person.id), "due_at": started["due_at"]}
 
 
 def resend_registration_code(session: Session, command: ResendRegistrationCode) -> dict[str, Any]:

@@ -53,6 +53,10 @@ class ActOnPerson(Schema):
     dry_run = _dry_run()
 
 
+class RestoreAccess(ActOnPerson):
+    email = fields.String(required=True, validate=validate.Length(min=3, max=320))
+
+
 class ResendLetter(Schema):
     """By one of the two: somebody who is registered, or an address that is being registered."""
 

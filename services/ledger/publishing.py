@@ -54,7 +54,7 @@ def publish(recorded: Recorded) -> Publication | None:
         return _of_the_book(recorded)
     name, data = _public(event)
     data = {
-        **_named(event.account),
+        **_named(account=number_of(event.account), tenure=tenure_of(event.account)),
         **data,
         "effective_on": event.effective_on.isoformat(),
         "change": _change(event),
@@ -147,10 +147,17 @@ def _public(event: Any) -> tuple[str, dict[str, Any]]:  # noqa: PLR0911, PLR0912
     raise TypeError(f"no contract for {type(event).__name__}")
 
 
-def _named(key: str, account: str = "account", tenure: str = "tenure") -> dict[str, Any]:
+def _named(**names: str | int) -> dict[str, Any]:
     """Return an account as subscribers know it: its number, and which tenure after the first."""
-    number, ordinal = number_of(key), tenure_of(key)
-    return {account: number} if ordinal == FIRST else {account: number, tenure: ordinal}
+    return {name: value for name, value in names.items() if value != FIRST}
+
+
+def _moved_to(key: str | None) -> dict[str, Any]:
+    return _named(moved_to=number_of(key), moved_to_tenure=tenure_of(key)) if key else {}
+
+
+def _moved_from(key: str | None) -> dict[str, Any]:
+    return _named(moved_from=number_of(key), moved_from_tenure=tenure_of(key)) if key else {}
 
 
 def _change(event: Any) -> dict[str, int]:
@@ -187,7 +194,7 @@ def _reversal(event: PaymentReversed) -> dict[str, Any]:
         "amount": event.amount,
         "penalty": event.penalty,
         **_taken_back(event),
-        **(_named(event.moved_to, "moved_to", "moved_to_tenure") if event.moved_to else {}),
+        **_moved_to(event.moved_to),
     }
 
 
@@ -237,7 +244,7 @@ def _payment(event: PaymentPosted) -> dict[str, Any]:
         "allocation": _allocation(event.allocation),
         "penalty_allocated": event.penalty_allocated,
         "advance": event.advance,
-        **(_named(event.moved_from, "moved_from", "moved_from_tenure") if event.moved_from else {}),
+        **_moved_from(event.moved_from),
     }
 
 

@@ -70,7 +70,7 @@ def tenure_opened(session: Session, message: Message, services: Services) -> Non
         session,
         OpenTenure(
             number=data["number"],
-            tenure=data["tenure"],
+            tenure=data.get("tenure", FIRST),
             since=date.fromisoformat(data["since"]),
             payer_kind=data["payer_kind"],
         ),
@@ -82,7 +82,7 @@ def tenure_closed(session: Session, message: Message, services: Services) -> Non
     data = message.data
     command = CloseTenure(
         number=data["number"],
-        tenure=data["tenure"],
+        tenure=data.get("tenure", FIRST),
         until=date.fromisoformat(data["until"]),
     )
     close_tenure(session, command)

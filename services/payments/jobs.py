@@ -87,7 +87,7 @@ def close_orders_of_closed_accounts(services: Services) -> int:
 
 def close_orders(store: Store, acquirers: Acquirers) -> int:
     """Close the open payments of closed accounts at the acquirers."""
-    rows = store.query(lambda session: session.read.open_of_closed_accounts(_BATCH))
+    rows = store.query(lambda session: session.read.closed_accounts.open_payments(_BATCH))
 
     def close(payment: PaymentSnapshot) -> None:
         try:
@@ -101,7 +101,7 @@ def close_orders(store: Store, acquirers: Acquirers) -> int:
 
 
 def _forget_closed(session: Session, _: None) -> None:
-    session.read.forget_closed_accounts(session.now - KEPT_CLOSED)
+    session.read.closed_accounts.forget(session.now - KEPT_CLOSED)
 
 
 def _together(items: list[T], work: Callable[[T], None]) -> int:

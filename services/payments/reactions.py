@@ -79,8 +79,8 @@ def payment_reversed(session: Session, message: Message, services: Services) -> 
 
 def tenure_closed(session: Session, message: Message, services: Services) -> None:
     """Have the open payments of an account closed: it is no longer its holder's."""
-    key = key_of(message.data["number"], message.data["tenure"])
-    session.read.close_account(key, session.now)
+    key = key_of(message.data["number"], message.data.get("tenure", FIRST))
+    session.read.closed_accounts.add(key, session.now)
 
 
 def _key(message: Message, account: str = "account") -> str:

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from psycopg import Cursor
 
+from services.payments.closed_accounts import ClosedAccounts
 from services.payments.events import (
     LineMoved,
     LinePosted,
@@ -63,6 +64,7 @@ class ReadModel:
         self.fiscal = FiscalTables(cursor)
         self.refunds = RefundTable(cursor)
         self.registers = RegisterTables(cursor)
+        self.closed_accounts = ClosedAccounts(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Project the events into the tables of payments, orders, refunds and bank registers."""
@@ -167,28 +169,6 @@ class ReadModel:
             (person_id, Failure.DECLINED.value, list(accounts)),
         )
         return self._cursor.fetchall()
-
-    def close_account(self, account: str, now: datetime) -> None:
-        """Note that the payments of an account that are open are to be closed."""
-        self._cursor.execute(
-            "INSERT INTO closed_accounts (account, closed_at) VALUES (%s, %s)"
-            " ON CONFLICT (account) DO NOTHING",
-            (account, now),
-        )
-
-    def open_of_closed_accounts(self, limit: int) -> list[dict[str, Any]]:
-        """Return the rows of open payments of closed accounts, the oldest first."""
-        self._cursor.execute(
-            f"{_WITH_POLLS} WHERE state = ANY(%s) AND EXISTS (SELECT FROM payment_lines AS line"
-            " JOIN closed_accounts USING (account)"
-            " WHERE line.payment_id = payments.payment_id) ORDER BY position LIMIT %s",
-            ([State.CREATED.value, State.AWAITING_PAYMENT.value, State.UNKNOWN.value], limit),
-        )
-        return self._cursor.fetchall()
-
-    def forget_closed_accounts(self, before: datetime) -> None:
-        """Forget the accounts that were closed before an instant."""
-        self._cursor.execute("DELETE FROM closed_accounts WHERE closed_at < %s", (before,))
 
     def lock_order(self, order_number: str) -> bool:
         """Lock an order until the transaction ends; return whether its card is being charged."""

@@ -30,7 +30,9 @@ def without_persons(service: str, envelope: Envelope) -> Envelope:
         return envelope
     data: dict[str, Any] = msgspec.json.decode(envelope.body)
     left_out = {CORRELATION_HEADER}
-    if envelope.headers.get(SUBJECT_HEADER) in [data.get(name) for name in fields]:
+    named = [data.get(name) for name in fields]
+    persons = {id_ for value in named for id_ in (value if isinstance(value, list) else [value])}
+    if envelope.headers.get(SUBJECT_HEADER) in persons:
         left_out.add(SUBJECT_HEADER)
     return msgspec.structs.replace(
         envelope,

@@ -121,7 +121,7 @@ def link_two_accounts(visitor: Visitor, site: Site) -> None:
     assert account.holder not in visitor.text, "masked until it is proven"
     visitor.look("contract")
     link_account(visitor, "1,00")
-    visitor.sees("Номер и данные квитанции не сходятся.")
+    visitor.sees("Номер и код не сходятся.")
     visitor.look("wrong-proof")
     link_account(visitor, account.proof)
     visitor.sees("Лицевой счёт добавлен.")

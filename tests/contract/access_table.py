@@ -66,6 +66,26 @@ _NOWHERE = "00000000-0000-4000-8000-000000000000"
 _TOKEN = "A" * 43
 _UNKNOWN = ("password_reset_not_found", "invitation_not_found", "email_link_not_found")
 
+_WRONG = {"current_password": "a wrong one"}
+_ASKED = ("wrong_current_password", "too_many_attempts", "passkeys_unavailable")
+"""Codes where the password is asked once more."""
+_STEP = (
+    "challenge_expired",
+    "passkeys_unavailable",
+    "second_factor_missing",
+    "wrong_second_factor",
+)
+"""Codes of challenges that nobody has begun."""
+_CREATED = {
+    "id": "AAAA", "rawId": "AAAA", "type": "public-key",
+    "response": {"clientDataJSON": "AAAA", "attestationObject": "AAAA"},
+}  # fmt: skip
+_USED = {
+    "id": "AAAA", "rawId": "AAAA", "type": "public-key",
+    "response": {"clientDataJSON": "AAAA", "authenticatorData": "AAAA", "signature": "AAAA"},
+}  # fmt: skip
+_AGAIN = ("409", "422", "429")
+
 API: Mapping[str, Row] = {
     "POST /api/v1/registrations": Row(
         PUBLIC,
@@ -92,6 +112,16 @@ API: Mapping[str, Row] = {
     "POST /api/v1/sessions/by-link": Row(
         PUBLIC, body={"token": _TOKEN}, refused=("sign_in_link_expired",)
     ),
+    "GET /api/v1/sessions/passkey": Row(PUBLIC, refused=_STEP),
+    "POST /api/v1/sessions/passkey": Row(
+        PUBLIC,
+        body={"passkey": _USED},
+        refused=(*_STEP, "passkey_refused"),
+    ),
+    "GET /api/v1/sessions/second-factor/{challenge_id}": Row(PUBLIC, refused=_STEP),
+    "POST /api/v1/sessions/second-factor": Row(
+        PUBLIC, body={"challenge_id": _NOWHERE, "code": "123456"}, refused=_STEP
+    ),
     "GET /api/v1/sessions": Row(OWN),
     "DELETE /api/v1/sessions": Row(OWN, ends_session=True),
     "GET /api/v1/sessions/{session_id}": Row(SESSION),
@@ -101,7 +131,7 @@ API: Mapping[str, Row] = {
     "PUT /api/v1/me/password": Row(
         ANY_PASSWORD,
         body={"current_password": "a wrong one", "new_password": "другая длинная фраза 18"},
-        refused=("wrong_current_password",),
+        refused=_ASKED,
     ),
     "POST /api/v1/me/acceptances": Row(
         UNACCEPTED,
@@ -110,18 +140,33 @@ API: Mapping[str, Row] = {
     ),
     "GET /api/v1/me": Row(OWN),
     "GET /api/v1/me/data": Row(OWN),
+    "GET /api/v1/me/second-factors": Row(OWN),
+    "GET /api/v1/me/security-log": Row(OWN),
+    "POST /api/v1/me/passkeys/challenges": Row(
+        OWN, body={**_WRONG, "name": "Телефон"}, refused=_ASKED
+    ),
+    "GET /api/v1/me/passkeys/challenges/{challenge_id}": Row(OWN, refused=_STEP),
+    "POST /api/v1/me/passkeys": Row(
+        OWN, body={"challenge_id": _NOWHERE, "credential": _CREATED}, refused=_STEP
+    ),
+    "DELETE /api/v1/me/passkeys/{passkey_id}": Row(OWN, body=_WRONG, refused=_ASKED),
+    "POST /api/v1/me/totp/challenges": Row(OWN, body=_WRONG, refused=_ASKED),
+    "GET /api/v1/me/totp/challenges/{challenge_id}": Row(OWN, refused=_STEP),
+    "POST /api/v1/me/totp": Row(
+        OWN, body={"challenge_id": _NOWHERE, "code": "123456"}, refused=_STEP
+    ),
+    "DELETE /api/v1/me/totp": Row(OWN, body=_WRONG, refused=_ASKED),
+    "POST /api/v1/me/recovery-codes": Row(OWN, body=_WRONG, refused=_ASKED),
     "GET /api/v1/me/email-change": Row(OWN),
     "POST /api/v1/me/email-change": Row(
         OWN,
         body={"email": "moved@example.org", "current_password": "a wrong one"},
-        refused=("wrong_current_password",),
+        refused=_ASKED,
     ),
     "DELETE /api/v1/me/email-change": Row(OWN, refused=("email_change_not_found",)),
     "POST /api/v1/email-changes/confirm": Row(PUBLIC, body={"token": _TOKEN}, refused=_UNKNOWN),
     "POST /api/v1/email-changes/refuse": Row(PUBLIC, body={"token": _TOKEN}, refused=_UNKNOWN),
-    "POST /api/v1/me/erasure": Row(
-        OWN, body={"password": "a wrong one"}, refused=("wrong_current_password",)
-    ),
+    "POST /api/v1/me/erasure": Row(OWN, body={"current_password": "a wrong one"}, refused=_ASKED),
     "PATCH /api/v1/me": Row(OWN, body={"phone": "+74951234567"}),
     "POST /api/v1/password-resets": Row(PUBLIC, body={"email": "nobody@example.org"}),
     "POST /api/v1/password-resets/confirm": Row(
@@ -236,6 +281,10 @@ PAGES: Mapping[str, Row] = {
     "GET /glossary": Row(PUBLIC),
     "GET /log-in/{token}": Row(PUBLIC),
     "POST /log-in/{token}": Row(PUBLIC, body={}, refused=("422",)),
+    "GET /log-in/passkey": Row(PUBLIC, refused=_AGAIN),
+    "POST /log-in/passkey": Row(PUBLIC, body={}, refused=_AGAIN),
+    "GET /log-in/second/{challenge_id}": Row(PUBLIC, refused=_AGAIN),
+    "POST /log-in/second/{challenge_id}": Row(PUBLIC, body={"code": "1"}, refused=_AGAIN),
     "POST /login": Row(
         PUBLIC,
         body={"email": "nobody@example.org", "password": "a wrong one"},
@@ -248,7 +297,7 @@ PAGES: Mapping[str, Row] = {
     "POST /password": Row(
         ANY_PASSWORD,
         body={"current_password": "a wrong one", "new_password": "другая длинная фраза 18"},
-        refused=("422",),
+        refused=_AGAIN,
     ),
     "GET /pay": Row(OWN),
     "POST /pay": Row(OWN, body={}, refused=("422",)),
@@ -295,13 +344,13 @@ PAGES: Mapping[str, Row] = {
     "GET /settings": Row(OWN),
     "POST /settings": Row(OWN, body={"full_name": "", "phone": ""}),
     "GET /settings/data": Row(OWN),
-    "POST /settings/data": Row(OWN, body={"password": "a wrong one"}, refused=("422",)),
+    "POST /settings/data": Row(OWN, body={"current_password": "a wrong one"}, refused=_AGAIN),
     "GET /settings/data.json": Row(OWN),
     "GET /settings/email": Row(OWN),
     "POST /settings/email": Row(
         OWN,
         body={"email": "moved@example.org", "current_password": "a wrong one"},
-        refused=("422",),
+        refused=_AGAIN,
     ),
     "POST /settings/email/cancel": Row(OWN, body={}),
     "GET /settings/email/without-old": Row(OWN),
@@ -313,8 +362,23 @@ PAGES: Mapping[str, Row] = {
             "number": NUMBER,
             "proof": "WRNG-WRNG",
         },
-        refused=("422",),
+        refused=_AGAIN,
     ),
+    "GET /settings/security": Row(OWN),
+    "GET /settings/security/passkeys": Row(OWN),
+    "POST /settings/security/passkeys": Row(OWN, body=_WRONG, refused=_AGAIN),
+    "GET /settings/security/passkeys/new/{challenge_id}": Row(OWN, refused=_AGAIN),
+    "POST /settings/security/passkeys/new/{challenge_id}": Row(OWN, body={}, refused=_AGAIN),
+    "GET /settings/security/passkeys/{passkey_id}/remove": Row(NOBODYS),
+    "POST /settings/security/passkeys/{passkey_id}/remove": Row(NOBODYS, body=_WRONG),
+    "GET /settings/security/totp": Row(OWN),
+    "POST /settings/security/totp": Row(OWN, body=_WRONG, refused=_AGAIN),
+    "GET /settings/security/totp/{challenge_id}": Row(OWN, refused=_AGAIN),
+    "POST /settings/security/totp/{challenge_id}": Row(OWN, body={"code": "1"}, refused=_AGAIN),
+    "GET /settings/security/totp/off": Row(OWN),
+    "POST /settings/security/totp/off": Row(OWN, body=_WRONG, refused=_AGAIN),
+    "GET /settings/security/recovery-codes": Row(OWN),
+    "POST /settings/security/recovery-codes": Row(OWN, body=_WRONG, refused=_AGAIN),
     "GET /settings/sessions": Row(OWN),
     "POST /settings/sessions": Row(OWN, body={}),
     "POST /settings/sessions/{session_id}": Row(NOBODYS, body={}, things={"session_id": _NOWHERE}),
@@ -333,6 +397,8 @@ NAMED = {
     "number": NUMBER,
     "period": PERIOD,
     "kind": "rules",
+    "challenge_id": _NOWHERE,
+    "passkey_id": _NOWHERE,
     "token": _TOKEN,
     "side": "new",
     "name": "main",

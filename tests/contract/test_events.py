@@ -131,7 +131,8 @@ def test_every_field_of_a_contract_is_published(owner: str, contract: Contract) 
     described = payload_schema(contract.schema)
     properties = [tree.get("properties", {}) for tree in subtrees(described)]
     fields_ = {name for found in properties for name in found if isinstance(found, dict)}
-    missing = fields_ - keys_written_by(ROOT / f"services/{owner}/publishing.py")
+    modules = sorted((ROOT / "services" / owner).glob("*publishing.py"))
+    missing = fields_.difference(*map(keys_written_by, modules))
     assert missing == set(), f"services/{owner}/publishing.py does not write {missing}"
 
 

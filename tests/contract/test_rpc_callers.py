@@ -24,7 +24,7 @@ from shared.rpc.callers import Callers, believed, callers_of, staff
 
 ROOT = Path(__file__).parents[2]
 OF_EVERY_SERVICE = {"health", "events_after", "events_position"}
-NOT_CALLED_YET = {"letters", "names", "security_log"}
+NOT_CALLED_YET = {"letters"}
 """For a page that lists what was sent to a person."""
 
 

@@ -182,7 +182,7 @@ def test_canaries_are_nowhere_in_clear_and_nothing_opens_after_erasure(house: Ho
     hidden = {person.email, person.full_name, person.phone, canaries["question"]}
     assert hidden <= house.opened(before)
 
-    client.call("POST", "/me/erasure", {"password": person.own_password})
+    client.call("POST", "/me/erasure", {"current_password": person.own_password})
     assert mailbox.wait(person.email, "удалён")
     _wait_for_letters(house)
     eventually(lambda: not any(house.dump_of_keys().values()), "his keys are destroyed", 120.0)

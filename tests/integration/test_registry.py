@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from contextlib import suppress
@@ -208,12 +209,12 @@ def test_interrupted_import_is_repeated_and_loads_the_rest(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contract_import, "BATCH", 50)
-    load, calls = ContractLoading.load_rows, []
+    load, batches = ContractLoading.load_rows, itertools.count(1)
 
     def killed_in_the_third_batch(self: Any, session: Any, command: Any) -> Any:
-        calls.append(command)
+        number = next(batches)  # the batches of two threads, each with a number of its own
         loaded = load(self, session, command)
-        if len(calls) == 3:
+        if number == 3:
             raise KeyboardInterrupt
         return loaded
 

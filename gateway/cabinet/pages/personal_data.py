@@ -38,8 +38,8 @@ class PersonalDataPages:
         """Erase the cabinet; the browser forgets the session, too."""
         outcome: Any = visit.attempt(
             PersonalDataRoutes.erase_me,
-            body={"password": visit.form.get("password", "")},
-            says={"password": visit.text("Введите пароль, с которым Вы вошли.")},
+            body={"current_password": visit.form.get("current_password", "")},
+            says={"current_password": visit.text("Введите пароль, с которым Вы вошли.")},
         )
         if isinstance(outcome, Refused):
             return visit.render("data.html", errors=outcome.errors)

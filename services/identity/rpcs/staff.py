@@ -10,6 +10,7 @@ from services.identity import staff_acts, staff_schemas, staff_views
 from services.identity.profile import profile
 from services.identity.rpcs.base import IdentityRpcs
 from shared.config import GATEWAY
+from shared.email_address import parse_email
 from shared.errors import ValidationFailed
 from shared.eventstore import Session
 from shared.rpc.callers import staff
@@ -65,6 +66,13 @@ class StaffRpcs(IdentityRpcs):
     @rpc(staff_schemas.ActOnPerson, callers=(staff("end-sessions"),))
     def end_sessions_of(self, **act: Any) -> dict[str, Any]:
         return self._act(staff_acts.end_sessions, staff_acts.ActOnPerson(**act), act["dry_run"])
+
+    @rpc(staff_schemas.RestoreAccess, callers=(staff("restore"),))
+    def restore_access(self, email: str, **act: Any) -> dict[str, Any]:
+        command = staff_acts.RestoreAccess(
+            email=parse_email(email), email_index=self._fingerprints.email(email), **act
+        )
+        return self._act(staff_acts.restore_access, command, act["dry_run"])
 
     @rpc(staff_schemas.ResendLetter, callers=(staff("resend"),))
     def resend_letter(

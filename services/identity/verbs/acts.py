@@ -1,4 +1,4 @@
-"""``saldo identity unblock | resend | end-sessions | reset-second-factor``: somebody gets into his cabinet again."""
+"""``saldo identity unblock | resend | end-sessions | restore-access | reset-second-factor``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from services.identity.verbs.finding import PersonId
-from services.identity.verbs.words import letter_name
+from services.identity.verbs.words import letter_name, minute
 from services.language import text
 from services.staff_calls import calls_to
 from services.terminal import (
@@ -88,6 +88,27 @@ def resend(
     done = _act("resend_letter", reason, actor, dry_run, person_id=person_id, email=email)
     letter = letter_name(done["letter"])
     _print_done(text("A letter is on its way: {letter}.", letter=letter), done, json)
+
+
+def restore_access(
+    person_id: PersonId,
+    *,
+    email: Annotated[
+        str, typer.Option(help="The new address, which the person has shown to be his.")
+    ],
+    reason: Reason,
+    actor: Actor = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Give a person who has lost his mailbox another address, after a delay of days.
+
+    The old mailbox gets a letter at once, by which its reader can refuse until then. Only for
+    somebody who has shown a passport.
+    """
+    done = _act("restore_access", reason, actor, dry_run, person_id=person_id, email=email)
+    said = text("The address changes on {day} (UTC) unless refused.", day=minute(done["due_at"]))
+    _print_done(said, done, json)
 
 
 def _act(

@@ -16,7 +16,7 @@ from services.payments.callback import receive_callback
 from services.payments.checkout import Checkout
 from services.payments.domain import PaymentOrder
 from services.payments.events import Line, RefundLine
-from services.payments.jobs import poll_due
+from services.payments.jobs import KEPT_CLOSED, close_orders, poll_due
 from services.payments.polling import Acquirers
 from services.payments.reactions import payment_posted
 from services.payments.refunding import due_refunds, make_refund
@@ -108,6 +108,7 @@ def harness(database: Any, acquirer: Acquirer, merchant: Merchant) -> PaymentHar
     return PaymentHarness(database.store("payments"), acquirer, merchant)
 
 
+COUNT = "SELECT count(*) AS count FROM closed_accounts"
 ONE, TWO = Line("0001", 450_000, 1_250), Line("0002", 0, 700)
 
 
@@ -217,6 +218,26 @@ def test_changed_split_closes_the_order_at_the_bank(harness: PaymentHarness) -> 
 def press_pay_if_open(page: str) -> str:
     """Return the page of an order that is not open: it has no form."""
     return requests.get(page, timeout=5, allow_redirects=False).text
+
+
+def test_open_order_of_an_account_that_closes_is_closed_at_the_bank(
+    harness: PaymentHarness,
+) -> None:
+    closed, other = harness.start(ONE), harness.start(TWO)
+    now = SystemClock().now()
+    harness.store.transact(lambda session, _: session.read.closed_accounts.add("0001", now), None)
+    assert close_orders(harness.store, harness.acquirers) == 1
+    assert harness.view(closed)["failure"] == "account_closed"
+    assert harness.view(other)["state"] == "awaiting_payment"
+    assert close_orders(harness.store, harness.acquirers) == 0
+    query = History(person_id=harness.person_id, before=None, limit=9, account="0001")
+    found = harness.store.query(lambda session: history(session, query))
+    assert [payment["payment_id"] for payment in found["payments"]] == [closed["payment_id"]]
+    later = now + KEPT_CLOSED * 2
+    harness.store.transact(lambda session, _: session.read.closed_accounts.forget(later), None)
+    assert (
+        harness.store.query(lambda session: session.cursor.execute(COUNT).fetchone()["count"]) == 0
+    )
 
 
 def test_refunds_in_part_and_of_the_rest(harness: PaymentHarness, bank: BankProcess) -> None:

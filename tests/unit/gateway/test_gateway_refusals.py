@@ -52,17 +52,20 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
         }
     ),
     # Of its own pages.
-    "invalid_cursor": frozenset({"history_file"}),
+    "invalid_cursor": frozenset({"held_data", "history_file"}),
     # Where the address is none that the request gives.
     "email_invalid": frozenset(
         {
             "accept_documents",
+            "access_list",
             "cancel_email_change",
             "add_passkey",
             "change_password",
             "confirm_email_change",
             "confirm_password_reset",
             "confirm_registration",
+            "erase_me",
+            "held_data",
             "pending_email_change",
             "profile",
             "refuse_email_change",
@@ -92,8 +95,6 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
         {"confirm_password_reset", "confirm_registration", "correct_email", "resend_code"}
     ),
     "password_reset_not_found": frozenset({"confirm_registration", "correct_email", "resend_code"}),
-    # Proving an account says only whether it succeeded.
-    "account_not_found": frozenset({"request_email_change"}),
     # Each gets a new id.
     "question_exists": frozenset({"ask_question"}),
     "password_reset_exists": frozenset({"request_password_reset"}),

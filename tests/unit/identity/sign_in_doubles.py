@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from services.identity.limits import DEVICE_LIFE, NETWORK_LIFE, Delay, Limit
@@ -86,6 +87,13 @@ class FakeDevices:
     ) -> None:
         first = self.rows.get((person_id, digest), (name, session_id, now))[1]
         self.rows[person_id, digest] = (name, first, now)
+
+    def of_person(self, person_id: UUID) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "first_seen_at": seen, "last_seen_at": seen}
+            for (who, _), (name, _, seen) in self.rows.items()
+            if who == person_id
+        ]
 
     def name_of(self, person_id: UUID, session_id: UUID) -> str | None:
         for (who, _), (name, first, _seen) in self.rows.items():

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from factor_steps import Member
 from identity_steps import refusal_of
 
 from services.identity.domain import (
@@ -224,3 +225,36 @@ def test_what_a_person_does_with_his_access_is_in_his_security_log(identity: Any
         ("password_changed", "", "you"),
         ("signed_in", "password", "you"),
     ]
+
+
+def test_a_lost_mailbox_is_replaced_after_a_delay_in_which_it_can_refuse(identity: Any) -> None:
+    person_id = identity.member(OWN)["person_id"]
+    other = identity.person("boris@example.org")
+    new = {"person_id": person_id, "email": "Anna.New@example.org", **WHY}
+    assert identity.call("restore_access", dry_run=True, **new)["due_at"] is None
+    assert noted(identity, "email_change_started") == []
+    started = identity.call("restore_access", **new)
+    assert started["due_at"] > identity.clock.now().isoformat()
+    assert noted(identity, "email_change_started") == [
+        ("email_change_started", person_id, "", "call 17")
+    ]
+    assert identity.sign_in(OWN)["person_id"] == person_id
+    for dry_run in (True, False):
+        taken = {**new, "email": "boris@example.org", "dry_run": dry_run}
+        assert refusal_of(identity.call, "restore_access", **taken).code == "email_taken"
+    assert other != person_id
+
+
+def test_a_second_factor_that_is_lost_is_taken_away_and_noted(identity: Any) -> None:
+    anna = Member(identity)
+    own_id = anna.session["person_id"]
+    who = {"person_id": own_id, **WHY}
+    for dry_run in (True, False):
+        refused = refusal_of(identity.call, "reset_second_factor", dry_run=dry_run, **who)
+        assert refused.code == "second_factor_missing"
+    anna.add_totp()
+    identity.call("reset_second_factor", dry_run=True, **who)
+    assert noted(identity, "second_factor_reset") == []
+    identity.call("reset_second_factor", **who)
+    [(action, person_id, _, reason)] = noted(identity, "second_factor_reset")
+    assert (action, person_id, reason) == ("second_factor_reset", own_id, "call 17")

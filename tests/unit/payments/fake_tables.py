@@ -177,6 +177,30 @@ class FakeRegisters:
         return None
 
 
+class FakeClosedAccounts:
+    """The table `closed_accounts`."""
+
+    def __init__(self, tables: FakeReadModel) -> None:
+        self.rows: dict[str, datetime] = {}
+        self._tables = tables
+
+    def add(self, account: str, now: datetime) -> None:
+        self.rows.setdefault(account, now)
+
+    def open_payments(self, limit: int) -> list[Row]:
+        lines = self._tables.payment_lines
+        found = [
+            row
+            for payment_id, row in self._tables.payments.items()
+            if row["state"] in {"created", "awaiting_payment", "unknown"}
+            and any(line["account"] in self.rows for line in lines[payment_id])
+        ]
+        return found[:limit]
+
+    def forget(self, before: datetime) -> None:
+        self.rows = {account: at for account, at in self.rows.items() if at >= before}
+
+
 class FakeReadModel:
     """The tables of payments."""
 
@@ -187,7 +211,7 @@ class FakeReadModel:
         self.polls = FakePollSchedule(self.payments)
         self.refunds = FakeRefundTable()
         self.registers = FakeRegisters()
-        self.closed_accounts: dict[str, datetime] = {}
+        self.closed_accounts = FakeClosedAccounts(self)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:
@@ -320,25 +344,6 @@ class FakeReadModel:
             and (self.polls.find(payment_id) or {}).get("outcome") == "declined"
             and wanted & {line["account"] for line in self.payment_lines[payment_id]}
         ]
-
-    def close_account(self, account: str, now: datetime) -> None:
-        self.closed_accounts.setdefault(account, now)
-
-    def open_of_closed_accounts(self, limit: int) -> list[Row]:
-        found = [
-            self._with_poll(row)
-            for payment_id, row in self.payments.items()
-            if row["state"] in {"created", "awaiting_payment", "unknown"}
-            and any(
-                line["account"] in self.closed_accounts for line in self.payment_lines[payment_id]
-            )
-        ]
-        return found[:limit]
-
-    def forget_closed_accounts(self, before: datetime) -> None:
-        self.closed_accounts = {
-            account: at for account, at in self.closed_accounts.items() if at >= before
-        }
 
     def lock_order(self, order_number: str) -> bool:
         return self.order_rows[order_number]["capturing_at"] is not None

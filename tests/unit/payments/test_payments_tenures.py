@@ -161,7 +161,7 @@ def test_closed_account_is_forgotten_when_no_order_can_be_open_any_more(harness:
     closes(harness, NUMBER, 2)
     harness.advance(days=3)
     close_orders(harness.store, harness.acquirers)
-    assert harness.tables.closed_accounts == {}
+    assert harness.tables.closed_accounts.rows == {}
 
 
 def test_staff_refund_by_the_number_what_was_paid_of_a_tenure() -> None:

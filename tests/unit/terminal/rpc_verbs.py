@@ -30,6 +30,7 @@ BY_RPC: Mapping[str, tuple[str, ...]] = {
     "accounts link": ("0100000001", PERSON, "--role", "payer", *WHY),
     "accounts unlink": ("0100000001", PERSON, *WHY),
     "identity show": (PERSON, *WHY),
+    "identity restore-access": (PERSON, "--email", "new@example.org", *WHY),
     "identity unblock": (PERSON, *WHY),
     "identity resend": (PERSON, *WHY),
     "identity end-sessions": (PERSON, *WHY),

@@ -67,7 +67,9 @@ def test_the_page_says_what_goes_and_what_stays(cabinet: Any) -> None:
 def test_withdrawing_ends_the_session_of_the_browser(services: Any, cabinet: Any) -> None:
     services.answers["identity", "withdraw_consent"] = {"person_id": "x", "erased": True}
     cabinet.sign_in()
-    done = cabinet.submit("/settings/data", "/settings/data", password="четыре синих чайника")
+    done = cabinet.submit(
+        "/settings/data", "/settings/data", current_password="четыре синих чайника"
+    )
     assert (done.status, done.headers["Location"]) == (303, "/")
     assert services.calls[-1][2]["password"] == "четыре синих чайника"
     (dropped,) = [
@@ -82,6 +84,7 @@ def test_a_wrong_password_is_said_at_its_field(services: Any, cabinet: Any, pass
         "wrong_current_password", "The current password is wrong."
     )
     cabinet.sign_in()
-    shown = cabinet.submit("/settings/data", "/settings/data", password=password)
+    shown = cabinet.submit("/settings/data", "/settings/data", current_password=password)
     assert shown.status == 422
+    assert 'href="#current_password"' in shown.markup
     assert "Что удаляется" in shown.text

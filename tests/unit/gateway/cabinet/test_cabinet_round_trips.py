@@ -41,6 +41,7 @@ PAGES = {
     "/accessibility": ("/accessibility", 1, 1),
     "/accounts": ("/accounts", 4, 3),
     "/accounts/<number>": (f"/accounts/{NUMBER}", 6, 2),
+    "/accounts/<number>/access": (f"/accounts/{NUMBER}/access", 3, 3),
     "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 4, 3),
     "/accounts/<number>/bills/<period>.pdf": (f"/accounts/{NUMBER}/bills/2026-10.pdf", 4, 2),
     "/accounts/<number>/certificate": (f"/accounts/{NUMBER}/certificate", 4, 2),
@@ -64,6 +65,7 @@ PAGES = {
     "/documents/<any(rules,consent,instruction):kind>": ("/documents/rules", 2, 2),
     "/documents/<any(rules,consent,instruction):kind>.pdf": ("/documents/rules.pdf", 1, 1),
     "/glossary": ("/glossary", 1, 1),
+    "/invitations/<token:token>": (f"/invitations/{LINK_TOKEN}", 2, 2),
     "/log-in/passkey": ("/log-in/passkey", 1, 1),
     "/log-in/second/<uuid:challenge_id>": (f"/log-in/second/{THING}", 1, 1),
     "/look": ("/look", 1, 1),
@@ -125,6 +127,16 @@ PAPERS = {
     ("ledger", "reconciliation"): act,
     ("payments", "fiscal_receipts"): {"offered": True, "receipts": []},
     ("identity", "held_about"): {"accounts": {"linked": []}},
+}
+ACCESS = {
+    ("accounts", "access_list"): {**access(NUMBER), "access": [], "invitations": []},
+    ("accounts", "invitation"): {
+        "number": NUMBER,
+        "address": "ул.",
+        "role": "viewer",
+        "expires_at": "2026-11-23T09:00:00+00:00",
+    },
+    ("identity", "names"): {"names": {}},
 }
 CHALLENGE = {"challenge_id": THING, "expires_at": "2026-11-23T09:00:00+00:00"}
 OPTIONS = {"challenge": "AAAA"}
@@ -275,6 +287,7 @@ def link(services: FakeServices, count: int) -> None:
         }
     )
     services.answers.update(PAPERS)
+    services.answers.update(ACCESS)
     services.answers.update(FACTORS)
     services.answers.update({(name, "health"): {"status": "ok"} for name in SERVICES})
 
