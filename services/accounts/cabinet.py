@@ -130,7 +130,7 @@ class Cabinet(Aggregate):
                 limit=MAX_LINKED_ACCOUNTS,
             )
 
-    def link(self, person_id: UUID, link: NewLink) -> None:
+    def take_in(self, person_id: UUID, link: NewLink) -> None:
         """Take an account in, once it has been proven. Raises as `check_room_for`."""
         self.check_room_for(link.number, link.tenure)
         self.trigger(

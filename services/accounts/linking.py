@@ -98,7 +98,7 @@ class Linking:
             return {"linked": False}
         _log(session, command, "link", proven=True)
         others = session.read.links.of_tenure(current.number, current.tenure)
-        cabinet.link(
+        cabinet.take_in(
             person_id,
             NewLink(
                 number=current.number,

@@ -157,7 +157,7 @@ def accept_invitation(session: Session, command: AcceptInvitation) -> dict[str, 
     if _tenure(session, sent.number, sent.tenure).state == "closed":
         raise ended()
     others = session.read.links.of_tenure(sent.number, sent.tenure)
-    session.load(Cabinet, cabinet_id(command.person_id)).link(
+    session.load(Cabinet, cabinet_id(command.person_id)).take_in(
         command.person_id,
         NewLink(
             number=sent.number,

@@ -112,7 +112,7 @@ def link_by_staff(session: Session, command: StaffLink) -> dict[str, Any]:
         return done
     session.read.links.lock_account(current.number)
     others = session.read.links.of_tenure(current.number, current.tenure)
-    cabinet.link(
+    cabinet.take_in(
         command.person_id,
         NewLink(
             number=current.number,

@@ -53,6 +53,7 @@ class AccountPages:
                 for account, line in zip(linked, owed, strict=True)
             ],
             total=due["total"] if due else None,
+            owing=any(line["total"] for line in owed if line),
             ahead=sum(line["advance"] for line in owed if line),
             due_on=min((due_days[one] for one in unpaid if one in due_days), default=None),
             today=_today(visit),

@@ -73,3 +73,15 @@ def test_the_list_of_access_has_masked_names(browser: Browser, services: FakeSer
     ]
     assert "person_id" not in str(answer)
     assert "0001-2" not in str(answer)
+
+
+def test_an_invitation_is_looked_at_without_a_session_and_not_used_up(
+    browser: Browser, services: FakeServices
+) -> None:
+    shown = {"number": "0001", "address": "ул.", "role": "viewer"}
+    shown["expires_at"] = "2026-05-14T09:30:00+00:00"
+    services.answers["accounts", "invitation"] = shown
+    answer = browser("POST", "/api/v1/invitations/preview", token=None, json={"token": " QUJD "})
+    assert (answer.status_code, answer.json) == (200, shown)
+    assert services.calls == [("accounts", "invitation", {"token": "QUJD"})]
+    assert services.command_ids[-1] is None

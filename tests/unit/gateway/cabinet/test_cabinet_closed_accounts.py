@@ -36,6 +36,8 @@ def test_page_offers_no_payment_of_what_may_not_be_paid(
     shown = person.get(path).text
     assert "/pay?account=0001" not in shown
     assert "4 514,25" in main_of(shown)
+    assert "Долга нет" not in main_of(shown)
+    assert "К оплате" not in main_of(shown)
 
 
 def test_closed_account_says_so_and_leads_to_its_last_bill(
