@@ -66,6 +66,7 @@ PAGES = {
     "/documents/<any(rules,consent,instruction):kind>.pdf": ("/documents/rules.pdf", 1, 1),
     "/glossary": ("/glossary", 1, 1),
     "/invitations/<token:token>": (f"/invitations/{LINK_TOKEN}", 2, 2),
+    "/log-in/<token:token>": (f"/log-in/{LINK_TOKEN}", 0, 0),
     "/log-in/passkey": ("/log-in/passkey", 1, 1),
     "/log-in/second/<uuid:challenge_id>": (f"/log-in/second/{THING}", 1, 1),
     "/look": ("/look", 1, 1),
