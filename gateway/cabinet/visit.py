@@ -64,7 +64,7 @@ class Visit:
     language: str
     person: Person | None = None
     token: str = field(default="", repr=False)
-    path: Mapping[str, Any] = field(default_factory=dict)
+    path: Mapping[str, Any] = field(default_factory=dict, repr=False)
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Posted fields; on a page shown again after a log-in, what had been typed before."""

@@ -10,9 +10,8 @@ from services.ledger.domain import account_id
 from services.ledger.domain.events import ChargesPosted
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.law import law_in_force
-from services.ledger.reports.history import statement_between
+from services.ledger.reports.history import shown_turnover, statement_between
 from services.ledger.reports.statements import recorded_events
-from services.ledger.reports.totals import turnover_of_account
 from services.ledger.reports.turnover import ADVANCE, PENALTY, Row
 from shared.errors import ValidationFailed
 from shared.eventstore import Session
@@ -40,7 +39,7 @@ def reconciliation(
         )
     recorded = recorded_events(session, number)
     events = {one.position: one.event for one in recorded}
-    turnover = turnover_of_account(
+    turnover = shown_turnover(
         account_id(number), [one.event for one in recorded], first_day, last_day
     )
     names = names_of_services(events)

@@ -13,8 +13,9 @@ from services.ledger.domain import Account, account_id
 from services.ledger.domain.effective_order import by_effective_day, in_effective_order
 from services.ledger.domain.events import AccountOpened, OpeningPosted
 from services.ledger.penalties.law import PenaltyLaw, law_in_force
-from services.ledger.reports.statements import movement, recorded_events
-from services.ledger.reports.totals import turnover_of_account
+from services.ledger.reports.statements import MovedMonths, movement, recorded_events
+from services.ledger.reports.totals import TurnoverReport
+from services.ledger.reports.turnover import Turnover
 from shared.cooperation import cooperatively
 from shared.errors import ValidationFailed
 from shared.eventstore import Recorded, Session
@@ -112,16 +113,27 @@ def _between(
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Return the movements of an account in given days, and their totals."""
     account, movements = Account(id_), list[dict[str, Any]]()
+    events = [one.event for one in recorded]
+    moved = MovedMonths(events)
     for one in cooperatively(_by_effective_day(recorded)):
         event: Any = one.event
         if event.effective_on > last_day:
             break
         account.replay(event)
         taken_over = isinstance(event, AccountOpened | OpeningPosted)
-        if event.effective_on >= first_day and not taken_over:
-            movements.append(movement(one, account))
-    events = [one.event for one in recorded]
-    return movements, turnover_of_account(id_, events, first_day, last_day).total.as_dict()
+        if not moved.hides(event) and event.effective_on >= first_day and not taken_over:
+            movements.append(moved.shown(movement(one, account)))
+    return movements, shown_turnover(id_, events, first_day, last_day).total.as_dict()
+
+
+def shown_turnover(
+    id_: UUID, events: Sequence[Any], first_day: date, last_day: date
+) -> TurnoverReport:
+    """Return the turnover of one account without the months that are the next holder's."""
+    moved, turnover = MovedMonths(events), Turnover(first_day, last_day)
+    in_order = in_effective_order(id_, events, law_in_force())
+    turnover.add(event for event in cooperatively(in_order) if not moved.has(event))
+    return TurnoverReport(dict(turnover.rows), {})
 
 
 def _check_order(first_day: date, last_day: date) -> None:

@@ -31,6 +31,7 @@ from services.ledger.domain.tenures import days_of_month
 from shared.cooperation import cooperatively
 from shared.errors import NotFound
 from shared.eventstore import Recorded, Session
+from shared.money import Kopecks
 
 
 def charges(session: Session, number: str, before: str | None, limit: int) -> dict[str, Any]:
@@ -85,20 +86,51 @@ def own_bills(events: Sequence[Any]) -> dict[str, ChargesPosted]:
     }
 
 
+class MovedMonths:
+    """Months of the next holder that were charged here before the change was known.
+
+    Whoever has the account sees neither such a bill nor what took it back. Together they come to
+    nothing; balances between them leave both out.
+    """
+
+    def __init__(self, events: Sequence[Any]) -> None:
+        charged = {event.period for event in events if isinstance(event, ChargesPosted)}
+        self._periods = charged - own_bills(events).keys()
+        self._amount: Kopecks = 0
+
+    def has(self, event: Any) -> bool:
+        """Return whether an event is about such a month alone."""
+        return isinstance(event, ChargesPosted | ChargesAdjusted) and event.period in self._periods
+
+    def hides(self, event: Any) -> bool:
+        """Return whether an event is hidden; its amount is left out of the balances after it."""
+        if not self.has(event):
+            return False
+        self._amount += _kind_of(event)[2]
+        return True
+
+    def shown(self, movement: dict[str, Any]) -> dict[str, Any]:
+        """Return a movement with the balance that leaves out what is hidden before it."""
+        return {**movement, "balance": movement["balance"] - self._amount}
+
+
 def statement(session: Session, number: str, after: int | None, limit: int) -> dict[str, Any]:
     """Return movements after a position of the log, with the balance after each.
 
     ``amount`` and ``penalty`` are positive where the debt grows; ``balance`` is principal plus
-    penalty minus advance, in kopecks (negative: the payer is in credit).
+    penalty minus advance, in kopecks (negative: the payer is in credit). Months that are the next
+    holder's are left out, as `MovedMonths` has it.
     """
     account, page, more = Account(account_id(number)), list[dict[str, Any]](), False
-    for recorded in cooperatively(recorded_events(session, number)):
+    history = recorded_events(session, number)
+    moved = MovedMonths([recorded.event for recorded in history])
+    for recorded in cooperatively(history):
         more = len(page) == limit
         if more:
             break
         account.replay(recorded.event)
-        if recorded.position > (after or 0):
-            page.append(movement(recorded, account))
+        if not moved.hides(recorded.event) and recorded.position > (after or 0):
+            page.append(moved.shown(movement(recorded, account)))
     return {"movements": page, "next": page[-1]["position"] if more else None}
 
 

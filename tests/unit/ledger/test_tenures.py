@@ -21,10 +21,12 @@ from services.ledger.domain.events import (
 )
 from services.ledger.domain.proposal import AdjustCharges
 from services.ledger.domain.tenures import Tenure, current_key, key_of_month
+from services.ledger.papers.reconciliation import reconciliation
 from services.ledger.publishing import publish
 from services.ledger.reactions import REACTIONS
 from services.ledger.reports.bills import bill as report_of_bill
-from services.ledger.reports.statements import charges
+from services.ledger.reports.history import statement_between
+from services.ledger.reports.statements import charges, statement
 from services.ledger.tenures import named_key
 from shared.bus import Message
 from shared.contracts.ledger import CONTRACTS
@@ -142,6 +144,30 @@ def test_former_holder_no_longer_sees_a_month_that_is_the_next_ones(ledger: Ledg
         ledger.store.query(lambda session: report_of_bill(session, FIRST, "2026-10"))
     assert refused.value.params["latest"] == "2026-09"
     assert ledger.store.query(lambda session: report_of_bill(session, SECOND, "2026-10"))["lines"]
+
+
+def test_former_holders_statements_leave_out_the_months_of_the_next_one(ledger: Ledger) -> None:
+    bank_takes(ledger, uuid4(), 7_000_00)
+    bill(ledger, "2026-11", date(2026, 11, 19), date(2026, 12, 15), 500_00)
+    holder_changes(ledger)
+    days, asked = (date(2026, 9, 1), date(2026, 12, 31)), ledger.store.query
+    whole = asked(lambda session: statement(session, FIRST, None, 100))["movements"]
+    between = asked(lambda session: statement_between(session, FIRST, *days, 0, 100))
+    act = asked(lambda session: reconciliation(session, FIRST, *days))
+    for shown in (whole, between["movements"], act["movements"]):
+        assert {one["period"] for one in shown} <= {None, "", "2026-09"}
+        assert shown[-1]["balance"] == -6_000_00
+        balance = 0
+        for one in shown:
+            of_act = one.get("charged", 0) - one.get("paid", 0)
+            balance += one["amount"] + one["penalty"] if "amount" in one else of_act
+            assert one["balance"] == balance, one
+    assert between["totals"]["charged"] == act["totals"]["charged"] == 1_000_00
+    assert between["totals"]["recalculated"] == 0
+    assert between["totals"]["closing"] == -6_000_00
+    assert sum(row["charged"] for row in act["services"]) == 1_000_00
+    next_ones = asked(lambda session: statement(session, SECOND, None, 100))["movements"]
+    assert [one["amount"] for one in next_ones if one["period"] == "2026-10"] == [6_000_00]
 
 
 def test_moved_month_keeps_its_recalculations_and_money_back(ledger: Ledger) -> None:
