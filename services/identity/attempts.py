@@ -80,10 +80,12 @@ class Attempts:
         if row["opens_at"] is not None and row["opens_at"] > now:
             return _seconds(row["opens_at"] - now)
         taken = 1 if row["closes_at"] <= now else row["taken"] + 1
+        pause = delay.after(taken)
         self._cursor.execute(
             "UPDATE attempts SET taken = %s, opens_at = %s, closes_at = %s"
             " WHERE scope = %s AND subject = %s",
-            (taken, now + delay.after(taken), closes_at, delay.scope, subject),
+            # Without a pause no time at all: one that waited for this one began before it.
+            (taken, now + pause if pause else None, closes_at, delay.scope, subject),
         )
         return 0
 

@@ -23,7 +23,7 @@ from services.ledger.tables.newest_event import newest_event
 from shared.bus import Services
 from shared.config import days_setting
 from shared.eventstore import Event
-from shared.eventstore.postgres import PostgresSession
+from shared.eventstore.postgres_session import PostgresSession
 
 DAYS = "SALDO_LEDGER_COMMANDS_DAYS"
 FEWEST_DAYS = 90

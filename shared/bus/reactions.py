@@ -25,7 +25,8 @@ from shared.bus.messages import (
     position_of,
     read_message,
 )
-from shared.eventstore.postgres import PostgresSession, PostgresStore
+from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.postgres_session import PostgresSession
 from shared.eventstore.recorder import Cause
 from shared.ids import NAMESPACE, derived_id, new_id
 from shared.logs import get_logger

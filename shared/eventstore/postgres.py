@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -18,22 +17,20 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from shared import context, telemetry, tracing
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
-from shared.cooperation import cooperatively
 from shared.database import STATEMENT_TIMEOUT_MS, Login, open_pool
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore import command_table
-from shared.eventstore.data_keys import DataKeys, PostgresVault
-from shared.eventstore.events import Event, EventTypes, Recorded
+from shared.eventstore.data_keys import DataKeys
+from shared.eventstore.events import EventTypes, Recorded
 from shared.eventstore.hash_keys import HashKeys
+from shared.eventstore.postgres_session import PostgresSession
 from shared.eventstore.recorder import (
     Cause,
     EventRow,
-    HistoryRow,
     LoggedEvent,
     PostgresRecorder,
 )
-from shared.eventstore.security_log import PostgresSecurityLog, SecurityLog
-from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault
+from shared.eventstore.session import PendingEvent, ReadModel
 from shared.ids import new_id
 from shared.logs import get_logger
 
@@ -45,119 +42,6 @@ log = get_logger(__name__)
 ATTEMPTS = 5
 """How often a command is decided when others change the same streams concurrently. From the second
 attempt on it holds the append lock while it decides, so that it cannot lose again."""
-
-
-MIN_COPIED = 500
-"""The number of events from which a unit of work appends them by COPY."""
-
-
-class PostgresSession(Session):
-    """A unit of work in one open transaction."""
-
-    def __init__(self, store: PostgresStore, cursor: Any, cause: Cause | None) -> None:
-        super().__init__(store.clock)
-        self.cursor = cursor
-        self.appended: list[int] = []
-        self._store = store
-        self._cause = cause
-        self._causes: list[Cause | None] = []
-        """The causes of the first pending events: those of earlier messages of a batch."""
-        self._tables = store.new_read_model(cursor)
-
-    @cached_property
-    def vault(self) -> Vault:
-        return PostgresVault(self.cursor, self._store.data_keys)
-
-    @property
-    def security(self) -> SecurityLog:
-        return PostgresSecurityLog(self.cursor, self.now)
-
-    @property
-    def events_appended(self) -> int:
-        """How many events this unit of work has appended: they stand in one piece in the log."""
-        return max(self.appended) - min(self.appended) + 1 if self.appended else 0
-
-    @contextmanager
-    def caused_by(self, cause: Cause) -> Iterator[None]:
-        """Let a block's events have another cause (one message of a batch).
-
-        They are appended with those of the other messages, by one statement.
-        """
-        self._note_causes()
-        before, self._cause = self._cause, cause
-        try:
-            yield
-            self._note_causes()
-        finally:
-            self._cause = before
-
-    @property
-    def peek(self) -> Any:
-        """The service's read model, with what earlier messages of the batch have changed."""
-        if self._causes:
-            self.flush()
-        return super().peek
-
-    def copy_states(self, rows: Iterable[EventRow]) -> tuple[int, int]:
-        """Append encoded events in bulk; the caller writes the read model.
-
-        Returns the first and the last position (last < first when there were no rows).
-        """
-        self.flush()
-        first, last = self._store.recorder.copy(self.cursor, rows, _required(self._cause))
-        self.appended += [first, last] if last >= first else []
-        return first, last
-
-    def history(self, id: UUID) -> Sequence[Recorded]:
-        self.flush()
-        rows = self._store.recorder.history(self.cursor, id)
-        return [self._recorded(row) for row in cooperatively(rows)]
-
-    def histories(self, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Recorded]]:
-        self.flush()
-        histories: dict[UUID, list[Recorded]] = {}
-        for row in cooperatively(self._store.recorder.histories(self.cursor, ids)):
-            recorded = self._recorded(row)
-            histories.setdefault(recorded.originator_id, []).append(recorded)
-        return histories
-
-    def _recorded(self, row: HistoryRow) -> Recorded:
-        id_, version, topic, state, position, recorded_at, command_id, actor, correlation_id = row
-        return Recorded(
-            originator_id=id_,
-            originator_version=version,
-            position=position,
-            recorded_at=recorded_at,
-            command_id=command_id,
-            actor=actor,
-            correlation_id=correlation_id,
-            event=self._store.events.decode(topic, state),
-        )
-
-    def _stream(self, id: UUID) -> Iterable[Event]:
-        decode = self._store.events.decode
-        for _, _, topic, state, *_ in self._store.recorder.history(self.cursor, id):
-            yield decode(topic, state)
-
-    def _append(self, pending: Sequence[PendingEvent]) -> Sequence[Recorded]:
-        noted, self._causes = self._causes, []
-        rest = len(pending) - len(noted)
-        causes = [*map(_required, noted), *[_required(self._cause)] * rest]
-        store, rows = self._store, self._store.rows(pending)
-        if len(rows) >= MIN_COPIED and not noted:
-            tail = store.recorder.lock_tail(self.cursor)
-            last = store.recorder.copy_after(self.cursor, tail, rows, causes[0])
-            positions, recorded_at = list(range(tail.position + 1, last + 1)), tail.recorded_at
-        else:
-            positions, recorded_at = store.recorder.append(self.cursor, rows, causes)
-        self.appended += positions
-        return store.recorded_events(pending, causes, positions, recorded_at)
-
-    def _note_causes(self) -> None:
-        self._causes += [self._cause] * (len(self._journal) - len(self._causes))
-
-    def _read_model(self) -> ReadModel:
-        return self._tables
 
 
 class PostgresStore:
@@ -412,12 +296,6 @@ class PostgresStore:
             connection.cursor() as cursor,
         ):
             yield cursor
-
-
-def _required(cause: Cause | None) -> Cause:
-    if cause is None:
-        raise RuntimeError("a query must not append events")
-    return cause
 
 
 def _unavailable() -> Unavailable:

@@ -141,7 +141,7 @@ OF_ALL = (
 )
 OF_KEYWORDS: dict[str, tuple[Change, ...]] = {
     "pattern": (other("pattern", "^[0-9]+$"), lambda place: place.pop("pattern")),
-    "minimum": (other("minimum", 2), other("minimum", -7)),
+    "minimum": (other("minimum", 3), other("minimum", -7)),
     "maximum": (other("maximum", 10), lambda place: place.pop("maximum")),
     "minItems": (other("minItems", 2), lambda place: place.pop("minItems")),
     "maxLength": (other("maxLength", 5),),

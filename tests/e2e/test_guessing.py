@@ -149,11 +149,11 @@ def test_neighbours_behind_one_address_are_let_in_while_another_guesses(owner: O
         assert guess_anybody(0) in {"sign_in_by_letter", "too_many_attempts"}
         again = list(
             strangers.map(
-                lambda _: owner.sign_in(owner.person.own_password, address=nat).status_code,
+                lambda _: owner.sign_in(owner.person.own_password, address=nat),
                 range(4),
             )
         )
-    assert again == [201] * 4
+    assert [entered.json() for entered in again if entered.status_code != 201] == []
 
 
 def test_a_changed_password_ends_every_token_at_once(owner: Owner) -> None:

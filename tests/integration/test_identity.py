@@ -20,6 +20,7 @@ from services.identity.limits import (
     DEVICE_LIFE,
     DEVICES_PER_PERSON,
     SIGN_IN_OF_EMAIL,
+    SIGN_IN_OF_PAIR,
     SUBSCRIBER_TOKENS,
 )
 from services.identity.passwords import Passwords
@@ -196,6 +197,15 @@ def test_right_passwords_at_once_are_all_let_in(identity: Identity) -> None:
         )
 
     assert at_once(4, sign_in) == ["done"] * 4
+
+
+def test_a_free_attempt_that_began_before_another_is_not_delayed(identity: Identity) -> None:
+    def attempts(session: Any, _: None) -> list[int]:
+        slow, now = session.read.attempts.slow, session.now
+        began = (now, now - timedelta(milliseconds=50))
+        return [slow(SIGN_IN_OF_PAIR, b"somebody", b"anna", moment) for moment in began]
+
+    assert identity.store.transact(attempts, None) == [0, 0]
 
 
 def test_a_link_is_used_by_one_of_many_at_once(identity: Identity) -> None:

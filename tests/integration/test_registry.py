@@ -20,7 +20,7 @@ from services.accounts.domain import contract_id, tenure_id
 from services.accounts.tenures import Tenure
 from services.discovery import migrations_of
 from shared.eventstore.migrations import migrate
-from shared.eventstore.postgres import MIN_COPIED
+from shared.eventstore.postgres_session import MIN_COPIED
 from tests.bench.registry_file import write_registry
 
 pytestmark = pytest.mark.nodes

@@ -23,7 +23,8 @@ from services.ledger.replay.parallel import conninfo_of
 from services.ledger.tables.book_rows import chunks_digest
 from shared import context
 from shared.errors import Conflict
-from shared.eventstore.postgres import PostgresSession, PostgresStore
+from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.postgres_session import PostgresSession
 
 WAIT_FOR_THE_LOG = "60s"
 """How long a chunk waits for the lock of the log: another bulk job may hold it."""

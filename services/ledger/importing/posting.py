@@ -25,7 +25,7 @@ from services.ledger.tables.closed_periods import check_open, closed_through
 from services.ledger.tables.tenure_rows import read_tenures
 from shared.errors import Conflict, ServiceError
 from shared.eventstore import NeedsHistoryError
-from shared.eventstore.postgres import PostgresSession
+from shared.eventstore.postgres_session import PostgresSession
 from shared.money import Kopecks
 from shared.tablefiles import ControlTotals, Fields
 

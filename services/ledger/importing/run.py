@@ -26,7 +26,8 @@ from services.ledger.importing.quarantine import Quarantine
 from services.ledger.importing.repeats import Repeats
 from services.ledger.tables.closed_periods import closed_through
 from shared import context
-from shared.eventstore.postgres import PostgresSession, PostgresStore
+from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.postgres_session import PostgresSession
 from shared.ids import NAMESPACE, derived_id
 
 E = TypeVar("E", bound=Entry)

@@ -24,7 +24,8 @@ from psycopg import sql
 from services.ledger.reports.history import statement_by_days
 from services.ledger.tables.columns import BALANCES, COLUMNS, TABLES, SqlType
 from shared.config import ConfigurationError
-from shared.eventstore.postgres import PostgresSession, PostgresStore
+from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.postgres_session import PostgresSession
 
 Days: TypeAlias = tuple[date | None, date | None]
 Row: TypeAlias = Mapping[str, Any]

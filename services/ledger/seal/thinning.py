@@ -25,7 +25,7 @@ from psycopg.types.range import Int8Range
 from services.ledger.domain.book import CHECKPOINTS, CheckpointsThinned, ThinnedCheckpoints
 from shared.bus import Services
 from shared.config import days_setting
-from shared.eventstore.postgres import PostgresSession
+from shared.eventstore.postgres_session import PostgresSession
 
 DAYS = "SALDO_LEDGER_CHECKPOINT_DAYS"
 FEWEST_DAYS = 8

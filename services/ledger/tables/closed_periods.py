@@ -21,7 +21,8 @@ import msgspec
 from services.ledger.domain.book import CLOSINGS, ClosedMonths
 from shared import context
 from shared.errors import Conflict, ValidationFailed
-from shared.eventstore.postgres import PostgresSession, PostgresStore
+from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.postgres_session import PostgresSession
 from shared.ids import new_id
 
 WAIT_FOR_WRITERS = "60s"

@@ -29,7 +29,8 @@ from services.ledger.replay.audit import audit
 from services.ledger.replay.sql_balances import aggregate
 from services.ledger.reports.balances import balance
 from shared import context
-from shared.eventstore.postgres import PostgresSession, PostgresStore
+from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.postgres_session import PostgresSession
 from tests.conftest import Database
 from tests.unit.ledger.penalty_corrections import correct_penalty
 

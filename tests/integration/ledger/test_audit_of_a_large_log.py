@@ -13,7 +13,7 @@ from services.ledger.replay.audit import audit
 from services.ledger.replay.log_checks import check_log
 from services.ledger.replay.parallel import conninfo_of, opened_connection
 from services.ledger.seal.inspection import inspect_seal
-from shared.eventstore.postgres import PostgresSession
+from shared.eventstore.postgres_session import PostgresSession
 from tests.integration.ledger.sealed_ledger import KEYS
 from tests.integration.ledger.small_company import NUMBERS, SmallCompany, pay
 

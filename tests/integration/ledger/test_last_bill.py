@@ -14,7 +14,8 @@ from services.ledger.group_commit import AccountCommands
 from services.ledger.readmodel import ReadModel
 from services.ledger.reports.balances import balance, balances
 from shared import context
-from shared.eventstore.postgres import PostgresSession, PostgresStore
+from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.postgres_session import PostgresSession
 from tests.conftest import Database
 
 pytestmark = pytest.mark.nodes

@@ -45,7 +45,9 @@ class FakeAttempts:
             return _seconds(opens_at - now)
         taken = 1 if closes_at <= now else taken + 1
         self.rows[key] = (taken, now + delay.forgotten_after)
-        self.opens[key] = now + delay.after(taken)
+        self.opens.pop(key, None)
+        if pause := delay.after(taken):
+            self.opens[key] = now + pause
         self.owners[key] = owner
         return 0
 
