@@ -78,7 +78,7 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
         " expires_at = clock_timestamp() + interval '10 minutes'"
     )
     body = case.body if isinstance(case.body, dict) else {}
-    secret = PLAN["secrets"].get(body.get("challenge_id"))
+    secret = PLAN["secrets"].get(str(body.get("challenge_id")))
     if secret is not None:
         body["code"] = TOTP(secret).now()
     key = case.headers.get(KEY)
