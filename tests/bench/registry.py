@@ -129,7 +129,7 @@ def _as_owner(settings: Settings) -> psycopg.Connection[Any]:
 def _empty(settings: Settings) -> None:
     with _as_owner(settings) as owner:
         owner.execute("ALTER TABLE events DISABLE TRIGGER USER")
-        owner.execute(f"TRUNCATE accounts_keys.data_keys, {', '.join(TABLES)}, imports")
+        owner.execute(f"TRUNCATE accounts_keys.data_keys, {', '.join(TABLES)}, imports CASCADE")
         owner.execute("ALTER TABLE events ENABLE TRIGGER USER")
 
 
