@@ -303,7 +303,7 @@ def test_receipt_is_a_file(cabinet: CabinetBrowser, services: FakeServices) -> N
         "payment_id": THING,
         "state": "completed",
         "total": 1000,
-        "lines": [{"account": NUMBER, "amount": 1000, "penalty": 0, "posted": True}],
+        "lines": [{"account": NUMBER, "key": NUMBER, "amount": 1000, "penalty": 0, "posted": True}],
         "created_at": "2026-10-12T09:00:00+00:00",
         "captured_at": "2026-10-12T09:01:00+00:00",
         "masked_card": None,

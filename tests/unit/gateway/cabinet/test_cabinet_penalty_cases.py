@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 import typer
-from account_access import owns
+from account_access import access, owns
 from cabinet_person import CabinetPerson
 from gateway_doubles import FakeServices
 from typer.testing import CliRunner
@@ -93,6 +93,7 @@ def test_the_page_agrees_with_the_calculator(
     # The file of rules is read once, not for each of the cases.
     monkeypatch.setattr("services.ledger.commands.penalty.load_rules", lambda _: RULES)
     services.answers["accounts", "owns"] = owns(NUMBER)
+    services.answers["accounts", "linked"] = {"accounts": [access(NUMBER)]}
     app, random, bearing = typer.Typer(), Random(seed), 0  # noqa: S311 - the same cases every time
     app.command()(calculator)
     for _ in range(CASES // 10):
