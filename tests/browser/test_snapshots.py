@@ -26,6 +26,11 @@ SIGNED_IN = {
     "questions": "/questions",
     "question": "/questions/{question}",
     "settings": "/settings",
+    "access": "/accounts/{account}/access",
+    "security": "/settings/security",
+    "data": "/settings/data",
+    "email": "/settings/email",
+    "sessions": "/settings/sessions",
 }
 
 
