@@ -20,7 +20,7 @@ from services.ledger.loading import load_account
 from services.ledger.penalties.calendar import recalculation_due
 from services.ledger.penalties.law import law_in_force
 from shared import context
-from shared.account_key import FIRST, key_of, number_of
+from shared.account_key import FIRST, key_of, number_of, tenure_of
 from shared.eventstore import Session
 from shared.ids import NAMESPACE, derived_id
 from shared.money import Kopecks
@@ -115,10 +115,9 @@ class _Move:
                 self._move(period)
 
     def _move(self, period: str) -> None:
-        adjustments = self._adjustments(period)
-        taken_back = self._id_of(period)
-        if taken_back in self._former.adjustments:
+        if self._was_handed_on(period):
             return
+        adjustments, taken_back = self._adjustments(period), self._id_of(period)
         if period not in self._account.charged_periods:
             self._post(period, adjustments)
         lines = [
@@ -135,6 +134,15 @@ class _Move:
                 TAKEN_BACK.format(self._since),
                 due_on=self._due(period),
             )
+
+    def _was_handed_on(self, period: str) -> bool:
+        """Return whether the former account has given a month to this holder, or to one between.
+
+        Then nothing of it is left there: it moves on from the account that has it now.
+        """
+        number, last = number_of(self._account.number), tenure_of(self._account.number)
+        keys = (key_of(number, ordinal) for ordinal in range(FIRST + 1, last + 1))
+        return any(_moved_id(key, period) in self._former.adjustments for key in keys)
 
     def _post(self, period: str, adjustments: Sequence[ChargesAdjusted]) -> None:
         _, bill = self._former.bills[period]
@@ -173,6 +181,9 @@ class _Move:
         return sums
 
     def _id_of(self, period: str, adjustment_id: UUID | str = "") -> UUID:
-        return derived_id(
-            NAMESPACE, "ledger", "tenure", self._account.number, period, str(adjustment_id)
-        )
+        return _moved_id(self._account.number, period, adjustment_id)
+
+
+def _moved_id(key: str, period: str, adjustment_id: UUID | str = "") -> UUID:
+    """Return the id of what moves a month to an account, or of an adjustment that moves with it."""
+    return derived_id(NAMESPACE, "ledger", "tenure", key, period, str(adjustment_id))

@@ -22,7 +22,8 @@ _MONTH = (
 MASKS = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "ID"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "BANK"),
-    (re.compile(r"[\w.-]+@demo\.saldo\.invalid"), "EMAIL"),
+    (re.compile(r"http://localhost:\d+"), "CABINET"),
+    (re.compile(r"[\w.*-]+@(demo\.saldo\.invalid|example\.org)"), "EMAIL"),
     (re.compile(r"\b\d{2}:\d{2}\b"), "TIME"),
     (re.compile(r"[\u2212-]?\d[\d\u00a0\u202f ]*,\d\d(?=\u00a0₽|\D|$)"), "SUM"),
     (re.compile(rf"\d{{1,2}}[\u00a0 ]({_MONTH})([\u00a0 ]\d{{4}})?"), "DAY"),

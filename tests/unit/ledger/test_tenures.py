@@ -27,7 +27,7 @@ from services.ledger.reactions import REACTIONS
 from services.ledger.reports.bills import bill as report_of_bill
 from services.ledger.reports.history import statement_between
 from services.ledger.reports.statements import charges, statement
-from services.ledger.tenures import named_key
+from services.ledger.tenures import OpenTenure, named_key, open_tenure
 from shared.bus import Message
 from shared.contracts.ledger import CONTRACTS
 from shared.errors import Conflict, NotFound, ServiceError
@@ -144,6 +144,18 @@ def test_former_holder_no_longer_sees_a_month_that_is_the_next_ones(ledger: Ledg
         ledger.store.query(lambda session: report_of_bill(session, FIRST, "2026-10"))
     assert refused.value.params["latest"] == "2026-09"
     assert ledger.store.query(lambda session: report_of_bill(session, SECOND, "2026-10"))["lines"]
+
+
+@pytest.mark.parametrize("since", [SINCE, date(2026, 10, 20)])
+def test_a_month_that_was_handed_on_once_moves_on_from_where_it_is(
+    ledger: Ledger, since: date
+) -> None:
+    holder_changes(ledger)
+    opened = OpenTenure(number=FIRST, tenure=3, since=since, payer_kind="household")
+    for _ in range(2):
+        ledger.does(open_tenure, opened)
+        owed = [account(ledger, key).principal for key in (FIRST, SECOND, f"{FIRST}-3")]
+        assert owed == [1_000_00, 0, 6_000_00]
 
 
 def test_former_holders_statements_leave_out_the_months_of_the_next_one(ledger: Ledger) -> None:
