@@ -83,9 +83,9 @@ def test_a_whole_number_may_be_written_with_a_point(
 
 @pytest.mark.parametrize(
     ("number", "sent_on"),
-    [("0001", "0001"), (" 0001 ", "0001"), ("0001\n", None), ("+1", None), (" ", None), (1, None)],
+    [("0001", "0001"), (" 0001 ", "0001"), ("0001\n", "0001"), ("00-01", "0001"), ("+1", None), (" ", None), (1, None)],
 )
-def test_an_account_number_has_spaces_around_it_at_most(
+def test_an_account_number_is_read_in_any_spelling(
     browser: Browser, services: FakeServices, number: Any, sent_on: str | None
 ) -> None:
     answer = browser("POST", LOOKUP, json={"number": number})

@@ -159,6 +159,7 @@ FACTORS = {
 READS = {
     "/accounts": ("/accounts", 2, 2),
     "/accounts/<account:number>": (f"/accounts/{NUMBER}", 2, 2),
+    "/accounts/<account:number>/access": (f"/accounts/{NUMBER}/access", 3, 3),
     "/accounts/<account:number>/balance": (f"/accounts/{NUMBER}/balance", 3, 2),
     "/accounts/<account:number>/bills/<month:period>": (f"/accounts/{NUMBER}/bills/2026-10", 3, 2),
     "/accounts/<account:number>/bills/<month:period>.pdf": (
@@ -184,6 +185,7 @@ READS = {
     "/me/security-log": ("/me/security-log", 2, 2),
     "/me/second-factors": ("/me/second-factors", 2, 2),
     "/me/totp/challenges/<uuid:challenge_id>": (f"/me/totp/challenges/{THING}", 2, 2),
+    "/me/email-change": ("/me/email-change", 2, 2),
     "/me/data": ("/me/data", 2, 2),
     "/openapi.json": ("/openapi.json", 0, 0),
     "/payments": ("/payments?allocation=true", 3, 3),
