@@ -14,6 +14,7 @@ from uuid import UUID
 from services.identity.commands import Command
 from services.identity.domain import Person
 from services.identity.email_changes import EmailChangeRow
+from services.identity.eviction import end_change, leave_only
 from services.identity.limits import (
     EMAIL_CHANGE_DELAY,
     EMAIL_CHANGE_LIFE,
@@ -25,6 +26,7 @@ from services.identity.limits import (
 from services.identity.link_aggregates import EmailChange, EmailChangeEnd, EmailChangeWay
 from services.identity.personal_data import reveal
 from services.identity.rate_limits import enforce_limit
+from services.identity.recovery import start_recovery
 from services.identity.refusals import refusal
 from shared.errors import Conflict, NotFound, ValidationFailed
 from shared.eventstore import Session
@@ -133,7 +135,7 @@ def _start(
     person.must_exist()
     earlier = read.email_changes.of_person(person.id)
     if earlier is not None:
-        _end(session, earlier, EmailChangeEnd.REPLACED)
+        end_change(session, earlier, EmailChangeEnd.REPLACED)
     delayed = way is not EmailChangeWay.BOTH
     row = EmailChangeRow(
         change_id=new_id(),
@@ -214,14 +216,16 @@ def _status(session: Session, row: EmailChangeRow) -> str:
 def refuse_email_link(session: Session, command: FollowEmailLink) -> dict[str, Any]:
     """Refuse a change for the mailbox of a link; return {}, or a refusal as confirming does.
 
-    If the old mailbox refuses, somebody else knows the password: all sessions end.
+    If the old mailbox refuses, somebody else knows the password: nobody stays in, every place is
+    strange again, and the mailbox gets a link that replaces the password.
     """
     row = _locked(session, command)
     if row is None:
         return _wrong_link(session, command.network_index)
+    end_change(session, row, EmailChangeEnd.REFUSED)
     if row.side_of(command.token_digest) == "old":
-        session.read.sessions.end_all(row.person_id)
-    _end(session, row, EmailChangeEnd.REFUSED)
+        leave_only(session, row.person_id, None)
+        start_recovery(session, row.person_id)
     return {}
 
 
@@ -230,7 +234,7 @@ def cancel_email_change(session: Session, command: CancelEmailChange) -> dict[st
     session.read.credentials.lock(command.person_id)
     row = session.read.email_changes.of_person(command.person_id)
     if row is not None:
-        _end(session, row, EmailChangeEnd.CANCELLED)
+        end_change(session, row, EmailChangeEnd.CANCELLED)
     return {}
 
 
@@ -245,12 +249,12 @@ def end_email_changes(session: Session, _: EndEmailChanges) -> int:
         if row is None:
             continue
         if row.expires_at <= now:
-            _end(session, row, EmailChangeEnd.EXPIRED)
+            end_change(session, row, EmailChangeEnd.EXPIRED)
         elif _status(session, row) == "changed":
             if read.credentials.set_email(person_id, row.email_index):
                 _complete(session, row)
             else:
-                _end(session, row, EmailChangeEnd.TAKEN)
+                end_change(session, row, EmailChangeEnd.TAKEN)
     return len(due) + len(expired)
 
 
@@ -309,7 +313,7 @@ def _complete(session: Session, row: EmailChangeRow) -> None:
     """Give the person the new address; whoever had come by the old mailbox is out."""
     read = session.read
     read.email_changes.drop(row.change_id)
-    read.sessions.end_all(row.person_id, but=row.session_id)
+    leave_only(session, row.person_id, row.session_id)
     read.password_resets.drop_of(row.person_id)
     read.sign_in_links.drop_all(row.person_id)
     person = session.load(Person, row.person_id)
@@ -317,11 +321,6 @@ def _complete(session: Session, row: EmailChangeRow) -> None:
     previous = person.email
     person.change_email(change.email, row.change_id)
     change.record_completion(previous)
-
-
-def _end(session: Session, row: EmailChangeRow, how: EmailChangeEnd) -> None:
-    session.read.email_changes.drop(row.change_id)
-    session.load(EmailChange, row.change_id).record_end(how)
 
 
 def _taken() -> Conflict:

@@ -14,6 +14,7 @@ from services.identity.challenges import Challenge, Purpose
 from services.identity.commands import Command
 from services.identity.current_password import confirm
 from services.identity.domain import Person
+from services.identity.eviction import leave_only
 from services.identity.factor_events import (
     PasskeyAdded,
     PasskeyRemoved,
@@ -153,7 +154,7 @@ def note(
 
 def _renew(session: Session, command: Change, token_digest: bytes) -> dict[str, Any]:
     expires_at = session.now + SESSION_LIFE
-    session.read.sessions.end_all(command.person_id, but=command.session_id)
+    leave_only(session, command.person_id, command.session_id)
     session.read.sessions.extend(command.session_id, expires_at)
     session.read.sessions.renew_token(command.session_id, token_digest)
     return {"expires_at": expires_at.isoformat()}

@@ -9,6 +9,7 @@ from uuid import UUID
 from services.identity.authenticators import Authenticators
 from services.identity.commands import Command
 from services.identity.domain import Person
+from services.identity.eviction import leave_only
 from services.identity.factor_changes import (
     Change,
     ConfirmedChange,
@@ -245,7 +246,7 @@ def reset_second_factor(session: Session, command: ResetSecondFactor) -> dict[st
         raise Conflict("second_factor_missing", "This person has no second factor.")
     if not command.dry_run:
         read.second_factors.forget(command.person_id)
-        read.sessions.end_all(command.person_id)
+        leave_only(session, command.person_id, None)
         note(session, command.person_id, SecondFactorReset(), reason=command.reason)
     return {"person_id": str(command.person_id)}
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.identity.commands import Command
 from services.identity.domain import PasswordOrigin, Person
+from services.identity.eviction import leave_only
 from services.identity.limits import PASSWORD_CHANGES, SESSION_IDLE_LIFE, SESSION_LIFE
 from services.identity.new_passwords import check_new_password
 from services.identity.refusals import refusal, refused
@@ -89,10 +90,9 @@ def password_changer(
             return refusal("wrong_current_password")
         read.attempts.clear(PASSWORD_CHANGES, command.session_id.bytes)
         read.credentials.set_chosen(person.id, verified.new_hash)
-        read.sessions.end_all(person.id, but=command.session_id)
+        leave_only(session, person.id, command.session_id)
         read.password_resets.drop_of(person.id)
         read.sign_in_links.drop_all(person.id)
-        read.password_resets.drop_of(person.id)
         expires_at = session.now + SESSION_LIFE
         read.sessions.extend(command.session_id, expires_at)
         read.sessions.renew_token(command.session_id, verified.token_digest)

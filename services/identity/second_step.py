@@ -190,7 +190,7 @@ def _try_code(
     read.attempts.take(SECOND_FACTOR_CODES, subject, session.now)
     read.second_factors.challenges.miss(challenge.challenge_id)
     left = challenge.attempts_left - 1
-    if not (left or is_known):
+    if not left:
         _tell_of_guessing(session, person_id)
     return refusal("wrong_second_factor", attempts_left=left)
 

@@ -153,8 +153,8 @@ def use_up_guesses(anna: Member) -> None:
 
 def test_guesses_end_and_the_owner_gets_in(anna: Member, key: SoftAuthenticator) -> None:
     """Whoever has the password guesses ten times a day; the owner has four ways left."""
-    known = {"device_token": anna.second(anna.password(), code=anna.app_code())["device_token"]}
     anna.add_passkey(key)
+    known = {"device_token": anna.second(anna.password(), code=anna.app_code())["device_token"]}
     anna.identity.clock.advance(2 * STEP)
     use_up_guesses(anna)
     place = {"ip": "198.51.100.99"}
@@ -185,6 +185,14 @@ def test_a_new_password_ends_the_guessing(anna: Member) -> None:
     anywhere = {"ip": "192.0.2.77"}
     opened = anna.second(anna.password(new, **anywhere), code=anna.app_code(), **anywhere)
     assert opened["token"]
+
+
+def test_guesses_on_a_known_device_are_told_too(anna: Member) -> None:
+    known = {"device_token": anna.second(anna.password(), code=anna.app_code())["device_token"]}
+    challenge = anna.password(**known)
+    for _ in range(CHALLENGE_ATTEMPTS):
+        guess(anna, challenge, **known)
+    assert isinstance(anna.identity.events()[-1], SecondFactorGuessed)
 
 
 def test_guesses_on_a_known_device_are_its_own(anna: Member) -> None:
