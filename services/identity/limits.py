@@ -134,6 +134,8 @@ CHALLENGE_LIFE = timedelta(minutes=10)
 """How long an authenticator, a code or a new factor is waited for."""
 CHALLENGE_ATTEMPTS = 5
 PASSKEYS_PER_PERSON = 10
+FRESH_FACTOR = timedelta(days=7)
+"""A recovery removes what was added within this: whoever had come in may have added it."""
 SECOND_FACTOR_CODES = Limit("second_factor_codes", 10, timedelta(days=1))
 """Wrong codes by whoever has the right password: on each known device of the person, and in all
 other places together. Whoever guesses elsewhere gains three in a hundred thousand a day, and the

@@ -232,8 +232,8 @@ def passkey_sign_in(
     def sign_in_by_passkey(session: Session, command: SignInByPasskey) -> dict[str, Any]:
         """Open a session, as `open_session` returns it: the key and its user are two factors.
 
-        Raises ValidationFailed ``passkey_refused`` (unknown, not verified, a copy), Conflict
-        ``challenge_expired``: what was signed had served before.
+        Raises ValidationFailed ``passkey_refused`` (unknown, not verified, a copy, not used
+        with a recovered password yet), Conflict ``challenge_expired``: what was signed had served.
         """
         read = session.read
         found = read.second_factors.passkeys.of_credential(id_of(command.passkey))
@@ -242,7 +242,7 @@ def passkey_sign_in(
         read.credentials.lock(found.person_id)
         # Read again under the lock: its counter may have grown, or it was removed.
         found = read.second_factors.passkeys.of_credential(found.credential_id)
-        if found is None:
+        if found is None or found.needs_password:
             raise refused("passkey_refused")
         count = authenticators.used(command.passkey, command.nonce, found, alone=True)
         if not read.second_factors.challenges.spend(command.nonce, command.nonce_expires_at):
