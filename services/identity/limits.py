@@ -138,8 +138,11 @@ FRESH_FACTOR = timedelta(days=7)
 """A recovery removes what was added within this: whoever had come in may have added it."""
 SECOND_FACTOR_CODES = Limit("second_factor_codes", 10, timedelta(days=1))
 """Wrong codes by whoever has the right password: on each known device of the person, and in all
-other places together. Whoever guesses elsewhere gains three in a hundred thousand a day, and the
-owner gets a letter; with a new password the count begins anew."""
+other places together. Whoever guesses gets a letter sent to the owner; with a new password the
+count begins anew, within the limit below."""
+SECOND_FACTOR_CODES_OF_PERSON = Limit("second_factor_codes_of_person", 40, timedelta(days=7))
+"""Wrong codes of a person over all passwords and places: who has the mailbox, and so a new password
+at will, gains twelve in a hundred thousand a week. Then passkeys serve, and staff."""
 GUESSING_LETTERS = Limit("guessing_letters", 1, timedelta(days=1))
 """Letters per person about guessed codes."""
 """Per session: whoever finds an open cabinet must not be able to guess its password, nor spend the

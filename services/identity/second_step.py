@@ -2,8 +2,8 @@
 
 Codes are guessed only by whoever has the right password already. Wrong ones are counted for each
 known device of the person, and for all other places together, so that nobody spends the attempts of
-the owner's devices; and for one password, so that a new one begins anew. A signature cannot be
-guessed, and is never counted.
+the owner's devices; for one password, so that a new one begins anew; and in total, so that whoever
+recovers it again and again gains little. A signature cannot be guessed, and is never counted.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from services.identity.limits import (
     CHALLENGE_LIFE,
     GUESSING_LETTERS,
     SECOND_FACTOR_CODES,
+    SECOND_FACTOR_CODES_OF_PERSON,
 )
 from services.identity.one_time_codes import accepted_step
 from services.identity.personal_data import reveal
@@ -181,13 +182,16 @@ def _try_code(
     place = command.place
     is_known = read.devices.is_known(person_id, place.device_digest, session.now)
     subject = _counted(credential, place.device_digest if is_known else None)
-    wait = read.attempts.wait(SECOND_FACTOR_CODES, subject, session.now)
-    if wait:
-        return refusal("second_factor_guessed", **SECOND_FACTOR_CODES.exceeded(wait))
+    limits = ((SECOND_FACTOR_CODES, subject), (SECOND_FACTOR_CODES_OF_PERSON, person_id.bytes))
+    for limit, counted in limits:
+        wait = read.attempts.wait(limit, counted, session.now)
+        if wait:
+            return refusal("second_factor_guessed", **limit.exceeded(wait))
     how = _code_of(session, person_id, command)
     if how is not None:
         return how
-    read.attempts.take(SECOND_FACTOR_CODES, subject, session.now)
+    for limit, counted in limits:
+        read.attempts.take(limit, counted, session.now)
     read.second_factors.challenges.miss(challenge.challenge_id)
     left = challenge.attempts_left - 1
     if not left:
