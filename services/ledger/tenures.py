@@ -117,7 +117,7 @@ class _Move:
     def _move(self, period: str) -> None:
         if self._was_handed_on(period):
             return
-        adjustments, taken_back = self._adjustments(period), self._id_of(period)
+        adjustments = self._adjustments(period)
         if period not in self._account.charged_periods:
             self._post(period, adjustments)
         lines = [
@@ -127,7 +127,7 @@ class _Move:
         ]
         if lines:
             self._former.adjust_charges(
-                taken_back,
+                _moved_id(self._account.number, period),
                 period,
                 max(self._first_open, self._former.bills[period][1].effective_on),
                 lines,
@@ -145,6 +145,7 @@ class _Move:
         return any(_moved_id(key, period) in self._former.adjustments for key in keys)
 
     def _post(self, period: str, adjustments: Sequence[ChargesAdjusted]) -> None:
+        """Post a month with its adjustments; these keep their ids, so a file adds none twice."""
         _, bill = self._former.bills[period]
         on = max(bill.effective_on, self._since, self._first_open)
         self._account.post_charges(
@@ -152,7 +153,7 @@ class _Move:
         )
         for adjustment in adjustments:
             self._account.adjust_charges(
-                self._id_of(period, adjustment.adjustment_id),
+                adjustment.adjustment_id,
                 period,
                 max(on, adjustment.effective_on),
                 adjustment.lines,
@@ -180,10 +181,7 @@ class _Move:
                 sums[part.service] = sums.get(part.service, 0) + part.amount
         return sums
 
-    def _id_of(self, period: str, adjustment_id: UUID | str = "") -> UUID:
-        return _moved_id(self._account.number, period, adjustment_id)
 
-
-def _moved_id(key: str, period: str, adjustment_id: UUID | str = "") -> UUID:
-    """Return the id of what moves a month to an account, or of an adjustment that moves with it."""
-    return derived_id(NAMESPACE, "ledger", "tenure", key, period, str(adjustment_id))
+def _moved_id(key: str, period: str) -> UUID:
+    """Return the id of what takes a month back that moves to an account."""
+    return derived_id(NAMESPACE, "ledger", "tenure", key, period)
