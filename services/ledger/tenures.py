@@ -83,7 +83,12 @@ def named_key(session: Session, name: str) -> str:
 
 def meant(session: Session, name: str) -> str:
     """Return the key of an account that a caller names: staff do so otherwise than services."""
-    return named_key(session, name) if context.current().actor.startswith(STAFF) else name
+    return named_key(session, name) if asked_by_staff() else name
+
+
+def asked_by_staff() -> bool:
+    """Return whether one of the staff asks, and no service for a person."""
+    return context.current().actor.startswith(STAFF)
 
 
 def paid_key(session: Session, payment_id: UUID, name: str) -> str:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from uuid import uuid4
 
 import pytest
 from corrected_ledger import FIRST, Ledger
-from test_tenures import account, events, holder_changes
+from test_tenures import account, bank_takes, bill, events, holder_changes
 
 from services.ledger.domain.events import ChargesAdjusted, ServiceAmount
 from services.ledger.importing.adjustments import Adjustment, Adjustments
 from services.ledger.loading import load_account
+from services.ledger.papers.certificate import debt_on
+from services.ledger.penalties.account_penalty import penalty
+from services.ledger.penalties.law import law_in_force
+from services.ledger.reports.balances import balance
+from services.ledger.reports.bills import bill as report_of_bill
+from services.ledger.reports.history import statement_between
+from services.ledger.service import LedgerService
+from shared import context
 from shared.errors import Conflict
 from shared.eventstore import Session
 
@@ -61,3 +69,71 @@ def test_adjustment_that_moved_with_its_month_is_not_posted_again_by_the_same_fi
     assert account(ledger, key).principal == 5_500_00
     [copied] = [one for one in events(ledger, ChargesAdjusted) if one.account == key]
     assert copied.adjustment_id == entry.adjustment_id
+
+
+@pytest.fixture
+def corrected() -> tuple[Ledger, str]:
+    """A ledger of bills of September and October, and an instant before October was moved."""
+    ledger = Ledger()
+    ledger.read_model.service_names = lambda numbers: {}  # type: ignore[attr-defined]
+    bill(ledger, "2026-09", date(2026, 10, 31), date(2026, 11, 5), 1_000_00)
+    bill(ledger, "2026-11", date(2026, 11, 19), date(2026, 12, 15), 500_00, -70_00)
+    bank_takes(ledger, uuid4(), 900_00)
+    before = ledger.clock.now().isoformat()
+    ledger.clock.advance(timedelta(hours=1))
+    ledger.read_model.closed = date(2026, 10, 31)
+    holder_changes(ledger)
+    return ledger, before
+
+
+def test_former_holders_balance_of_a_past_day_is_that_of_his_statement(
+    corrected: tuple[Ledger, str],
+) -> None:
+    ledger, before = corrected
+    asked = ledger.store.query
+
+    def owed(as_of: str, *, whole: bool) -> int:
+        found = asked(lambda session: balance(session, FIRST, as_of, whole=whole))
+        assert sum(one["amount"] for one in found["services"]) == found["principal"]
+        return int(found["principal"] - found["advance"])
+
+    assert owed("2026-10-31", whole=True) == 7_000_00
+    for day in (date(2026, 10, 31), date(2026, 11, 17), date(2026, 11, 18), date(2026, 11, 19)):
+        shown = asked(
+            lambda session, day=day: statement_between(session, FIRST, date(2026, 1, 1), day, 0, 99)
+        )["movements"]
+        paid = 900_00 if day >= date(2026, 11, 18) else 0
+        assert owed(day.isoformat(), whole=False) == shown[-1]["balance"] == 1_000_00 - paid
+        assert asked(lambda session, day=day: debt_on(session, FIRST, day))["owed"] == (
+            1_000_00 - paid
+        )
+    assert owed(before, whole=True) == 7_000_00 + 430_00 - 900_00
+    assert owed(before, whole=False) == 100_00
+    assert owed(ledger.clock.now().isoformat(), whole=False) == 100_00
+    assert account(ledger, FIRST).principal == 100_00
+
+
+def test_former_holders_bill_and_penalty_have_nothing_of_a_month_that_moved(
+    corrected: tuple[Ledger, str],
+) -> None:
+    ledger, _ = corrected
+    asked = ledger.store.query
+    of_september = asked(lambda session: report_of_bill(session, FIRST, "2026-09"))
+    assert of_september["totals"]["charged"] == 1_000_00
+    assert of_september["totals"]["closing"] == 1_000_00
+    explained = asked(lambda session: penalty(session, FIRST, date(2026, 11, 18), law_in_force()))
+    assert explained["principal"] == 100_00
+    assert {debt["period"] for debt in explained["debts"]} <= {"2026-09"}
+
+
+@pytest.mark.parametrize(
+    ("actor", "name", "owed"),
+    [("person:1", FIRST, 1_000_00), ("staff:ivanova", f"{FIRST}-1", 7_000_00)],
+)
+def test_staff_see_what_stood_on_the_former_account_and_persons_do_not(
+    corrected: tuple[Ledger, str], actor: str, name: str, owed: int
+) -> None:
+    service = LedgerService()
+    service.store = corrected[0].store  # type: ignore[assignment]
+    with context.bind(actor=actor):
+        assert service.balance(number=name, as_of="2026-10-31")["principal"] == owed
