@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from corrected_ledger import FIRST, Ledger
-from test_tenures import account, bank_takes, bill, events, holder_changes
+from test_tenures import SECOND, account, bank_takes, bill, events, hears, holder_changes
 
 from services.ledger.domain.events import ChargesAdjusted, ServiceAmount
 from services.ledger.importing.adjustments import Adjustment, Adjustments
@@ -19,6 +19,7 @@ from services.ledger.penalties.law import law_in_force
 from services.ledger.reports.balances import balance
 from services.ledger.reports.bills import bill as report_of_bill
 from services.ledger.reports.history import statement_between
+from services.ledger.reports.statements import charges
 from services.ledger.service import LedgerService
 from shared import context
 from shared.errors import Conflict
@@ -137,3 +138,81 @@ def test_staff_see_what_stood_on_the_former_account_and_persons_do_not(
     service.store = corrected[0].store  # type: ignore[assignment]
     with context.bind(actor=actor):
         assert service.balance(number=name, as_of="2026-10-31")["principal"] == owed
+
+
+def closes(ledger: Ledger, until: str, tenure: int = 1) -> None:
+    hears(ledger, "accounts", "tenure_closed", number=FIRST, tenure=tenure, until=until)
+
+
+def opens(ledger: Ledger, since: str, tenure: int = 2) -> None:
+    hears(
+        ledger,
+        "accounts",
+        "tenure_opened",
+        number=FIRST,
+        tenure=tenure,
+        since=since,
+        payer_kind="household",
+    )
+
+
+def months_of(ledger: Ledger, key: str) -> list[str]:
+    found = ledger.store.query(lambda session: charges(session, key, None, 24))
+    return sorted(month["period"] for month in found["months"])
+
+
+def test_account_closed_with_a_past_day_keeps_no_bill_of_a_later_month() -> None:
+    ledger = Ledger()
+    bill(ledger, "2026-11", date(2026, 11, 19), date(2026, 12, 15), 500_00, -70_00)
+    bank_takes(ledger, uuid4(), 6_430_00)
+    for _ in range(2):
+        closes(ledger, "2026-10-15")
+        former = account(ledger, FIRST)
+        assert (former.principal, former.penalty, former.advance) == (0, 0, 430_00)
+        assert months_of(ledger, FIRST) == ["2026-10"]
+        [taken_back] = events(ledger, ChargesAdjusted)
+        assert taken_back.reason == "лицевой счёт закрыт с 16.10.2026, начисления сняты"
+
+
+def test_account_that_was_closed_later_after_all_is_charged_again_and_closed_anew() -> None:
+    ledger = Ledger()
+    for until, owed in (
+        ("2026-09-30", 0),
+        ("2026-10-31", 6_000_00),
+        ("2026-10-31", 6_000_00),
+        ("2026-09-15", 0),
+        ("2026-10-01", 6_000_00),
+    ):
+        closes(ledger, until)
+        assert account(ledger, FIRST).principal == owed
+        assert months_of(ledger, FIRST) == (["2026-10"] if owed else [])
+
+
+def test_month_that_a_closing_took_back_goes_to_the_next_holders() -> None:
+    ledger, entry = Ledger(), adjustment_of_file()
+    imports(ledger, entry)
+    closes(ledger, "2026-09-20")
+    assert account(ledger, FIRST).principal == 0
+    third = f"{FIRST}-3"
+    for tenure, since, until in ((2, "2026-09-21", "2026-09-24"), (3, "2026-09-25", "")):
+        for _ in range(2):
+            opens(ledger, since, tenure)
+            owed = [account(ledger, f"{FIRST}-{one}").principal for one in range(2, tenure + 1)]
+            assert owed == [*[0] * (tenure - 2), 5_500_00]
+        if until:
+            closes(ledger, until, tenure)
+            assert account(ledger, SECOND).principal == 0
+    closes(ledger, "2026-09-20")
+    former = account(ledger, FIRST)
+    assert (former.principal, former.advance) == (0, 0)
+    assert [months_of(ledger, key) for key in (FIRST, SECOND, third)] == [[], [], ["2026-10"]]
+
+
+def test_month_between_two_holders_is_nobodys() -> None:
+    ledger = Ledger()
+    bill(ledger, "2026-11", date(2026, 11, 19), date(2026, 12, 15), 500_00)
+    closes(ledger, "2026-09-30")
+    opens(ledger, "2026-11-05")
+    assert account(ledger, FIRST).principal == 0
+    assert account(ledger, SECOND).principal == 500_00
+    assert (months_of(ledger, FIRST), months_of(ledger, SECOND)) == ([], ["2026-11"])
