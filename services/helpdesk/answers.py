@@ -42,7 +42,7 @@ def named_for_staff(account: str | None, closed: Collection[str]) -> str | None:
 
     A number alone is the account of now: the first holder's is ``NUMBER-1`` when it is closed.
     """
-    if account in closed and tenure_of(account) == FIRST:
+    if account and account in closed and tenure_of(account) == FIRST:
         return f"{account}-{FIRST}"
     return account
 
