@@ -53,7 +53,14 @@ class SecondFactorRoutes:
         )
     )
     def start_passkey(self, call: Call) -> Any:
-        return call.command("identity", "start_passkey", **_in_session(call), **call.body)
+        return call.command(
+            "identity",
+            "start_passkey",
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
+            name=call.body["name"],
+            current_password=call.body["current_password"],
+        )
 
     @route(
         Operation(
@@ -73,7 +80,8 @@ class SecondFactorRoutes:
         return call.ask(
             "identity",
             "passkey_challenge",
-            **_in_session(call),
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
             challenge_id=str(call.path["challenge_id"]),
         )
 
@@ -95,7 +103,14 @@ class SecondFactorRoutes:
         )
     )
     def add_passkey(self, call: Call) -> Any:
-        added = call.command("identity", "add_passkey", **_in_session(call), **call.body)
+        added = call.command(
+            "identity",
+            "add_passkey",
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
+            challenge_id=call.body["challenge_id"],
+            credential=call.body["credential"],
+        )
         return {**added, "message": call.notice("passkey_added")}
 
     @route(
@@ -115,8 +130,9 @@ class SecondFactorRoutes:
         removed = call.command(
             "identity",
             "remove_passkey",
-            **_in_session(call),
-            **call.body,
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
+            current_password=call.body["current_password"],
             passkey_id=str(call.path["passkey_id"]),
         )
         return {**removed, "message": call.notice("passkey_removed")}
@@ -139,7 +155,13 @@ class SecondFactorRoutes:
         )
     )
     def start_totp(self, call: Call) -> Any:
-        return call.command("identity", "start_totp", **_in_session(call), **call.body)
+        return call.command(
+            "identity",
+            "start_totp",
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
+            current_password=call.body["current_password"],
+        )
 
     @route(
         Operation(
@@ -156,7 +178,8 @@ class SecondFactorRoutes:
         return call.ask(
             "identity",
             "totp_challenge",
-            **_in_session(call),
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
             challenge_id=str(call.path["challenge_id"]),
         )
 
@@ -178,7 +201,14 @@ class SecondFactorRoutes:
         )
     )
     def enable_totp(self, call: Call) -> Any:
-        enabled = call.command("identity", "enable_totp", **_in_session(call), **call.body)
+        enabled = call.command(
+            "identity",
+            "enable_totp",
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
+            challenge_id=call.body["challenge_id"],
+            code=call.body["code"],
+        )
         return {**enabled, "message": call.notice("totp_enabled")}
 
     @route(
@@ -195,7 +225,13 @@ class SecondFactorRoutes:
         )
     )
     def disable_totp(self, call: Call) -> Any:
-        removed = call.command("identity", "disable_totp", **_in_session(call), **call.body)
+        removed = call.command(
+            "identity",
+            "disable_totp",
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
+            current_password=call.body["current_password"],
+        )
         return {**removed, "message": call.notice("totp_disabled")}
 
     @route(
@@ -215,7 +251,13 @@ class SecondFactorRoutes:
         )
     )
     def issue_recovery_codes(self, call: Call) -> Any:
-        return call.command("identity", "issue_recovery_codes", **_in_session(call), **call.body)
+        return call.command(
+            "identity",
+            "issue_recovery_codes",
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
+            current_password=call.body["current_password"],
+        )
 
     @route(
         Operation(
@@ -230,7 +272,3 @@ class SecondFactorRoutes:
     )
     def security_log(self, call: Call) -> Any:
         return call.ask("identity", "security_log", person_id=call.person_id, limit=MOST_ENTRIES)
-
-
-def _in_session(call: Call) -> dict[str, Any]:
-    return {"person_id": call.person_id, "session_id": call.signed_in.session_id}

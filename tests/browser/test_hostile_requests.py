@@ -104,7 +104,7 @@ def test_personal_pages_are_framed_by_nobody_and_kept_by_no_cache(owner: PlainCl
     assert response.headers["Cache-Control"] == "no-store"
 
 
-NOBODYS = ("{registration}", "{order}", "{token}")
+NOBODYS = ("{registration}", "{order}", "{token}", "{invitation}")
 """What an address may hold that belongs to no person: whoever has it may come."""
 
 
@@ -170,6 +170,8 @@ def posting_paths(resident: Resident) -> list[str]:
         "<any(new,old):side>": "old",
         "<uuid:session_id>": facts["registration"],
         "<uuid:access_id>": facts["registration"],
+        "<uuid:challenge_id>": facts["registration"],
+        "<uuid:passkey_id>": facts["registration"],
     }
     found = (getattr(getattr(Gateway, name), "page", None) for name in dir(Gateway))
     paths = [one.path for one in found if isinstance(one, Page) and one.method == "POST"]
