@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.identity.commands import Command
+from services.identity.current_password import clear_attempts
 from services.identity.domain import Person
 from services.identity.email_changes import EmailChangeRow
 from services.identity.eviction import end_change, leave_only
@@ -20,7 +21,6 @@ from services.identity.limits import (
     EMAIL_CHANGE_LIFE,
     EMAIL_CHANGE_LIFE_WITH_DELAY,
     EMAIL_CHANGES,
-    PASSWORD_CHANGES,
     WRONG_LINKS,
 )
 from services.identity.link_aggregates import EmailChange, EmailChangeEnd, EmailChangeWay
@@ -100,7 +100,7 @@ def email_change_requester(
             raise NotFound("person_not_found", "There is no such person.")
         if not checked.matches or credential.password_hash != checked.stored_hash:
             return refusal("wrong_current_password")
-        read.attempts.clear(PASSWORD_CHANGES, command.session_id.bytes)
+        clear_attempts(session, command.session_id)
         if credential.email_index == command.email_index:
             raise ValidationFailed("email_unchanged", "This is the address that the cabinet has.")
         enforce_limit(session, EMAIL_CHANGES, command.person_id.bytes)

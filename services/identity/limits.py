@@ -127,10 +127,11 @@ flood the mailbox, and whoever gets no letter has a link that is valid for as lo
 SUBSCRIBER_TOKENS = Limit("subscriber_tokens", 20, timedelta(minutes=5))
 """Wrong tokens of subscribers per network address: what asks again and again with an old one waits.
 A right one is never counted, so that no neighbour locks a subscriber out."""
-PASSWORD_CHANGES = Limit("password_changes", 10, timedelta(minutes=15))
-"""Per person: whoever finds an open cabinet must not be able to guess its password."""
 CURRENT_PASSWORDS = Limit("current_passwords", 10, timedelta(minutes=15))
-"""Wrong ones per session, where the current password confirms a change."""
+"""Wrong ones per session, wherever the current password is asked for again: whoever finds an open
+cabinet must not be able to guess its password, nor spend the attempts of its owner elsewhere."""
+CURRENT_PASSWORDS_OF_DAY = Limit("current_passwords_of_day", 20, timedelta(days=1))
+"""The same in a day; the next one ends the session."""
 
 CHALLENGE_LIFE = timedelta(minutes=10)
 """How long an authenticator, a code or a new factor is waited for."""
@@ -147,5 +148,3 @@ SECOND_FACTOR_CODES_OF_PERSON = Limit("second_factor_codes_of_person", 40, timed
 at will, gains twelve in a hundred thousand a week. Then passkeys serve, and staff."""
 GUESSING_LETTERS = Limit("guessing_letters", 1, timedelta(days=1))
 """Letters per person about guessed codes."""
-"""Per session: whoever finds an open cabinet must not be able to guess its password, nor spend the
-attempts of its owner elsewhere."""
