@@ -103,6 +103,7 @@ def email_change_requester(
             raise ValidationFailed("email_unchanged", "This is the address that the cabinet has.")
         enforce_limit(session, EMAIL_CHANGES, command.person_id.bytes)
         row = _start(session, command, command.way, session_id=command.session_id)
+        session.security.note("email_change_requested", person_id=command.person_id)
         return {"due_at": row.due_at and row.due_at.isoformat()}
 
     return request_email_change
@@ -219,8 +220,10 @@ def refuse_email_link(session: Session, command: FollowEmailLink) -> dict[str, A
     row = _locked(session, command)
     if row is None:
         return _wrong_link(session, command.network_index)
-    if row.side_of(command.token_digest) == "old":
+    side = row.side_of(command.token_digest)
+    if side == "old":
         session.read.sessions.end_all(row.person_id)
+    session.security.note("email_change_refused", person_id=row.person_id, about=side)
     _end(session, row, EmailChangeEnd.REFUSED)
     return {}
 
@@ -230,6 +233,7 @@ def cancel_email_change(session: Session, command: CancelEmailChange) -> dict[st
     session.read.credentials.lock(command.person_id)
     row = session.read.email_changes.of_person(command.person_id)
     if row is not None:
+        session.security.note("email_change_cancelled", person_id=row.person_id)
         _end(session, row, EmailChangeEnd.CANCELLED)
     return {}
 
@@ -315,6 +319,7 @@ def _complete(session: Session, row: EmailChangeRow) -> None:
     person = session.load(Person, row.person_id)
     change = session.load(EmailChange, row.change_id)
     previous = person.email
+    session.security.note("email_changed", person_id=person.id)
     person.change_email(change.email, row.change_id)
     change.record_completion(previous)
 

@@ -16,12 +16,16 @@ from services.identity.commands import Command
 from services.identity.limits import SESSION_IDLE_LIFE, SUPPORT_CODES_OF_PERSON
 from services.identity.masks import mask_email, mask_name
 from services.identity.profile import profile
+from shared.context import ANONYMOUS
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.eventstore.security_log import SecurityEntry
 
 FOUND, SHOWN = "person_found", "person_shown"
 """Actions of the security log: a person was found, masked; all of a person was shown."""
+
+SIGNING_IN = ("signed_in", "signed_in_from_new_device", "recovery_code_used")
+"""Actions of whoever has just shown who he is."""
 
 
 class NoteSupportCode(Command, frozen=True, kw_only=True):
@@ -165,7 +169,7 @@ def show_person(session: Session, command: ShowPerson) -> dict[str, Any]:
 def own_security_log(session: Session, person_id: UUID, limit: int) -> dict[str, Any]:
     """Return {entries: [{at, action, about, by}]} of what happened to a person's own access.
 
-    ``by`` is ``you``, ``staff`` or ``service``: which clerk it was is not for the person.
+    ``by`` is ``you``, ``staff``, ``service``, or ``anonymous`` for whoever followed a link: which clerk it was is not for the person.
     """
     found = session.security.entries(person_id=person_id, limit=limit)
     return {
@@ -185,4 +189,8 @@ def own_security_log(session: Session, person_id: UUID, limit: int) -> dict[str,
 def _by(entry: SecurityEntry) -> str:
     if entry.actor.startswith("staff:"):
         return "staff"
-    return "service" if entry.actor.startswith("service:") else "you"
+    if entry.actor.startswith("service:"):
+        return "service"
+    # Whoever signs in is nobody yet when he does, and has shown who he is.
+    nobody = entry.actor == ANONYMOUS and entry.action not in SIGNING_IN
+    return "anonymous" if nobody else "you"

@@ -17,6 +17,7 @@ from services.identity.email_change import (
 )
 from services.identity.fingerprints import new_token
 from services.identity.link_aggregates import EmailChangeEnd, EmailChangeEnded
+from shared.context import ANONYMOUS, bind
 from shared.email_address import parse_email
 from shared.errors import Conflict, NotFound, ValidationFailed
 
@@ -252,3 +253,26 @@ def test_staff_restore_access_after_the_same_delay(identity: Any, session: Any) 
     assert not is_alive(identity, session)
     refused = refusal_of(identity.store.transact, restore_access, command)
     assert (type(refused), refused.code) == (Conflict, "email_taken")
+
+
+def test_a_change_of_address_is_in_the_security_log(identity: Any, session: Any) -> None:
+    with bind(actor=f"person:{session['person_id']}"):
+        change(identity, session, "anna1@example.org")
+        identity.call("cancel_email_change", person_id=session["person_id"])
+        refused = change(identity, session, "anna2@example.org")
+    with bind(actor=ANONYMOUS):
+        refuse(identity, refused["new_token"])
+    with bind(actor=f"person:{session['person_id']}"):
+        done = change(identity, session)
+    with bind(actor=ANONYMOUS):
+        confirm(identity, done["old_token"])
+        confirm(identity, done["new_token"])
+    log = identity.call("security_log", person_id=session["person_id"], limit=6)["entries"]
+    assert [(entry["action"], entry["about"], entry["by"]) for entry in log] == [
+        ("email_changed", "", "anonymous"),
+        ("email_change_requested", "", "you"),
+        ("email_change_refused", "new", "anonymous"),
+        ("email_change_requested", "", "you"),
+        ("email_change_cancelled", "", "you"),
+        ("email_change_requested", "", "you"),
+    ]
