@@ -21,8 +21,8 @@ from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.eventstore.security_log import SecurityEntry
 
-FOUND, SHOWN = "person_found", "person_shown"
-"""Actions of the security log: a person was found, masked; all of a person was shown."""
+FOUND, MISSED, SHOWN = "person_found", "person_missed", "person_shown"
+"""Actions of the security log: a person was found, masked; nobody was; all of one was shown."""
 
 SIGNING_IN = ("signed_in", "signed_in_from_new_device", "recovery_code_used")
 """Actions of whoever has just shown who he is."""
@@ -56,7 +56,8 @@ def note_support_code(session: Session, command: NoteSupportCode) -> None:
 def find_persons(session: Session, command: FindPersons) -> dict[str, Any]:
     """Return {persons: [...]}, masked, in the order in which they were found.
 
-    Whoever is erased is found by his id alone. Each one found is in the security log.
+    Whoever is erased is found by his id alone. Each one found is in the security log, and that
+    nobody was: whoever tries addresses learns from both.
     """
     found = [
         described
@@ -64,6 +65,8 @@ def find_persons(session: Session, command: FindPersons) -> dict[str, Any]:
         if (described := _described(session, person_id)) is not None
     ]
     how = f"support-code:{command.support_code}" if command.support_code else ""
+    if not found:
+        session.security.note(MISSED, about="email" if command.email_index else how)
     for person in found:
         session.security.note(
             FOUND,
@@ -169,7 +172,8 @@ def show_person(session: Session, command: ShowPerson) -> dict[str, Any]:
 def own_security_log(session: Session, person_id: UUID, limit: int) -> dict[str, Any]:
     """Return {entries: [{at, action, about, by}]} of what happened to a person's own access.
 
-    ``by`` is ``you``, ``staff``, ``service``, or ``anonymous`` for whoever followed a link: which clerk it was is not for the person.
+    ``by`` is ``you``, ``staff``, ``service``, or ``anonymous`` for whoever followed a link:
+    which clerk it was is not for the person.
     """
     found = session.security.entries(person_id=person_id, limit=limit)
     return {

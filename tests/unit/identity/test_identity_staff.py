@@ -235,9 +235,7 @@ def test_a_lost_mailbox_is_replaced_after_a_delay_in_which_it_can_refuse(identit
     assert noted(identity, "access_restored") == []
     started = identity.call("restore_access", **new)
     assert started["due_at"] > identity.clock.now().isoformat()
-    assert noted(identity, "access_restored") == [
-        ("access_restored", person_id, "", "call 17")
-    ]
+    assert noted(identity, "access_restored") == [("access_restored", person_id, "", "call 17")]
     assert identity.sign_in(OWN)["person_id"] == person_id
     for dry_run in (True, False):
         taken = {**new, "email": "boris@example.org", "dry_run": dry_run}
@@ -258,3 +256,8 @@ def test_a_second_factor_that_is_lost_is_taken_away_and_noted(identity: Any) -> 
     identity.call("reset_second_factor", **who)
     [(action, person_id, _, reason)] = noted(identity, "second_factor_reset")
     assert (action, person_id, reason) == ("second_factor_reset", own_id, "call 17")
+
+
+def test_who_tries_addresses_is_noted_without_them(identity: Any) -> None:
+    assert identity.call("find_persons", email="nobody@example.org")["persons"] == []
+    assert noted(identity, "person_missed") == [("person_missed", None, "email", "")]
