@@ -89,8 +89,8 @@ def email_change_requester(
 
         An address that is somebody else's is treated the same: only its owner learns of it. Or
         return the refusal ``wrong_current_password``, which has been counted. Raises
-        ValidationFailed ``email_unchanged``, NotFound ``person_not_found``, Forbidden
-        ``too_many_attempts``.
+        ValidationFailed ``email_unchanged``, Conflict ``email_change_of_staff``, NotFound
+        ``person_not_found``, Forbidden ``too_many_attempts``.
         """
         read = session.read
         credential = read.credentials.lock(command.person_id)
@@ -102,6 +102,7 @@ def email_change_requester(
         if credential.email_index == command.email_index:
             raise ValidationFailed("email_unchanged", "This is the address that the cabinet has.")
         enforce_limit(session, EMAIL_CHANGES, command.person_id.bytes)
+        _must_not_be_of_staff(read.email_changes.of_person(command.person_id))
         row = _start(session, command, command.way, session_id=command.session_id)
         session.security.note("email_change_requested", person_id=command.person_id)
         return {"due_at": row.due_at and row.due_at.isoformat()}
@@ -112,6 +113,7 @@ def email_change_requester(
 def restore_access(session: Session, command: RestoreAccess) -> dict[str, Any]:
     """Start the change of an address that its person cannot read; return {change_id, due_at}.
 
+    All sessions end: whoever still has one may be the one that the person is shut out by.
     Raises Conflict ``email_taken``, NotFound ``person_not_found``.
     """
     read = session.read
@@ -119,6 +121,7 @@ def restore_access(session: Session, command: RestoreAccess) -> dict[str, Any]:
         raise NotFound("person_not_found", "There is no such person.")
     if read.credentials.of_email(command.email_index) is not None:
         raise _taken()
+    read.sessions.end_all(command.person_id)
     row = _start(session, command, EmailChangeWay.STAFF, session_id=None)
     return {"change_id": str(row.change_id), "due_at": row.due_at and row.due_at.isoformat()}
 
@@ -134,6 +137,7 @@ def _start(
     person.must_exist()
     earlier = read.email_changes.of_person(person.id)
     if earlier is not None:
+        session.security.note("email_change_cancelled", person_id=person.id, about="replaced")
         _end(session, earlier, EmailChangeEnd.REPLACED)
     delayed = way is not EmailChangeWay.BOTH
     row = EmailChangeRow(
@@ -229,9 +233,13 @@ def refuse_email_link(session: Session, command: FollowEmailLink) -> dict[str, A
 
 
 def cancel_email_change(session: Session, command: CancelEmailChange) -> dict[str, Any]:
-    """End the person's own change under way, if there is one; return {}."""
+    """End the person's own change under way, if there is one; return {}.
+
+    Raises Conflict ``email_change_of_staff``.
+    """
     session.read.credentials.lock(command.person_id)
     row = session.read.email_changes.of_person(command.person_id)
+    _must_not_be_of_staff(row)
     if row is not None:
         session.security.note("email_change_cancelled", person_id=row.person_id)
         _end(session, row, EmailChangeEnd.CANCELLED)
@@ -327,6 +335,15 @@ def _complete(session: Session, row: EmailChangeRow) -> None:
 def _end(session: Session, row: EmailChangeRow, how: EmailChangeEnd) -> None:
     session.read.email_changes.drop(row.change_id)
     session.load(EmailChange, row.change_id).record_end(how)
+
+
+def _must_not_be_of_staff(row: EmailChangeRow | None) -> None:
+    """Raise if staff began a change: only the old mailbox refuses it, no session ends it."""
+    if row is not None and row.way == EmailChangeWay.STAFF.value:
+        raise Conflict(
+            "email_change_of_staff",
+            "Staff are restoring the access; only the link sent to the old address refuses it.",
+        )
 
 
 def _taken() -> Conflict:

@@ -276,3 +276,18 @@ def test_a_change_of_address_is_in_the_security_log(identity: Any, session: Any)
         ("email_change_cancelled", "", "you"),
         ("email_change_requested", "", "you"),
     ]
+
+
+def test_no_session_ends_a_restoration_by_staff(identity: Any, session: Any) -> None:
+    change(identity, session, "thief@example.org")
+    restored = {"person_id": session["person_id"], "email": NEW, "reason": "call 17"}
+    identity.call("restore_access", **restored, dry_run=False)
+    sent = links(identity)
+    assert not is_alive(identity, session)
+    again = identity.sign_in(OWN)
+    cancelled = refusal_of(identity.call, "cancel_email_change", person_id=session["person_id"])
+    replaced = refusal_of(change, identity, again, "thief@example.org")
+    assert [cancelled.code, replaced.code] == ["email_change_of_staff"] * 2
+    assert refuse(identity, sent["old_token"]) == {}
+    log = identity.call("security_log", person_id=session["person_id"], limit=9)["entries"]
+    assert "email_change_cancelled" in [entry["action"] for entry in log]
