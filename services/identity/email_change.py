@@ -91,8 +91,8 @@ def email_change_requester(
 
         An address that is somebody else's is treated the same: only its owner learns of it. Or
         return the refusal ``wrong_current_password``, which has been counted. Raises
-        ValidationFailed ``email_unchanged``, NotFound ``person_not_found``, Forbidden
-        ``too_many_attempts``.
+        ValidationFailed ``email_unchanged``, Conflict ``email_change_of_staff``, NotFound
+        ``person_not_found``, Forbidden ``too_many_attempts``.
         """
         read = session.read
         credential = read.credentials.lock(command.person_id)
@@ -104,7 +104,9 @@ def email_change_requester(
         if credential.email_index == command.email_index:
             raise ValidationFailed("email_unchanged", "This is the address that the cabinet has.")
         enforce_limit(session, EMAIL_CHANGES, command.person_id.bytes)
+        _must_not_be_of_staff(read.email_changes.of_person(command.person_id))
         row = _start(session, command, command.way, session_id=command.session_id)
+        session.security.note("email_change_requested", person_id=command.person_id)
         return {"due_at": row.due_at and row.due_at.isoformat()}
 
     return request_email_change
@@ -113,6 +115,7 @@ def email_change_requester(
 def restore_access(session: Session, command: RestoreAccess) -> dict[str, Any]:
     """Start the change of an address that its person cannot read; return {change_id, due_at}.
 
+    All sessions end: whoever still has one may be the one that the person is shut out by.
     Raises Conflict ``email_taken``, NotFound ``person_not_found``.
     """
     read = session.read
@@ -120,6 +123,7 @@ def restore_access(session: Session, command: RestoreAccess) -> dict[str, Any]:
         raise NotFound("person_not_found", "There is no such person.")
     if read.credentials.of_email(command.email_index) is not None:
         raise _taken()
+    read.sessions.end_all(command.person_id)
     row = _start(session, command, EmailChangeWay.STAFF, session_id=None)
     return {"change_id": str(row.change_id), "due_at": row.due_at and row.due_at.isoformat()}
 
@@ -135,6 +139,7 @@ def _start(
     person.must_exist()
     earlier = read.email_changes.of_person(person.id)
     if earlier is not None:
+        session.security.note("email_change_cancelled", person_id=person.id, about="replaced")
         end_change(session, earlier, EmailChangeEnd.REPLACED)
     delayed = way is not EmailChangeWay.BOTH
     row = EmailChangeRow(
@@ -222,18 +227,25 @@ def refuse_email_link(session: Session, command: FollowEmailLink) -> dict[str, A
     row = _locked(session, command)
     if row is None:
         return _wrong_link(session, command.network_index)
+    side = row.side_of(command.token_digest)
+    session.security.note("email_change_refused", person_id=row.person_id, about=side)
     end_change(session, row, EmailChangeEnd.REFUSED)
-    if row.side_of(command.token_digest) == "old":
+    if side == "old":
         leave_only(session, row.person_id, None)
         start_recovery(session, row.person_id)
     return {}
 
 
 def cancel_email_change(session: Session, command: CancelEmailChange) -> dict[str, Any]:
-    """End the person's own change under way, if there is one; return {}."""
+    """End the person's own change under way, if there is one; return {}.
+
+    Raises Conflict ``email_change_of_staff``.
+    """
     session.read.credentials.lock(command.person_id)
     row = session.read.email_changes.of_person(command.person_id)
+    _must_not_be_of_staff(row)
     if row is not None:
+        session.security.note("email_change_cancelled", person_id=row.person_id)
         end_change(session, row, EmailChangeEnd.CANCELLED)
     return {}
 
@@ -319,8 +331,18 @@ def _complete(session: Session, row: EmailChangeRow) -> None:
     person = session.load(Person, row.person_id)
     change = session.load(EmailChange, row.change_id)
     previous = person.email
+    session.security.note("email_changed", person_id=person.id)
     person.change_email(change.email, row.change_id)
     change.record_completion(previous)
+
+
+def _must_not_be_of_staff(row: EmailChangeRow | None) -> None:
+    """Raise if staff began a change: only the old mailbox refuses it, no session ends it."""
+    if row is not None and row.way == EmailChangeWay.STAFF.value:
+        raise Conflict(
+            "email_change_of_staff",
+            "Staff are restoring the access; only the link sent to the old address refuses it.",
+        )
 
 
 def _taken() -> Conflict:

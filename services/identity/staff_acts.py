@@ -106,7 +106,7 @@ def restore_access(session: Session, command: RestoreAccess) -> dict[str, Any]:
             reason=command.reason,
         ),
     )
-    session.security.note("email_change_started", person_id=person.id, reason=command.reason)
+    session.security.note("access_restored", person_id=person.id, reason=command.reason)
     return {"person_id": str(person.id), "due_at": started["due_at"]}
 
 

@@ -10,6 +10,7 @@ import pytest
 from identity_steps import another, refusal_of
 
 from services.identity import verification_codes
+from services.identity.application import ResendCode, resend_code
 from services.identity.domain import (
     Person,
     PersonErased,
@@ -22,6 +23,7 @@ from services.identity.domain import (
 from services.identity.sweeping import Sweep, sweep
 from shared.context import bind
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
+from shared.eventstore.session import command_content
 
 IP = "203.0.113.7"
 SHOP = {"name": " ООО  «Три кита» ", "inn": "7707083893", "kpp": "770701001"}
@@ -325,3 +327,23 @@ def test_an_erased_person_is_not_found(identity: Any) -> None:
     identity.store.transact(erase, None)
     refused = refusal_of(identity.call, "contact", person_id=str(person_id))
     assert (type(refused), refused.code) == (NotFound, "person_not_found")
+
+
+def test_a_request_repeated_from_another_network_is_the_same_command(identity: Any) -> None:
+    with bind(command_id=uuid4()):
+        first = identity.start(ip="203.0.113.7")
+        assert identity.start(ip="198.51.100.7") == first
+        with pytest.raises(Conflict) as other:
+            identity.start("boris@example.org", ip="203.0.113.7")
+    assert other.value.code == "command_reused"
+    assert len(identity.tables.codes.rows) == 1
+
+
+def test_what_is_stored_of_a_command_leaves_out_where_it_came_from() -> None:
+    def content(index: bytes, registration_id: UUID) -> bytes:
+        command = ResendCode(registration_id=registration_id, network_index=index)
+        return command_content(resend_code, command)
+
+    asked = uuid4()
+    assert content(b"here", asked) == content(b"there", asked)
+    assert content(b"here", asked) != content(b"here", uuid4())
