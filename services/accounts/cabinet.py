@@ -89,6 +89,11 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     linked_at: str
 
 
+def has_proven(link: Link | NewLink) -> bool:
+    """Whether a link is of an owner who has shown more than the number, which anybody may know."""
+    return link.role == "owner" and link.proven_by != "number"
+
+
 class Cabinet(Aggregate):
     """The accounts that one person has linked."""
 

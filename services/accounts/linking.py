@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.accounts.application import access_of, masked, resolve, suffices
+from services.accounts.application import masked, resolve, suffices
 from services.accounts.cabinet import Cabinet, NewLink, ProvenBy, cabinet_id
 from services.accounts.domain import contract_id
 from services.accounts.guessing import Guessing, ProofsGuessed, guessing_id
@@ -191,7 +191,7 @@ def _current(session: Session, number: str | None) -> Tenure | None:
 
 def _owns(session: Session, person_id: UUID, tenure: Tenure) -> bool:
     return any(
-        link.tenure == tenure.tenure and suffices(access_of(link, tenure), "own")
+        link.tenure == tenure.tenure and suffices(link, tenure, "own")
         for link in session.read.links.of_person(person_id, [tenure.number])
     )
 

@@ -16,6 +16,7 @@ from services.accounts.cabinet import (
     NewLink,
     access_id,
     cabinet_id,
+    has_proven,
 )
 from services.accounts.invitation import (
     INVITATION_LIFE,
@@ -182,7 +183,7 @@ def access_list(session: Session, person_id: UUID, number: str) -> dict[str, Any
     return {
         **access_of(link, tenure),
         "access": [_shown(one, tenure, link) for one in links],
-        "invitations": _shown_invitations(session, link) if link.role == "owner" else [],
+        "invitations": _shown_invitations(session, link) if has_proven(link) else [],
     }
 
 
@@ -278,7 +279,7 @@ def _shown(link: Link, tenure: Tenure, own: Link) -> dict[str, Any]:
         "since": iso(tenure.since),
         "linked_at": link.linked_at,
         "you": link.person_id == own.person_id,
-        "may_withdraw": own.role == "owner" and link.role != "owner",
+        "may_withdraw": has_proven(own) and link.role != "owner",
     }
 
 
@@ -298,7 +299,7 @@ def _shown_invitations(session: Session, link: Link) -> list[dict[str, Any]]:
 
 
 def _check_owner(link: Link) -> None:
-    if link.role != "owner":
+    if not has_proven(link):
         raise _owner_only()
 
 

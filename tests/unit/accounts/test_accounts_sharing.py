@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from services.accounts import sharing
 from services.accounts.application import control_code, ownership
+from services.accounts.cabinet import AccountLinked
 from services.accounts.invitation_token import invitation_of, token_of
 from services.accounts.linking import UnlinkAccount, unlink_account
+from services.accounts.policy import load_policy
 from services.accounts.sharing import AcceptInvitation, Invite, Withdraw
 from services.accounts.staff_access import (
     StaffLink,
@@ -93,6 +97,43 @@ def test_a_guest_reads_and_pays_as_invited_and_never_shares(
     assert refusal_of(invite, harness, BORIS) == "owner_only"
     (account,) = harness.linked(BORIS)
     assert (account["role"], account["holder"]) == (role, "Примерова Полина Образцовна")
+
+
+@pytest.fixture
+def by_number(new_harness: Callable[..., Any]) -> Any:
+    """Return accounts that the number alone links, the first one to ANNA by it."""
+    either = ["number", "control_code"]
+    harness = new_harness(msgspec.structs.replace(load_policy({}), proof=either))
+    harness.register(harness.row(FIRST, els="51АД600037"), harness.row(SECOND))
+    assert harness.link(ANNA, FIRST, "")
+    return harness
+
+
+def test_whoever_knew_the_number_alone_neither_shares_nor_reads_the_code(by_number: Any) -> None:
+    assert not owned(by_number, ANNA, "own")
+    assert owned(by_number, ANNA, "pay")
+    assert refusal_of(invite, by_number) == "owner_only"
+    told = by_number.store.query(lambda session: control_code(session, ANNA, FIRST))
+    assert told == {"control_code": None}
+    assert by_number.link(BORIS, FIRST)
+    accept(by_number, VERA, invite(by_number, BORIS))
+    invite(by_number, BORIS, "v@example.org")
+    seen = listed(by_number, ANNA)
+    assert seen["invitations"] == []
+    assert not any(one["may_withdraw"] for one in seen["access"])
+    (guest,) = [one for one in seen["access"] if one["role"] == "viewer"]
+    assert refusal_of(withdraw, by_number, ANNA, guest["access_id"]) == "owner_only"
+
+
+def test_a_guest_of_an_owner_by_number_sees_what_that_one_sees(by_number: Any) -> None:
+    invited = AccountLinked(
+        person_id=BORIS, number=FIRST, proven_by="invitation", role="viewer", invited_by=ANNA
+    )
+    by_number.store.read_model.links.add(invited, by_number.clock.now())
+    (own,), (guest,) = by_number.linked(ANNA), by_number.linked(BORIS)
+    for name in ("address", "holder", "els"):
+        assert guest[name] == own[name] != "Примерова Полина Образцовна"
+    assert guest["els"] is None
 
 
 def test_each_one_sees_who_else_has_access(shared: Any) -> None:
