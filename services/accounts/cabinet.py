@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
@@ -89,9 +90,14 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     linked_at: str
 
 
-def has_proven(link: Link | NewLink) -> bool:
+def has_proven(link: Link | NewLink | AccountLinked) -> bool:
     """Whether a link is of an owner who has shown more than the number, which anybody may know."""
     return link.role == "owner" and link.proven_by != "number"
+
+
+def others_than(person_id: UUID, links: Iterable[Link]) -> tuple[UUID, ...]:
+    """Return whose links these are, the person's own aside."""
+    return tuple(link.person_id for link in links if link.person_id != person_id)
 
 
 class Cabinet(Aggregate):
@@ -99,12 +105,12 @@ class Cabinet(Aggregate):
 
     def __init__(self, id: UUID) -> None:
         super().__init__(id)
-        self.links: dict[tuple[str, int], Role] = {}
+        self.links: dict[tuple[str, int], AccountLinked] = {}
 
     def apply(self, event: Any) -> None:
         match event:
             case AccountLinked():
-                self.links[event.number, event.tenure] = event.role
+                self.links[event.number, event.tenure] = event
             case AccountUnlinked():
                 del self.links[event.number, event.tenure]
 
@@ -114,16 +120,13 @@ class Cabinet(Aggregate):
         return list(dict.fromkeys(number for number, _ in self.links))
 
     def check_room_for(self, number: str, tenure: int) -> None:
-        """Refuse what no proof could change.
+        """Refuse what no proof could change: a guest may still prove that he owns the account.
 
         Raises Conflict ``already_linked``, or ``account_limit_reached`` (S15).
         """
-        if (number, tenure) in self.links:
-            raise Conflict(
-                "already_linked",
-                "This account is in the cabinet already; open it there.",
-                number=number,
-            )
+        held = self.links.get((number, tenure))
+        if held is not None and has_proven(held):
+            raise _already_linked(number)
         self.check_limit(number)
 
     def check_limit(self, number: str | None) -> None:
@@ -136,8 +139,15 @@ class Cabinet(Aggregate):
             )
 
     def take_in(self, person_id: UUID, link: NewLink) -> None:
-        """Take an account in, once it has been proven. Raises as `check_room_for`."""
+        """Take an account in, once it has been proven; the proof of an owner replaces less.
+
+        Raises as `check_room_for`.
+        """
         self.check_room_for(link.number, link.tenure)
+        if (link.number, link.tenure) in self.links:
+            if not has_proven(link):
+                raise _already_linked(link.number)
+            self.end(person_id, link.number, link.tenure, "person")
         self.trigger(
             AccountLinked(
                 person_id=person_id,
@@ -155,7 +165,9 @@ class Cabinet(Aggregate):
 
         Raises NotFound ``account_not_linked``, or Conflict ``last_account_stays`` (S18).
         """
-        held = [(tenure, role) for (linked, tenure), role in self.links.items() if linked == number]
+        held = [
+            (tenure, link.role) for (linked, tenure), link in self.links.items() if linked == number
+        ]
         if not held:
             raise NotFound(
                 "account_not_linked",
@@ -179,3 +191,9 @@ class Cabinet(Aggregate):
             self.trigger(
                 AccountUnlinked(person_id=person_id, number=number, tenure=tenure, ended_by=by)
             )
+
+
+def _already_linked(number: str) -> Conflict:
+    return Conflict(
+        "already_linked", "This account is in the cabinet already; open it there.", number=number
+    )

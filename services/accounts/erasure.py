@@ -21,8 +21,8 @@ def forget_person(session: Session, person_id: UUID) -> int:
     """
     cabinet = session.load(Cabinet, cabinet_id(person_id))
     held = list(cabinet.links.items())
-    for (number, tenure), role in held:
-        if role == "owner":
+    for (number, tenure), link in held:
+        if link.role == "owner":
             end_what_was_given(session, person_id, number, tenure, by="owner")
         cabinet.end(person_id, number, tenure, "person")
     session.read.attempts.forget_person(person_id)

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from services.accounts.application import masked, resolve, suffices
-from services.accounts.cabinet import Cabinet, NewLink, ProvenBy, cabinet_id
+from services.accounts.cabinet import Cabinet, NewLink, ProvenBy, cabinet_id, others_than
 from services.accounts.domain import contract_id
 from services.accounts.guessing import Guessing, ProofsGuessed, guessing_id
 from services.accounts.limiting import Attempt, Trier, admit, count
@@ -105,7 +105,7 @@ class Linking:
                 tenure=current.tenure,
                 role="owner",
                 proven_by=proven_by,
-                other_person_ids=tuple(other.person_id for other in others),
+                other_person_ids=others_than(person_id, others),
             ),
         )
         return {"linked": True, "number": current.number, "rate_limit": left}

@@ -17,6 +17,7 @@ from services.accounts.cabinet import (
     access_id,
     cabinet_id,
     has_proven,
+    others_than,
 )
 from services.accounts.invitation import (
     INVITATION_LIFE,
@@ -165,7 +166,7 @@ def accept_invitation(session: Session, command: AcceptInvitation) -> dict[str, 
             tenure=sent.tenure,
             role=sent.role,
             proven_by="invitation",
-            other_person_ids=tuple(other.person_id for other in others),
+            other_person_ids=others_than(command.person_id, others),
             invited_by=sent.invited_by,
         ),
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from services.accounts.application import iso, resolve
-from services.accounts.cabinet import Cabinet, NewLink, Role, cabinet_id
+from services.accounts.cabinet import Cabinet, NewLink, Role, cabinet_id, others_than
 from services.accounts.sharing import end_access, end_what_was_given
 from services.accounts.tenures import Tenure
 from shared.errors import NotFound
@@ -119,7 +119,7 @@ def link_by_staff(session: Session, command: StaffLink) -> dict[str, Any]:
             tenure=current.tenure,
             role=command.role,
             proven_by="staff",
-            other_person_ids=tuple(other.person_id for other in others),
+            other_person_ids=others_than(command.person_id, others),
         ),
     )
     _note(session, "account_linked", current.number, command)

@@ -136,6 +136,45 @@ def test_a_guest_of_an_owner_by_number_sees_what_that_one_sees(by_number: Any) -
     assert guest["els"] is None
 
 
+def test_a_guest_who_proves_the_account_becomes_its_owner(shared: Any) -> None:
+    before = len(shared.store.log)
+    assert not shared.link(BORIS, FIRST, "WRONG-0001")
+    assert shared.link(BORIS, FIRST)
+    ended, linked = (record.event for record in shared.store.log[before:])
+    assert (ended.person_id, ended.number, ended.ended_by) == (BORIS, FIRST, "person")
+    assert (linked.role, linked.other_person_ids) == ("owner", (ANNA,))
+    assert owned(shared, BORIS, "own")
+    assert len(shared.linked(BORIS)) == 1
+    assert refusal_of(shared.link, BORIS, FIRST) == "already_linked"
+
+
+def test_a_guest_with_ten_accounts_becomes_the_owner_of_one_of_them(shared: Any) -> None:
+    numbers = [f"02{index:08d}" for index in range(9)]
+    shared.register(*(shared.row(number) for number in numbers))
+    assert all(shared.link(BORIS, number) for number in numbers)
+    assert shared.link(BORIS, FIRST)
+    assert len(shared.linked(BORIS)) == 10
+
+
+def test_staff_make_a_guest_the_owner_and_never_the_other_way_round(shared: Any) -> None:
+    def link(role: str) -> None:
+        command = StaffLink(
+            person_id=BORIS, number=FIRST, role=role, reason="договор", dry_run=False
+        )
+        shared.store.execute(link_by_staff, command)
+
+    assert refusal_of(link, "payer") == "already_linked"
+    link("owner")
+    assert owned(shared, BORIS, "own")
+    assert refusal_of(link, "viewer") == "already_linked"
+
+
+def test_who_knew_the_number_alone_may_prove_the_account_later(by_number: Any) -> None:
+    assert refusal_of(by_number.link, ANNA, FIRST, "") == "already_linked"
+    assert by_number.link(ANNA, FIRST)
+    assert owned(by_number, ANNA, "own")
+
+
 def test_each_one_sees_who_else_has_access(shared: Any) -> None:
     seen = {
         person: [(one["person_id"], one["role"], one["you"]) for one in found["access"]]
