@@ -51,7 +51,7 @@ class Links:
         self._lock(f"cabinet {person_id}")
 
     def lock_account(self, number: str) -> None:
-        """Let other links of an account wait until the commit; taken after a cabinet's lock.
+        """Let other changes of access to an account wait until the commit; after a cabinet's lock.
 
         No lock of a row: an import, which holds that of the log, would wait for it.
         """

@@ -19,7 +19,11 @@ def forget_person(session: Session, person_id: UUID) -> int:
 
     What he tried to prove is deleted.
     """
+    session.read.links.lock_cabinet(person_id)
     cabinet = session.load(Cabinet, cabinet_id(person_id))
+    # In order, so that two who are erased at once never wait for each other.
+    for number in sorted(cabinet.numbers):
+        session.read.links.lock_account(number)
     held = list(cabinet.links.items())
     for (number, tenure), link in held:
         if link.role == "owner":

@@ -175,6 +175,7 @@ def unlink_account(session: Session, command: UnlinkAccount) -> dict[str, Any]:
     """
     number = resolve(session, command.number) or ""
     session.read.links.lock_cabinet(command.person_id)
+    session.read.links.lock_account(number)
     cabinet = session.load(Cabinet, cabinet_id(command.person_id))
     for tenure, role in cabinet.unlink(command.person_id, number):
         if role == "owner":

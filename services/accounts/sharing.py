@@ -75,7 +75,7 @@ class Sharing:
         Conflict ``account_closed``, ``already_invited`` or ``invitation_limit_reached``, and
         ValidationFailed ``email_invalid``.
         """
-        link, tenure = _held(session, command.person_id, command.number)
+        link, tenure = _held(session, command.person_id, command.number, locks=True)
         _check_owner(link)
         if tenure.state == "closed":
             raise Conflict("account_closed", "The account is closed; nobody can be invited to it.")
@@ -159,6 +159,8 @@ def accept_invitation(session: Session, command: AcceptInvitation) -> dict[str, 
     if _tenure(session, sent.number, sent.tenure).state == "closed":
         raise ended()
     others = session.read.links.of_tenure(sent.number, sent.tenure)
+    if not any(one.person_id == sent.invited_by and has_proven(one) for one in others):
+        raise ended()
     session.load(Cabinet, cabinet_id(command.person_id)).take_in(
         command.person_id,
         NewLink(
@@ -194,7 +196,7 @@ def withdraw(session: Session, command: Withdraw) -> dict[str, Any]:
     Raises NotFound ``account_not_linked`` or ``access_not_found``, and Forbidden ``owner_only``:
     for whoever is no owner, and for the access of another owner, who has proven it.
     """
-    link, _ = _held(session, command.person_id, command.number)
+    link, _ = _held(session, command.person_id, command.number, locks=True)
     _check_owner(link)
     for one in session.read.invitations.of_tenure(link.number, link.tenure):
         if one.invitation_id == command.access_id:
@@ -218,7 +220,10 @@ def end_access(session: Session, link: Link, *, by: EndedBy) -> None:
 def end_what_was_given(
     session: Session, person_id: UUID, number: str, tenure: int, *, by: EndedBy
 ) -> None:
-    """End what an owner gave of a tenure: accesses and open invitations."""
+    """End what an owner gave of a tenure: accesses and open invitations.
+
+    The account is locked before: an invitation sent or accepted meanwhile would outlive its owner.
+    """
     for guest in session.read.links.of_tenure(number, tenure):
         if guest.invited_by == person_id:
             end_access(session, guest, by=by)
@@ -241,8 +246,12 @@ def end_expired_invitations(session: Session, _command: None) -> int:
     return len(expired)
 
 
-def _held(session: Session, person_id: UUID, typed: str) -> tuple[Link, Tenure]:
+def _held(
+    session: Session, person_id: UUID, typed: str, *, locks: bool = False
+) -> tuple[Link, Tenure]:
     number = resolve(session, typed)
+    if number and locks:
+        session.read.links.lock_account(number)
     links = session.read.links.of_person(person_id, [number]) if number else []
     if not links:
         raise NotFound(

@@ -132,6 +132,9 @@ def unlink_by_staff(session: Session, command: StaffUnlink) -> dict[str, Any]:
     Raises NotFound ``account_not_found`` or ``account_not_linked``.
     """
     current = _current(session, command.number)
+    if not command.dry_run:
+        session.read.links.lock_cabinet(command.person_id)
+        session.read.links.lock_account(current.number)
     links = [
         link
         for link in session.read.links.of_number(current.number)

@@ -13,6 +13,7 @@ import pytest
 from services.accounts import sharing
 from services.accounts.application import control_code, ownership
 from services.accounts.cabinet import AccountLinked
+from services.accounts.erasure import forget_person
 from services.accounts.invitation_token import invitation_of, token_of
 from services.accounts.linking import UnlinkAccount, unlink_account
 from services.accounts.policy import load_policy
@@ -235,6 +236,45 @@ def test_an_owner_who_unlinks_takes_back_what_he_gave(shared: Any) -> None:
     shared.store.execute(unlink_account, UnlinkAccount(person_id=ANNA, number=FIRST))
     assert shared.linked(BORIS) == []
     assert refusal_of(accept, shared, VERA, invitation_id) == "invitation_ended"
+
+
+def test_an_invitation_is_worth_nothing_once_its_owner_has_gone(harness: Any) -> None:
+    assert harness.link(ANNA, FIRST)
+    assert harness.link(ANNA, SECOND)
+    invitation_id = invite(harness)
+    left_open = harness.store.read_model.invitations.rows.pop(invitation_id)
+    harness.store.execute(unlink_account, UnlinkAccount(person_id=ANNA, number=FIRST))
+    harness.store.read_model.invitations.rows[invitation_id] = left_open
+    assert refusal_of(accept, harness, BORIS, invitation_id) == "invitation_ended"
+    assert harness.linked(BORIS) == []
+
+
+def remove_by_staff(harness: Any) -> None:
+    command = StaffUnlink(person_id=ANNA, number=FIRST, reason="ошибка", dry_run=False)
+    harness.store.execute(unlink_by_staff, command)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda harness: invite(harness, email="v@example.org"),
+        lambda harness: harness.store.execute(
+            unlink_account, UnlinkAccount(person_id=ANNA, number=FIRST)
+        ),
+        remove_by_staff,
+        lambda harness: harness.store.transact(forget_person, ANNA),
+    ],
+    ids=["invite", "unlink", "staff", "erasure"],
+)
+def test_whoever_gives_or_ends_access_locks_the_account_before_reading_its_links(
+    shared: Any, change: Callable[[Any], object]
+) -> None:
+    assert shared.link(ANNA, SECOND)
+    done = shared.store.read_model.links.done
+    done.clear()
+    change(shared)
+    assert "read" in done
+    assert "lock of the account" in done[: done.index("read")]
 
 
 def test_the_last_account_of_a_guest_cannot_be_unlinked_by_himself(shared: Any) -> None:
