@@ -29,6 +29,7 @@ class FakeProofs:
     def __init__(self, tenures: FakeTenures) -> None:
         self._tenures = tenures
         self.rows: dict[tuple[str, int], KeptProof] = {}
+        self.gone: dict[str, set[tuple[int, str]]] = {}
 
     def of(self, numbers: Sequence[str]) -> dict[str, ProofDigests]:
         return {
@@ -44,6 +45,9 @@ class FakeProofs:
                 kept.setdefault(number, {})[tenure] = proof.digests
         return kept
 
+    def spent(self, numbers: Sequence[str]) -> dict[str, set[tuple[int, str]]]:
+        return {number: self.gone[number] for number in numbers if number in self.gone}
+
     def sealed_code(self, number: str) -> tuple[int, str] | None:
         if number not in self.of([number]):
             return None
@@ -53,8 +57,11 @@ class FakeProofs:
     def keep(
         self, proofs: Sequence[KeptProof], replaced: Sequence[tuple[str, int]], now: datetime
     ) -> None:
-        for key in replaced:
-            del self.rows[key]
+        for number, tenure in replaced:
+            digests = self.rows.pop((number, tenure)).digests
+            for digest in (digests.control_code, digests.total_and_period):
+                if digest is not None:
+                    self.gone.setdefault(number, set()).add((tenure, digest))
         self.rows.update({(proof.number, proof.tenure): proof for proof in proofs})
 
 
