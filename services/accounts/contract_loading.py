@@ -178,6 +178,13 @@ class ContractLoading:
         loaded.counts["bills"] = len(proofs.fresh)
         return loaded
 
+    def count_opened(self, session: Session, command: LoadContracts) -> Loaded:
+        """Count the rows that open a later tenure, refused ones too; change nothing."""
+        known = _known(session, command.rows)
+        loaded = Loaded()
+        loaded.counts["opened"] = sum(one.tenure is not None and one.opens for one in known)
+        return loaded
+
 
 def begin_import(session: Session, command: BeginImport) -> None:
     """Record the beginning of an import; an interrupted one has no end."""

@@ -240,6 +240,37 @@ def test_control_totals_show_their_differences(harness: Any, write: Callable[...
     assert len(found.differences(ControlTotals(rows=3, total=900001))) == 2
 
 
+def test_a_changed_spelling_makes_no_mass_of_new_holders(
+    harness: Any, write: Callable[..., Path]
+) -> None:
+    rows = [another(f"02{index:08d}") for index in range(101)]
+    load(harness, write(HEADER, *rows))
+    path = write(HEADER, *(row.replace(";Тестов Т.", ";Гр. Тестов Т.") for row in rows))
+    source = open_contract_file(path)
+    found = survey(source, path.with_suffix(".q"), SCREEN, TODAY)
+    job = ContractImport(harness.store, source, harness.seal, found, SCREEN)
+    before = len(harness.store.log)
+    (difference,) = job.holder_differences(None)
+    assert "--holders 101" in difference
+    assert "correction" in difference
+    assert job.holder_differences(101) == []
+    assert len(job.holder_differences(100)) == 1
+    assert len(harness.store.log) == before
+
+
+def test_a_hundred_new_holders_need_no_number_and_one_that_is_named_must_be_right(
+    harness: Any, write: Callable[..., Path]
+) -> None:
+    rows = [another(f"02{index:08d}") for index in range(100)]
+    load(harness, write(HEADER, *rows))
+    path = write(HEADER, *(row.replace(";Тестов Т.", ";Гр. Тестов Т.") for row in rows))
+    source = open_contract_file(path)
+    found = survey(source, path.with_suffix(".q"), SCREEN, TODAY)
+    job = ContractImport(harness.store, source, harness.seal, found, SCREEN)
+    assert job.holder_differences(None) == []
+    assert len(job.holder_differences(0)) == 1
+
+
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
