@@ -74,6 +74,13 @@ class Links:
         )
         return [_link(row) for row in self._cursor]
 
+    def every_of_person(self, person_id: UUID) -> list[Link]:
+        """Return a person's links, each tenure of a number, the earliest first."""
+        self._cursor.execute(
+            f"SELECT {_LINK} FROM links WHERE person_id = %s ORDER BY position", (person_id,)
+        )
+        return [_link(row) for row in self._cursor]
+
     def of_tenure(self, number: str, tenure: int) -> list[Link]:
         """Return who has linked a tenure, the earliest first."""
         self._cursor.execute(

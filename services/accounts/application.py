@@ -34,7 +34,15 @@ def linked_accounts(session: Session, person_id: UUID) -> list[dict[str, Any]]:
     Whoever proved ownership, and who was let in by him, sees holder and address in full (None:
     erased); whoever knew the number alone, and his guests, see them masked.
     """
-    links = session.read.links.of_person(person_id)
+    return _all_linked(session, session.read.links.of_person(person_id))
+
+
+def every_linked_tenure(session: Session, person_id: UUID) -> list[dict[str, Any]]:
+    """Return what `linked_accounts` does, and former tenures of a number beside the newest."""
+    return _all_linked(session, session.read.links.every_of_person(person_id))
+
+
+def _all_linked(session: Session, links: Sequence[Link]) -> list[dict[str, Any]]:
     tenures = _tenures(session, links)
     session.vault.fetch_keys([tenure_id(link.number, link.tenure) for link in links])
     return [_linked(session, link, tenures[link.number, link.tenure]) for link in links]

@@ -148,6 +148,9 @@ class Cabinet(Aggregate):
             if not has_proven(link):
                 raise _already_linked(link.number)
             self.end(person_id, link.number, link.tenure, "person")
+        elif link.role != "owner" and self._owns_another_tenure_of(link.number):
+            # The newest tenure is the one that is shown: a guest's would hide the owner's own.
+            raise _already_linked(link.number)
         self.trigger(
             AccountLinked(
                 person_id=person_id,
@@ -160,27 +163,33 @@ class Cabinet(Aggregate):
             )
         )
 
-    def unlink(self, person_id: UUID, number: str) -> list[tuple[int, Role]]:
-        """Take an account out, all its tenures; return these with the roles that ended.
+    def _owns_another_tenure_of(self, number: str) -> bool:
+        return any(
+            linked == number and link.role == "owner" for (linked, _), link in self.links.items()
+        )
+
+    def unlink(self, person_id: UUID, number: str) -> tuple[int, Role]:
+        """Take an account out, the tenure that is shown; return it with the role that ended.
+
+        A former tenure of the number stays, and is shown from then on.
 
         Raises NotFound ``account_not_linked``, or Conflict ``last_account_stays`` (S18).
         """
-        held = [
-            (tenure, link.role) for (linked, tenure), link in self.links.items() if linked == number
-        ]
+        held = [tenure for linked, tenure in self.links if linked == number]
         if not held:
             raise NotFound(
                 "account_not_linked",
                 "This account is not in the cabinet; choose one of the linked accounts.",
             )
-        if len(self.numbers) <= MIN_LINKED_ACCOUNTS:
+        if len(self.links) <= MIN_LINKED_ACCOUNTS:
             raise Conflict(
                 "last_account_stays",
                 "At least one account stays linked; link another one before unlinking this.",
             )
-        for tenure, _ in held:
-            self.end(person_id, number, tenure, "person")
-        return held
+        tenure = max(held)
+        role = self.links[number, tenure].role
+        self.end(person_id, number, tenure, "person")
+        return tenure, role
 
     def end(self, person_id: UUID, number: str, tenure: int, by: EndedBy) -> None:
         """End an access; does nothing when it has ended already.

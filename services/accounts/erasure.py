@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.accounts.application import linked_accounts
+from services.accounts.application import every_linked_tenure
 from services.accounts.cabinet import Cabinet, cabinet_id
 from services.accounts.sharing import end_what_was_given
 from shared.eventstore import Session
@@ -37,6 +37,6 @@ def forget_person(session: Session, person_id: UUID) -> int:
 def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
     """Return {linked: accounts of the cabinet, attempts: tries to prove one} of a person."""
     return {
-        "linked": linked_accounts(session, person_id),
+        "linked": every_linked_tenure(session, person_id),
         "attempts": session.read.attempts_log.of_person(person_id),
     }

@@ -177,9 +177,9 @@ def unlink_account(session: Session, command: UnlinkAccount) -> dict[str, Any]:
     session.read.links.lock_cabinet(command.person_id)
     session.read.links.lock_account(number)
     cabinet = session.load(Cabinet, cabinet_id(command.person_id))
-    for tenure, role in cabinet.unlink(command.person_id, number):
-        if role == "owner":
-            end_what_was_given(session, command.person_id, number, tenure, by="owner")
+    tenure, role = cabinet.unlink(command.person_id, number)
+    if role == "owner":
+        end_what_was_given(session, command.person_id, number, tenure, by="owner")
     return {"number": number}
 
 

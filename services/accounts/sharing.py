@@ -196,19 +196,33 @@ def withdraw(session: Session, command: Withdraw) -> dict[str, Any]:
     Raises NotFound ``account_not_linked`` or ``access_not_found``, and Forbidden ``owner_only``:
     for whoever is no owner, and for the access of another owner, who has proven it.
     """
-    link, _ = _held(session, command.person_id, command.number, locks=True)
-    _check_owner(link)
-    for one in session.read.invitations.of_tenure(link.number, link.tenure):
-        if one.invitation_id == command.access_id:
-            end_invitation(session, one.invitation_id, "withdrawn")
+    newest, _ = _held(session, command.person_id, command.number, locks=True)
+    own = [
+        link
+        for link in session.read.links.of_number(newest.number)
+        if link.person_id == command.person_id and has_proven(link)
+    ]
+    if not own:
+        raise _owner_only()
+    for link in own:
+        if _withdrawn(session, link, command.access_id):
             return {"access_id": str(command.access_id)}
+    raise NotFound("access_not_found", "There is no such access any more; look at the list.")
+
+
+def _withdrawn(session: Session, link: Link, wanted: UUID) -> bool:
+    """End an invitation or an access to a tenure; return whether there was one."""
+    for one in session.read.invitations.of_tenure(link.number, link.tenure):
+        if one.invitation_id == wanted:
+            end_invitation(session, wanted, "withdrawn")
+            return True
     for guest in session.read.links.of_tenure(link.number, link.tenure):
-        if access_id(guest.person_id, guest.number, guest.tenure) == command.access_id:
+        if access_id(guest.person_id, guest.number, guest.tenure) == wanted:
             if guest.role == "owner":
                 raise _owner_only()
             end_access(session, guest, by="owner")
-            return {"access_id": str(command.access_id)}
-    raise NotFound("access_not_found", "There is no such access any more; look at the list.")
+            return True
+    return False
 
 
 def end_access(session: Session, link: Link, *, by: EndedBy) -> None:

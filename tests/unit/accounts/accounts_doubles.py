@@ -195,6 +195,10 @@ class FakeLinks:
         newest = {one.number: one for one in sorted(found, key=lambda one: one.tenure)}
         return [one for one in found if newest[one.number] is one]
 
+    def every_of_person(self, person_id: UUID) -> list[Link]:
+        self.done.append("read")
+        return [one for one in self.rows if one.person_id == person_id]
+
     def of_tenure(self, number: str, tenure: int) -> list[Link]:
         self.done.append("read")
         return [one for one in self.rows if (one.number, one.tenure) == (number, tenure)]

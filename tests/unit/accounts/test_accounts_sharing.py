@@ -13,7 +13,7 @@ import pytest
 from services.accounts import sharing
 from services.accounts.application import control_code, ownership
 from services.accounts.cabinet import AccountLinked
-from services.accounts.erasure import forget_person
+from services.accounts.erasure import forget_person, held_about
 from services.accounts.invitation_token import invitation_of, token_of
 from services.accounts.linking import UnlinkAccount, unlink_account
 from services.accounts.policy import load_policy
@@ -336,6 +336,41 @@ def test_a_former_holder_keeps_his_time_read_only_and_the_new_one_has_his_own(
     assert [one["person_id"] for one in listed(shared, VERA)["access"]] == [str(VERA)]
     assert {one["person_id"] for one in listed(shared, ANNA)["access"]} == {str(ANNA), str(BORIS)}
     assert refusal_of(invite, shared, ANNA, "v@example.org") == "account_closed"
+
+
+@pytest.fixture
+def two_tenures(shared: Any) -> Any:
+    """Return accounts of which ANNA has owned the first twice; BORIS saw her former time."""
+    for holder, code in (("Другая Дарья", "NEXT-0001"), ("Примерова Полина", "BACK-0001")):
+        shared.register(shared.row(FIRST, holder=holder, control_code=code))
+    assert shared.link(ANNA, FIRST, "BACK-0001")
+    return shared
+
+
+def test_a_former_tenure_is_exported_and_its_guests_withdrawn(two_tenures: Any) -> None:
+    held = two_tenures.store.query(lambda session: held_about(session, ANNA))["linked"]
+    assert [one["account"] for one in held] == [FIRST, f"{FIRST}-3"]
+    (guest,) = [one for one in listed(two_tenures, BORIS)["access"] if one["you"]]
+    withdraw(two_tenures, ANNA, guest["access_id"])
+    assert two_tenures.linked(BORIS) == []
+
+
+def test_unlinking_ends_the_tenure_that_is_shown_alone(two_tenures: Any) -> None:
+    two_tenures.store.execute(unlink_account, UnlinkAccount(person_id=ANNA, number=FIRST))
+    (former,) = two_tenures.linked(ANNA)
+    assert (former["account"], former["state"]) == (FIRST, "closed")
+    assert len(two_tenures.linked(BORIS)) == 1
+    again = UnlinkAccount(person_id=ANNA, number=FIRST)
+    assert refusal_of(two_tenures.store.execute, unlink_account, again) == "last_account_stays"
+
+
+def test_a_former_owner_is_no_guest_of_the_next_one(shared: Any) -> None:
+    shared.register(shared.row(FIRST, holder="Другая Дарья", control_code="NEXT-0001"))
+    assert shared.link(VERA, FIRST, "NEXT-0001")
+    invitation_id = invite(shared, VERA, "a@example.org")
+    assert refusal_of(accept, shared, ANNA, invitation_id) == "already_linked"
+    (own,) = shared.linked(ANNA)
+    assert (own["account"], own["role"]) == (FIRST, "owner")
 
 
 def test_a_pending_invitation_of_a_former_holder_gives_nothing(harness: Any) -> None:
