@@ -103,7 +103,8 @@ class Sharing:
         }
 
     def _check_room(self, session: Session, link: Link, email: str) -> None:
-        open_ones = session.read.invitations.of_tenure(link.number, link.tenure)
+        sent = session.read.invitations.of_tenure(link.number, link.tenure)
+        open_ones = [one for one in sent if one.expires_at > session.now]
         session.vault.fetch_keys([one.invitation_id for one in open_ones])
         if email_key(email) in {email_key(_email(session, one) or "") for one in open_ones}:
             raise Conflict(

@@ -301,6 +301,15 @@ def test_one_address_has_one_open_invitation(harness: Any) -> None:
     assert refusal_of(invite, harness, ANNA, "v@example.org") == "invitation_limit_reached"
 
 
+def test_an_address_whose_invitation_has_expired_is_invited_again(harness: Any) -> None:
+    assert harness.link(ANNA, FIRST)
+    invite(harness)
+    for index in range(9):
+        invite(harness, email=f"{index}@example.org")
+    harness.clock.advance(timedelta(days=7))
+    assert accept(harness, BORIS, invite(harness))["number"] == FIRST
+
+
 def test_invitations_are_limited_per_person_and_day(harness: Any) -> None:
     assert harness.link(ANNA, FIRST)
     for _ in range(20):
