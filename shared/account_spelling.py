@@ -24,8 +24,14 @@ _CYRILLIC_LOOK_ALIKES = str.maketrans("ABCEHKMOPTXY", "АВСЕНКМОРТХУ"
 
 
 def clean_number(text: str) -> str | None:
-    """Return the digits of an account number as typed, None when it is not one (S12)."""
-    found = compact(text).translate(_DIGIT_LOOK_ALIKES)
+    """Return the digits of an account number as typed, None when it is not one (S12).
+
+    An ЕЛС whose letters look like digits is none: ``51ОО600037``.
+    """
+    typed = compact(text)
+    if _ELS.fullmatch(_with_cyrillic(typed)):
+        return None
+    found = typed.translate(_DIGIT_LOOK_ALIKES)
     return found if _NUMBER.fullmatch(found) else None
 
 
@@ -37,10 +43,14 @@ def clean_els(text: str) -> str | None:
     found = compact(text)
     if len(found) != ELS_CHARACTERS:
         return None
-    letters = found[2:4].upper().translate(_CYRILLIC_LOOK_ALIKES)
-    els = found[:2].translate(_DIGIT_LOOK_ALIKES) + letters
-    els += found[4:].translate(_DIGIT_LOOK_ALIKES)
+    digits = found.translate(_DIGIT_LOOK_ALIKES)
+    els = _with_cyrillic(digits[:2] + found[2:4] + digits[4:])
     return els if _ELS.fullmatch(els) else None
+
+
+def _with_cyrillic(typed: str) -> str:
+    """Return a text with the letters of an ЕЛС, its third and fourth characters, in Cyrillic."""
+    return typed[:2] + typed[2:4].upper().translate(_CYRILLIC_LOOK_ALIKES) + typed[4:]
 
 
 def compact(text: str) -> str:

@@ -51,7 +51,7 @@ class Links:
         self._lock(f"cabinet {person_id}")
 
     def lock_account(self, number: str) -> None:
-        """Let other links of an account wait until the commit; taken after a cabinet's lock.
+        """Let other changes of access to an account wait until the commit; after a cabinet's lock.
 
         No lock of a row: an import, which holds that of the log, would wait for it.
         """
@@ -71,6 +71,13 @@ class Links:
             " AND (%(numbers)s::text[] IS NULL OR number = ANY(%(numbers)s))"
             " ORDER BY number, tenure DESC) AS newest ORDER BY position",
             {"person": person_id, "numbers": None if numbers is None else list(numbers)},
+        )
+        return [_link(row) for row in self._cursor]
+
+    def every_of_person(self, person_id: UUID) -> list[Link]:
+        """Return a person's links, each tenure of a number, the earliest first."""
+        self._cursor.execute(
+            f"SELECT {_LINK} FROM links WHERE person_id = %s ORDER BY position", (person_id,)
         )
         return [_link(row) for row in self._cursor]
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
-from services.accounts.cabinet import Link
+from services.accounts.cabinet import Link, has_proven
 from services.accounts.domain import ContractDetails, tenure_id
 from services.accounts.preview import mask_address, mask_holder
 from services.accounts.tenures import Tenure
@@ -31,10 +31,18 @@ def resolve(session: Session, typed: str) -> str | None:
 def linked_accounts(session: Session, person_id: UUID) -> list[dict[str, Any]]:
     """Return a person's accounts, the earliest linked first.
 
-    Whoever proved ownership, and who was let in, sees holder and address in full (None: erased);
-    whoever knew the number alone sees them masked.
+    Whoever proved ownership, and who was let in by him, sees holder and address in full (None:
+    erased); whoever knew the number alone, and his guests, see them masked.
     """
-    links = session.read.links.of_person(person_id)
+    return _all_linked(session, session.read.links.of_person(person_id))
+
+
+def every_linked_tenure(session: Session, person_id: UUID) -> list[dict[str, Any]]:
+    """Return what `linked_accounts` does, and former tenures of a number beside the newest."""
+    return _all_linked(session, session.read.links.every_of_person(person_id))
+
+
+def _all_linked(session: Session, links: Sequence[Link]) -> list[dict[str, Any]]:
     tenures = _tenures(session, links)
     session.vault.fetch_keys([tenure_id(link.number, link.tenure) for link in links])
     return [_linked(session, link, tenures[link.number, link.tenure]) for link in links]
@@ -52,20 +60,21 @@ def ownership(
     known = [number for number in numbers.values() if number is not None]
     links = session.read.links.of_person(person_id, known) if known else []
     tenures = _tenures(session, links)
-    by_number = {link.number: access_of(link, tenures[link.number, link.tenure]) for link in links}
-    access = {text: by_number[number] for text, number in numbers.items() if number in by_number}
-    owned = [text for text in typed if text in access and suffices(access[text], need)]
+    by_number = {link.number: (link, tenures[link.number, link.tenure]) for link in links}
+    held = {text: by_number[number] for text, number in numbers.items() if number in by_number}
+    owned = [text for text in typed if text in held and suffices(*held[text], need)]
     return {
         "owned": owned,
         "foreign": [text for text in typed if text not in owned],
-        "access": access,
+        "access": {text: access_of(*found) for text, found in held.items()},
     }
 
 
 def control_code(session: Session, person_id: UUID, typed: str) -> dict[str, Any]:
     """Return the control code of an account's last bill for its owner; None for anybody else.
 
-    It proves ownership, so neither guests nor a former holder get it.
+    It proves ownership, so neither guests, nor a former holder, nor whoever knew the number alone
+    get it.
     """
     number = resolve(session, typed)
     links = session.read.links.of_person(person_id, [number]) if number else []
@@ -73,7 +82,7 @@ def control_code(session: Session, person_id: UUID, typed: str) -> dict[str, Any
     if kept is None:
         return {"control_code": None}
     tenure, sealed = kept
-    if not any(link.tenure == tenure and link.role == "owner" for link in links):
+    if not any(link.tenure == tenure and has_proven(link) for link in links):
         return {"control_code": None}
     subject = tenure_id(links[0].number, tenure)
     return {"control_code": session.vault.reveal(subject, sealed, "control_code")}
@@ -91,11 +100,11 @@ def access_of(link: Link, tenure: Tenure) -> dict[str, Any]:
     }
 
 
-def suffices(access: dict[str, Any], need: Need) -> bool:
+def suffices(link: Link, tenure: Tenure, need: Need) -> bool:
     """Whether an access is enough to read, to pay, or to share the account."""
     if need == "pay":
-        return bool(access["role"] != "viewer" and access["state"] == "open")
-    return bool(need == "read" or access["role"] == "owner")
+        return link.role != "viewer" and tenure.state == "open"
+    return need == "read" or has_proven(link)
 
 
 def revealed(
@@ -127,9 +136,21 @@ def _tenures(session: Session, links: Sequence[Link]) -> dict[tuple[str, int], T
     return found
 
 
+def _hides(session: Session, link: Link) -> bool:
+    """Whether a link rests on the number alone: the person's own, or that of who invited him."""
+    if link.invited_by is None:
+        return link.proven_by == "number"
+    return not any(
+        has_proven(other)
+        for other in session.read.links.of_tenure(link.number, link.tenure)
+        if other.person_id == link.invited_by
+    )
+
+
 def _linked(session: Session, link: Link, tenure: Tenure) -> dict[str, Any]:
     details = tenure.details
-    if link.proven_by == "number":
+    hides = _hides(session, link)
+    if hides:
         shown: tuple[str | None, str | None] = masked(session, tenure)
     else:
         shown = revealed(session, link.number, link.tenure, details)
@@ -142,7 +163,7 @@ def _linked(session: Session, link: Link, tenure: Tenure) -> dict[str, Any]:
         "total_area": details.total_area,
         "living_area": details.living_area,
         "heated_area": details.heated_area,
-        "els": None if link.proven_by == "number" else details.els,
+        "els": None if hides else details.els,
         "services": list(details.services),
         "payee": details.payee,
         "linked_at": link.linked_at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
@@ -89,17 +90,27 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     linked_at: str
 
 
+def has_proven(link: Link | NewLink | AccountLinked) -> bool:
+    """Whether a link is of an owner who has shown more than the number, which anybody may know."""
+    return link.role == "owner" and link.proven_by != "number"
+
+
+def others_than(person_id: UUID, links: Iterable[Link]) -> tuple[UUID, ...]:
+    """Return whose links these are, the person's own aside."""
+    return tuple(link.person_id for link in links if link.person_id != person_id)
+
+
 class Cabinet(Aggregate):
     """The accounts that one person has linked."""
 
     def __init__(self, id: UUID) -> None:
         super().__init__(id)
-        self.links: dict[tuple[str, int], Role] = {}
+        self.links: dict[tuple[str, int], AccountLinked] = {}
 
     def apply(self, event: Any) -> None:
         match event:
             case AccountLinked():
-                self.links[event.number, event.tenure] = event.role
+                self.links[event.number, event.tenure] = event
             case AccountUnlinked():
                 del self.links[event.number, event.tenure]
 
@@ -109,16 +120,13 @@ class Cabinet(Aggregate):
         return list(dict.fromkeys(number for number, _ in self.links))
 
     def check_room_for(self, number: str, tenure: int) -> None:
-        """Refuse what no proof could change.
+        """Refuse what no proof could change: a guest may still prove that he owns the account.
 
         Raises Conflict ``already_linked``, or ``account_limit_reached`` (S15).
         """
-        if (number, tenure) in self.links:
-            raise Conflict(
-                "already_linked",
-                "This account is in the cabinet already; open it there.",
-                number=number,
-            )
+        held = self.links.get((number, tenure))
+        if held is not None and has_proven(held):
+            raise _already_linked(number)
         self.check_limit(number)
 
     def check_limit(self, number: str | None) -> None:
@@ -131,8 +139,18 @@ class Cabinet(Aggregate):
             )
 
     def take_in(self, person_id: UUID, link: NewLink) -> None:
-        """Take an account in, once it has been proven. Raises as `check_room_for`."""
+        """Take an account in, once it has been proven; the proof of an owner replaces less.
+
+        Raises as `check_room_for`.
+        """
         self.check_room_for(link.number, link.tenure)
+        if (link.number, link.tenure) in self.links:
+            if not has_proven(link):
+                raise _already_linked(link.number)
+            self.end(person_id, link.number, link.tenure, "person")
+        elif link.role != "owner" and self._owns_another_tenure_of(link.number):
+            # The newest tenure is the one that is shown: a guest's would hide the owner's own.
+            raise _already_linked(link.number)
         self.trigger(
             AccountLinked(
                 person_id=person_id,
@@ -145,25 +163,33 @@ class Cabinet(Aggregate):
             )
         )
 
-    def unlink(self, person_id: UUID, number: str) -> list[tuple[int, Role]]:
-        """Take an account out, all its tenures; return these with the roles that ended.
+    def _owns_another_tenure_of(self, number: str) -> bool:
+        return any(
+            linked == number and link.role == "owner" for (linked, _), link in self.links.items()
+        )
+
+    def unlink(self, person_id: UUID, number: str) -> tuple[int, Role]:
+        """Take an account out, the tenure that is shown; return it with the role that ended.
+
+        A former tenure of the number stays, and is shown from then on.
 
         Raises NotFound ``account_not_linked``, or Conflict ``last_account_stays`` (S18).
         """
-        held = [(tenure, role) for (linked, tenure), role in self.links.items() if linked == number]
+        held = [tenure for linked, tenure in self.links if linked == number]
         if not held:
             raise NotFound(
                 "account_not_linked",
                 "This account is not in the cabinet; choose one of the linked accounts.",
             )
-        if len(self.numbers) <= MIN_LINKED_ACCOUNTS:
+        if len(self.links) <= MIN_LINKED_ACCOUNTS:
             raise Conflict(
                 "last_account_stays",
                 "At least one account stays linked; link another one before unlinking this.",
             )
-        for tenure, _ in held:
-            self.end(person_id, number, tenure, "person")
-        return held
+        tenure = max(held)
+        role = self.links[number, tenure].role
+        self.end(person_id, number, tenure, "person")
+        return tenure, role
 
     def end(self, person_id: UUID, number: str, tenure: int, by: EndedBy) -> None:
         """End an access; does nothing when it has ended already.
@@ -174,3 +200,9 @@ class Cabinet(Aggregate):
             self.trigger(
                 AccountUnlinked(person_id=person_id, number=number, tenure=tenure, ended_by=by)
             )
+
+
+def _already_linked(number: str) -> Conflict:
+    return Conflict(
+        "already_linked", "This account is in the cabinet already; open it there.", number=number
+    )

@@ -67,6 +67,10 @@ def import_contracts(
             metavar="ROUBLES",
         ),
     ] = None,
+    holders: Annotated[
+        int | None,
+        typer.Option(help="Control total: the number of accounts with another holder."),
+    ] = None,
     quarantine: Annotated[
         Path | None, typer.Option(help="File for refused rows; FILE.quarantine.csv when left out.")
     ] = None,
@@ -92,8 +96,9 @@ def import_contracts(
             found = survey(source, refused_rows, err, store.clock.today())
             summary = _summary(source, found, dry_run, refused_rows)
             summary["differences"] = found.differences(ControlTotals(rows=rows, total=total))
+            job = ContractImport(store, source, seal, found, err, threads=THREADS)
+            summary["differences"] = summary["differences"] or job.holder_differences(holders)
             if not summary["differences"]:
-                job = ContractImport(store, source, seal, found, err, threads=THREADS)
                 summary |= job.plan() if by is None else job.run(*by)
                 summary |= _refusals(found, refused_rows)
     except ValidationFailed as error:

@@ -36,6 +36,7 @@ from services.accounts.contract_loading import (
     finish_import,
 )
 from services.accounts.proof import ProofSeal
+from services.language import text
 from shared.context import bind
 from shared.eventstore import Store
 from shared.ids import NAMESPACE, derived_id, new_id
@@ -44,6 +45,10 @@ from shared.tablefiles import ControlTotals, Line, QuarantineFile
 
 BATCH = 5_000
 """Rows of one transaction."""
+UNNAMED_HOLDERS = 100
+"""New holders of known accounts that an import loads though nobody has named their number..."""
+UNNAMED_SHARE = 100
+"""...or one row in so many, where that is more."""
 SHOWN_EVERY = 1_000
 """Rows after which the progress of the check is shown."""
 QUICK_TURN = 0.0005
@@ -136,6 +141,32 @@ class ContractImport:
             "Comparing",
             lambda _, rows: self._store.query(lambda session: plan(session, rows)),
         )
+
+    def holder_differences(self, expected: int | None) -> list[str]:
+        """Return a sentence where the file changes other holders than expected, or too many.
+
+        A changed spelling of one column would give every account another holder, and take it from
+        its owner: no import does so unless its holders are counted beforehand.
+        """
+        count = self._loading.count_opened
+        found = self._each_batch(
+            "Comparing holders",
+            lambda _, rows: self._store.query(lambda session: count(session, rows)),
+        )["opened"]
+        if expected is None:
+            bound = max(UNNAMED_HOLDERS, self._found.rows // UNNAMED_SHARE)
+            if found <= bound:
+                return []
+        elif expected == found:
+            return []
+        return [
+            text(
+                "The file gives {found} accounts another holder. If the names are only spelled"
+                " otherwise, set holder_change to correction in their rows; if the holders did"
+                " change, name their number: --holders {found}.",
+                found=found,
+            )
+        ]
 
     def run(self, actor: str, reason: str) -> dict[str, Any]:
         """Load the rows; return the import's id, and how many were registered, amended...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TypeAlias
@@ -130,10 +130,14 @@ class _Known:
         return reopens or not (self.has_holder or row.is_correction)
 
     @property
+    def ordinal(self) -> int:
+        """The tenure of the row."""
+        return (0 if self.tenure is None else self.tenure.tenure) + self.opens
+
+    @property
     def subject(self) -> UUID:
         """Return the id under which the data of the row's tenure is sealed."""
-        before = 0 if self.tenure is None else self.tenure.tenure
-        return tenure_id(self.row.number, before + self.opens)
+        return tenure_id(self.row.number, self.ordinal)
 
 
 class ContractLoading:
@@ -147,7 +151,7 @@ class ContractLoading:
         session.read.imports.be_patient()
         known = _known(session, command.rows)
         session.vault.new_keys([one.subject for one in known if one.opens])
-        loaded, proofs = Loaded(), _ProofChanges(session, command.rows, self._seal)
+        loaded, proofs = Loaded(), _ProofChanges(session, known, self._seal)
         els = _TakenNumbers(session, command.rows)
         for place, one in enumerate(known):
             contract = _contract(one)
@@ -164,13 +168,21 @@ class ContractLoading:
 
     def plan(self, session: Session, command: LoadContracts) -> Loaded:
         """Return what `load_rows` would return, and change nothing."""
-        loaded, proofs = Loaded(), _ProofChanges(session, command.rows, self._seal)
+        known = _known(session, command.rows)
+        loaded, proofs = Loaded(), _ProofChanges(session, known, self._seal)
         els = _TakenNumbers(session, command.rows)
-        for place, one in enumerate(_known(session, command.rows)):
+        for place, one in enumerate(known):
             contract = _contract(one)
             if _take(loaded, place, one, contract, els, session.today, _unsealed):
                 proofs.take(one.row, contract, _unsealed)
         loaded.counts["bills"] = len(proofs.fresh)
+        return loaded
+
+    def count_opened(self, session: Session, command: LoadContracts) -> Loaded:
+        """Count the rows that open a later tenure, refused ones too; change nothing."""
+        known = _known(session, command.rows)
+        loaded = Loaded()
+        loaded.counts["opened"] = sum(one.tenure is not None and one.opens for one in known)
         return loaded
 
 
@@ -308,10 +320,14 @@ class _TakenNumbers:
 class _ProofChanges:
     """The proofs that rows bring, and the ones that they take away."""
 
-    def __init__(self, session: Session, rows: Sequence[ContractRow], seal: ProofSeal) -> None:
+    def __init__(self, session: Session, known: Sequence[_Known], seal: ProofSeal) -> None:
         kept: Mapping[str, Mapping[int, ProofDigests]]
-        kept = session.read.proofs.kept([row.number for row in rows])
-        self._kept = kept
+        kept = session.read.proofs.kept([one.row.number for one in known])
+        spent: Mapping[str, Set[tuple[int, str]]] = {}
+        # Most numbers have had one holder: nothing spent can harm them.
+        if later := [one.row.number for one in known if one.ordinal > 1]:
+            spent = session.read.proofs.spent(later)
+        self._kept, self._spent = kept, spent
         self._seal = seal
         self.fresh: list[KeptProof] = []
         self.replaced: list[tuple[str, int]] = []
@@ -324,9 +340,7 @@ class _ProofChanges:
         digests = self._seal.of_bill(
             row.number, control_code=row.control_code, total=row.bill_total, period=row.period
         )
-        for earlier, former in kept.items():
-            if earlier != tenure:
-                digests = _without(digests, former)
+        digests = _without(digests, self._of_others(row.number, tenure))
         if digests == kept.get(tenure, _NONE):
             return
         if tenure in kept:
@@ -343,14 +357,22 @@ class _ProofChanges:
             )
         )
 
+    def _of_others(self, number: str, tenure: int) -> set[str]:
+        """Return every digest that proved, at any time, another tenure of the number."""
+        others = {digest for of, digest in self._spent.get(number, ()) if of != tenure}
+        for of, digests in self._kept.get(number, {}).items():
+            if of != tenure:
+                others |= {digests.control_code or "", digests.total_and_period or ""}
+        return others
+
 
 _NONE = ProofDigests()
 
 
-def _without(digests: ProofDigests, former: ProofDigests) -> ProofDigests:
-    """Leave out what a former holder knows: his last bill proves nothing of a later tenure."""
+def _without(digests: ProofDigests, known: Set[str]) -> ProofDigests:
+    """Leave out what a former holder knows: no bill of his proves anything of a later tenure."""
     code, total = digests.control_code, digests.total_and_period
     return ProofDigests(
-        control_code=None if code == former.control_code else code,
-        total_and_period=None if total == former.total_and_period else total,
+        control_code=None if code in known else code,
+        total_and_period=None if total in known else total,
     )

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from services.accounts.contract_loading import ContractRow
 from services.accounts.proof import significant_code
-from shared.account_spelling import clean_number
+from shared.account_spelling import clean_els, clean_number
 from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks, parse_roubles
 
@@ -27,8 +27,6 @@ FIRST_DAY = date(1992, 1, 1)
 """An earlier day of an amendment is a wrong year."""
 
 _AREA = re.compile(r"[0-9]{1,7}(?:[.,][0-9]{1,4})?")
-_ELS = re.compile(r"[0-9A-ZА-ЯЁ]{10}")
-"""ЕЛС of ГИС ЖКХ: 10 characters, digits and capital letters."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PERIOD = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -119,9 +117,10 @@ def _area(text: str) -> str:
 
 
 def _els(text: str) -> str:
-    if not _ELS.fullmatch(text.upper()):
-        raise ValueError("must be 10 digits and letters")
-    return text.upper()
+    els = clean_els(text)
+    if els is None:
+        raise ValueError("must be 2 digits, 2 Russian letters and 6 digits")
+    return els
 
 
 def _day(text: str) -> date:

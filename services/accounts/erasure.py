@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.accounts.application import linked_accounts
+from services.accounts.application import every_linked_tenure
 from services.accounts.cabinet import Cabinet, cabinet_id
 from services.accounts.sharing import end_what_was_given
 from shared.eventstore import Session
@@ -19,10 +19,14 @@ def forget_person(session: Session, person_id: UUID) -> int:
 
     What he tried to prove is deleted.
     """
+    session.read.links.lock_cabinet(person_id)
     cabinet = session.load(Cabinet, cabinet_id(person_id))
+    # In order, so that two who are erased at once never wait for each other.
+    for number in sorted(cabinet.numbers):
+        session.read.links.lock_account(number)
     held = list(cabinet.links.items())
-    for (number, tenure), role in held:
-        if role == "owner":
+    for (number, tenure), link in held:
+        if link.role == "owner":
             end_what_was_given(session, person_id, number, tenure, by="owner")
         cabinet.end(person_id, number, tenure, "person")
     session.read.attempts.forget_person(person_id)
@@ -33,6 +37,6 @@ def forget_person(session: Session, person_id: UUID) -> int:
 def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
     """Return {linked: accounts of the cabinet, attempts: tries to prove one} of a person."""
     return {
-        "linked": linked_accounts(session, person_id),
+        "linked": every_linked_tenure(session, person_id),
         "attempts": session.read.attempts_log.of_person(person_id),
     }

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from services.accounts.application import access_of, masked, resolve, suffices
-from services.accounts.cabinet import Cabinet, NewLink, ProvenBy, cabinet_id
+from services.accounts.application import masked, resolve, suffices
+from services.accounts.cabinet import Cabinet, NewLink, ProvenBy, cabinet_id, others_than
 from services.accounts.domain import contract_id
 from services.accounts.guessing import Guessing, ProofsGuessed, guessing_id
 from services.accounts.limiting import Attempt, Trier, admit, count
@@ -105,7 +105,7 @@ class Linking:
                 tenure=current.tenure,
                 role="owner",
                 proven_by=proven_by,
-                other_person_ids=tuple(other.person_id for other in others),
+                other_person_ids=others_than(person_id, others),
             ),
         )
         return {"linked": True, "number": current.number, "rate_limit": left}
@@ -175,10 +175,11 @@ def unlink_account(session: Session, command: UnlinkAccount) -> dict[str, Any]:
     """
     number = resolve(session, command.number) or ""
     session.read.links.lock_cabinet(command.person_id)
+    session.read.links.lock_account(number)
     cabinet = session.load(Cabinet, cabinet_id(command.person_id))
-    for tenure, role in cabinet.unlink(command.person_id, number):
-        if role == "owner":
-            end_what_was_given(session, command.person_id, number, tenure, by="owner")
+    tenure, role = cabinet.unlink(command.person_id, number)
+    if role == "owner":
+        end_what_was_given(session, command.person_id, number, tenure, by="owner")
     return {"number": number}
 
 
@@ -191,7 +192,7 @@ def _current(session: Session, number: str | None) -> Tenure | None:
 
 def _owns(session: Session, person_id: UUID, tenure: Tenure) -> bool:
     return any(
-        link.tenure == tenure.tenure and suffices(access_of(link, tenure), "own")
+        link.tenure == tenure.tenure and suffices(link, tenure, "own")
         for link in session.read.links.of_person(person_id, [tenure.number])
     )
 

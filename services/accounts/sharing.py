@@ -16,6 +16,8 @@ from services.accounts.cabinet import (
     NewLink,
     access_id,
     cabinet_id,
+    has_proven,
+    others_than,
 )
 from services.accounts.invitation import (
     INVITATION_LIFE,
@@ -73,7 +75,7 @@ class Sharing:
         Conflict ``account_closed``, ``already_invited`` or ``invitation_limit_reached``, and
         ValidationFailed ``email_invalid``.
         """
-        link, tenure = _held(session, command.person_id, command.number)
+        link, tenure = _held(session, command.person_id, command.number, locks=True)
         _check_owner(link)
         if tenure.state == "closed":
             raise Conflict("account_closed", "The account is closed; nobody can be invited to it.")
@@ -101,7 +103,8 @@ class Sharing:
         }
 
     def _check_room(self, session: Session, link: Link, email: str) -> None:
-        open_ones = session.read.invitations.of_tenure(link.number, link.tenure)
+        sent = session.read.invitations.of_tenure(link.number, link.tenure)
+        open_ones = [one for one in sent if one.expires_at > session.now]
         session.vault.fetch_keys([one.invitation_id for one in open_ones])
         if email_key(email) in {email_key(_email(session, one) or "") for one in open_ones}:
             raise Conflict(
@@ -157,6 +160,8 @@ def accept_invitation(session: Session, command: AcceptInvitation) -> dict[str, 
     if _tenure(session, sent.number, sent.tenure).state == "closed":
         raise ended()
     others = session.read.links.of_tenure(sent.number, sent.tenure)
+    if not any(one.person_id == sent.invited_by and has_proven(one) for one in others):
+        raise ended()
     session.load(Cabinet, cabinet_id(command.person_id)).take_in(
         command.person_id,
         NewLink(
@@ -164,7 +169,7 @@ def accept_invitation(session: Session, command: AcceptInvitation) -> dict[str, 
             tenure=sent.tenure,
             role=sent.role,
             proven_by="invitation",
-            other_person_ids=tuple(other.person_id for other in others),
+            other_person_ids=others_than(command.person_id, others),
             invited_by=sent.invited_by,
         ),
     )
@@ -182,7 +187,7 @@ def access_list(session: Session, person_id: UUID, number: str) -> dict[str, Any
     return {
         **access_of(link, tenure),
         "access": [_shown(one, tenure, link) for one in links],
-        "invitations": _shown_invitations(session, link) if link.role == "owner" else [],
+        "invitations": _shown_invitations(session, link) if has_proven(link) else [],
     }
 
 
@@ -192,19 +197,33 @@ def withdraw(session: Session, command: Withdraw) -> dict[str, Any]:
     Raises NotFound ``account_not_linked`` or ``access_not_found``, and Forbidden ``owner_only``:
     for whoever is no owner, and for the access of another owner, who has proven it.
     """
-    link, _ = _held(session, command.person_id, command.number)
-    _check_owner(link)
-    for one in session.read.invitations.of_tenure(link.number, link.tenure):
-        if one.invitation_id == command.access_id:
-            end_invitation(session, one.invitation_id, "withdrawn")
+    newest, _ = _held(session, command.person_id, command.number, locks=True)
+    own = [
+        link
+        for link in session.read.links.of_number(newest.number)
+        if link.person_id == command.person_id and has_proven(link)
+    ]
+    if not own:
+        raise _owner_only()
+    for link in own:
+        if _withdrawn(session, link, command.access_id):
             return {"access_id": str(command.access_id)}
+    raise NotFound("access_not_found", "There is no such access any more; look at the list.")
+
+
+def _withdrawn(session: Session, link: Link, wanted: UUID) -> bool:
+    """End an invitation or an access to a tenure; return whether there was one."""
+    for one in session.read.invitations.of_tenure(link.number, link.tenure):
+        if one.invitation_id == wanted:
+            end_invitation(session, wanted, "withdrawn")
+            return True
     for guest in session.read.links.of_tenure(link.number, link.tenure):
-        if access_id(guest.person_id, guest.number, guest.tenure) == command.access_id:
+        if access_id(guest.person_id, guest.number, guest.tenure) == wanted:
             if guest.role == "owner":
                 raise _owner_only()
             end_access(session, guest, by="owner")
-            return {"access_id": str(command.access_id)}
-    raise NotFound("access_not_found", "There is no such access any more; look at the list.")
+            return True
+    return False
 
 
 def end_access(session: Session, link: Link, *, by: EndedBy) -> None:
@@ -216,7 +235,10 @@ def end_access(session: Session, link: Link, *, by: EndedBy) -> None:
 def end_what_was_given(
     session: Session, person_id: UUID, number: str, tenure: int, *, by: EndedBy
 ) -> None:
-    """End what an owner gave of a tenure: accesses and open invitations."""
+    """End what an owner gave of a tenure: accesses and open invitations.
+
+    The account is locked before: an invitation sent or accepted meanwhile would outlive its owner.
+    """
     for guest in session.read.links.of_tenure(number, tenure):
         if guest.invited_by == person_id:
             end_access(session, guest, by=by)
@@ -239,8 +261,12 @@ def end_expired_invitations(session: Session, _command: None) -> int:
     return len(expired)
 
 
-def _held(session: Session, person_id: UUID, typed: str) -> tuple[Link, Tenure]:
+def _held(
+    session: Session, person_id: UUID, typed: str, *, locks: bool = False
+) -> tuple[Link, Tenure]:
     number = resolve(session, typed)
+    if number and locks:
+        session.read.links.lock_account(number)
     links = session.read.links.of_person(person_id, [number]) if number else []
     if not links:
         raise NotFound(
@@ -278,7 +304,7 @@ def _shown(link: Link, tenure: Tenure, own: Link) -> dict[str, Any]:
         "since": iso(tenure.since),
         "linked_at": link.linked_at,
         "you": link.person_id == own.person_id,
-        "may_withdraw": own.role == "owner" and link.role != "owner",
+        "may_withdraw": has_proven(own) and link.role != "owner",
     }
 
 
@@ -298,7 +324,7 @@ def _shown_invitations(session: Session, link: Link) -> list[dict[str, Any]]:
 
 
 def _check_owner(link: Link) -> None:
-    if link.role != "owner":
+    if not has_proven(link):
         raise _owner_only()
 
 

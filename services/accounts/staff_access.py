@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from services.accounts.application import iso, resolve
-from services.accounts.cabinet import Cabinet, NewLink, Role, cabinet_id
+from services.accounts.cabinet import Cabinet, NewLink, Role, cabinet_id, others_than
 from services.accounts.sharing import end_access, end_what_was_given
 from services.accounts.tenures import Tenure
 from shared.errors import NotFound
@@ -119,7 +119,7 @@ def link_by_staff(session: Session, command: StaffLink) -> dict[str, Any]:
             tenure=current.tenure,
             role=command.role,
             proven_by="staff",
-            other_person_ids=tuple(other.person_id for other in others),
+            other_person_ids=others_than(command.person_id, others),
         ),
     )
     _note(session, "account_linked", current.number, command)
@@ -132,6 +132,9 @@ def unlink_by_staff(session: Session, command: StaffUnlink) -> dict[str, Any]:
     Raises NotFound ``account_not_found`` or ``account_not_linked``.
     """
     current = _current(session, command.number)
+    if not command.dry_run:
+        session.read.links.lock_cabinet(command.person_id)
+        session.read.links.lock_account(current.number)
     links = [
         link
         for link in session.read.links.of_number(current.number)

@@ -40,6 +40,14 @@ _END = (
     "FROM unnest(%s::text[], %s::integer[], %s::date[], %s::bigint[]) "
     "AS e(number, tenure, until, version) WHERE t.number = e.number AND t.tenure = e.tenure"
 )
+_SPEND = (
+    "WITH gone AS (DELETE FROM proofs"
+    " USING unnest(%s::text[], %s::integer[]) AS r(number, tenure)"
+    " WHERE proofs.number = r.number AND proofs.tenure = r.tenure RETURNING proofs.*) "
+    "INSERT INTO spent_proofs SELECT number, tenure, decode(digest, 'hex') FROM gone,"
+    " LATERAL (VALUES (control_code), (total_and_period)) AS d(digest) WHERE digest IS NOT NULL "
+    "ON CONFLICT DO NOTHING"
+)
 # The temporary table has no statistics: left alone, the planner reads all tenures for it.
 _PLANS = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan")
 _BY_INDEX = "; ".join(f"SET LOCAL {plan} = off" for plan in _PLANS)
@@ -160,6 +168,18 @@ class Proofs:
             kept.setdefault(row["number"], {})[row["tenure"]] = _digests(row)
         return kept
 
+    def spent(self, numbers: Sequence[str]) -> dict[str, set[tuple[int, str]]]:
+        """Return the spent digests of these accounts, each with its tenure."""
+        found: dict[str, set[tuple[int, str]]] = {}
+        self._cursor.execute(
+            "SELECT number, tenure, encode(digest, 'hex') AS digest FROM spent_proofs"
+            " WHERE number = ANY(string_to_array(%s, E'\\n'))",
+            ("\n".join(numbers),),
+        )
+        for row in self._cursor:
+            found.setdefault(row["number"], set()).add((row["tenure"], row["digest"]))
+        return found
+
     def sealed_code(self, number: str) -> tuple[int, str] | None:
         """Return the open tenure that an account's control code proves, and the sealed code."""
         self._cursor.execute(
@@ -173,14 +193,10 @@ class Proofs:
     def keep(
         self, proofs: Sequence[KeptProof], replaced: Sequence[TenureKey], now: datetime
     ) -> None:
-        """Store new proofs, after deleting those that they replace."""
+        """Store new proofs, after moving those that they replace to the spent ones."""
         if replaced:
             numbers, tenures = zip(*replaced, strict=True)
-            self._cursor.execute(
-                "DELETE FROM proofs USING unnest(%s::text[], %s::integer[]) AS r(number, tenure)"
-                " WHERE proofs.number = r.number AND proofs.tenure = r.tenure",
-                (list(numbers), list(tenures)),
-            )
+            self._cursor.execute(_SPEND, (list(numbers), list(tenures)))
         if proofs:
             columns = "number, tenure, control_code, total_and_period, sealed_code, kept_at"
             kept_at = now.isoformat()

@@ -29,6 +29,7 @@ class FakeProofs:
     def __init__(self, tenures: FakeTenures) -> None:
         self._tenures = tenures
         self.rows: dict[tuple[str, int], KeptProof] = {}
+        self.gone: dict[str, set[tuple[int, str]]] = {}
 
     def of(self, numbers: Sequence[str]) -> dict[str, ProofDigests]:
         return {
@@ -44,6 +45,9 @@ class FakeProofs:
                 kept.setdefault(number, {})[tenure] = proof.digests
         return kept
 
+    def spent(self, numbers: Sequence[str]) -> dict[str, set[tuple[int, str]]]:
+        return {number: self.gone[number] for number in numbers if number in self.gone}
+
     def sealed_code(self, number: str) -> tuple[int, str] | None:
         if number not in self.of([number]):
             return None
@@ -53,8 +57,11 @@ class FakeProofs:
     def keep(
         self, proofs: Sequence[KeptProof], replaced: Sequence[tuple[str, int]], now: datetime
     ) -> None:
-        for key in replaced:
-            del self.rows[key]
+        for number, tenure in replaced:
+            digests = self.rows.pop((number, tenure)).digests
+            for digest in (digests.control_code, digests.total_and_period):
+                if digest is not None:
+                    self.gone.setdefault(number, set()).add((tenure, digest))
         self.rows.update({(proof.number, proof.tenure): proof for proof in proofs})
 
 
@@ -105,6 +112,9 @@ class FakeAttempts:
     def seen(self, kind: str, subject: UUID, limit: Limit, now: datetime) -> tuple[int, int]:
         return self._add(0, kind, subject, limit, now)
 
+    def forget_person(self, person_id: UUID) -> None:
+        self.counters = {key: made for key, made in self.counters.items() if key[1] != person_id}
+
     def forget(self, before: datetime) -> int:
         old = [key for key, (opened_at, _) in self.counters.items() if opened_at < before]
         for key in old:
@@ -128,6 +138,14 @@ class FakeAttemptsLog:
     def add(self, attempt: Attempt, now: datetime) -> None:
         self.rows.append((now, attempt))
 
+    def forget_person(self, person_id: UUID) -> None:
+        self.rows = [(at, one) for at, one in self.rows if one.person_id != person_id]
+
+    def of_person(self, person_id: UUID) -> list[dict[str, Any]]:
+        return [
+            one for one in self.newest(None, len(self.rows)) if one["person_id"] == str(person_id)
+        ]
+
     def newest(self, number: str | None, most: int) -> list[dict[str, Any]]:
         return [
             {"person_id": str(one.person_id), "number": one.number, "outcome": one.outcome}
@@ -139,12 +157,16 @@ class FakeAttemptsLog:
 class FakeLinks:
     def __init__(self) -> None:
         self.rows: list[Link] = []
+        self.done: list[str] = []
+        """Locks and reads in the order in which they were asked for."""
 
     def lock_cabinet(self, person_id: UUID) -> None:
         """One transaction at a time: there is nobody to lock out."""
+        self.done.append("lock of a cabinet")
 
     def lock_account(self, number: str) -> None:
         """One transaction at a time: there is nobody to lock out."""
+        self.done.append("lock of the account")
 
     def add(self, event: AccountLinked, recorded_at: datetime) -> None:
         self.rows.append(
@@ -164,6 +186,7 @@ class FakeLinks:
         self.rows = [one for one in self.rows if (one.person_id, one.number, one.tenure) != gone]
 
     def of_person(self, person_id: UUID, numbers: Sequence[str] | None = None) -> list[Link]:
+        self.done.append("read")
         found = [
             one
             for one in self.rows
@@ -172,10 +195,16 @@ class FakeLinks:
         newest = {one.number: one for one in sorted(found, key=lambda one: one.tenure)}
         return [one for one in found if newest[one.number] is one]
 
+    def every_of_person(self, person_id: UUID) -> list[Link]:
+        self.done.append("read")
+        return [one for one in self.rows if one.person_id == person_id]
+
     def of_tenure(self, number: str, tenure: int) -> list[Link]:
+        self.done.append("read")
         return [one for one in self.rows if (one.number, one.tenure) == (number, tenure)]
 
     def of_number(self, number: str) -> list[Link]:
+        self.done.append("read")
         found = [one for one in self.rows if one.number == number]
         return sorted(found, key=lambda one: -one.tenure)
 

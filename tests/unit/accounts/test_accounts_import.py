@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from services.accounts import contract_import
+from services.accounts.application import resolve
 from services.accounts.contract_file import open_contract_file
 from services.accounts.contract_import import ContractImport, Survey, survey
 from shared.errors import ValidationFailed
@@ -140,7 +141,10 @@ def test_a_day_that_no_amendment_can_have_is_refused(
         (GOOD.replace("household", "pensioner"), "payer_kind: must be one of"),
         (GOOD.replace("54,20", "54,20 м2"), "total_area: must be square metres"),
         (GOOD.replace(";2;", ";-2;"), "residents: must be a whole number"),
-        (GOOD.replace("50АД000001", "50АД1"), "els: must be 10 digits and letters"),
+        (
+            GOOD.replace("50АД000001", "50АД1"),
+            "els: must be 2 digits, 2 Russian letters and 6 digits",
+        ),
         (GOOD.replace("4500,00", "4500,001"), "bill_total: must be roubles"),
         (GOOD.replace("Тестов Т.", " "), "holder: must have 1 to 300 characters"),
         (GOOD + ";more", "the row has 10 fields, the header has 9"),
@@ -238,6 +242,49 @@ def test_control_totals_show_their_differences(harness: Any, write: Callable[...
     assert found.differences(ControlTotals()) == []
     assert found.differences(ControlTotals(rows=2, total=900000)) == []
     assert len(found.differences(ControlTotals(rows=3, total=900001))) == 2
+
+
+def test_an_els_is_stored_as_people_type_it_to_find_the_account(
+    harness: Any, write: Callable[..., Path]
+) -> None:
+    load(harness, write(HEADER, GOOD.replace("50АД000001", "50ab 000-001")))
+    assert harness.store.query(lambda session: resolve(session, "50АВ000001")) == "0100000009"
+
+
+def test_ten_digits_are_no_els(harness: Any, write: Callable[..., Path]) -> None:
+    found, _ = load(harness, write(HEADER, GOOD.replace("50АД000001", "5012000001")))
+    assert found.refused == 1
+
+
+def test_a_changed_spelling_makes_no_mass_of_new_holders(
+    harness: Any, write: Callable[..., Path]
+) -> None:
+    rows = [another(f"02{index:08d}") for index in range(101)]
+    load(harness, write(HEADER, *rows))
+    path = write(HEADER, *(row.replace(";Тестов Т.", ";Гр. Тестов Т.") for row in rows))
+    source = open_contract_file(path)
+    found = survey(source, path.with_suffix(".q"), SCREEN, TODAY)
+    job = ContractImport(harness.store, source, harness.seal, found, SCREEN)
+    before = len(harness.store.log)
+    (difference,) = job.holder_differences(None)
+    assert "--holders 101" in difference
+    assert "correction" in difference
+    assert job.holder_differences(101) == []
+    assert len(job.holder_differences(100)) == 1
+    assert len(harness.store.log) == before
+
+
+def test_a_hundred_new_holders_need_no_number_and_one_that_is_named_must_be_right(
+    harness: Any, write: Callable[..., Path]
+) -> None:
+    rows = [another(f"02{index:08d}") for index in range(100)]
+    load(harness, write(HEADER, *rows))
+    path = write(HEADER, *(row.replace(";Тестов Т.", ";Гр. Тестов Т.") for row in rows))
+    source = open_contract_file(path)
+    found = survey(source, path.with_suffix(".q"), SCREEN, TODAY)
+    job = ContractImport(harness.store, source, harness.seal, found, SCREEN)
+    assert job.holder_differences(None) == []
+    assert len(job.holder_differences(0)) == 1
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,24 @@ def test_a_total_without_its_month_proves_nothing(harness: Any) -> None:
     assert harness.store.read_model.proofs.of([FIRST]) == {}
 
 
+def test_no_bill_that_a_former_holder_has_seen_proves_a_later_tenure(harness: Any) -> None:
+    november = {"bill_total": 500000, "period": "2026-11", "control_code": "NEWC-0DE1"}
+    harness.register(harness.row(FIRST, **november))
+    harness.register(harness.row(FIRST, holder="Другая Дарья", bill_total=0, control_code=None))
+    person = contract_id("any person")
+    for number_of_bill in range(2):
+        harness.register(harness.row(FIRST, holder="Другая Дарья"))
+        assert not harness.link(person, FIRST, "CODE-0001"), number_of_bill
+        harness.register(harness.row(FIRST, holder="Другая Дарья", control_code="NEXT-0001"))
+    assert harness.link(person, FIRST, "NEXT-0001")
+
+
+def test_a_bill_of_the_same_holder_may_come_again(harness: Any) -> None:
+    harness.register(harness.row(FIRST, control_code="NEWC-0DE1"))
+    harness.register(harness.row(FIRST))
+    assert harness.link(contract_id("any person"), FIRST, "CODE-0001")
+
+
 def test_a_plan_counts_as_the_import_would_and_writes_nothing(harness: Any) -> None:
     rows = (
         harness.row(FIRST, residents=9),

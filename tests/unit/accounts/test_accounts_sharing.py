@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from services.accounts import sharing
 from services.accounts.application import control_code, ownership
+from services.accounts.cabinet import AccountLinked
+from services.accounts.erasure import forget_person, held_about
 from services.accounts.invitation_token import invitation_of, token_of
 from services.accounts.linking import UnlinkAccount, unlink_account
+from services.accounts.policy import load_policy
 from services.accounts.sharing import AcceptInvitation, Invite, Withdraw
 from services.accounts.staff_access import (
     StaffLink,
@@ -95,6 +100,82 @@ def test_a_guest_reads_and_pays_as_invited_and_never_shares(
     assert (account["role"], account["holder"]) == (role, "Примерова Полина Образцовна")
 
 
+@pytest.fixture
+def by_number(new_harness: Callable[..., Any]) -> Any:
+    """Return accounts that the number alone links, the first one to ANNA by it."""
+    either = ["number", "control_code"]
+    harness = new_harness(msgspec.structs.replace(load_policy({}), proof=either))
+    harness.register(harness.row(FIRST, els="51АД600037"), harness.row(SECOND))
+    assert harness.link(ANNA, FIRST, "")
+    return harness
+
+
+def test_whoever_knew_the_number_alone_neither_shares_nor_reads_the_code(by_number: Any) -> None:
+    assert not owned(by_number, ANNA, "own")
+    assert owned(by_number, ANNA, "pay")
+    assert refusal_of(invite, by_number) == "owner_only"
+    told = by_number.store.query(lambda session: control_code(session, ANNA, FIRST))
+    assert told == {"control_code": None}
+    assert by_number.link(BORIS, FIRST)
+    accept(by_number, VERA, invite(by_number, BORIS))
+    invite(by_number, BORIS, "v@example.org")
+    seen = listed(by_number, ANNA)
+    assert seen["invitations"] == []
+    assert not any(one["may_withdraw"] for one in seen["access"])
+    (guest,) = [one for one in seen["access"] if one["role"] == "viewer"]
+    assert refusal_of(withdraw, by_number, ANNA, guest["access_id"]) == "owner_only"
+
+
+def test_a_guest_of_an_owner_by_number_sees_what_that_one_sees(by_number: Any) -> None:
+    invited = AccountLinked(
+        person_id=BORIS, number=FIRST, proven_by="invitation", role="viewer", invited_by=ANNA
+    )
+    by_number.store.read_model.links.add(invited, by_number.clock.now())
+    (own,), (guest,) = by_number.linked(ANNA), by_number.linked(BORIS)
+    for name in ("address", "holder", "els"):
+        assert guest[name] == own[name] != "Примерова Полина Образцовна"
+    assert guest["els"] is None
+
+
+def test_a_guest_who_proves_the_account_becomes_its_owner(shared: Any) -> None:
+    before = len(shared.store.log)
+    assert not shared.link(BORIS, FIRST, "WRONG-0001")
+    assert shared.link(BORIS, FIRST)
+    ended, linked = (record.event for record in shared.store.log[before:])
+    assert (ended.person_id, ended.number, ended.ended_by) == (BORIS, FIRST, "person")
+    assert (linked.role, linked.other_person_ids) == ("owner", (ANNA,))
+    assert owned(shared, BORIS, "own")
+    assert len(shared.linked(BORIS)) == 1
+    assert refusal_of(shared.link, BORIS, FIRST) == "already_linked"
+
+
+def test_a_guest_with_ten_accounts_becomes_the_owner_of_one_of_them(shared: Any) -> None:
+    numbers = [f"02{index:08d}" for index in range(9)]
+    shared.register(*(shared.row(number) for number in numbers))
+    assert all(shared.link(BORIS, number) for number in numbers)
+    assert shared.link(BORIS, FIRST)
+    assert len(shared.linked(BORIS)) == 10
+
+
+def test_staff_make_a_guest_the_owner_and_never_the_other_way_round(shared: Any) -> None:
+    def link(role: str) -> None:
+        command = StaffLink(
+            person_id=BORIS, number=FIRST, role=role, reason="договор", dry_run=False
+        )
+        shared.store.execute(link_by_staff, command)
+
+    assert refusal_of(link, "payer") == "already_linked"
+    link("owner")
+    assert owned(shared, BORIS, "own")
+    assert refusal_of(link, "viewer") == "already_linked"
+
+
+def test_who_knew_the_number_alone_may_prove_the_account_later(by_number: Any) -> None:
+    assert refusal_of(by_number.link, ANNA, FIRST, "") == "already_linked"
+    assert by_number.link(ANNA, FIRST)
+    assert owned(by_number, ANNA, "own")
+
+
 def test_each_one_sees_who_else_has_access(shared: Any) -> None:
     seen = {
         person: [(one["person_id"], one["role"], one["you"]) for one in found["access"]]
@@ -157,6 +238,45 @@ def test_an_owner_who_unlinks_takes_back_what_he_gave(shared: Any) -> None:
     assert refusal_of(accept, shared, VERA, invitation_id) == "invitation_ended"
 
 
+def test_an_invitation_is_worth_nothing_once_its_owner_has_gone(harness: Any) -> None:
+    assert harness.link(ANNA, FIRST)
+    assert harness.link(ANNA, SECOND)
+    invitation_id = invite(harness)
+    left_open = harness.store.read_model.invitations.rows.pop(invitation_id)
+    harness.store.execute(unlink_account, UnlinkAccount(person_id=ANNA, number=FIRST))
+    harness.store.read_model.invitations.rows[invitation_id] = left_open
+    assert refusal_of(accept, harness, BORIS, invitation_id) == "invitation_ended"
+    assert harness.linked(BORIS) == []
+
+
+def remove_by_staff(harness: Any) -> None:
+    command = StaffUnlink(person_id=ANNA, number=FIRST, reason="ошибка", dry_run=False)
+    harness.store.execute(unlink_by_staff, command)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda harness: invite(harness, email="v@example.org"),
+        lambda harness: harness.store.execute(
+            unlink_account, UnlinkAccount(person_id=ANNA, number=FIRST)
+        ),
+        remove_by_staff,
+        lambda harness: harness.store.transact(forget_person, ANNA),
+    ],
+    ids=["invite", "unlink", "staff", "erasure"],
+)
+def test_whoever_gives_or_ends_access_locks_the_account_before_reading_its_links(
+    shared: Any, change: Callable[[Any], object]
+) -> None:
+    assert shared.link(ANNA, SECOND)
+    done = shared.store.read_model.links.done
+    done.clear()
+    change(shared)
+    assert "read" in done
+    assert "lock of the account" in done[: done.index("read")]
+
+
 def test_the_last_account_of_a_guest_cannot_be_unlinked_by_himself(shared: Any) -> None:
     unlink = UnlinkAccount(person_id=BORIS, number=FIRST)
     assert refusal_of(shared.store.execute, unlink_account, unlink) == "last_account_stays"
@@ -179,6 +299,15 @@ def test_one_address_has_one_open_invitation(harness: Any) -> None:
     for index in range(9):
         invite(harness, email=f"{index}@example.org")
     assert refusal_of(invite, harness, ANNA, "v@example.org") == "invitation_limit_reached"
+
+
+def test_an_address_whose_invitation_has_expired_is_invited_again(harness: Any) -> None:
+    assert harness.link(ANNA, FIRST)
+    invite(harness)
+    for index in range(9):
+        invite(harness, email=f"{index}@example.org")
+    harness.clock.advance(timedelta(days=7))
+    assert accept(harness, BORIS, invite(harness))["number"] == FIRST
 
 
 def test_invitations_are_limited_per_person_and_day(harness: Any) -> None:
@@ -216,6 +345,41 @@ def test_a_former_holder_keeps_his_time_read_only_and_the_new_one_has_his_own(
     assert [one["person_id"] for one in listed(shared, VERA)["access"]] == [str(VERA)]
     assert {one["person_id"] for one in listed(shared, ANNA)["access"]} == {str(ANNA), str(BORIS)}
     assert refusal_of(invite, shared, ANNA, "v@example.org") == "account_closed"
+
+
+@pytest.fixture
+def two_tenures(shared: Any) -> Any:
+    """Return accounts of which ANNA has owned the first twice; BORIS saw her former time."""
+    for holder, code in (("Другая Дарья", "NEXT-0001"), ("Примерова Полина", "BACK-0001")):
+        shared.register(shared.row(FIRST, holder=holder, control_code=code))
+    assert shared.link(ANNA, FIRST, "BACK-0001")
+    return shared
+
+
+def test_a_former_tenure_is_exported_and_its_guests_withdrawn(two_tenures: Any) -> None:
+    held = two_tenures.store.query(lambda session: held_about(session, ANNA))["linked"]
+    assert [one["account"] for one in held] == [FIRST, f"{FIRST}-3"]
+    (guest,) = [one for one in listed(two_tenures, BORIS)["access"] if one["you"]]
+    withdraw(two_tenures, ANNA, guest["access_id"])
+    assert two_tenures.linked(BORIS) == []
+
+
+def test_unlinking_ends_the_tenure_that_is_shown_alone(two_tenures: Any) -> None:
+    two_tenures.store.execute(unlink_account, UnlinkAccount(person_id=ANNA, number=FIRST))
+    (former,) = two_tenures.linked(ANNA)
+    assert (former["account"], former["state"]) == (FIRST, "closed")
+    assert len(two_tenures.linked(BORIS)) == 1
+    again = UnlinkAccount(person_id=ANNA, number=FIRST)
+    assert refusal_of(two_tenures.store.execute, unlink_account, again) == "last_account_stays"
+
+
+def test_a_former_owner_is_no_guest_of_the_next_one(shared: Any) -> None:
+    shared.register(shared.row(FIRST, holder="Другая Дарья", control_code="NEXT-0001"))
+    assert shared.link(VERA, FIRST, "NEXT-0001")
+    invitation_id = invite(shared, VERA, "a@example.org")
+    assert refusal_of(accept, shared, ANNA, invitation_id) == "already_linked"
+    (own,) = shared.linked(ANNA)
+    assert (own["account"], own["role"]) == (FIRST, "owner")
 
 
 def test_a_pending_invitation_of_a_former_holder_gives_nothing(harness: Any) -> None:

@@ -92,7 +92,7 @@ def test_a_whole_number_may_be_written_with_a_point(
         (" ", None),
         (1, None),
     ],
-)  # fmt: skip
+)
 def test_an_account_number_is_read_in_any_spelling(
     browser: Browser, services: FakeServices, number: Any, sent_on: str | None
 ) -> None:

@@ -34,6 +34,12 @@ def test_an_els_is_read_in_any_spelling(typed: str) -> None:
     assert clean_els(typed) == "51АД600037"
 
 
+@pytest.mark.parametrize("typed", ["51ОО600037", "51OO600037", " 51 оо 600 037"])
+def test_an_els_whose_letters_look_like_digits_is_no_number(typed: str) -> None:
+    assert clean_number(typed) is None
+    assert clean_els(typed) == "51ОО600037"
+
+
 def test_latin_letters_of_an_els_are_read_as_the_cyrillic_ones_they_look_like() -> None:
     assert clean_els("51AB600037") == "51АВ600037"
 

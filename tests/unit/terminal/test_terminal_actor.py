@@ -99,6 +99,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     monkeypatch.setattr(terminal, "open_store", lambda *_, **__: made)
     monkeypatch.setattr(import_files, "import_file", made.execute_import)
     monkeypatch.setattr(accounts_cli, "alone", lambda _: nullcontext())
+    monkeypatch.setattr(accounts_cli.ContractImport, "holder_differences", lambda *_: [])
     monkeypatch.setattr(replay, "check_access", lambda _: None)
     monkeypatch.setattr(replay, "connect", lambda *_, **__: made.session())
     return made
