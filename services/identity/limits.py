@@ -95,10 +95,12 @@ REGISTRATION_LETTERS = Limit("registration_letters", 5, timedelta(minutes=15))
 """Per network and e-mail address, resent letters included: strangers spend none of them."""
 LETTERS_OF_ADDRESS = Limit("letters_of_address", 20, timedelta(days=1))
 """Per e-mail address, from wherever. Beyond it nobody is refused; the codes have twelve digits."""
-WRONG_CODES_OF_NETWORK = Limit("wrong_codes_of_network", 30, timedelta(hours=1))
-WRONG_CODES = Limit("wrong_codes", 300, timedelta(hours=1))
+WRONG_CODES_OF_NETWORK = Limit("wrong_codes_of_network", 300, timedelta(hours=1))
+WRONG_CODES = Limit("wrong_codes", 3_000, timedelta(hours=1))
 """Wrong codes in total, and per network address. Beyond them a code of six digits is not tried, and
-the next letter has one of twelve: whoever reads the letter gets in, and nobody guesses it."""
+the next letter has one of twelve: whoever reads the letter gets in, and nobody guesses it. An
+address is guarded by its letters (a hundred guesses a day); these are high, because a provider may
+put a whole city behind one address."""
 RESET_LETTERS = Limit("reset_letters", 5, timedelta(minutes=30))
 """Per e-mail address, in half the life of a link: whoever gets no letter has a link that is valid
 for as long again."""

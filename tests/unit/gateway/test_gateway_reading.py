@@ -83,8 +83,16 @@ def test_a_whole_number_may_be_written_with_a_point(
 
 @pytest.mark.parametrize(
     ("number", "sent_on"),
-    [("0001", "0001"), (" 0001 ", "0001"), ("0001\n", "0001"), ("00-01", "0001"), ("+1", None), (" ", None), (1, None)],
-)
+    [
+        ("0001", "0001"),
+        (" 0001 ", "0001"),
+        ("0001\n", "0001"),
+        ("00-01", "0001"),
+        ("+1", None),
+        (" ", None),
+        (1, None),
+    ],
+)  # fmt: skip
 def test_an_account_number_is_read_in_any_spelling(
     browser: Browser, services: FakeServices, number: Any, sent_on: str | None
 ) -> None:
