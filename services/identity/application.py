@@ -14,7 +14,6 @@ from uuid import UUID
 
 import msgspec
 
-from services.identity.codes import Code
 from services.identity.commands import Command
 from services.identity.documents import Documents
 from services.identity.domain import Person, PersonRegistered, Registration, registration_expired
@@ -181,7 +180,7 @@ def registration_confirmer(
     return confirm_registration
 
 
-def _locked(session: Session, registration_id: UUID) -> tuple[Code, Registration]:
+def _locked(session: Session, registration_id: UUID) -> tuple[Any, Registration]:
     """Return the locked code of an open registration, and the registration.
 
     Raises NotFound ``registration_not_found``, Conflict ``registration_confirmed`` or

@@ -6,16 +6,15 @@ nothing that says who he was: the events of his payments, and who did what in th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.identity.commands import Command
-from services.identity.domain import ErasureCause, Person, farewell_id
+from services.identity.domain import ErasureCause, Person, Registration, farewell_id
 from services.identity.personal_data import reveal
 from services.identity.refusals import refusal
-from services.identity.sweeping import abandon_registrations
 from shared.errors import NotFound
 from shared.eventstore import Session
 
@@ -119,6 +118,16 @@ def _erase(session: Session, person: Person, cause: ErasureCause, reason: str) -
     session.security.note("erased", person_id=person.id, about=cause.value, reason=reason)
     person.erase(cause)
     session.vault.destroy(person.id)
+
+
+def abandon_registrations(session: Session, registration_ids: Sequence[UUID]) -> None:
+    """Abandon open registrations, and destroy the keys under which their data is sealed."""
+    codes = session.read.codes
+    # A code that is already gone belongs to a registration that was confirmed just now.
+    for registration_id in [owner_id for owner_id in registration_ids if codes.drop(owner_id)]:
+        registration = session.load(Registration, registration_id)
+        registration.abandon()
+        session.vault.destroy(registration.person_id)
 
 
 def take_farewell(session: Session, command: TakeFarewell) -> dict[str, Any]:
