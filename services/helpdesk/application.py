@@ -13,6 +13,7 @@ import msgspec
 from services.helpdesk.departments import Directory
 from services.helpdesk.domain import MAX_TEXT, Question
 from services.helpdesk.views import QuestionView
+from shared.account_key import number_of
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.ids import new_id
@@ -177,7 +178,7 @@ def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
             {
                 "number": view.number,
                 "topic": view.topic,
-                "account": view.account,
+                "account": number_of(view.account) if view.account else None,
                 "state": view.state,
                 "asked_at": view.asked_at,
                 "messages": messages_of(session, view.question_id),
