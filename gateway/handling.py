@@ -38,6 +38,7 @@ def respond(
     """Return the response of a route; every failure becomes a problem document."""
     with context.bind(**request.environ[CONTEXT]):
         return guarded(
+            operation.template,
             request,
             lambda: _run(operation, handler, service, request, path),
             partial(_refused, service),
@@ -53,11 +54,15 @@ def _refused(service: Any, request: Request, refusal: Refusal) -> Response:
 
 
 def guarded(
+    route: str,
     request: Request,
     handle: Callable[[], Response],
     refused: Callable[[Request, Refusal], Response] = problem_response,
 ) -> Response:
-    """Return the response of ``handle``, or what ``refused`` makes of the error it raises."""
+    """Return the response of ``handle``, or what ``refused`` makes of the error it raises.
+
+    The log has the template of the route: a path may hold the token of a link.
+    """
     try:
         return handle()
     except Refusal as refusal:
@@ -68,7 +73,7 @@ def guarded(
     except ServiceError as error:
         return refused(request, refusal_of(error))
     except Exception:
-        log.exception("route_failed", path=request.path)
+        log.exception("route_failed", route=route)
         return refused(request, Refusal(500, "internal_error"))
 
 

@@ -247,7 +247,7 @@ class Route(HttpRequestHandler):
             request.environ[BODY] = read_body(request, settings.gateway_body_seconds)
             return self._in_worker(request, values)
 
-        return guarded(request, read_and_run, self.refusal_response)
+        return guarded(self.operation.template, request, read_and_run, self.refusal_response)
 
     def refusal_response(self, request: Request, refusal: Refusal) -> Response:
         """Return what a client gets that is refused before a worker has its request."""

@@ -63,6 +63,12 @@ def keep(response: Response, name: str, value: str, *, seconds: int | None = Non
     )
 
 
+def forget_person(response: Response) -> None:
+    """Delete what the next one at this browser must not find: it is somebody's, or opens it."""
+    for name in (SESSION, CODES, INVITATION):
+        drop(response, name)
+
+
 def drop(response: Response, name: str) -> None:
     """Delete a cookie."""
     response.delete_cookie(name, secure=True, httponly=True, samesite="Lax", path="/")

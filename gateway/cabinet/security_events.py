@@ -27,6 +27,7 @@ def what_happened(visit: Visit, entry: Mapping[str, Any]) -> str:
         "email_change_requested": text("Запрошена смена адреса почты"),
         "email_changed": text("Адрес почты сменён"),
         "email_change_refused": text("Смена адреса почты отклонена"),
+        "email_change_cancelled": text("Смена адреса почты отменена"),
         "access_restored": text("Сотрудник начал восстановление доступа"),
         "factor_added": text("Второй шаг входа: добавлено") + f" — {factor}",
         "factor_removed": text("Второй шаг входа: удалено") + f" — {factor}",
@@ -34,7 +35,7 @@ def what_happened(visit: Visit, entry: Mapping[str, Any]) -> str:
         "recovery_code_used": text("Вход по коду восстановления"),
         "second_factor_guessed": text("Пароль верный, но коды второго шага не подошли"),
         "unblocked": text("Сотрудник снял ограничение попыток входа"),
-        "shown": text("Сотрудник открывал Ваши данные"),
+        "person_shown": text("Сотрудник открывал Ваши данные"),
         "exported": text("Выгружены Ваши данные"),
     }
     return words.get(str(entry["action"]), text("Другое событие"))

@@ -158,6 +158,12 @@ IDENTITY = {
         "ru": "У этого адреса уже есть свой кабинет. Укажите другой адрес.",
         "en": "This address has a cabinet of its own. Give another one.",
     },
+    "email_change_of_staff": {
+        "ru": "Доступ к кабинету восстанавливает сотрудник. Отклонить это можно только по ссылке "
+        "из письма на прежний адрес.",
+        "en": "Our staff are restoring the access to this cabinet. Only the link in the letter to "
+        "the old address refuses that.",
+    },
     "email_link_not_found": {
         "ru": "Эта ссылка уже использована, устарела, или смену отменили. Начните смену адреса "
         "заново в настройках.",

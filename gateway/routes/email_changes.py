@@ -45,6 +45,7 @@ class EmailChangeRoutes:
             result=shapes.EmailChangeRequested,
             refusals={
                 404: ("person_not_found",),
+                409: ("email_change_of_staff",),
                 422: (
                     "email_invalid",
                     "email_unchanged",
@@ -77,8 +78,10 @@ class EmailChangeRoutes:
             path=PATH,
             tag=TAG,
             summary="Cancel the change of address that is under way.",
-            description="Its links are void. Without one there is nothing to do, and it succeeds.",
+            description="Its links are void. Without one there is nothing to do, and it succeeds. "
+            "One that staff began is refused by the old mailbox alone.",
             result=Notice,
+            refusals={409: ("email_change_of_staff",)},
         )
     )
     def cancel_email_change(self, call: Call) -> Any:

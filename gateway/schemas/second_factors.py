@@ -275,7 +275,7 @@ class SecurityEntry(Result):
     at = instant("When it happened.")
     action = output_text("What happened: `signed_in`, `factor_added` and so on.", "signed_in")
     about = output_text("With what, or to what; empty where nothing is to be added.", "password")
-    by = output_text("`you`, `staff` or `service`.", "you")
+    by = output_text("`you`, `staff`, `service`, or `anonymous`: without a log-in.", "you")
 
 
 class SecurityLog(Result):

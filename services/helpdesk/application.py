@@ -178,7 +178,7 @@ def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
             {
                 "number": view.number,
                 "topic": view.topic,
-                "account": number_of(view.account) if view.account else None,
+                "account": view.account and number_of(view.account),
                 "state": view.state,
                 "asked_at": view.asked_at,
                 "messages": messages_of(session, view.question_id),

@@ -1,4 +1,4 @@
-"""Reactions of the help desk to events of identity."""
+"""Reactions of the help desk to persons who are erased, and to accounts that are closed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from services.helpdesk.application import erase_questions
+from shared.account_key import FIRST, key_of
 from shared.bus import Message, Services
 from shared.eventstore import Session
 
@@ -15,4 +16,13 @@ def person_erased(session: Session, message: Message, services: Services) -> Non
     erase_questions(session, UUID(message.data["person_id"]))
 
 
-REACTIONS: Final = {"identity": {"person_erased": person_erased}}
+def tenure_closed(session: Session, message: Message, services: Services) -> None:
+    """Note that a holder's time has ended: his account is no longer the one of its number."""
+    data = message.data
+    session.read.note_closed(key_of(data["number"], data.get("tenure", FIRST)))
+
+
+REACTIONS: Final = {
+    "identity": {"person_erased": person_erased},
+    "accounts": {"tenure_closed": tenure_closed},
+}

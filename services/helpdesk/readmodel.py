@@ -1,8 +1,8 @@
-"""The tables of the help desk, derived from the events, and their queries."""
+"""The tables of the help desk, derived from events, its own and of accounts, and their queries."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -102,6 +102,19 @@ class ReadModel:
             {"state": state, "department": department, "limit": limit},
         )
         return [_view(row) for row in self._cursor]
+
+    def note_closed(self, account: str) -> None:
+        """Note that the holder's time with an account, named by its key, has ended; once."""
+        self._cursor.execute(
+            "INSERT INTO closed_accounts (account) VALUES (%s) ON CONFLICT DO NOTHING", (account,)
+        )
+
+    def closed_accounts(self, accounts: Collection[str]) -> set[str]:
+        """Return which of these accounts are closed."""
+        self._cursor.execute(
+            "SELECT account FROM closed_accounts WHERE account = ANY(%s)", (list(accounts),)
+        )
+        return {row["account"] for row in self._cursor}
 
     def messages(self, question_id: UUID) -> list[MessageView]:
         """Return the messages of a question in order."""

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from services.helpdesk import application, schemas
-from services.helpdesk.answers import letter_facts, question_summary
+from services.helpdesk.answers import letter_facts, question_summary, summary_for_staff
 from services.helpdesk.departments import load_directory
+from services.helpdesk.views import QuestionView
 from shared import context
 from shared.config import GATEWAY
 from shared.errors import Forbidden
@@ -103,7 +104,8 @@ class HelpdeskService:
 
         def read(session: Session) -> dict[str, Any]:
             view = application.question_of(session, question_id)
-            return letter_facts(view, application.messages_of(session, question_id), self.directory)
+            messages = application.messages_of(session, question_id)
+            return letter_facts(view, messages, self.directory, _closed(session, view))
 
         result: dict[str, Any] = self.store.query(read)
         return result
@@ -113,10 +115,16 @@ class HelpdeskService:
         self, state: str | None, department: str | None, limit: int
     ) -> dict[str, Any]:
         """Return ``{questions: [...]}`` of all persons, longest waiting first."""
-        views = self.store.query(
-            lambda session: session.read.questions_in(state, department, limit)
-        )
-        return {"questions": [question_summary(view, self.directory) for view in views]}
+
+        def read(session: Session) -> dict[str, Any]:
+            views = session.read.questions_in(state, department, limit)
+            closed = _closed(session, *views)
+            return {
+                "questions": [summary_for_staff(view, self.directory, closed) for view in views]
+            }
+
+        result: dict[str, Any] = self.store.query(read)
+        return result
 
     @rpc(schemas.AnyQuestion, callers=(staff("read"),))
     def any_question(self, question: str) -> dict[str, Any]:
@@ -125,7 +133,8 @@ class HelpdeskService:
         def read(session: Session, which: application.QuestionWanted) -> dict[str, Any]:
             view = application.shown_to_staff(session, which, "question_shown")
             messages = application.messages_of(session, view.question_id)
-            return {**question_summary(view, self.directory), "messages": messages}
+            summary = summary_for_staff(view, self.directory, _closed(session, view))
+            return {**summary, "messages": messages}
 
         wanted = application.QuestionWanted(question=question)
         result: dict[str, Any] = self.store.transact(read, wanted)
@@ -210,3 +219,11 @@ class HelpdeskService:
                 "This account is not in the cabinet; choose a linked account, or none.",
             )
         return str(access["account"])
+
+
+def _closed(session: Session, *views: QuestionView) -> set[str]:
+    """Return the keys of those accounts of questions that are closed."""
+    closed: set[str] = session.read.closed_accounts(
+        {view.account for view in views if view.account}
+    )
+    return closed

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.identity.commands import Command
 from services.identity.domain import Person
+from services.identity.eviction import leave_only
 from services.identity.limits import (
     SEEN_RESOLUTION,
     SESSION_IDLE_LIFE,
@@ -171,17 +172,16 @@ def end_session(session: Session, command: EndSession) -> dict[str, Any]:
 
 
 def end_other_sessions(session: Session, command: EndOtherSessions) -> dict[str, Any]:
-    """End all sessions of the person but one; the other devices are strangers again.
+    """End all sessions of the person but one; the other places are strange again.
 
     Raises Forbidden ``session_expired`` if that one has ended.
     """
     read = session.read
+    read.credentials.lock(command.person_id)
     live = read.sessions.of_person(command.person_id, session.now, SESSION_IDLE_LIFE)
-    own = [entry for entry in live if entry.session_id == command.session_id]
-    if not own:
+    if command.session_id not in {entry.session_id for entry in live}:
         raise refused("session_expired")
-    read.sessions.end_all(command.person_id, but=command.session_id)
-    read.devices.forget_all(command.person_id, but=own[0].device_digest)
+    leave_only(session, command.person_id, command.session_id)
     session.security.note("sessions_ended", person_id=command.person_id)
     return {}
 

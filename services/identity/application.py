@@ -14,9 +14,10 @@ from uuid import UUID
 
 import msgspec
 
+from services.identity.codes import Code
 from services.identity.commands import Command
 from services.identity.documents import Documents
-from services.identity.domain import Person, PersonRegistered, Registration
+from services.identity.domain import Person, PersonRegistered, Registration, registration_expired
 from services.identity.limits import (
     TEMPORARY_PASSWORD_LIFE,
 )
@@ -108,9 +109,7 @@ def resend_code(session: Session, command: ResendCode) -> dict[str, Any]:
     ``registration_expired``, Forbidden ``too_many_attempts``.
     """
     codes = session.read.codes
-    code = codes.lock(command.registration_id)
-    registration = session.load(Registration, command.registration_id)
-    registration.must_be_open()
+    code, registration = _locked(session, command.registration_id)
     long = count_letter(session, code.email_index, command.network_index)
     codes.set_long(command.registration_id, long=long)
     registration.request_code()
@@ -123,9 +122,7 @@ def correct_email(session: Session, command: CorrectEmail) -> dict[str, Any]:
     A known address is treated the same. Raises what `resend_code` raises.
     """
     codes = session.read.codes
-    codes.lock(command.registration_id)
-    registration = session.load(Registration, command.registration_id)
-    registration.must_be_open()
+    _, registration = _locked(session, command.registration_id)
     long = count_letter(session, command.email_index, command.network_index)
     codes.readdress(command.registration_id, command.email_index)
     codes.set_long(command.registration_id, long=long)
@@ -140,10 +137,7 @@ def issue_registration_code(session: Session, command: IssueCode) -> dict[str, A
     For a registered address the kind is ``already_registered``, and no code is stored. Raises
     what `resend_code` raises, limits aside.
     """
-    codes = session.read.codes
-    code = codes.lock(command.owner_id)
-    registration = session.load(Registration, command.owner_id)
-    registration.must_be_open()
+    code, registration = _locked(session, command.owner_id)
     known = session.read.credentials.of_email(code.email_index) is not None
     fresh = command.long_digest if code.long else command.digest
     issue_code(session, command.owner_id, None if known else fresh)
@@ -170,9 +164,7 @@ def registration_confirmer(
         seen = {"rules": command.rules_version, "consent": command.consent_version}
         documents.must_be_in_force(seen, session.today)
         read = session.read
-        code = read.codes.lock(command.registration_id)
-        registration = session.load(Registration, command.registration_id)
-        registration.must_be_open()
+        code, registration = _locked(session, command.registration_id)
         wrong = try_code(session, code, command.digest, command.network_index)
         if wrong is not None:
             return wrong
@@ -187,6 +179,20 @@ def registration_confirmer(
         return {"status": "confirmed"}
 
     return confirm_registration
+
+
+def _locked(session: Session, registration_id: UUID) -> tuple[Code, Registration]:
+    """Return the locked code of an open registration, and the registration.
+
+    Raises NotFound ``registration_not_found``, Conflict ``registration_confirmed`` or
+    ``registration_expired``, the latter also when the code alone is gone.
+    """
+    code = session.read.codes.lock(registration_id)
+    registration = session.load(Registration, registration_id)
+    registration.must_be_open()
+    if code is None:
+        raise registration_expired()
+    return code, registration
 
 
 def _check_consents(command: ConfirmRegistration) -> None:

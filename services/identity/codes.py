@@ -94,6 +94,15 @@ class Codes:
         self._cursor.execute("DELETE FROM codes WHERE owner_id = %s", (owner_id,))
         return self._cursor.rowcount == 1
 
+    def of_email(self, email_index: bytes, purpose: Purpose) -> list[UUID]:
+        """Return the owners of the codes of an address, oldest first."""
+        self._cursor.execute(
+            "SELECT owner_id FROM codes WHERE email_index = %s AND purpose = %s"
+            " ORDER BY created_at, owner_id",
+            (email_index, purpose),
+        )
+        return [row["owner_id"] for row in self._cursor.fetchall()]
+
     def newest_of(self, email_index: bytes, purpose: Purpose) -> UUID | None:
         """Return the owner of the code of an address that was opened last."""
         row = self._cursor.execute(

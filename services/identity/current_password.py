@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from services.identity.commands import Command
-from services.identity.limits import CURRENT_PASSWORDS, SESSION_IDLE_LIFE
+from services.identity.limits import CURRENT_PASSWORDS, CURRENT_PASSWORDS_OF_DAY, SESSION_IDLE_LIFE
 from services.identity.refusals import refusal, refused
 from shared.eventstore import Session
 
@@ -19,13 +19,20 @@ class BeginConfirmation(Command, frozen=True, kw_only=True):
 def begin_confirmation(session: Session, command: BeginConfirmation) -> dict[str, Any]:
     """Count an attempt before anything is verified; return {password_hash} or a refusal.
 
-    That is ``too_many_attempts``. Attempts are counted by session: who finds an open cabinet does
-    not spend those of its owner elsewhere.
+    That is ``too_many_attempts``, or ``session_expired``: whoever is wrong all day is put out.
+    Attempts are counted by session: who finds an open cabinet does not spend those of its owner
+    elsewhere.
     """
     read = session.read
     wait = read.attempts.take(CURRENT_PASSWORDS, command.session_id.bytes, session.now)
     if wait:
         return refusal("too_many_attempts", **CURRENT_PASSWORDS.exceeded(wait))
+    if read.attempts.take(CURRENT_PASSWORDS_OF_DAY, command.session_id.bytes, session.now):
+        if read.sessions.end(command.person_id, command.session_id):
+            session.security.note(
+                "session_ended", person_id=command.person_id, about="current_password"
+            )
+        return refusal("session_expired")
     credential = read.credentials.of_person(command.person_id)
     return {"password_hash": None if credential is None else credential.password_hash}
 
@@ -43,4 +50,10 @@ def confirm(session: Session, person_id: UUID, session_id: UUID, verified_hash: 
         raise refused("session_expired")
     if credential is None or credential.password_hash != verified_hash:
         raise refused("wrong_current_password")
-    read.attempts.clear(CURRENT_PASSWORDS, session_id.bytes)
+    clear_attempts(session, session_id)
+
+
+def clear_attempts(session: Session, session_id: UUID) -> None:
+    """Forget the attempts of a session, whose password was right."""
+    for limit in (CURRENT_PASSWORDS, CURRENT_PASSWORDS_OF_DAY):
+        session.read.attempts.clear(limit, session_id.bytes)

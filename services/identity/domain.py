@@ -204,6 +204,11 @@ def farewell_id(person_id: UUID) -> UUID:
     return derived_id(NAMESPACE, "identity/farewell", str(person_id))
 
 
+def registration_expired() -> Conflict:
+    """Return the error of a registration that no code can confirm any more."""
+    return Conflict("registration_expired", "This registration is too old; start again.")
+
+
 class Registration(Aggregate):
     """From an e-mail address to a person."""
 
@@ -263,7 +268,7 @@ class Registration(Aggregate):
                 "This registration is confirmed; sign in with the password from the letter.",
             )
         if self.abandoned:
-            raise Conflict("registration_expired", "This registration is too old; start again.")
+            raise registration_expired()
 
     def apply(self, event: Any) -> None:
         match event:

@@ -12,19 +12,21 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.identity.commands import Command
+from services.identity.current_password import clear_attempts
 from services.identity.domain import Person
 from services.identity.email_changes import EmailChangeRow
+from services.identity.eviction import end_change, leave_only
 from services.identity.limits import (
     EMAIL_CHANGE_DELAY,
     EMAIL_CHANGE_LIFE,
     EMAIL_CHANGE_LIFE_WITH_DELAY,
     EMAIL_CHANGES,
-    PASSWORD_CHANGES,
     WRONG_LINKS,
 )
 from services.identity.link_aggregates import EmailChange, EmailChangeEnd, EmailChangeWay
 from services.identity.personal_data import reveal
 from services.identity.rate_limits import enforce_limit
+from services.identity.recovery import start_recovery
 from services.identity.refusals import refusal
 from shared.errors import Conflict, NotFound, ValidationFailed
 from shared.eventstore import Session
@@ -89,8 +91,8 @@ def email_change_requester(
 
         An address that is somebody else's is treated the same: only its owner learns of it. Or
         return the refusal ``wrong_current_password``, which has been counted. Raises
-        ValidationFailed ``email_unchanged``, NotFound ``person_not_found``, Forbidden
-        ``too_many_attempts``.
+        ValidationFailed ``email_unchanged``, Conflict ``email_change_of_staff``, NotFound
+        ``person_not_found``, Forbidden ``too_many_attempts``.
         """
         read = session.read
         credential = read.credentials.lock(command.person_id)
@@ -98,11 +100,13 @@ def email_change_requester(
             raise NotFound("person_not_found", "There is no such person.")
         if not checked.matches or credential.password_hash != checked.stored_hash:
             return refusal("wrong_current_password")
-        read.attempts.clear(PASSWORD_CHANGES, command.session_id.bytes)
+        clear_attempts(session, command.session_id)
         if credential.email_index == command.email_index:
             raise ValidationFailed("email_unchanged", "This is the address that the cabinet has.")
         enforce_limit(session, EMAIL_CHANGES, command.person_id.bytes)
+        _must_not_be_of_staff(read.email_changes.of_person(command.person_id))
         row = _start(session, command, command.way, session_id=command.session_id)
+        session.security.note("email_change_requested", person_id=command.person_id)
         return {"due_at": row.due_at and row.due_at.isoformat()}
 
     return request_email_change
@@ -111,6 +115,7 @@ def email_change_requester(
 def restore_access(session: Session, command: RestoreAccess) -> dict[str, Any]:
     """Start the change of an address that its person cannot read; return {change_id, due_at}.
 
+    All sessions end: whoever still has one may be the one that the person is shut out by.
     Raises Conflict ``email_taken``, NotFound ``person_not_found``.
     """
     read = session.read
@@ -118,6 +123,7 @@ def restore_access(session: Session, command: RestoreAccess) -> dict[str, Any]:
         raise NotFound("person_not_found", "There is no such person.")
     if read.credentials.of_email(command.email_index) is not None:
         raise _taken()
+    read.sessions.end_all(command.person_id)
     row = _start(session, command, EmailChangeWay.STAFF, session_id=None)
     return {"change_id": str(row.change_id), "due_at": row.due_at and row.due_at.isoformat()}
 
@@ -133,7 +139,8 @@ def _start(
     person.must_exist()
     earlier = read.email_changes.of_person(person.id)
     if earlier is not None:
-        _end(session, earlier, EmailChangeEnd.REPLACED)
+        session.security.note("email_change_cancelled", person_id=person.id, about="replaced")
+        end_change(session, earlier, EmailChangeEnd.REPLACED)
     delayed = way is not EmailChangeWay.BOTH
     row = EmailChangeRow(
         change_id=new_id(),
@@ -214,23 +221,32 @@ def _status(session: Session, row: EmailChangeRow) -> str:
 def refuse_email_link(session: Session, command: FollowEmailLink) -> dict[str, Any]:
     """Refuse a change for the mailbox of a link; return {}, or a refusal as confirming does.
 
-    If the old mailbox refuses, somebody else knows the password: all sessions end.
+    If the old mailbox refuses, somebody else knows the password: nobody stays in, every place is
+    strange again, and the mailbox gets a link that replaces the password.
     """
     row = _locked(session, command)
     if row is None:
         return _wrong_link(session, command.network_index)
-    if row.side_of(command.token_digest) == "old":
-        session.read.sessions.end_all(row.person_id)
-    _end(session, row, EmailChangeEnd.REFUSED)
+    side = row.side_of(command.token_digest)
+    session.security.note("email_change_refused", person_id=row.person_id, about=side)
+    end_change(session, row, EmailChangeEnd.REFUSED)
+    if side == "old":
+        leave_only(session, row.person_id, None)
+        start_recovery(session, row.person_id)
     return {}
 
 
 def cancel_email_change(session: Session, command: CancelEmailChange) -> dict[str, Any]:
-    """End the person's own change under way, if there is one; return {}."""
+    """End the person's own change under way, if there is one; return {}.
+
+    Raises Conflict ``email_change_of_staff``.
+    """
     session.read.credentials.lock(command.person_id)
     row = session.read.email_changes.of_person(command.person_id)
+    _must_not_be_of_staff(row)
     if row is not None:
-        _end(session, row, EmailChangeEnd.CANCELLED)
+        session.security.note("email_change_cancelled", person_id=row.person_id)
+        end_change(session, row, EmailChangeEnd.CANCELLED)
     return {}
 
 
@@ -245,12 +261,12 @@ def end_email_changes(session: Session, _: EndEmailChanges) -> int:
         if row is None:
             continue
         if row.expires_at <= now:
-            _end(session, row, EmailChangeEnd.EXPIRED)
+            end_change(session, row, EmailChangeEnd.EXPIRED)
         elif _status(session, row) == "changed":
             if read.credentials.set_email(person_id, row.email_index):
                 _complete(session, row)
             else:
-                _end(session, row, EmailChangeEnd.TAKEN)
+                end_change(session, row, EmailChangeEnd.TAKEN)
     return len(due) + len(expired)
 
 
@@ -309,19 +325,24 @@ def _complete(session: Session, row: EmailChangeRow) -> None:
     """Give the person the new address; whoever had come by the old mailbox is out."""
     read = session.read
     read.email_changes.drop(row.change_id)
-    read.sessions.end_all(row.person_id, but=row.session_id)
+    leave_only(session, row.person_id, row.session_id)
     read.password_resets.drop_of(row.person_id)
     read.sign_in_links.drop_all(row.person_id)
     person = session.load(Person, row.person_id)
     change = session.load(EmailChange, row.change_id)
     previous = person.email
+    session.security.note("email_changed", person_id=person.id)
     person.change_email(change.email, row.change_id)
     change.record_completion(previous)
 
 
-def _end(session: Session, row: EmailChangeRow, how: EmailChangeEnd) -> None:
-    session.read.email_changes.drop(row.change_id)
-    session.load(EmailChange, row.change_id).record_end(how)
+def _must_not_be_of_staff(row: EmailChangeRow | None) -> None:
+    """Raise if staff began a change: only the old mailbox refuses it, no session ends it."""
+    if row is not None and row.way == EmailChangeWay.STAFF.value:
+        raise Conflict(
+            "email_change_of_staff",
+            "Staff are restoring the access; only the link sent to the old address refuses it.",
+        )
 
 
 def _taken() -> Conflict:

@@ -15,6 +15,7 @@ from services.identity.commands import Command
 from services.identity.domain import ErasureCause, Person, farewell_id
 from services.identity.personal_data import reveal
 from services.identity.refusals import refusal
+from services.identity.sweeping import abandon_registrations
 from shared.errors import NotFound
 from shared.eventstore import Session
 
@@ -101,14 +102,20 @@ def consent_withdrawer(
 
 
 def _erase(session: Session, person: Person, cause: ErasureCause, reason: str) -> None:
-    """Delete the rows of a person, record that he is erased, and destroy his key."""
+    """Delete the rows of a person, record that he is erased, and destroy his key.
+
+    Open registrations of his address are abandoned: each holds the address under a key of its own.
+    """
     person.must_exist()
     read, email = session.read, reveal(session, person.id, person.email, "email")
     # The last letter needs the address once more: under a key of its own, for a day.
     sealed = session.vault.seal(farewell_id(person.id), email, "email")
     read.farewells.keep(person.id, sealed, session.now + FAREWELL_LIFE)
     credential = read.credentials.of_person(person.id)
-    read.person_rows.delete(person.id, credential.email_index if credential else None)
+    email_index = None if credential is None else credential.email_index
+    if email_index is not None:
+        abandon_registrations(session, read.codes.of_email(email_index, "registration"))
+    read.person_rows.delete(person.id, email_index)
     session.security.note("erased", person_id=person.id, about=cause.value, reason=reason)
     person.erase(cause)
     session.vault.destroy(person.id)

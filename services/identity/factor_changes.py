@@ -14,6 +14,7 @@ from services.identity.challenges import Challenge, Purpose
 from services.identity.commands import Command
 from services.identity.current_password import confirm
 from services.identity.domain import Person
+from services.identity.eviction import leave_only
 from services.identity.factor_events import (
     PasskeyAdded,
     PasskeyRemoved,
@@ -25,7 +26,12 @@ from services.identity.factor_events import (
     TotpDisabled,
     TotpEnabled,
 )
-from services.identity.limits import CHALLENGE_ATTEMPTS, CHALLENGE_LIFE, SESSION_LIFE
+from services.identity.limits import (
+    CHALLENGE_ATTEMPTS,
+    CHALLENGE_LIFE,
+    FRESH_FACTOR,
+    SESSION_LIFE,
+)
 from services.identity.personal_data import reveal
 from services.identity.refusals import refused
 from services.identity.second_factors import PASSKEY, TOTP
@@ -142,6 +148,29 @@ def finish_removal(
     return renewed
 
 
+def distrust(session: Session, person_id: UUID) -> None:
+    """Remove the factors that were added lately, which a recovery takes for a stranger's.
+
+    The passkeys that stay sign in only after the new password, until each was used so. The caller
+    has locked the credential.
+    """
+    factors, since = session.read.second_factors, session.now - FRESH_FACTOR
+    factors.challenges.close_all(person_id)
+    for passkey in factors.passkeys.of_person(person_id):
+        if passkey.added_at > since:
+            factors.passkeys.remove(person_id, passkey.passkey_id)
+            note(session, person_id, PasskeyRemoved(passkey_id=passkey.passkey_id))
+    totp = factors.totp.of_person(person_id)
+    if totp is not None and totp.added_at > since:
+        factors.totp.remove(person_id)
+        note(session, person_id, TotpDisabled())
+    left, issued_at = factors.recovery_codes.left(person_id)
+    if left and (issued_at > since or not factors.methods(person_id)):
+        factors.recovery_codes.remove(person_id)
+        session.security.note("factor_removed", person_id=person_id, about="recovery_codes")
+    factors.passkeys.need_password(person_id)
+
+
 def note(
     session: Session, person_id: UUID, change: SecondFactorChange, *, reason: str = ""
 ) -> None:
@@ -153,7 +182,7 @@ def note(
 
 def _renew(session: Session, command: Change, token_digest: bytes) -> dict[str, Any]:
     expires_at = session.now + SESSION_LIFE
-    session.read.sessions.end_all(command.person_id, but=command.session_id)
+    leave_only(session, command.person_id, command.session_id)
     session.read.sessions.extend(command.session_id, expires_at)
     session.read.sessions.renew_token(command.session_id, token_digest)
     return {"expires_at": expires_at.isoformat()}

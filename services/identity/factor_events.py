@@ -16,7 +16,7 @@ class PasskeyAdded(Event, frozen=True, kw_only=True):
 
 
 class PasskeyRemoved(Event, frozen=True, kw_only=True):
-    """The person removed a passkey."""
+    """A passkey was removed, by the person or by a recovery."""
 
     topic: ClassVar[str] = "identity.passkey_removed.v1"
     passkey_id: UUID

@@ -9,6 +9,7 @@ from uuid import UUID
 from services.identity.authenticators import Authenticators
 from services.identity.commands import Command
 from services.identity.domain import Person
+from services.identity.eviction import leave_only
 from services.identity.factor_changes import (
     Change,
     ConfirmedChange,
@@ -28,7 +29,7 @@ from services.identity.factor_events import (
     TotpDisabled,
     TotpEnabled,
 )
-from services.identity.limits import PASSKEYS_PER_PERSON
+from services.identity.limits import PASSKEYS_PER_PERSON, SECOND_FACTOR_CODES_OF_PERSON
 from services.identity.one_time_codes import accepted_step, plain_code, totp_uri
 from services.identity.passkeys import Passkey
 from services.identity.personal_data import reveal
@@ -245,7 +246,8 @@ def reset_second_factor(session: Session, command: ResetSecondFactor) -> dict[st
         raise Conflict("second_factor_missing", "This person has no second factor.")
     if not command.dry_run:
         read.second_factors.forget(command.person_id)
-        read.sessions.end_all(command.person_id)
+        read.attempts.clear(SECOND_FACTOR_CODES_OF_PERSON, command.person_id.bytes)
+        leave_only(session, command.person_id, None)
         note(session, command.person_id, SecondFactorReset(), reason=command.reason)
     return {"person_id": str(command.person_id)}
 

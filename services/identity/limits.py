@@ -95,10 +95,12 @@ REGISTRATION_LETTERS = Limit("registration_letters", 5, timedelta(minutes=15))
 """Per network and e-mail address, resent letters included: strangers spend none of them."""
 LETTERS_OF_ADDRESS = Limit("letters_of_address", 20, timedelta(days=1))
 """Per e-mail address, from wherever. Beyond it nobody is refused; the codes have twelve digits."""
-WRONG_CODES_OF_NETWORK = Limit("wrong_codes_of_network", 30, timedelta(hours=1))
-WRONG_CODES = Limit("wrong_codes", 300, timedelta(hours=1))
+WRONG_CODES_OF_NETWORK = Limit("wrong_codes_of_network", 300, timedelta(hours=1))
+WRONG_CODES = Limit("wrong_codes", 3_000, timedelta(hours=1))
 """Wrong codes in total, and per network address. Beyond them a code of six digits is not tried, and
-the next letter has one of twelve: whoever reads the letter gets in, and nobody guesses it."""
+the next letter has one of twelve: whoever reads the letter gets in, and nobody guesses it. An
+address is guarded by its letters (a hundred guesses a day); these are high, because a provider may
+put a whole city behind one address."""
 RESET_LETTERS = Limit("reset_letters", 5, timedelta(minutes=30))
 """Per e-mail address, in half the life of a link: whoever gets no letter has a link that is valid
 for as long again."""
@@ -125,20 +127,24 @@ flood the mailbox, and whoever gets no letter has a link that is valid for as lo
 SUBSCRIBER_TOKENS = Limit("subscriber_tokens", 20, timedelta(minutes=5))
 """Wrong tokens of subscribers per network address: what asks again and again with an old one waits.
 A right one is never counted, so that no neighbour locks a subscriber out."""
-PASSWORD_CHANGES = Limit("password_changes", 10, timedelta(minutes=15))
-"""Per person: whoever finds an open cabinet must not be able to guess its password."""
 CURRENT_PASSWORDS = Limit("current_passwords", 10, timedelta(minutes=15))
-"""Wrong ones per session, where the current password confirms a change."""
+"""Wrong ones per session, wherever the current password is asked for again: whoever finds an open
+cabinet must not be able to guess its password, nor spend the attempts of its owner elsewhere."""
+CURRENT_PASSWORDS_OF_DAY = Limit("current_passwords_of_day", 20, timedelta(days=1))
+"""The same in a day; the next one ends the session."""
 
 CHALLENGE_LIFE = timedelta(minutes=10)
 """How long an authenticator, a code or a new factor is waited for."""
 CHALLENGE_ATTEMPTS = 5
 PASSKEYS_PER_PERSON = 10
+FRESH_FACTOR = timedelta(days=7)
+"""A recovery removes what was added within this: whoever had come in may have added it."""
 SECOND_FACTOR_CODES = Limit("second_factor_codes", 10, timedelta(days=1))
 """Wrong codes by whoever has the right password: on each known device of the person, and in all
-other places together. Whoever guesses elsewhere gains three in a hundred thousand a day, and the
-owner gets a letter; with a new password the count begins anew."""
+other places together. Whoever guesses gets a letter sent to the owner; with a new password the
+count begins anew, within the limit below."""
+SECOND_FACTOR_CODES_OF_PERSON = Limit("second_factor_codes_of_person", 40, timedelta(days=7))
+"""Wrong codes of a person over all passwords and places: who has the mailbox, and so a new password
+at will, gains twelve in a hundred thousand a week. Then passkeys serve, and staff."""
 GUESSING_LETTERS = Limit("guessing_letters", 1, timedelta(days=1))
 """Letters per person about guessed codes."""
-"""Per session: whoever finds an open cabinet must not be able to guess its password, nor spend the
-attempts of its owner elsewhere."""

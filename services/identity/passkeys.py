@@ -11,7 +11,11 @@ import psycopg
 
 
 class Passkey(msgspec.Struct, frozen=True, kw_only=True):
-    """A passkey; its name is sealed."""
+    """A passkey; its name is sealed.
+
+    One that ``needs_password`` does not sign in alone: the password was recovered since it was
+    last used.
+    """
 
     passkey_id: UUID
     person_id: UUID
@@ -21,10 +25,12 @@ class Passkey(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     added_at: datetime
     last_used_at: datetime | None = None
+    needs_password: bool = False
 
 
 _COLUMNS = (
-    "passkey_id, person_id, credential_id, public_key, sign_count, name, added_at, last_used_at"
+    "passkey_id, person_id, credential_id, public_key, sign_count, name, added_at, last_used_at,"
+    " needs_password"
 )
 
 
@@ -37,7 +43,7 @@ class Passkeys:
     def add(self, passkey: Passkey) -> bool:
         """Add a passkey; return False if its credential is known already, whosever it is."""
         self._cursor.execute(
-            f"INSERT INTO passkeys ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+            f"INSERT INTO passkeys ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
             " ON CONFLICT DO NOTHING",
             msgspec.structs.astuple(passkey),
         )
@@ -61,10 +67,17 @@ class Passkeys:
         return None if row is None else Passkey(**row)
 
     def used(self, passkey_id: UUID, sign_count: int, now: datetime) -> None:
-        """Store the counter of an authenticator that has just been used."""
+        """Store the counter of an authenticator that has just been used, as it may be."""
         self._cursor.execute(
-            "UPDATE passkeys SET sign_count = %s, last_used_at = %s WHERE passkey_id = %s",
+            "UPDATE passkeys SET sign_count = %s, last_used_at = %s, needs_password = false"
+            " WHERE passkey_id = %s",
             (sign_count, now, passkey_id),
+        )
+
+    def need_password(self, person_id: UUID) -> None:
+        """Have a person's passkeys sign in only after the password, until each was used so."""
+        self._cursor.execute(
+            "UPDATE passkeys SET needs_password = true WHERE person_id = %s", (person_id,)
         )
 
     def remove(self, person_id: UUID, passkey_id: UUID) -> bool:

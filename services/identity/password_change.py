@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.identity.commands import Command
+from services.identity.current_password import clear_attempts
 from services.identity.domain import PasswordOrigin, Person
-from services.identity.limits import PASSWORD_CHANGES, SESSION_IDLE_LIFE, SESSION_LIFE
+from services.identity.eviction import leave_only
+from services.identity.limits import SESSION_IDLE_LIFE, SESSION_LIFE
 from services.identity.new_passwords import check_new_password
 from services.identity.refusals import refusal, refused
 from shared.eventstore import Session
@@ -25,11 +27,6 @@ class VerifiedPassword(NamedTuple):
     token_digest: bytes
 
 
-class BeginPasswordChange(Command, frozen=True, kw_only=True):
-    person_id: UUID
-    session_id: UUID
-
-
 class ChangePassword(Command, frozen=True, kw_only=True):
     person_id: UUID
     session_id: UUID
@@ -41,19 +38,6 @@ class ChangePassword(Command, frozen=True, kw_only=True):
 class RenewToken(Command, frozen=True, kw_only=True):
     session_id: UUID
     token_digest: bytes
-
-
-def begin_password_change(session: Session, command: BeginPasswordChange) -> dict[str, Any]:
-    """Count an attempt before anything is verified; return {password_hash} or a refusal.
-
-    That is ``too_many_attempts``.
-    """
-    read = session.read
-    wait = read.attempts.take(PASSWORD_CHANGES, command.session_id.bytes, session.now)
-    if wait:
-        return refusal("too_many_attempts", **PASSWORD_CHANGES.exceeded(wait))
-    credential = read.credentials.of_person(command.person_id)
-    return {"password_hash": None if credential is None else credential.password_hash}
 
 
 def password_changer(
@@ -87,12 +71,11 @@ def password_changer(
             raise refused("session_expired")
         if not verified.matches or credential.password_hash != verified.stored_hash:
             return refusal("wrong_current_password")
-        read.attempts.clear(PASSWORD_CHANGES, command.session_id.bytes)
+        clear_attempts(session, command.session_id)
         read.credentials.set_chosen(person.id, verified.new_hash)
-        read.sessions.end_all(person.id, but=command.session_id)
+        leave_only(session, person.id, command.session_id)
         read.password_resets.drop_of(person.id)
         read.sign_in_links.drop_all(person.id)
-        read.password_resets.drop_of(person.id)
         expires_at = session.now + SESSION_LIFE
         read.sessions.extend(command.session_id, expires_at)
         read.sessions.renew_token(command.session_id, verified.token_digest)

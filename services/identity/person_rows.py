@@ -1,7 +1,8 @@
 """What identity's tables hold of one person, beside the events: all of it goes with him.
 
 The tables are found by their columns, so that a new one with a ``person_id`` belongs to him, too,
-unless it is named here.
+unless it is named here. Not by ``email_index``: such a row is of the person who is named beside it
+(another's change to this address stays), or of a registration, which `erasure` abandons.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _TABLES = (
     " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'"
     " AND NOT a.attisdropped AND c.relname <> ALL (%s)"
     " AND (a.attname, a.atttypid::regtype::text) IN"
-    " (('person_id', 'uuid'), ('email_index', 'bytea'), ('owner', 'bytea'), ('subject', 'bytea'))"
+    " (('person_id', 'uuid'), ('owner', 'bytea'), ('subject', 'bytea'))"
     " ORDER BY 1, 2"
 )
 

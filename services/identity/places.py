@@ -134,9 +134,12 @@ class Networks:
             (person_id, network_index, now),
         )
 
-    def forget_all(self, person_id: UUID) -> None:
-        """Forget a person's networks."""
-        self._cursor.execute("DELETE FROM networks WHERE person_id = %s", (person_id,))
+    def forget_all(self, person_id: UUID, *, but: bytes | None = None) -> None:
+        """Forget a person's networks, except one."""
+        self._cursor.execute(
+            "DELETE FROM networks WHERE person_id = %s AND network_index IS DISTINCT FROM %s",
+            (person_id, but),
+        )
 
     def sweep(self, now: datetime) -> int:
         """Delete what was last used too long ago; return how many there were."""

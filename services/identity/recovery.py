@@ -12,6 +12,8 @@ from uuid import UUID
 
 from services.identity.commands import Command
 from services.identity.domain import PasswordOrigin, Person
+from services.identity.eviction import leave_nobody
+from services.identity.factor_changes import distrust
 from services.identity.limits import (
     LETTERS_OF_NETWORK,
     RESET_LETTERS,
@@ -131,8 +133,8 @@ def password_resetter(
     def confirm_password_reset(session: Session, command: ConfirmPasswordReset) -> dict[str, Any]:
         """Set a new password by a link; return {}, or a counted refusal.
 
-        All sessions of the person end, all places are strange again, the other links are void.
-        Refusals:
+        All sessions of the person end, and a change of address; all places are strange again, the
+        other links are void, and factors of the last days are removed. Refusals:
         ``password_reset_not_found``, ``too_many_attempts`` after many wrong links of a network.
         Raises ValidationFailed ``password_...``, NotFound ``person_not_found``.
         """
@@ -150,9 +152,8 @@ def password_resetter(
         check_new_password(session, person, command.new_password, fingerprint=new.fingerprint)
         read.password_resets.drop_of(person.id)
         read.credentials.set_chosen(person.id, new.hash)
-        read.sessions.end_all(person.id)
-        read.devices.forget_all(person.id)
-        read.networks.forget_all(person.id)
+        leave_nobody(session, person.id)
+        distrust(session, person.id)
         read.sign_in_links.drop_all(person.id)
         read.attempts.clear_of(credential.email_index)
         person.change_password(PasswordOrigin.RESET)

@@ -2,8 +2,8 @@
 
 Codes are guessed only by whoever has the right password already. Wrong ones are counted for each
 known device of the person, and for all other places together, so that nobody spends the attempts of
-the owner's devices; and for one password, so that a new one begins anew. A signature cannot be
-guessed, and is never counted.
+the owner's devices; for one password, so that a new one begins anew; and in total, so that whoever
+recovers it again and again gains little. A signature cannot be guessed, and is never counted.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from services.identity.limits import (
     CHALLENGE_LIFE,
     GUESSING_LETTERS,
     SECOND_FACTOR_CODES,
+    SECOND_FACTOR_CODES_OF_PERSON,
 )
 from services.identity.one_time_codes import accepted_step
 from services.identity.personal_data import reveal
@@ -181,16 +182,19 @@ def _try_code(
     place = command.place
     is_known = read.devices.is_known(person_id, place.device_digest, session.now)
     subject = _counted(credential, place.device_digest if is_known else None)
-    wait = read.attempts.wait(SECOND_FACTOR_CODES, subject, session.now)
-    if wait:
-        return refusal("second_factor_guessed", **SECOND_FACTOR_CODES.exceeded(wait))
+    limits = ((SECOND_FACTOR_CODES, subject), (SECOND_FACTOR_CODES_OF_PERSON, person_id.bytes))
+    for limit, counted in limits:
+        wait = read.attempts.wait(limit, counted, session.now)
+        if wait:
+            return refusal("second_factor_guessed", **limit.exceeded(wait))
     how = _code_of(session, person_id, command)
     if how is not None:
         return how
-    read.attempts.take(SECOND_FACTOR_CODES, subject, session.now)
+    for limit, counted in limits:
+        read.attempts.take(limit, counted, session.now)
     read.second_factors.challenges.miss(challenge.challenge_id)
     left = challenge.attempts_left - 1
-    if not (left or is_known):
+    if not left:
         _tell_of_guessing(session, person_id)
     return refusal("wrong_second_factor", attempts_left=left)
 
@@ -232,8 +236,8 @@ def passkey_sign_in(
     def sign_in_by_passkey(session: Session, command: SignInByPasskey) -> dict[str, Any]:
         """Open a session, as `open_session` returns it: the key and its user are two factors.
 
-        Raises ValidationFailed ``passkey_refused`` (unknown, not verified, a copy), Conflict
-        ``challenge_expired``: what was signed had served before.
+        Raises ValidationFailed ``passkey_refused`` (unknown, not verified, a copy, not used
+        with a recovered password yet), Conflict ``challenge_expired``: what was signed had served.
         """
         read = session.read
         found = read.second_factors.passkeys.of_credential(id_of(command.passkey))
@@ -242,7 +246,7 @@ def passkey_sign_in(
         read.credentials.lock(found.person_id)
         # Read again under the lock: its counter may have grown, or it was removed.
         found = read.second_factors.passkeys.of_credential(found.credential_id)
-        if found is None:
+        if found is None or found.needs_password:
             raise refused("passkey_refused")
         count = authenticators.used(command.passkey, command.nonce, found, alone=True)
         if not read.second_factors.challenges.spend(command.nonce, command.nonce_expires_at):

@@ -88,18 +88,19 @@ def begin_sign_in(session: Session, command: BeginSignIn) -> dict[str, Any]:
     busy = 0
     if over:
         busy = read.attempts.wait(VERIFICATIONS_OF_NETWORK, place.network_index, now)
-        if busy and stranger:
-            return refusal("too_many_attempts", **VERIFICATIONS_OF_NETWORK.exceeded(busy))
+    # As a stranger is answered there: whose network this is must not show.
+    slowly = refusal("too_many_attempts", **VERIFICATIONS_OF_NETWORK.exceeded(busy))
+    if busy and stranger:
+        return slowly
     delay, subject = _counted(command.email_index, credential, place, known_device=known_device)
     wait = read.attempts.slow(delay, subject, command.email_index, now)
     if wait:
-        return refusal("too_many_attempts", **delay.exceeded(wait))
+        return slowly if busy else refusal("too_many_attempts", **delay.exceeded(wait))
     if over and not busy:
         read.attempts.take(VERIFICATIONS_OF_NETWORK, place.network_index, now)
     if_wrong = refusal("wrong_credentials")
     if busy:
-        # As a stranger is answered there: whose network this is must not show.
-        if_wrong = refusal("too_many_attempts", **VERIFICATIONS_OF_NETWORK.exceeded(busy))
+        if_wrong = slowly
     elif not known_device and _is_guarded(session, command.email_index, place):
         if_wrong = refusal("sign_in_by_letter")
     return {

@@ -11,6 +11,7 @@ from uuid import UUID
 from services.identity import email_change
 from services.identity.commands import Command
 from services.identity.domain import Person, Registration
+from services.identity.eviction import leave_only
 from services.identity.limits import SIGN_IN_LETTERS
 from services.identity.recovery import start_recovery
 from shared.errors import Conflict, NotFound
@@ -53,10 +54,14 @@ def unblock(session: Session, command: ActOnPerson) -> dict[str, Any]:
 
 
 def end_sessions(session: Session, command: ActOnPerson) -> dict[str, Any]:
-    """End all sessions of a person; return {person_id}. Raises NotFound ``person_not_found``."""
+    """End all sessions of a person, to whom every place is strange then; return {person_id}.
+
+    Raises NotFound ``person_not_found``.
+    """
     person = _person(session, command.person_id)
     if not command.dry_run:
-        session.read.sessions.end_all(person.id)
+        session.read.credentials.lock(person.id)
+        leave_only(session, person.id, None)
         session.security.note("sessions_ended", person_id=person.id, reason=command.reason)
     return {"person_id": str(person.id)}
 
@@ -101,7 +106,7 @@ def restore_access(session: Session, command: RestoreAccess) -> dict[str, Any]:
             reason=command.reason,
         ),
     )
-    session.security.note("email_change_started", person_id=person.id, reason=command.reason)
+    session.security.note("access_restored", person_id=person.id, reason=command.reason)
     return {"person_id": str(person.id), "due_at": started["due_at"]}
 
 

@@ -16,12 +16,16 @@ from services.identity.commands import Command
 from services.identity.limits import SESSION_IDLE_LIFE, SUPPORT_CODES_OF_PERSON
 from services.identity.masks import mask_email, mask_name
 from services.identity.profile import profile
+from shared.context import ANONYMOUS
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.eventstore.security_log import SecurityEntry
 
-FOUND, SHOWN = "person_found", "person_shown"
-"""Actions of the security log: a person was found, masked; all of a person was shown."""
+FOUND, MISSED, SHOWN = "person_found", "person_missed", "person_shown"
+"""Actions of the security log: a person was found, masked; nobody was; all of one was shown."""
+
+SIGNING_IN = ("signed_in", "signed_in_from_new_device", "recovery_code_used")
+"""Actions of whoever has just shown who he is."""
 
 
 class NoteSupportCode(Command, frozen=True, kw_only=True):
@@ -52,7 +56,8 @@ def note_support_code(session: Session, command: NoteSupportCode) -> None:
 def find_persons(session: Session, command: FindPersons) -> dict[str, Any]:
     """Return {persons: [...]}, masked, in the order in which they were found.
 
-    Whoever is erased is found by his id alone. Each one found is in the security log.
+    Whoever is erased is found by his id alone. Each one found is in the security log, and that
+    nobody was: whoever tries addresses learns from both.
     """
     found = [
         described
@@ -60,6 +65,8 @@ def find_persons(session: Session, command: FindPersons) -> dict[str, Any]:
         if (described := _described(session, person_id)) is not None
     ]
     how = f"support-code:{command.support_code}" if command.support_code else ""
+    if not found:
+        session.security.note(MISSED, about="email" if command.email_index else how)
     for person in found:
         session.security.note(
             FOUND,
@@ -165,7 +172,8 @@ def show_person(session: Session, command: ShowPerson) -> dict[str, Any]:
 def own_security_log(session: Session, person_id: UUID, limit: int) -> dict[str, Any]:
     """Return {entries: [{at, action, about, by}]} of what happened to a person's own access.
 
-    ``by`` is ``you``, ``staff`` or ``service``: which clerk it was is not for the person.
+    ``by`` is ``you``, ``staff``, ``service``, or ``anonymous`` for whoever followed a link:
+    which clerk it was is not for the person.
     """
     found = session.security.entries(person_id=person_id, limit=limit)
     return {
@@ -185,4 +193,8 @@ def own_security_log(session: Session, person_id: UUID, limit: int) -> dict[str,
 def _by(entry: SecurityEntry) -> str:
     if entry.actor.startswith("staff:"):
         return "staff"
-    return "service" if entry.actor.startswith("service:") else "you"
+    if entry.actor.startswith("service:"):
+        return "service"
+    # Whoever signs in is nobody yet when he does, and has shown who he is.
+    nobody = entry.actor == ANONYMOUS and entry.action not in SIGNING_IN
+    return "anonymous" if nobody else "you"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from services.identity.commands import Command
 from services.identity.domain import Registration
 from services.identity.limits import (
@@ -39,9 +42,15 @@ def sweep(session: Session, _: Sweep) -> int:
     deleted += read.support_codes.sweep(now - SUPPORT_CODE_LIFE)
     deleted += read.password_resets.sweep(now - PASSWORD_RESET_LIFE)
     expired = read.codes.opened_before("registration", now - REGISTRATION_LIFE, SWEEP_BATCH)
+    abandon_registrations(session, expired)
+    return deleted + len(expired)
+
+
+def abandon_registrations(session: Session, registration_ids: Sequence[UUID]) -> None:
+    """Abandon open registrations, and destroy the keys under which their data is sealed."""
+    codes = session.read.codes
     # A code that is already gone belongs to a registration that was confirmed just now.
-    for registration_id in [owner_id for owner_id in expired if read.codes.drop(owner_id)]:
+    for registration_id in [owner_id for owner_id in registration_ids if codes.drop(owner_id)]:
         registration = session.load(Registration, registration_id)
         registration.abandon()
         session.vault.destroy(registration.person_id)
-    return deleted + len(expired)

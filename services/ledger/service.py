@@ -47,7 +47,7 @@ from services.ledger.reports.refundable import refundable
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
 from services.ledger.taken_payments import BankDocument, TakePayment, entered_documents
-from services.ledger.tenures import meant
+from services.ledger.tenures import asked_by_staff, meant
 from shared.config import GATEWAY, Settings
 from shared.eventstore import Session
 from shared.eventstore.group_commit import GroupCommit
@@ -67,7 +67,9 @@ class LedgerService:
     def balance(self, number: str, as_of: str | None) -> Any:
         """Return the balance of one account, now or as of a past day or instant."""
         return self.store.query(
-            lambda session: balances.balance(session, meant(session, number), as_of)
+            lambda session: balances.balance(
+                session, meant(session, number), as_of, whole=asked_by_staff()
+            )
         )
 
     @rpc(schemas.Balances, callers=(GATEWAY,))

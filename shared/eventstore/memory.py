@@ -21,7 +21,14 @@ from shared.errors import Unavailable
 from shared.eventstore.aggregate import Aggregate
 from shared.eventstore.events import Event, EventTypes, Recorded
 from shared.eventstore.security_log import MemorySecurityLog, SecurityEntry, SecurityLog
-from shared.eventstore.session import PendingEvent, ReadModel, Session, Vault, kept_result
+from shared.eventstore.session import (
+    PendingEvent,
+    ReadModel,
+    Session,
+    Vault,
+    command_content,
+    kept_result,
+)
 from shared.ids import new_id
 from shared.privacy import MemoryVault
 
@@ -47,7 +54,7 @@ class MemoryStore:
 
     def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
         command_id = context.current().command_id or new_id()
-        content = _content(handler, command)
+        content = command_content(handler, command)
         for _ in range(8):
             if command_id in self._commands:
                 return cast(R, kept_result(*self._commands[command_id], content))
@@ -147,7 +154,3 @@ class _MemorySession(Session):
 
     def _read_model(self) -> ReadModel:
         return self._store.read_model  # type: ignore[no-any-return]
-
-
-def _content(handler: Callable[..., Any], command: Any) -> bytes:
-    return handler.__qualname__.encode() + b" " + msgspec.json.encode(command)

@@ -30,7 +30,7 @@ from shared.eventstore.recorder import (
     LoggedEvent,
     PostgresRecorder,
 )
-from shared.eventstore.session import PendingEvent, ReadModel
+from shared.eventstore.session import PendingEvent, ReadModel, command_content
 from shared.ids import new_id
 from shared.logs import get_logger
 
@@ -266,7 +266,7 @@ class PostgresStore:
     def fingerprint(self, handler: Callable[..., Any], command: Any) -> bytes:
         """Return a digest that detects another command under the same id."""
         # Keyed, because a command may hold a password.
-        content = handler.__qualname__.encode() + b" " + msgspec.json.encode(command)
+        content = command_content(handler, command)
         return hmac.new(self.hash_key("commands"), content, hashlib.sha256).digest()
 
     def hash_key(self, purpose: str) -> bytes:

@@ -40,6 +40,20 @@ def kept_result(kept_fingerprint: bytes, result: bytes, fingerprint: bytes) -> A
     return msgspec.json.decode(result)
 
 
+def command_content(handler: Callable[..., Any], command: Any) -> bytes:
+    """Return what makes a command the same one when its id is repeated.
+
+    A command's Struct may name fields in ``not_compared`` that say from where it came, not what
+    was asked: the repetition of a request that was cut off may come from another network.
+    """
+    left_out: Iterable[str] = getattr(command, "not_compared", ())
+    compared = command
+    if left_out:
+        fields = msgspec.structs.asdict(command)
+        compared = {name: value for name, value in fields.items() if name not in left_out}
+    return handler.__qualname__.encode() + b" " + msgspec.json.encode(compared)
+
+
 class ReadModel(Protocol):
     """A service's tables: written from events, read by queries."""
 

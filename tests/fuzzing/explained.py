@@ -36,6 +36,7 @@ def _organisation_is_odd(body: Any) -> bool:
 
 
 EXPLAINED: Mapping[str, tuple[str, Holds]] = {
+    "email_change_of_staff": ("staff began a change of address", _always),
     "wrong_second_factor": ("the code is in the app or on paper", _always),
     "challenge_expired": ("it depends on the time and on what was done", _always),
     "passkey_refused": ("only the authenticator can sign", _always),

@@ -44,7 +44,9 @@ class EmailChangePages:
     @page("POST", "/settings/email/cancel", shown_by="/settings/email")
     def cancel_email_change_page(self, visit: Visit) -> Response:
         """Cancel the change under way."""
-        outcome = visit.api(EmailChangeRoutes.cancel_email_change)
+        outcome = visit.attempt(EmailChangeRoutes.cancel_email_change)
+        if isinstance(outcome, Refused):
+            return _settings(visit, "email.html", outcome.errors)
         return visit.redirect("/settings/email", outcome["message"])
 
     @page("GET", "/email/<any(new,old):side>/<token:token>", access=Access.PUBLIC)

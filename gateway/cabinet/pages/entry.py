@@ -83,7 +83,7 @@ class EntryPages:
         if visit.person:
             visit.api(SessionRoutes.end_session, path={"session_id": visit.person.session_id})
         response = visit.redirect("/", visit.text("Вы вышли из кабинета."))
-        cookies.drop(response, cookies.SESSION)
+        cookies.forget_person(response)
         cookies.drop(response, cookies.VISITOR)
         response.headers["Clear-Site-Data"] = '"cache"'
         return response

@@ -44,5 +44,5 @@ class PersonalDataPages:
         if isinstance(outcome, Refused):
             return visit.render("data.html", errors=outcome.errors)
         response = visit.redirect("/", outcome["message"])
-        cookies.drop(response, cookies.SESSION)
+        cookies.forget_person(response)
         return response

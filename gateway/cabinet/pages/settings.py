@@ -54,7 +54,7 @@ class SettingsPages:
         if not own:
             return visit.redirect("/settings/sessions", visit.text("На том устройстве Вы вышли."))
         response = visit.redirect("/", visit.text("Вы вышли из кабинета."))
-        cookies.drop(response, cookies.SESSION)
+        cookies.forget_person(response)
         return response
 
     @page("POST", "/settings/sessions", shown_by="/settings/sessions")

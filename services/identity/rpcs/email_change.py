@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import email_change, password_change, schemas
+from services.identity import current_password as confirmation
+from services.identity import email_change, schemas
 from services.identity.email_change import FollowEmailLink
 from services.identity.fingerprints import new_token, token_digest
 from services.identity.link_aggregates import EmailChangeWay
@@ -34,8 +35,8 @@ class EmailChangeRpcs(IdentityRpcs):
         ip: IP,
     ) -> dict[str, Any]:
         address = parse_email(email)
-        begin = password_change.BeginPasswordChange(person_id=person_id, session_id=session_id)
-        known = raise_if_refused(self.store.transact(password_change.begin_password_change, begin))
+        begin = confirmation.BeginConfirmation(person_id=person_id, session_id=session_id)
+        known = raise_if_refused(self.store.transact(confirmation.begin_confirmation, begin))
         stored_hash = known["password_hash"]
         checked = email_change.CheckedPassword(
             stored_hash, self.passwords.verify(stored_hash, current_password)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import erasure, holdings, password_change, schemas
+from services.identity import current_password as confirmation
+from services.identity import erasure, holdings, schemas
 from services.identity.refusals import raise_if_refused
 from services.identity.rpcs.base import IdentityRpcs
 from shared.config import GATEWAY
@@ -54,8 +55,8 @@ class PersonalDataRpcs(IdentityRpcs):
 
     @rpc(schemas.WithdrawConsent, callers=(GATEWAY,))
     def withdraw_consent(self, person_id: UUID, session_id: UUID, password: str) -> dict[str, Any]:
-        begin = password_change.BeginPasswordChange(person_id=person_id, session_id=session_id)
-        known = raise_if_refused(self.store.transact(password_change.begin_password_change, begin))
+        begin = confirmation.BeginConfirmation(person_id=person_id, session_id=session_id)
+        known = raise_if_refused(self.store.transact(confirmation.begin_confirmation, begin))
         stored_hash = known["password_hash"]
         checked = erasure.CheckedPassword(stored_hash, self.passwords.verify(stored_hash, password))
         command = erasure.WithdrawConsent(

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from services.identity import access, password_change, schemas, sign_in
+from services.identity import current_password as confirmation
 from services.identity.fingerprints import new_token, token_digest
 from services.identity.password_policy import check_password
 from services.identity.refusals import raise_if_refused
@@ -91,8 +92,8 @@ class SignInRpcs(IdentityRpcs):
         self, person_id: UUID, session_id: UUID, current_password: str, new_password: str
     ) -> dict[str, Any]:
         check_password(new_password, previous=current_password)
-        begin = password_change.BeginPasswordChange(person_id=person_id, session_id=session_id)
-        known = raise_if_refused(self.store.transact(password_change.begin_password_change, begin))
+        begin = confirmation.BeginConfirmation(person_id=person_id, session_id=session_id)
+        known = raise_if_refused(self.store.transact(confirmation.begin_confirmation, begin))
         matches = self.passwords.verify(known["password_hash"], current_password)
         token = new_token()
         verified = password_change.VerifiedPassword(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import msgspec
 
+from services.ledger.domain.events import AccountClosed, ChargesAdjusted, ChargesPosted
 from shared.account_key import FIRST, key_of
 from shared.errors import Conflict
 
@@ -61,3 +63,39 @@ def days_of_month(period: str) -> tuple[date, date]:
     """Return the first and the last day of a month (``2026-03``)."""
     first = date(int(period[:4]), int(period[5:]), 1)
     return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+
+
+def own_bills(events: Sequence[Any]) -> dict[str, ChargesPosted]:
+    """Return the bills of an account by month, without months that are another holder's.
+
+    These end after the last day of this one, and have come to nothing when they were moved.
+    """
+    bills = {event.period: event for event in events if isinstance(event, ChargesPosted)}
+    closed = [event.effective_on for event in events if isinstance(event, AccountClosed)]
+    if not closed:
+        return bills
+    sums = {period: sum(line.payable for line in bill.lines) for period, bill in bills.items()}
+    for event in events:
+        if isinstance(event, ChargesAdjusted):
+            sums[event.period] += sum(line.amount for line in event.lines)
+    return {
+        period: bill
+        for period, bill in bills.items()
+        if sums[period] or days_of_month(period)[1] <= closed[-1]
+    }
+
+
+class MovedMonths:
+    """Months of the next holder that were charged here before the change was known.
+
+    Whoever has the account sees neither such a bill nor what took it back. Together they come to
+    nothing; balances between them leave both out.
+    """
+
+    def __init__(self, events: Sequence[Any]) -> None:
+        charged = {event.period for event in events if isinstance(event, ChargesPosted)}
+        self._periods = charged - own_bills(events).keys()
+
+    def has(self, event: Any) -> bool:
+        """Return whether an event is about such a month alone."""
+        return isinstance(event, ChargesPosted | ChargesAdjusted) and event.period in self._periods

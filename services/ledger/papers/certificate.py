@@ -19,7 +19,8 @@ def debt_on(session: Session, number: str, on: date) -> dict[str, Any]:
     """
     if on > session.today:
         raise ValidationFailed("invalid_day", "A certificate is of today or of a past day.")
-    found = balance(session, number, None if on == session.today else on.isoformat())
+    as_of = None if on == session.today else on.isoformat()
+    found = balance(session, number, as_of, whole=False)
     return {
         "number": number,
         "on": on.isoformat(),

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from services.ledger.domain import Account, account_id
+from services.ledger.domain.tenures import MovedMonths
 from services.ledger.penalties.accrual import penalties
 from services.ledger.penalties.calculator import ChargePenalty
 from services.ledger.penalties.law import PenaltyLaw
@@ -21,20 +22,24 @@ from shared.money import Kopecks
 def penalty(session: Session, number: str, on: date, law: PenaltyLaw) -> dict[str, Any]:
     """Return the penalty by the end of a day, and what is owed if all is paid on it.
 
-    Of what had taken effect at the end of that day; a later day is a forecast, by all that is known
-    today. ``total`` is the penalty by the rules, ``accrued`` what is accrued by then, ``owed`` what
-    is neither paid nor written off; ``principal`` is the debt that bears it. All in kopecks. Raises
-    NotFound ``account_not_found``, ValidationFailed ``invalid_day``.
+    Of what had taken effect at the end of that day, without the months of the next holder; a later
+    day is a forecast, by all that is known today. ``total`` is the penalty by the rules,
+    ``accrued`` what is accrued by then, ``owed`` what is neither paid nor written off;
+    ``principal`` is the debt that bears it. All in kopecks. Raises NotFound ``account_not_found``,
+    ValidationFailed ``invalid_day``.
     """
     check_day(on)
     account = Account(account_id(number))
-    for recorded in cooperatively(session.history(account.id)):
+    history = session.history(account.id)
+    for recorded in cooperatively(history):
         account.replay(recorded.event)
     if not account.version:
         raise NotFound(
             "account_not_found", "There is no such account in the ledger.", account=number
         )
     account.law = law
+    moved = MovedMonths([recorded.event for recorded in history])
+    account.facts = [fact for fact in account.facts if not moved.has(fact)]
     debts = [debt for debt in penalties(account, on, law) if debt.segments]
     settled = account.settlement(on)
     return {

@@ -10,8 +10,9 @@ from services.ledger.domain import Account, account_id
 from services.ledger.domain.effective_order import by_effective_day
 from services.ledger.domain.events import PenaltyAccrued, PenaltyCorrected, PenaltyWrittenOff
 from services.ledger.domain.order import is_fact
-from services.ledger.domain.settlement import settle_facts
+from services.ledger.domain.settlement import Settlement, settle_facts
 from services.ledger.domain.standing import Standing
+from services.ledger.domain.tenures import MovedMonths
 from services.ledger.penalties.account_penalty import penalties_due
 from services.ledger.penalties.law import law_in_force
 from shared.cooperation import cooperatively
@@ -20,13 +21,15 @@ from shared.eventstore import Recorded, Session
 from shared.money import Kopecks
 
 
-def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
+def balance(
+    session: Session, number: str, as_of: str | None, *, whole: bool = True
+) -> dict[str, Any]:
     """Return what an account owes now, or owed as of a past day or instant.
 
     ``as_of`` a date: what had taken effect by the end of that day; an instant: what had been
     recorded by then. ``penalty`` is what is accrued and neither paid nor written off;
-    ``penalty_due`` what is owed by the rules through the day. Raises NotFound
-    ``account_not_found``.
+    ``penalty_due`` what is owed by the rules through the day. Not ``whole`` is as persons see it:
+    without the months that `MovedMonths` hides. Raises NotFound ``account_not_found``.
     """
     if as_of is None:
         row = session.read.balance(number)
@@ -34,7 +37,7 @@ def balance(session: Session, number: str, as_of: str | None) -> dict[str, Any]:
             raise _no_account(number)
         due = penalties_due(session, [row], session.today, law_in_force())
         return _balance(row, as_of, _names(session, [number]), due)
-    row = _row_as_of(session, number, as_of)
+    row = _row_as_of(session, number, as_of, whole=whole)
     return _balance(row, as_of, _names(session, [number]), {number: row["penalty_due"]})
 
 
@@ -55,16 +58,27 @@ def _names(session: Session, numbers: Sequence[str]) -> dict[str, dict[str, str]
     return names
 
 
-def _row_as_of(session: Session, number: str, as_of: str) -> dict[str, Any]:
+def _row_as_of(session: Session, number: str, as_of: str, *, whole: bool) -> dict[str, Any]:
     """Return the figures of an account as of the end of a day, or as recorded by an instant."""
     history = session.history(account_id(number))
+    shown = history if whole else _own(history)
     if len(as_of) == len("2026-10-31"):
-        row = _row_by_day(number, history, date.fromisoformat(as_of))
+        row = _row_by_day(number, shown, date.fromisoformat(as_of))
     else:
-        row = _row_by_instant(session, number, history, datetime.fromisoformat(as_of))
+        instant = datetime.fromisoformat(as_of)
+        if len(shown) == len(history):
+            row = _row_by_instant(session, number, history, instant)
+        else:
+            row = _row_of_own(session, number, shown, instant)
     if row is None:
         raise _no_account(number)
     return row
+
+
+def _own(history: Sequence[Recorded]) -> list[Recorded]:
+    """Return what is recorded of an account without the months of its next holder."""
+    moved = MovedMonths([recorded.event for recorded in history])
+    return [recorded for recorded in cooperatively(history) if not moved.has(recorded.event)]
 
 
 def _row_by_day(number: str, history: Sequence[Recorded], day: date) -> dict[str, Any] | None:
@@ -78,15 +92,23 @@ def _row_by_day(number: str, history: Sequence[Recorded], day: date) -> dict[str
     if not events:
         return None
     stood = settle_facts([event for event in events if is_fact(event)], law_in_force(), day)
-    figures = Standing.of(stood.open, _booked(events) - stood.penalty_paid, stood.advance)
+    figures = _figures(stood, events)
     if len(events) == len(order):
         figures.settle()
+    return _row(number, len(events), figures, max(0, stood.penalty_owed(day)))
+
+
+def _figures(stood: Settlement, events: Sequence[Any]) -> Standing:
+    return Standing.of(stood.open, _booked(events) - stood.penalty_paid, stood.advance)
+
+
+def _row(number: str, version: int, figures: Standing, penalty_due: Kopecks) -> dict[str, Any]:
     return {
         "number": number,
-        "version": len(events),
+        "version": version,
         "principal": figures.principal,
         "penalty": figures.penalty,
-        "penalty_due": max(0, stood.penalty_owed(day)),
+        "penalty_due": penalty_due,
         "advance": figures.advance,
         "open_items": figures.open_items,
     }
@@ -119,6 +141,23 @@ def _row_by_instant(
         return None
     day = session.clock.day_of(instant)
     return {**account.snapshot(), "penalty_due": account.penalty_due(day)}
+
+
+def _row_of_own(
+    session: Session, number: str, shown: Sequence[Recorded], instant: datetime
+) -> dict[str, Any] | None:
+    """Return an account by its own facts that were recorded by an instant.
+
+    What was recorded names what it paid of the months that are left out, so it is settled anew.
+    """
+    events = [recorded.event for recorded in shown if recorded.recorded_at <= instant]
+    if not events:
+        return None
+    law, day = law_in_force(), session.clock.day_of(instant)
+    facts = [event for event in by_effective_day(events) if is_fact(event)]
+    figures = _figures(settle_facts(facts, law), events).settle()
+    due = settle_facts(facts, law, day).penalty_owed(day)
+    return _row(number, len(events), figures, max(0, due))
 
 
 def _balance(

@@ -23,9 +23,10 @@ from services.ledger.domain.events import (
     PenaltyCorrected,
     PenaltyWrittenOff,
 )
+from services.ledger.domain.tenures import own_bills
 from services.ledger.penalties.law import law_in_force
-from services.ledger.reports.statements import line_of_bill, own_bills, recorded_events
-from services.ledger.reports.totals import turnover_of_account
+from services.ledger.reports.history import shown_turnover
+from services.ledger.reports.statements import line_of_bill, recorded_events
 from services.ledger.reports.turnover import ADVANCE, PENALTY
 from shared.errors import NotFound
 from shared.eventstore import Session
@@ -51,7 +52,7 @@ def bill(session: Session, number: str, period: str) -> dict[str, Any]:
             latest_issued_on=bills[latest].effective_on.isoformat() if latest else "",
         )
     first_day, last_day = _days_of(period, bills)
-    turnover = turnover_of_account(account_id(number), events, first_day, last_day)
+    turnover = shown_turnover(account_id(number), events, first_day, last_day)
     within = [
         event
         for event in in_effective_order(account_id(number), events, law_in_force())

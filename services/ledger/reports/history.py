@@ -12,8 +12,9 @@ import msgspec
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.effective_order import by_effective_day, in_effective_order
 from services.ledger.domain.events import AccountOpened, OpeningPosted
+from services.ledger.domain.tenures import MovedMonths
 from services.ledger.penalties.law import PenaltyLaw, law_in_force
-from services.ledger.reports.statements import MovedMonths, movement, recorded_events
+from services.ledger.reports.statements import HiddenMonths, movement, recorded_events
 from services.ledger.reports.totals import TurnoverReport
 from services.ledger.reports.turnover import Turnover
 from shared.cooperation import cooperatively
@@ -114,7 +115,7 @@ def _between(
     """Return the movements of an account in given days, and their totals."""
     account, movements = Account(id_), list[dict[str, Any]]()
     events = [one.event for one in recorded]
-    moved = MovedMonths(events)
+    moved = HiddenMonths(events)
     for one in cooperatively(_by_effective_day(recorded)):
         event: Any = one.event
         if event.effective_on > last_day:

@@ -27,7 +27,7 @@ from services.ledger.domain.events import (
     PenaltyCorrected,
     PenaltyWrittenOff,
 )
-from services.ledger.domain.tenures import days_of_month
+from services.ledger.domain.tenures import MovedMonths, own_bills
 from shared.cooperation import cooperatively
 from shared.errors import NotFound
 from shared.eventstore import Recorded, Session
@@ -66,41 +66,12 @@ def _months(history: Sequence[Recorded], before: str | None, limit: int) -> dict
     }
 
 
-def own_bills(events: Sequence[Any]) -> dict[str, ChargesPosted]:
-    """Return the bills of an account by month, without months that are another holder's.
-
-    These end after the last day of this one, and have come to nothing when they were moved.
-    """
-    bills = {event.period: event for event in events if isinstance(event, ChargesPosted)}
-    closed = [event.effective_on for event in events if isinstance(event, AccountClosed)]
-    if not closed:
-        return bills
-    sums = {period: sum(line.payable for line in bill.lines) for period, bill in bills.items()}
-    for event in events:
-        if isinstance(event, ChargesAdjusted):
-            sums[event.period] += sum(line.amount for line in event.lines)
-    return {
-        period: bill
-        for period, bill in bills.items()
-        if sums[period] or days_of_month(period)[1] <= closed[-1]
-    }
-
-
-class MovedMonths:
-    """Months of the next holder that were charged here before the change was known.
-
-    Whoever has the account sees neither such a bill nor what took it back. Together they come to
-    nothing; balances between them leave both out.
-    """
+class HiddenMonths(MovedMonths):
+    """Moved months as statements leave them out, also of the balance after each movement."""
 
     def __init__(self, events: Sequence[Any]) -> None:
-        charged = {event.period for event in events if isinstance(event, ChargesPosted)}
-        self._periods = charged - own_bills(events).keys()
+        super().__init__(events)
         self._amount: Kopecks = 0
-
-    def has(self, event: Any) -> bool:
-        """Return whether an event is about such a month alone."""
-        return isinstance(event, ChargesPosted | ChargesAdjusted) and event.period in self._periods
 
     def hides(self, event: Any) -> bool:
         """Return whether an event is hidden; its amount is left out of the balances after it."""
@@ -119,11 +90,11 @@ def statement(session: Session, number: str, after: int | None, limit: int) -> d
 
     ``amount`` and ``penalty`` are positive where the debt grows; ``balance`` is principal plus
     penalty minus advance, in kopecks (negative: the payer is in credit). Months that are the next
-    holder's are left out, as `MovedMonths` has it.
+    holder's are left out, as `HiddenMonths` has it.
     """
     account, page, more = Account(account_id(number)), list[dict[str, Any]](), False
     history = recorded_events(session, number)
-    moved = MovedMonths([recorded.event for recorded in history])
+    moved = HiddenMonths([recorded.event for recorded in history])
     for recorded in cooperatively(history):
         more = len(page) == limit
         if more:

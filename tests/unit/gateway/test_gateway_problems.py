@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 from gateway_doubles import PERSON, THING, Browser, FakeServices
+from structlog.testing import capture_logs
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Response
 
+from gateway.handling import guarded
 from gateway.messages import CATALOGUE
 from gateway.messages.fields import FIELDS
 from gateway.messages.gateway import KINDS
@@ -197,6 +201,20 @@ def test_invalid_query_is_refused(browser: Browser, limit: str) -> None:
 def test_unknown_and_repeated_parameters_are_refused(browser: Browser) -> None:
     assert browser("GET", f"{ME}?verbose=1").json["errors"][0]["code"] == "field_unknown"
     assert browser("GET", "/api/v1/payments?limit=1&limit=2").json["code"] == "parameter_repeated"
+
+
+def test_the_log_of_an_unexpected_error_has_no_token_of_a_path() -> None:
+    token = "q3Vb9LrX0w2mT5cYbKq1Zd7uNf4hSg6aPo8eWi2VtJk"
+    request = EnvironBuilder(path=f"/log-in/{token}").get_request()
+
+    def fail() -> Response:
+        raise RuntimeError("unexpected")
+
+    with capture_logs() as logged:
+        assert guarded("/log-in/{token}", request, fail).status_code == 500
+    failed = [entry["route"] for entry in logged if entry["event"] == "route_failed"]
+    assert failed == ["/log-in/{token}"]
+    assert token not in str(logged)
 
 
 @pytest.mark.parametrize(

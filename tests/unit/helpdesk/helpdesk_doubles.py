@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -25,6 +25,7 @@ class FakeReadModel:
         self._last = 0
         self._questions: dict[UUID, QuestionView] = {}
         self._messages: dict[UUID, list[MessageView]] = {}
+        self._closed: set[str] = set()
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for record in recorded:
@@ -53,6 +54,24 @@ class FakeReadModel:
 
     def question_ids_of(self, person_id: UUID) -> list[UUID]:
         return [key for key, view in self._questions.items() if view.person_id == person_id]
+
+    def questions_of(self, person_id: UUID, limit: int) -> list[QuestionView]:
+        return [self._questions[key] for key in self.question_ids_of(person_id)][:limit]
+
+    def questions_in(
+        self, state: str | None, department: str | None, limit: int
+    ) -> list[QuestionView]:
+        return [view for view in self._questions.values() if state in (None, view.state)][:limit]
+
+    def note_closed(self, account: str) -> None:
+        self._closed.add(account)
+
+    def closed_accounts(self, accounts: Collection[str]) -> set[str]:
+        return self._closed.intersection(accounts)
+
+    def id_of_number(self, number: int) -> UUID | None:
+        found = [key for key, view in self._questions.items() if view.number == number]
+        return found[0] if found else None
 
     def messages(self, question_id: UUID) -> list[MessageView]:
         return self._messages.get(question_id, [])

@@ -147,7 +147,7 @@ def test_the_letter_has_the_question_and_the_last_answer(helpdesk: Any) -> None:
     helpdesk.add_message(ANNA, question_id, "Не понял")
     helpdesk.answer(question_id, "Второй ответ")
     facts = letter_facts(
-        helpdesk.view(question_id), helpdesk.messages(question_id), helpdesk.directory
+        helpdesk.view(question_id), helpdesk.messages(question_id), helpdesk.directory, ()
     )
     assert facts == {
         "person_id": str(ANNA),
@@ -167,7 +167,7 @@ def test_erased_question_has_no_text(helpdesk: Any) -> None:
     helpdesk.store.vault.destroy(question_id)
     assert [message["text"] for message in helpdesk.messages(question_id)] == [None, None]
     facts = letter_facts(
-        helpdesk.view(question_id), helpdesk.messages(question_id), helpdesk.directory
+        helpdesk.view(question_id), helpdesk.messages(question_id), helpdesk.directory, ()
     )
     assert (facts["text"], facts["answer"]) == (None, None)
 

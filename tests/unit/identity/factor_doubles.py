@@ -33,8 +33,12 @@ class FakePasskeys:
 
     def used(self, passkey_id: UUID, sign_count: int, now: datetime) -> None:
         self.rows[passkey_id] = msgspec.structs.replace(
-            self.rows[passkey_id], sign_count=sign_count, last_used_at=now
+            self.rows[passkey_id], sign_count=sign_count, last_used_at=now, needs_password=False
         )
+
+    def need_password(self, person_id: UUID) -> None:
+        for row in self.of_person(person_id):
+            self.rows[row.passkey_id] = msgspec.structs.replace(row, needs_password=True)
 
     def remove(self, person_id: UUID, passkey_id: UUID) -> bool:
         row = self.rows.get(passkey_id)

@@ -135,6 +135,10 @@ class FakeCodes:
     def drop(self, owner_id: UUID) -> bool:
         return self.rows.pop(owner_id, None) is not None
 
+    def of_email(self, email_index: bytes, purpose: str) -> list[UUID]:
+        assert purpose == "registration"
+        return [code.owner_id for code in self.rows.values() if code.email_index == email_index]
+
     def newest_of(self, email_index: bytes, purpose: str) -> UUID | None:
         of_address = [
             owner

@@ -127,9 +127,9 @@ class FakeNetworks:
     def keep(self, person_id: UUID, network_index: bytes, now: datetime) -> None:
         self.rows[person_id, network_index] = now
 
-    def forget_all(self, person_id: UUID) -> None:
+    def forget_all(self, person_id: UUID, *, but: bytes | None = None) -> None:
         for who, network_index in list(self.rows):
-            if who == person_id:
+            if who == person_id and network_index != but:
                 del self.rows[who, network_index]
 
     def sweep(self, now: datetime) -> int:

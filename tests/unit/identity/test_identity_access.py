@@ -151,11 +151,28 @@ def test_change_needs_the_current_password_and_is_limited(identity: Any) -> None
     refused = refusal_of(change, identity, session, OWN, "new phrase 1")
     assert refused.code == "too_many_attempts"
     assert refused.params == {
-        "policy": "password_changes",
+        "policy": "current_passwords",
         "limit": 10,
         "window_seconds": 900,
         "retry_after_seconds": 900,
     }
+
+
+def test_wrong_passwords_all_day_end_the_session(identity: Any) -> None:
+    session = identity.member(OWN)
+    for _ in range(2):
+        for number in range(10):
+            about = {key: session[key] for key in ("person_id", "session_id")}
+            if number % 2:
+                refused = refusal_of(change, identity, session, "guess", "new phrase 1")
+            else:
+                refused = refusal_of(identity.call, "start_totp", **about, current_password="guess")
+            assert refused.code == "wrong_current_password"
+        identity.clock.advance(timedelta(minutes=15))
+    refused = refusal_of(change, identity, session, OWN, "new phrase 1")
+    assert refused.code == "session_expired"
+    refused = refusal_of(identity.call, "authenticate", token=session["token"])
+    assert refused.code == "session_expired"
 
 
 def test_a_change_ends_the_other_sessions(identity: Any) -> None:

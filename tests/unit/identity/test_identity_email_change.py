@@ -17,6 +17,7 @@ from services.identity.email_change import (
 )
 from services.identity.fingerprints import new_token
 from services.identity.link_aggregates import EmailChangeEnd, EmailChangeEnded
+from shared.context import ANONYMOUS, bind
 from shared.email_address import parse_email
 from shared.errors import Conflict, NotFound, ValidationFailed
 
@@ -252,3 +253,41 @@ def test_staff_restore_access_after_the_same_delay(identity: Any, session: Any) 
     assert not is_alive(identity, session)
     refused = refusal_of(identity.store.transact, restore_access, command)
     assert (type(refused), refused.code) == (Conflict, "email_taken")
+
+
+def test_a_change_of_address_is_in_the_security_log(identity: Any, session: Any) -> None:
+    with bind(actor=f"person:{session['person_id']}"):
+        change(identity, session, "anna1@example.org")
+        identity.call("cancel_email_change", person_id=session["person_id"])
+        refused = change(identity, session, "anna2@example.org")
+    with bind(actor=ANONYMOUS):
+        refuse(identity, refused["new_token"])
+    with bind(actor=f"person:{session['person_id']}"):
+        done = change(identity, session)
+    with bind(actor=ANONYMOUS):
+        confirm(identity, done["old_token"])
+        confirm(identity, done["new_token"])
+    log = identity.call("security_log", person_id=session["person_id"], limit=6)["entries"]
+    assert [(entry["action"], entry["about"], entry["by"]) for entry in log] == [
+        ("email_changed", "", "anonymous"),
+        ("email_change_requested", "", "you"),
+        ("email_change_refused", "new", "anonymous"),
+        ("email_change_requested", "", "you"),
+        ("email_change_cancelled", "", "you"),
+        ("email_change_requested", "", "you"),
+    ]
+
+
+def test_no_session_ends_a_restoration_by_staff(identity: Any, session: Any) -> None:
+    change(identity, session, "thief@example.org")
+    restored = {"person_id": session["person_id"], "email": NEW, "reason": "call 17"}
+    identity.call("restore_access", **restored, dry_run=False)
+    sent = links(identity)
+    assert not is_alive(identity, session)
+    again = identity.sign_in(OWN)
+    cancelled = refusal_of(identity.call, "cancel_email_change", person_id=session["person_id"])
+    replaced = refusal_of(change, identity, again, "thief@example.org")
+    assert [cancelled.code, replaced.code] == ["email_change_of_staff"] * 2
+    assert refuse(identity, sent["old_token"]) == {}
+    log = identity.call("security_log", person_id=session["person_id"], limit=9)["entries"]
+    assert "email_change_cancelled" in [entry["action"] for entry in log]

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from identity_steps import refusal_of
 
-from services.identity.domain import PersonErased, farewell_id
+from services.identity.domain import PersonErased, farewell_id, person_id_of
 from services.identity.erasure import forget_farewells
 from services.identity.publishing import publish
 from shared.errors import NotFound
@@ -84,6 +84,32 @@ def test_the_same_address_registers_anew(identity: Any) -> None:
     second = identity.member("другая длинная фраза")["person_id"]
     assert second != first
     assert identity.call("profile", person_id=second)["email"] == "anna@example.org"
+
+
+def test_open_registrations_of_an_erased_address_open_no_more(identity: Any) -> None:
+    person_id = identity.member()["person_id"]
+    registration_id = identity.start("anna@example.org")
+    other = identity.start("boris@example.org")
+    erase(identity, person_id)
+    assert person_id_of(UUID(registration_id)) not in identity.store.vault.keys
+    assert person_id_of(UUID(other)) in identity.store.vault.keys
+    assert list(identity.tables.codes.rows) == [UUID(other)]
+    asked = {"registration_id": registration_id, "ip": "203.0.113.7"}
+    refused = refusal_of(identity.call, "resend_code", **asked)
+    assert refused.code == "registration_expired"
+    assert refusal_of(identity.confirm, registration_id, "123456").code == "registration_expired"
+
+
+def test_a_registration_whose_code_is_gone_has_expired(identity: Any) -> None:
+    registration_id = identity.start("anna@example.org")
+    identity.tables.codes.rows.clear()
+    asked = {"registration_id": registration_id, "ip": "203.0.113.7"}
+    for call in (
+        lambda: refusal_of(identity.call, "resend_code", **asked),
+        lambda: refusal_of(identity.call, "correct_email", **asked, email="b@example.org"),
+        lambda: refusal_of(identity.confirm, registration_id, "123456"),
+    ):
+        assert call().code == "registration_expired"
 
 
 def test_withdrawing_the_consent_is_erasure_and_takes_the_password(identity: Any) -> None:

@@ -203,6 +203,18 @@ def test_known_people_of_a_network_that_guesses_are_let_in_at_once(
     assert stranger.as_wire() == neighbour.as_wire()
 
 
+def test_a_network_that_guesses_does_not_show_whose_it_is(identity: Any, owner: Any) -> None:
+    for number in range(SIGN_IN_OF_NETWORK.most):
+        refusal_of(identity.sign_in, "wrong wrong", f"x{number}@example.org")
+    refusal_of(identity.sign_in, "wrong wrong", "filler@example.org")
+
+    def answers(email: str) -> list[Any]:
+        tried = [refusal_of(identity.sign_in, "wrong wrong", email) for _ in range(8)]
+        return [(refused.code, refused.params) for refused in tried]
+
+    assert answers("anna@example.org") == answers("nobody@example.org")
+
+
 def test_letters_to_sign_in_do_not_flood_the_mailbox(identity: Any, owner: Any) -> None:
     guessed_from_everywhere(identity)
     for _, ip in zip(range(SIGN_IN_LETTERS.most + 3), addresses(), strict=False):

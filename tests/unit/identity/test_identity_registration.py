@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 from identity_steps import another, refusal_of
 
+from services.identity import verification_codes
+from services.identity.application import ResendCode, resend_code
 from services.identity.domain import (
     Person,
     PersonErased,
@@ -21,6 +23,7 @@ from services.identity.domain import (
 from services.identity.sweeping import Sweep, sweep
 from shared.context import bind
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
+from shared.eventstore.session import command_content
 
 IP = "203.0.113.7"
 SHOP = {"name": " ООО  «Три кита» ", "inn": "7707083893", "kpp": "770701001"}
@@ -241,28 +244,27 @@ def test_a_registration_takes_fifteen_wrong_codes_in_total(identity: Any) -> Non
     assert (type(refused), refused.code) == (Forbidden, "registration_attempts_used_up")
 
 
-def test_wrong_codes_of_a_network_are_limited_and_a_long_code_gets_in(identity: Any) -> None:
+@pytest.mark.parametrize(
+    "name", ["WRONG_CODES_OF_NETWORK", "WRONG_CODES"], ids=["network", "in total"]
+)
+def test_wrong_codes_are_limited_and_a_long_code_gets_in(
+    identity: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = getattr(verification_codes, name)
+    monkeypatch.setattr(verification_codes, name, limit._replace(most=30))
     own = identity.start("zoya@example.org")
     sent = code_of(identity, own)
     for number in range(6):
-        stranger = identity.start(f"stranger{number}@example.org")
+        ip = network(number) if name == "WRONG_CODES" else IP
+        stranger = identity.start(f"stranger{number}@example.org", ip=ip)
         code = code_of(identity, stranger)
         for _ in range(5):
-            refusal_of(identity.confirm, stranger, another(code))
+            refusal_of(identity.confirm, stranger, another(code), ip=ip)
     assert refusal_of(identity.confirm, own, sent).code == "code_attempts_used_up"
     resend(identity, own)
     long = code_of(identity, own)
     assert len(long) == 12
     assert identity.confirm(own, long) == {"status": "confirmed"}
-
-
-def test_wrong_codes_are_limited_in_total(identity: Any) -> None:
-    for number in range(60):
-        stranger = identity.start(f"stranger{number}@example.org", ip=network(number))
-        code = code_of(identity, stranger)
-        for _ in range(5):
-            refusal_of(identity.confirm, stranger, another(code), ip=network(number))
-    assert len(code_of(identity, identity.start())) == 12
     identity.clock.advance(timedelta(hours=1))
     assert len(code_of(identity, identity.start("vera@example.org"))) == 6
 
@@ -325,3 +327,23 @@ def test_an_erased_person_is_not_found(identity: Any) -> None:
     identity.store.transact(erase, None)
     refused = refusal_of(identity.call, "contact", person_id=str(person_id))
     assert (type(refused), refused.code) == (NotFound, "person_not_found")
+
+
+def test_a_request_repeated_from_another_network_is_the_same_command(identity: Any) -> None:
+    with bind(command_id=uuid4()):
+        first = identity.start(ip="203.0.113.7")
+        assert identity.start(ip="198.51.100.7") == first
+        with pytest.raises(Conflict) as other:
+            identity.start("boris@example.org", ip="203.0.113.7")
+    assert other.value.code == "command_reused"
+    assert len(identity.tables.codes.rows) == 1
+
+
+def test_what_is_stored_of_a_command_leaves_out_where_it_came_from() -> None:
+    def content(index: bytes, registration_id: UUID) -> bytes:
+        command = ResendCode(registration_id=registration_id, network_index=index)
+        return command_content(resend_code, command)
+
+    asked = uuid4()
+    assert content(b"here", asked) == content(b"there", asked)
+    assert content(b"here", asked) != content(b"here", uuid4())

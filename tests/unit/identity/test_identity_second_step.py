@@ -11,7 +11,11 @@ from factor_steps import ORIGIN, OWN, Member
 from identity_steps import refusal_of
 
 from services.identity.factor_events import RecoveryCodeUsed, SecondFactorGuessed
-from services.identity.limits import CHALLENGE_ATTEMPTS, SECOND_FACTOR_CODES
+from services.identity.limits import (
+    CHALLENGE_ATTEMPTS,
+    SECOND_FACTOR_CODES,
+    SECOND_FACTOR_CODES_OF_PERSON,
+)
 from services.identity.sweeping import Sweep, sweep
 from tests.soft_authenticator import SoftAuthenticator
 
@@ -153,8 +157,8 @@ def use_up_guesses(anna: Member) -> None:
 
 def test_guesses_end_and_the_owner_gets_in(anna: Member, key: SoftAuthenticator) -> None:
     """Whoever has the password guesses ten times a day; the owner has four ways left."""
-    known = {"device_token": anna.second(anna.password(), code=anna.app_code())["device_token"]}
     anna.add_passkey(key)
+    known = {"device_token": anna.second(anna.password(), code=anna.app_code())["device_token"]}
     anna.identity.clock.advance(2 * STEP)
     use_up_guesses(anna)
     place = {"ip": "198.51.100.99"}
@@ -187,6 +191,14 @@ def test_a_new_password_ends_the_guessing(anna: Member) -> None:
     assert opened["token"]
 
 
+def test_guesses_on_a_known_device_are_told_too(anna: Member) -> None:
+    known = {"device_token": anna.second(anna.password(), code=anna.app_code())["device_token"]}
+    challenge = anna.password(**known)
+    for _ in range(CHALLENGE_ATTEMPTS):
+        guess(anna, challenge, **known)
+    assert isinstance(anna.identity.events()[-1], SecondFactorGuessed)
+
+
 def test_guesses_on_a_known_device_are_its_own(anna: Member) -> None:
     known = {"device_token": anna.second(anna.password(), code=anna.app_code())["device_token"]}
     anna.identity.clock.advance(STEP)
@@ -194,6 +206,25 @@ def test_guesses_on_a_known_device_are_its_own(anna: Member) -> None:
         assert guess(anna, anna.password(**known), **known) == "wrong_second_factor"
     assert guess(anna, anna.password(**known), **known) == "second_factor_guessed"
     assert anna.second(anna.password(), code=anna.app_code())["token"], "elsewhere he has others"
+
+
+def test_recoveries_refill_the_guesses_only_up_to_a_total(
+    anna: Member, key: SoftAuthenticator
+) -> None:
+    most = SECOND_FACTOR_CODES_OF_PERSON.most
+    anna.add_passkey(key)
+    password = OWN
+    for number in range(most // SECOND_FACTOR_CODES.most):
+        for _ in range(SECOND_FACTOR_CODES.most):
+            assert guess(anna, anna.password(password)) == "wrong_second_factor"
+        changed = {"current_password": password, "new_password": f"новая длинная фраза {number}"}
+        anna.call("change_password", **changed)
+        password = changed["new_password"]
+    challenge = anna.password(password)
+    refused = refusal_of(anna.second, challenge, code=anna.app_code())
+    assert refused.params["policy"] == SECOND_FACTOR_CODES_OF_PERSON.scope
+    step = anna.identity.call("second_step", challenge_id=challenge["challenge_id"])
+    assert anna.second(challenge, passkey=key.use(step["passkey"]))["token"]
 
 
 def test_the_owner_is_told_once_a_day(anna: Member) -> None:

@@ -220,9 +220,9 @@ def test_what_a_person_does_with_his_access_is_in_his_security_log(identity: Any
         )
     entries = identity.call("security_log", person_id=person_id, limit=10)["entries"]
     assert [(entry["action"], entry["about"], entry["by"]) for entry in entries] == [
-        ("session_ended", "", "you"),
+        ("session_ended", "", "anonymous"),
         ("signed_in_from_new_device", "password", "you"),
-        ("password_changed", "", "you"),
+        ("password_changed", "", "anonymous"),
         ("signed_in", "password", "you"),
     ]
 
@@ -232,12 +232,10 @@ def test_a_lost_mailbox_is_replaced_after_a_delay_in_which_it_can_refuse(identit
     other = identity.person("boris@example.org")
     new = {"person_id": person_id, "email": "Anna.New@example.org", **WHY}
     assert identity.call("restore_access", dry_run=True, **new)["due_at"] is None
-    assert noted(identity, "email_change_started") == []
+    assert noted(identity, "access_restored") == []
     started = identity.call("restore_access", **new)
     assert started["due_at"] > identity.clock.now().isoformat()
-    assert noted(identity, "email_change_started") == [
-        ("email_change_started", person_id, "", "call 17")
-    ]
+    assert noted(identity, "access_restored") == [("access_restored", person_id, "", "call 17")]
     assert identity.sign_in(OWN)["person_id"] == person_id
     for dry_run in (True, False):
         taken = {**new, "email": "boris@example.org", "dry_run": dry_run}
@@ -258,3 +256,8 @@ def test_a_second_factor_that_is_lost_is_taken_away_and_noted(identity: Any) -> 
     identity.call("reset_second_factor", **who)
     [(action, person_id, _, reason)] = noted(identity, "second_factor_reset")
     assert (action, person_id, reason) == ("second_factor_reset", own_id, "call 17")
+
+
+def test_who_tries_addresses_is_noted_without_them(identity: Any) -> None:
+    assert identity.call("find_persons", email="nobody@example.org")["persons"] == []
+    assert noted(identity, "person_missed") == [("person_missed", None, "email", "")]

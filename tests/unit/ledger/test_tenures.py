@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -72,15 +72,16 @@ def hears(ledger: Ledger, source: str, type_: str, **data: Any) -> None:
     ledger.does(lambda session, message: react(session, message, cast(Any, None)), message)
 
 
-def holder_changes(ledger: Ledger, since: date = SINCE) -> None:
-    closed = {"number": FIRST, "tenure": 1, "until": (since.replace(day=since.day - 1)).isoformat()}
+def holder_changes(ledger: Ledger, since: date = SINCE, tenure: int = 2) -> None:
+    until = (since - timedelta(days=1)).isoformat()
+    closed = {"number": FIRST, "tenure": tenure - 1, "until": until}
     hears(ledger, "accounts", "tenure_closed", **closed)
     hears(
         ledger,
         "accounts",
         "tenure_opened",
         number=FIRST,
-        tenure=2,
+        tenure=tenure,
         since=since.isoformat(),
         payer_kind="organisation",
     )

@@ -62,6 +62,18 @@ def test_log_out_leaves_the_browser_known(cabinet: CabinetBrowser, services: Fak
     assert cookie_of(cabinet.submit("/settings", "/logout"), cookies.DEVICE) == ""
 
 
+@pytest.mark.parametrize("name", [cookies.INVITATION, cookies.CODES])
+def test_log_out_leaves_nothing_of_a_person_to_the_next_one(
+    cabinet: CabinetBrowser, services: FakeServices, name: str
+) -> None:
+    services.answers["identity", "end_session"] = {}
+    services.answers["identity", "sign_in"] = OPENED
+    cabinet.client.set_cookie(name, "kept", secure=True)
+    assert cookie_of(cabinet.submit("/", "/login", **TYPED), name) == ""
+    cabinet.sign_in()
+    assert cookie_of(cabinet.submit("/settings", "/logout"), name).startswith(f"{name}=;")
+
+
 def test_an_absurd_device_cookie_is_left_out(
     cabinet: CabinetBrowser, services: FakeServices
 ) -> None:
