@@ -35,8 +35,14 @@ def forget_person(session: Session, person_id: UUID) -> int:
 
 
 def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {linked: accounts of the cabinet, attempts: tries to prove one} of a person."""
+    """Return {linked: accounts of the cabinet, attempts: tries to prove one} of a person.
+
+    Every tenure is there, with its days and without its key, which never leaves the services.
+    """
     return {
-        "linked": every_linked_tenure(session, person_id),
+        "linked": [
+            {name: value for name, value in one.items() if name != "account"}
+            for one in every_linked_tenure(session, person_id)
+        ],
         "attempts": session.read.attempts_log.of_person(person_id),
     }

@@ -88,15 +88,28 @@ def history(session: Session, query: History) -> dict[str, Any]:
 
 
 def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {payments: [as `own_payment`]} of a person: all of them, the newest first."""
+    """Return {payments: [as `own_payment`]} of a person: all of them, the newest first.
+
+    Accounts have their numbers alone: keys never leave the services.
+    """
     payments: list[dict[str, Any]] = []
     before: str | None = None
     while True:
         page = history(session, History(person_id=person_id, before=before, limit=_PAGE))
-        payments += page["payments"]
+        payments += [_without_keys(payment) for payment in page["payments"]]
         before = page["next"]
         if before is None:
             return {"payments": payments}
+
+
+def _without_keys(payment: dict[str, Any]) -> dict[str, Any]:
+    def numbered(one: dict[str, Any]) -> dict[str, Any]:
+        lines = [
+            {name: value for name, value in line.items() if name != "key"} for line in one["lines"]
+        ]
+        return {**one, "lines": lines}
+
+    return {**numbered(payment), "refunds": [numbered(refund) for refund in payment["refunds"]]}
 
 
 def _own_row(session: Session, query: OwnPayment) -> dict[str, Any]:

@@ -51,12 +51,13 @@ def test_an_erased_question_takes_no_message_and_no_answer(helpdesk: Any) -> Non
 
 
 def test_a_person_is_told_all_that_he_asked(helpdesk: Any) -> None:
-    question_id = helpdesk.ask(ANNA, "Почему?")
+    question_id = helpdesk.ask(ANNA, "Почему?", account="0100000001-2")
     helpdesk.ask(BORIS, "Тайна")
     helpdesk.answer(question_id, "Потому что.", reason="заметка")
     held = helpdesk.store.query(lambda session: held_about(session, ANNA))
     ((question),) = held["questions"]
     assert [message["text"] for message in question["messages"]] == ["Почему?", "Потому что."]
+    assert question["account"] == "0100000001", "keys never leave the services"
     assert "Тайна" not in str(held)
 
 

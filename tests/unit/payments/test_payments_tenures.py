@@ -14,7 +14,7 @@ from services.payments.jobs import close_orders
 from services.payments.publishing import publish
 from services.payments.reactions import REACTIONS
 from services.payments.splits import refund_of
-from services.payments.views import History, history
+from services.payments.views import History, held_about, history
 from shared.bus import Message
 from shared.contracts.payments import CONTRACTS
 from shared.errors import Conflict, Forbidden, ServiceError
@@ -119,6 +119,15 @@ def test_history_of_a_number_has_the_payments_of_its_person_alone(harness: Harne
     query = History(person_id=PERSON, before=None, limit=10, account=NUMBER)
     found = harness.store.query(lambda session: history(session, query))
     assert [payment["total"] for payment in found["payments"]] == [100_00]
+
+
+def test_what_is_held_about_a_person_has_numbers_and_no_keys(harness: Harness) -> None:
+    harness.start(Line(NUMBER, 100_00, 0))
+    held = harness.store.query(lambda session: held_about(session, PERSON))
+    ([line],) = [payment["lines"] for payment in held["payments"]]
+    assert line["account"] == NUMBER
+    assert "key" not in line
+    assert f"{NUMBER}-2" not in str(held)
 
 
 def test_open_payment_of_an_account_that_closes_is_closed_at_the_bank(harness: Harness) -> None:
