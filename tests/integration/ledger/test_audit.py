@@ -63,6 +63,8 @@ class RandomHistory:
         for _ in range(steps):
             self.chance.choice(actions)()
         self.bill("2026-12")
+        if self.chance.random() < 0.3:
+            self.account.close(self.day)
 
     @property
     def day(self) -> date:
