@@ -350,7 +350,7 @@ def test_nothing_personal_stands_in_clear(harness: AccountsHarness) -> None:
     harness.store.execute(Sharing(harness.limits).invite, guest)
     tables = (
         "events", "commands", "tenures", "links", "proofs", "attempts", "imports",
-        "invitations", "attempts_log",
+        "invitations", "attempts_log", "spent_proofs",
     )  # fmt: skip
     for table in tables:
         (dump,) = harness.rows(
