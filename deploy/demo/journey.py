@@ -115,7 +115,7 @@ def link_an_account(journey: Journey) -> None:
             masked = account.holder not in str(preview) and account.address not in str(preview)
             check(masked, "a preview that shows neither the holder's name nor the whole address")
             step.outcome = f"{preview['address']} · {preview['holder']}"
-        with report.step("Link it with the total of its last bill") as step:
+        with report.step("Link it with the control code of its last bill") as step:
             if try_to_link(client, account):
                 step.outcome, journey.account = "linked", account
             else:

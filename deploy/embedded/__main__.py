@@ -26,6 +26,7 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 State = Annotated[Path, typer.Option(help="The folder of all its data.")]
 DEFAULT_STATE = REPOSITORY / ".saldo"
+DEMO_FILES = REPOSITORY / "deploy" / "demo"
 
 
 @app.command()
@@ -85,12 +86,18 @@ def env(state: State = DEFAULT_STATE) -> None:
 
 
 def _show_demo(installation: Installation, *, again: bool) -> None:
-    """Load the demo company and make its demo person once; run the journey after each start."""
-    database = sha256(installation.environment["SALDO_DATABASE_URL"].encode()).hexdigest()
+    """Load the demo company and make its demo person once; run the journey after each start.
+
+    A company whose files have changed since, with another version of ours, is loaded again.
+    """
+    files = b"".join(path.read_bytes() for path in sorted(DEMO_FILES.glob("*.csv")))
+    url = installation.environment["SALDO_DATABASE_URL"].encode()
+    database, company = sha256(url).hexdigest(), sha256(url + files).hexdigest()
     nobody = not installation.state.demo.exists()
     for step, repeat in (("load", False), ("journey", again), ("person", nobody)):
         stamp = installation.state.root / f"demo-{step}"
-        if not repeat and stamp.exists() and stamp.read_text(encoding="ascii") == database:
+        done = company if step == "load" else database
+        if not repeat and stamp.exists() and stamp.read_text(encoding="ascii") == done:
             continue
         result = subprocess.run(
             [sys.executable, "-m", "deploy.demo", step],
@@ -101,7 +108,7 @@ def _show_demo(installation: Installation, *, again: bool) -> None:
         if result.returncode != 0:
             err.print(f"The demo's {step} failed; Saldo itself is running. Logs: .saldo/log/*.log")
             raise typer.Exit(1)
-        stamp.write_text(database, encoding="ascii")
+        stamp.write_text(done, encoding="ascii")
 
 
 def main() -> int:
