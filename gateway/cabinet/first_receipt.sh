@@ -15,8 +15,10 @@ AUTH="Authorization: Bearer $(curl -s $API/sessions --json '{
   "email": "'$EMAIL'", "password": "'$PASSWORD'"}' |
   grep -oP '"token":"\K[^"]+')"
 
-curl -s -X PUT $API/me/password -H "$AUTH" --json '{
-  "current_password": "'$PASSWORD'", "new_password": "my own password"}'
+AUTH="Authorization: Bearer $(curl -s -X PUT $API/me/password \
+  -H "$AUTH" --json '{
+  "current_password": "'$PASSWORD'", "new_password": "a long walk home"}' |
+  grep -oP '"token":"\K[^"]+')"
 
 curl -s $API/accounts -H "$AUTH" --json '{
   "number": "0100000020", "proof": "4HS0-KHFR"}'

@@ -20,7 +20,7 @@ from tests.browser.visitor import Visitor
 
 pytestmark = [pytest.mark.nodes, pytest.mark.slow]
 
-NUMBER = "0100000034"
+NUMBER = "0100000037"
 OWN_PASSWORD = "Липа и клён 55"
 
 
@@ -40,7 +40,7 @@ def register(visitor: Visitor, site: Site, person: Person) -> None:
 def test_a_guest_registers_accepts_sees_and_loses_the_account(
     visitors: Visitors, site: Site
 ) -> None:
-    journey = site.new_person(NUMBER, "0100000035")
+    journey = site.new_person(NUMBER, "0100000038")
     guest = Person(own_password=OWN_PASSWORD)
     owner = visitors.open("owner", width=320)
     owner.open("/")

@@ -16,7 +16,13 @@ from tests.waiting import eventually
 pytestmark = [pytest.mark.nodes, pytest.mark.slow]
 
 TEXT_S, WHOLE_S = 2.0, 3.0
-SENDS_ON = {"/acceptance", "/payments/<uuid:payment_id>/go"}
+SENDS_ON = {
+    "/acceptance",
+    "/payments/<uuid:payment_id>/go",
+    "/log-in/second/<uuid:challenge_id>",
+    "/settings/security/passkeys/new/<uuid:challenge_id>",
+    "/settings/security/totp/<uuid:challenge_id>",
+}
 """Pages that send on whoever has nothing to do there."""
 SHOWN = ("/", "/accounts", "/charges?account={account}", "/pay", "/payments")
 """Pages whose times are measured and printed, with an empty cache."""

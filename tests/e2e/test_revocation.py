@@ -81,6 +81,12 @@ class Resident:
             "payment_id": str(paid["payment_id"]),
             "question_id": str(asked["question_id"]),
             "session_id": str(uuid4()),
+            "passkey_id": str(uuid4()),
+            "challenge_id": str(uuid4()),
+            "access_id": str(uuid4()),
+            "invitation_id": str(uuid4()),
+            "token": "A" * 43,
+            "side": "old",
             "ending": "csv",
         }
 
