@@ -189,7 +189,6 @@ CALLER: list[Row] = [
     NO_QUEUE_BY_NAME,
     CALLER,
     refused(
-        calls_identity=publishes("nameko-rpc", "identity.issue_reset_link"),
         calls_notifications=publishes("nameko-rpc", "notifications.letters"),
     ),
 )
@@ -208,7 +207,7 @@ def test_a_clerk_sends_no_huge_message(users: Mapping[str, str]) -> None:
 @rows(
     HOUSE,
     CALLER,
-    refused(calls_identity=publishes("nameko-rpc", "identity.issue_reset_link")),
+    refused(calls_notifications=publishes("nameko-rpc", "notifications.letters")),
     allowed(replays_to_a_subscribers_queue=publishes("", SUBSCRIBERS_QUEUE)),
 )
 def test_an_operator(users: Mapping[str, str], attempt: Attempt, outcome: Outcome) -> None:
