@@ -44,6 +44,7 @@ class EmailChangeRoutes:
             status=202,
             result=shapes.EmailChangeRequested,
             refusals={
+                401: ("session_expired",),
                 404: ("person_not_found",),
                 409: ("email_change_of_staff",),
                 422: (

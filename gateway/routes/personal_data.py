@@ -47,6 +47,7 @@ class PersonalDataRoutes:
             body=shapes.Erase,
             result=Notice,
             refusals={
+                401: ("session_expired",),
                 404: ("person_not_found",),
                 422: ("wrong_current_password",),
                 429: ("too_many_attempts",),

@@ -27,6 +27,25 @@ from gateway.service import Gateway
 from shared import errors
 
 NEVER_MET: Mapping[str, frozenset[str]] = {
+    # Months and days of what is recorded are real ones; what an act ends or begins for a person
+    # who is signed in has been found before.
+    "no_due_day": frozenset(
+        {
+            "balance",
+            "bill",
+            "bill_file",
+            "certificate_file",
+            "debt",
+            "due",
+            "history",
+            "payment",
+            "receipt",
+            "statement",
+            "statements",
+            "verify_proof",
+        }
+    ),
+    "person_not_found": frozenset({"refuse_email_change"}),
     # Polling records the mismatch, and does not pass it on.
     "amount_mismatch": frozenset(
         {
@@ -56,6 +75,7 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     # Where the address is none that the request gives.
     "email_invalid": frozenset(
         {
+            "end_other_sessions",
             "accept_documents",
             "access_list",
             "cancel_email_change",
@@ -87,17 +107,25 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     # It leaves the passkeys out.
     "passkeys_unavailable": frozenset({"second_step"}),
     # Registrations and recoveries have methods of the same names.
-    "registration_confirmed": frozenset({"confirm_password_reset"}),
-    "registration_expired": frozenset({"confirm_password_reset"}),
-    "registration_not_found": frozenset({"confirm_password_reset"}),
+    "registration_confirmed": frozenset({"erase_me", "confirm_password_reset"}),
+    "registration_expired": frozenset({"erase_me", "confirm_password_reset"}),
+    "registration_not_found": frozenset({"erase_me", "confirm_password_reset"}),
     # A link of a completed recovery is gone.
     "password_reset_completed": frozenset(
-        {"confirm_password_reset", "confirm_registration", "correct_email", "resend_code"}
+        {
+            "erase_me",
+            "confirm_password_reset",
+            "confirm_registration",
+            "correct_email",
+            "resend_code",
+        }
     ),
-    "password_reset_not_found": frozenset({"confirm_registration", "correct_email", "resend_code"}),
+    "password_reset_not_found": frozenset(
+        {"erase_me", "confirm_registration", "correct_email", "resend_code"}
+    ),
     # Each gets a new id.
     "question_exists": frozenset({"ask_question"}),
-    "password_reset_exists": frozenset({"request_password_reset"}),
+    "password_reset_exists": frozenset({"refuse_email_change", "request_password_reset"}),
     "registration_exists": frozenset({"start_registration"}),
     # The shapes of the API refuse them first.
     "negative_amount": frozenset({"start_payment"}),
@@ -105,7 +133,24 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     "organisation_missing": frozenset({"start_registration"}),
     "organisation_not_expected": frozenset({"start_registration"}),
     # The ledger holds neither wrong months nor lost postings.
-    "invalid_period": frozenset({"penalty", "reconciliation_file"}),
+    "invalid_period": frozenset(
+        {
+            "balance",
+            "bill",
+            "bill_file",
+            "certificate_file",
+            "debt",
+            "due",
+            "history",
+            "payment",
+            "receipt",
+            "statement",
+            "statements",
+            "verify_proof",
+            "penalty",
+            "reconciliation_file",
+        }
+    ),
     "checkpoint_not_found": frozenset({"receipt"}),
     "event_not_found": frozenset({"receipt"}),
     # A null in its place.
