@@ -93,6 +93,17 @@ def _without_pictures(text: str) -> str:
     return _PICTURE.sub("", text)
 
 
+def _queue_link(
+    writer: Writer, letter_id: UUID, kind: LetterKind, issued: dict[str, Any] | None, topic: str
+) -> None:
+    """Queue a letter with a link that was issued for it; None: it has become pointless."""
+    if issued is None:
+        return
+    validity = timedelta(minutes=issued["valid_minutes"])
+    facts = {"token": issued["token"], "valid_minutes": issued["valid_minutes"]}
+    writer.queue(letter_id, kind, issued["email"], facts, secret=(topic, validity))
+
+
 def password_reset_requested(session: Session, message: Message, services: Services) -> None:
     """Send the link of a recovery."""
     writer = Writer(session, message, services)
@@ -100,15 +111,7 @@ def password_reset_requested(session: Session, message: Message, services: Servi
     if writer.is_queued(letter_id):
         return
     issued = writer.ask("identity", "issue_reset_link", reset_id=reset_id)
-    if issued is None:
-        return
-    writer.queue(
-        letter_id,
-        LetterKind.PASSWORD_RESET_LINK,
-        issued["email"],
-        {"token": issued["token"], "valid_minutes": issued["valid_minutes"]},
-        secret=(f"reset:{reset_id}", timedelta(minutes=issued["valid_minutes"])),
-    )
+    _queue_link(writer, letter_id, LetterKind.PASSWORD_RESET_LINK, issued, f"reset:{reset_id}")
 
 
 def password_changed(session: Session, message: Message, services: Services) -> None:
@@ -125,15 +128,7 @@ def sign_in_link_requested(session: Session, message: Message, services: Service
     if writer.is_queued(letter_id):
         return
     issued = writer.ask("identity", "issue_sign_in_link", link_id=link_id)
-    if issued is None:
-        return
-    writer.queue(
-        letter_id,
-        LetterKind.SIGN_IN_LINK,
-        issued["email"],
-        {"token": issued["token"], "valid_minutes": issued["valid_minutes"]},
-        secret=(f"sign-in-link:{link_id}", timedelta(minutes=issued["valid_minutes"])),
-    )
+    _queue_link(writer, letter_id, LetterKind.SIGN_IN_LINK, issued, f"sign-in-link:{link_id}")
 
 
 def new_device_signed_in(session: Session, message: Message, services: Services) -> None:
