@@ -6,15 +6,15 @@ from uuid import UUID
 
 from services.identity.email_changes import EmailChangeRow
 from services.identity.limits import SESSION_IDLE_LIFE
-from services.identity.link_aggregates import EmailChange, EmailChangeEnd
+from services.identity.link_aggregates import EmailChange, EmailChangeEnd, EmailChangeWay
 from shared.eventstore import Session
 
 
 def leave_only(session: Session, person_id: UUID, session_id: UUID | None) -> None:
     """End a person's sessions except one, and the change of address that another one began.
 
-    Every other device and network is strange again. Without a session that stays, all are; only
-    a change that staff began goes on. The caller has locked the credential.
+    Every other device and network is strange again; without a session that stays, all are. A change
+    that staff began goes on: no session ends it. The caller has locked the credential.
     """
     read = session.read
     live = read.sessions.of_person(person_id, session.now, SESSION_IDLE_LIFE)
@@ -23,7 +23,8 @@ def leave_only(session: Session, person_id: UUID, session_id: UUID | None) -> No
     read.devices.forget_all(person_id, but=own and own.device_digest)
     read.networks.forget_all(person_id, but=own and own.network_index)
     row = read.email_changes.of_person(person_id)
-    if row is not None and row.session_id != session_id:
+    by_staff = row is not None and row.way == EmailChangeWay.STAFF.value
+    if row is not None and not by_staff and row.session_id != session_id:
         end_change(session, row, EmailChangeEnd.CANCELLED)
 
 

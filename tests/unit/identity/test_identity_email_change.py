@@ -288,6 +288,9 @@ def test_no_session_ends_a_restoration_by_staff(identity: Any, session: Any) -> 
     cancelled = refusal_of(identity.call, "cancel_email_change", person_id=session["person_id"])
     replaced = refusal_of(change, identity, again, "thief@example.org")
     assert [cancelled.code, replaced.code] == ["email_change_of_staff"] * 2
+    asked = {"person_id": session["person_id"], "session_id": again["session_id"]}
+    assert identity.call("end_other_sessions", **asked) == {}
+    assert identity.call("pending_email_change", person_id=session["person_id"])["pending"]
     assert refuse(identity, sent["old_token"]) == {}
     log = identity.call("security_log", person_id=session["person_id"], limit=9)["entries"]
     assert "email_change_cancelled" in [entry["action"] for entry in log]
