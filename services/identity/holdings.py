@@ -32,7 +32,9 @@ def export(session: Session, command: Export) -> dict[str, Any]:
 
 
 def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {profile, acceptances, sessions, devices, second_factors, security_log}.
+    """Return {profile, entered, acceptances, sessions, devices, networks, second_factors, ...}.
+
+    ``entered`` is each address, name and phone that was ever given, as the events have them.
 
     Raises NotFound ``person_not_found``, for somebody erased as well: nothing of him opens.
     """
@@ -41,6 +43,7 @@ def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
     live = session.read.sessions.of_person(person_id, session.now, SESSION_IDLE_LIFE)
     return {
         "profile": {name: value for name, value in found.items() if name != "person_id"},
+        "entered": list(_entered(session, person_id, history)),
         "acceptances": list(_acceptances(session, person_id, history)),
         "sessions": [
             {
@@ -59,6 +62,13 @@ def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
             }
             for row in session.read.devices.of_person(person_id)
         ],
+        "networks": [
+            {"last_seen_at": at.isoformat()} for at in session.read.networks.seen(person_id)
+        ],
+        "support_codes": [
+            {"code": code, "at": at.isoformat()}
+            for code, at in session.read.support_codes.of_person(person_id)
+        ],
         "second_factors": overview(session, person_id),
         "security_log": [
             {
@@ -70,6 +80,20 @@ def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
             for entry in session.security.entries(limit=MOST_ENTRIES, person_id=person_id)
         ],
     }
+
+
+def _entered(
+    session: Session, person_id: UUID, history: Sequence[Recorded]
+) -> Iterator[dict[str, Any]]:
+    """Yield when which address, name and phone were given, in order."""
+    for recorded in history:
+        given = {
+            field: session.vault.reveal(person_id, sealed, field)
+            for field in ("email", "full_name", "phone")
+            if (sealed := getattr(recorded.event, field, None))
+        }
+        if given:
+            yield {"at": recorded.recorded_at.isoformat(), **given}
 
 
 def _acceptances(

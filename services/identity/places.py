@@ -125,6 +125,14 @@ class Networks:
         )
         return self._cursor.rowcount == 1
 
+    def seen(self, person_id: UUID) -> list[datetime]:
+        """Return when each of a person's networks was last used, the latest first."""
+        self._cursor.execute(
+            "SELECT last_seen_at FROM networks WHERE person_id = %s ORDER BY last_seen_at DESC",
+            (person_id,),
+        )
+        return [row["last_seen_at"] for row in self._cursor.fetchall()]
+
     def keep(self, person_id: UUID, network_index: bytes, now: datetime) -> None:
         """Remember a network, or that it was used again."""
         self._cursor.execute(

@@ -37,9 +37,14 @@ class SupportCodes:
         )
         return [row["person_id"] for row in self._cursor.fetchall()]
 
-    def forget(self, person_id: UUID) -> None:
-        """Delete the codes of a person."""
-        self._cursor.execute("DELETE FROM support_codes WHERE person_id = %s", (person_id,))
+    def of_person(self, person_id: UUID) -> list[tuple[str, datetime]]:
+        """Return the codes that a person met, each with its time, the latest first."""
+        self._cursor.execute(
+            "SELECT code, noted_at FROM support_codes WHERE person_id = %s"
+            " ORDER BY noted_at DESC, code",
+            (person_id,),
+        )
+        return [(row["code"], row["noted_at"]) for row in self._cursor.fetchall()]
 
     def sweep(self, before: datetime) -> int:
         """Delete the codes from before a moment; return how many there were."""

@@ -315,6 +315,9 @@ class FakeSupportCodes:
         for _, key in own[:-most]:
             del self.rows[key]
 
+    def of_person(self, person_id: UUID) -> list[tuple[str, datetime]]:
+        return [(code, at) for (code, who), at in self.rows.items() if who == person_id]
+
     def persons_of(self, code: str) -> list[UUID]:
         found = [(at, person_id) for (known, person_id), at in self.rows.items() if known == code]
         return [person_id for _, person_id in sorted(found, reverse=True)]

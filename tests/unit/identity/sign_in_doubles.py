@@ -124,6 +124,9 @@ class FakeNetworks:
         seen = self.rows.get((person_id, network_index))
         return seen is not None and seen > now - NETWORK_LIFE
 
+    def seen(self, person_id: UUID) -> list[datetime]:
+        return sorted((at for (who, _), at in self.rows.items() if who == person_id), reverse=True)
+
     def keep(self, person_id: UUID, network_index: bytes, now: datetime) -> None:
         self.rows[person_id, network_index] = now
 

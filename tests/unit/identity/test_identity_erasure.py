@@ -173,6 +173,7 @@ def test_a_person_is_told_all_that_is_held(identity: Any) -> None:
     session = identity.member(PHRASE)
     person_id = session["person_id"]
     identity.call("update_profile", person_id=person_id, full_name="Иванова Анна")
+    identity.call("note_support_code", code="K7VDM3XP", person_id=person_id)
     told = identity.call("held_about", person_id=person_id)
     held = told.pop("identity")
     elsewhere = ("accounts", "payments", "helpdesk", "notifications")
@@ -184,6 +185,10 @@ def test_a_person_is_told_all_that_is_held(identity: Any) -> None:
         "full_name": "Иванова Анна",
         "phone": None,
     }
+    assert [sorted(each.keys() - {"at"}) for each in held["entered"]] == [["email"], ["full_name"]]
+    assert held["entered"][1]["full_name"] == "Иванова Анна"
+    assert len(held["networks"]) == 1
+    assert [each["code"] for each in held["support_codes"]] == ["K7VDM3XP"]
     ((accepted),) = held["acceptances"]
     assert accepted["network_address"] == "203.0.113.7"
     assert accepted["consent_version"]
