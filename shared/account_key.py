@@ -7,14 +7,12 @@ never leave the services: people, addresses, papers and bank files know the numb
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 FIRST: Final = 1
 """The ordinal of a number's first tenure."""
 PATTERN: Final = r"[0-9]{1,20}(?:-(?:[2-9]|[1-9][0-9]{1,3}))?"
 """What a key looks like, whole; a number is one, too."""
-_KEY = re.compile(PATTERN)
 
 
 def key_of(number: str, tenure: int) -> str:
@@ -32,8 +30,3 @@ def number_of(key: str) -> str:
 def tenure_of(key: str) -> int:
     """Return the ordinal of an account's key; that of a number is 1."""
     return int(key.partition("-")[2] or FIRST)
-
-
-def is_key(text: str) -> bool:
-    """Return whether a text is the key of an account."""
-    return _KEY.fullmatch(text) is not None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-MAX_DIGITS = 20
 ELS_CHARACTERS = 10
 """The length of an ЕЛС, the single personal account of ГИС ЖКХ: ``51АД600037``."""
 MAX_TYPED = 64

@@ -132,10 +132,6 @@ class Invitations:
         """Return the open invitations to a tenure, the earliest first."""
         return self._select("(number, tenure) = (%s, %s)", (number, tenure))
 
-    def of_inviter(self, person_id: UUID) -> list[OpenInvitation]:
-        """Return the open invitations that a person has sent."""
-        return self._select("invited_by = %s", (person_id,))
-
     def expired(self, now: datetime, most: int) -> list[UUID]:
         """Return invitations whose time has passed."""
         self._cursor.execute(

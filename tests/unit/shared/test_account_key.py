@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from shared.account_key import is_key, key_of, number_of, tenure_of
+from shared.account_key import PATTERN, key_of, number_of, tenure_of
 
 NUMBER = "0100000001"
 
@@ -19,7 +21,7 @@ def test_later_tenure_is_found_again_in_its_key(tenure: int) -> None:
     key = key_of(NUMBER, tenure)
     assert key == f"{NUMBER}-{tenure}"
     assert (number_of(key), tenure_of(key)) == (NUMBER, tenure)
-    assert is_key(key)
+    assert re.fullmatch(PATTERN, key)
 
 
 @pytest.mark.parametrize("tenure", [0, -1, 10_000])
@@ -30,4 +32,4 @@ def test_what_is_no_ordinal_makes_no_key(tenure: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "-2", "12-", "12-1", "12-0", "12-02", "12-2-3", "1 2", "a"])
 def test_each_tenure_has_one_key_only(text: str) -> None:
-    assert not is_key(text)
+    assert not re.fullmatch(PATTERN, text)
