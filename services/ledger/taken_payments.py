@@ -57,7 +57,7 @@ def take_payment(
         if dry_run:
             return store.query(lambda session: _preview(session, command))
         known = store.query(lambda session: _is_posted(session, command))
-        result = post_payment_taken_elsewhere(store, group_commit, command)
+        result = _post(store, group_commit, command)
     repeated = known or not result["posted"]
     return store.query(lambda session: _posted(session, command, repeated=repeated))
 
@@ -65,9 +65,17 @@ def take_payment(
 def post_payment_taken_elsewhere(
     store: PostgresStore, group_commit: GroupCommit, command: PostPayment
 ) -> dict[str, Any]:
-    """Post a payment that the actor took, within his limit of the day if he has one."""
-    actor = context.current().actor
+    """Post a payment that the actor took, within his limit of the day if he has one.
+
+    Raises ValidationFailed ``duplicate_account`` for two lines of one account.
+    """
     command = store.query(lambda session: _with_keys(session, command))
+    return _post(store, group_commit, command)
+
+
+def _post(store: PostgresStore, group_commit: GroupCommit, command: PostPayment) -> dict[str, Any]:
+    """Post a payment whose lines name keys: a key is no name, and not to be read as one again."""
+    actor = context.current().actor
     limited = store.query(lambda session: allowance(session, actor, POST_PAYMENT)).left is not None
     content = msgspec.json.encode(command).decode()
     with context.bind(command_id=_id(POST_PAYMENT, content, actor)):
@@ -116,6 +124,9 @@ def _with_keys(session: Session, command: PostPayment) -> PostPayment:
         replace(line, account=paid_key(session, command.payment_id, line.account))
         for line in command.lines
     )
+    if len({line.account for line in lines}) < len(lines):
+        # The second line would be taken for a repetition of the first.
+        raise ValidationFailed("duplicate_account", "Name every account once.")
     return replace(command, lines=lines)
 
 

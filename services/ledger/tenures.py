@@ -106,7 +106,10 @@ def paid_key(session: Session, payment_id: UUID, name: str) -> str:
 
     One that is posted to an account of that number stays there, whoever holds the number by now.
     """
-    named, number = named_key(session, name), number_of(name)
+    number, _, ordinal = name.partition("-")
+    if not ordinal and not session.read.tenures([number]).get(number):
+        return name  # as nearly every number, it has had one holder
+    named = named_key(session, name)
     postings = session.read.postings_of(payment_id)
     posted = sorted(row["account"] for row in postings if number_of(row["account"]) == number)
     return named if named in posted or not posted else str(posted[0])

@@ -9,13 +9,24 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from psycopg.rows import dict_row
 from typer.testing import CliRunner
 
+from services.ledger.application import PaidLine, PostPayment
 from services.ledger.cli import app
+from services.ledger.domain.events import TakenElsewhere
+from services.ledger.group_commit import ledger_group_commit
 from services.ledger.replay.audit import audit
 from services.ledger.replay.rebuild import rebuild
+from services.ledger.taken_payments import (
+    TakePayment,
+    post_payment_taken_elsewhere,
+    take_payment,
+)
 from services.ledger.tenures import CloseTenure, OpenTenure, close_tenure, open_tenure
 from shared import context
+from shared.errors import ValidationFailed
+from shared.staff import grant
 from tests.conftest import Database
 from tests.integration.ledger.import_harness import ImportHarness, line
 
@@ -165,3 +176,37 @@ def test_tenure_without_events_is_an_orphan(harness: ImportHarness, database: Da
     assert [one.account for one in audit(harness.store, workers=1).differences] == ["77"]
     rebuild(harness.store, workers=1)
     all_agree(harness)
+
+
+def test_what_the_former_holder_pays_at_the_desk_is_his(harness: ImportHarness) -> None:
+    group_commit = ledger_group_commit(harness.store)
+    allowed(harness, "post-payment")
+    for name, paid in ((f"{NUMBER}-1", NUMBER), (NUMBER, SECOND), (SECOND, SECOND)):
+        before = dict(zip((NUMBER, SECOND), figures(harness, NUMBER, SECOND), strict=True))
+        asked = TakePayment(
+            line=PaidLine(account=name, amount=10_00, penalty=0),
+            taken=TakenElsewhere(place="cash_desk", document=f"{name} {uuid4()}"),
+        )
+        with context.bind(actor=CASHIER):
+            taken = take_payment(harness.store, group_commit, asked, dry_run=False)
+        assert taken["account"] == paid
+        after = dict(zip((NUMBER, SECOND), figures(harness, NUMBER, SECOND), strict=True))
+        less = {key: before[key][0] - after[key][0] for key in (NUMBER, SECOND)}
+        assert less == {NUMBER: 0, SECOND: 0} | {paid: 10_00}
+
+
+def test_two_names_of_one_account_are_no_two_lines(harness: ImportHarness) -> None:
+    allowed(harness, "post-payment")
+    lines = tuple(PaidLine(account=name, amount=10_00, penalty=0) for name in (NUMBER, SECOND))
+    command = PostPayment(payment_id=uuid4(), paid_on=SINCE, lines=lines)
+    with context.bind(actor=CASHIER), pytest.raises(ValidationFailed) as refused:
+        post_payment_taken_elsewhere(harness.store, ledger_group_commit(harness.store), command)
+    assert refused.value.code == "duplicate_account"
+
+
+CASHIER = "staff:ivanova"
+
+
+def allowed(harness: ImportHarness, permission: str) -> None:
+    with harness.database.owner("ledger") as owner:
+        grant(owner.cursor(row_factory=dict_row), "ivanova", permission, "a test")
