@@ -88,8 +88,9 @@ class SecondStepRoutes:
             tag=TAG,
             summary="Take the second step of a sign-in.",
             description="With a `code` or a `passkey`. A code serves once; after five wrong ones "
-            "sign in again. After ten wrong codes in a day they are taken only on a device that "
-            "is known (`second_factor_guessed`), until the password is changed: somebody has it.",
+            "sign in again. After ten wrong codes in a day, or forty in a week whatever the "
+            "passwords, they are taken only on a device that is known, where ten in a day are "
+            "counted apart (`second_factor_guessed`). A passkey is taken always.",
             access=Access.PUBLIC,
             body=shapes.SecondStep,
             status=201,

@@ -144,7 +144,8 @@ SECOND_FACTOR_CODES = Limit("second_factor_codes", 10, timedelta(days=1))
 other places together. Whoever guesses gets a letter sent to the owner; with a new password the
 count begins anew, within the limit below."""
 SECOND_FACTOR_CODES_OF_PERSON = Limit("second_factor_codes_of_person", 40, timedelta(days=7))
-"""Wrong codes of a person over all passwords and places: who has the mailbox, and so a new password
-at will, gains twelve in a hundred thousand a week. Then passkeys serve, and staff."""
+"""Wrong codes of a person over all passwords, in places that are not known: who has the mailbox,
+and so a new password at will, gains twelve in a hundred thousand a week. Then passkeys serve, known
+devices, and staff."""
 GUESSING_LETTERS = Limit("guessing_letters", 1, timedelta(days=1))
 """Letters per person about guessed codes."""

@@ -54,7 +54,7 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     ),
     "second_factor_guessed": (
         Forbidden,
-        "Too many wrong codes followed the right password; take a passkey or a known device.",
+        "Too many wrong codes followed the password; use a passkey or a known device, or wait.",
     ),
     "passkey_refused": (
         ValidationFailed,

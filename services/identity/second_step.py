@@ -2,8 +2,9 @@
 
 Codes are guessed only by whoever has the right password already. Wrong ones are counted for each
 known device of the person, and for all other places together, so that nobody spends the attempts of
-the owner's devices; for one password, so that a new one begins anew; and in total, so that whoever
-recovers it again and again gains little. A signature cannot be guessed, and is never counted.
+the owner's devices; for one password, so that a new one begins anew; and, of the other places, in
+total, so that whoever recovers it again and again gains little. A signature cannot be guessed, and
+is never counted.
 """
 
 from __future__ import annotations
@@ -182,7 +183,9 @@ def _try_code(
     place = command.place
     is_known = read.devices.is_known(person_id, place.device_digest, session.now)
     subject = _counted(credential, place.device_digest if is_known else None)
-    limits = ((SECOND_FACTOR_CODES, subject), (SECOND_FACTOR_CODES_OF_PERSON, person_id.bytes))
+    limits = [(SECOND_FACTOR_CODES, subject)]
+    if not is_known:
+        limits.append((SECOND_FACTOR_CODES_OF_PERSON, person_id.bytes))
     for limit, counted in limits:
         wait = read.attempts.wait(limit, counted, session.now)
         if wait:

@@ -227,6 +227,17 @@ def test_recoveries_refill_the_guesses_only_up_to_a_total(
     assert anna.second(challenge, passkey=key.use(step["passkey"]))["token"]
 
 
+def test_guesses_elsewhere_take_nothing_from_a_known_device(anna: Member) -> None:
+    known = {"device_token": anna.second(anna.password(), code=anna.app_code())["device_token"]}
+    for _ in range(SECOND_FACTOR_CODES_OF_PERSON.most // SECOND_FACTOR_CODES.most):
+        use_up_guesses(anna)
+        anna.identity.clock.advance(DAY)
+    refused = refusal_of(anna.second, anna.password(), code=anna.app_code())
+    assert refused.params["policy"] == SECOND_FACTOR_CODES_OF_PERSON.scope
+    assert guess(anna, anna.password(**known), **known) == "wrong_second_factor"
+    assert anna.second(anna.password(**known), code=anna.app_code(), **known)["token"]
+
+
 def test_the_owner_is_told_once_a_day(anna: Member) -> None:
     def told() -> int:
         return sum(isinstance(event, SecondFactorGuessed) for event in anna.identity.events())
