@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from services.identity.commands import Command
@@ -11,12 +11,26 @@ from services.identity.refusals import refusal, refused
 from shared.eventstore import Session
 
 
-class BeginConfirmation(Command, frozen=True, kw_only=True):
+class Change(Command, frozen=True, kw_only=True):
+    """A change by the person himself, in a session."""
+
     person_id: UUID
     session_id: UUID
 
 
-def begin_confirmation(session: Session, command: BeginConfirmation) -> dict[str, Any]:
+class ConfirmedChange(Change, frozen=True, kw_only=True):
+    """A change for which the current password was given; its hash is the one that matched.
+
+    None: it matched none. The hash is not compared: once the password is changed or the person is
+    erased, a repeated command finds another one or none.
+    """
+
+    not_compared: ClassVar[frozenset[str]] = Command.not_compared | {"verified_hash"}
+
+    verified_hash: str | None
+
+
+def begin_confirmation(session: Session, command: Change) -> dict[str, Any]:
     """Count an attempt before anything is verified; return {password_hash} or a refusal.
 
     That is ``too_many_attempts``, or ``session_expired``: whoever is wrong all day is put out.
@@ -37,23 +51,26 @@ def begin_confirmation(session: Session, command: BeginConfirmation) -> dict[str
     return {"password_hash": None if credential is None else credential.password_hash}
 
 
-def confirm(session: Session, person_id: UUID, session_id: UUID, verified_hash: str) -> None:
-    """Lock the person's credential, whose password was verified, and clear the attempts.
+def clear_attempts(session: Session, command: Change) -> None:
+    """Forget the attempts of a session, whose password was right, whatever becomes of the change.
 
-    Raises Forbidden ``session_expired``, ValidationFailed ``wrong_current_password`` for one that
-    was changed in between.
+    In a transaction of its own: a change that is refused is rolled back.
+    """
+    for limit in (CURRENT_PASSWORDS, CURRENT_PASSWORDS_OF_DAY):
+        session.read.attempts.clear(limit, command.session_id.bytes)
+
+
+def confirm(session: Session, command: ConfirmedChange) -> None:
+    """Lock the person's credential, whose password was verified.
+
+    Raises Forbidden ``session_expired``, ValidationFailed ``wrong_current_password``, also for one
+    that was changed in between.
     """
     read = session.read
-    credential = read.credentials.lock(person_id)
-    live = read.sessions.of_person(person_id, session.now, SESSION_IDLE_LIFE)
-    if session_id not in {entry.session_id for entry in live}:
+    credential = read.credentials.lock(command.person_id)
+    live = read.sessions.of_person(command.person_id, session.now, SESSION_IDLE_LIFE)
+    if command.session_id not in {entry.session_id for entry in live}:
         raise refused("session_expired")
-    if credential is None or credential.password_hash != verified_hash:
+    stored = None if credential is None else credential.password_hash
+    if stored is None or stored != command.verified_hash:
         raise refused("wrong_current_password")
-    clear_attempts(session, session_id)
-
-
-def clear_attempts(session: Session, session_id: UUID) -> None:
-    """Forget the attempts of a session, whose password was right."""
-    for limit in (CURRENT_PASSWORDS, CURRENT_PASSWORDS_OF_DAY):
-        session.read.attempts.clear(limit, session_id.bytes)

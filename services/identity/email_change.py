@@ -7,12 +7,11 @@ A use case locks the person's credential first, so that links of one change are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from services.identity.commands import Command
-from services.identity.current_password import clear_attempts
+from services.identity.current_password import ConfirmedChange, confirm
 from services.identity.domain import Person
 from services.identity.email_changes import EmailChangeRow
 from services.identity.eviction import end_change, leave_only
@@ -36,18 +35,9 @@ BATCH = 100
 """Changes completed or given up in one transaction."""
 
 
-class CheckedPassword(NamedTuple):
-    """The stored hash, and whether the password matches it."""
-
-    stored_hash: str | None
-    matches: bool
-
-
-class RequestEmailChange(Command, frozen=True, kw_only=True):
+class RequestEmailChange(ConfirmedChange, frozen=True, kw_only=True):
     """``email`` is a parsed address; the way is ``account`` once a bill has been proven."""
 
-    person_id: UUID
-    session_id: UUID
     email: str
     email_index: bytes
     way: EmailChangeWay
@@ -81,35 +71,25 @@ class EndEmailChanges(Command, frozen=True, kw_only=True):
     """Complete the changes whose delay is over, and give up those that expired."""
 
 
-def email_change_requester(
-    checked: CheckedPassword,
-) -> Callable[[Session, RequestEmailChange], dict[str, Any]]:
-    """Return the use case that starts a change, given the result of verifying the password."""
+def request_email_change(session: Session, command: RequestEmailChange) -> dict[str, Any]:
+    """Start a change, in place of an earlier one; return {due_at|None}.
 
-    def request_email_change(session: Session, command: RequestEmailChange) -> dict[str, Any]:
-        """Start a change, in place of an earlier one; return {due_at|None}.
-
-        An address that is somebody else's is treated the same: only its owner learns of it. Or
-        return the refusal ``wrong_current_password``, which has been counted. Raises
-        ValidationFailed ``email_unchanged``, Conflict ``email_change_of_staff``, NotFound
-        ``person_not_found``, Forbidden ``too_many_attempts``.
-        """
-        read = session.read
-        credential = read.credentials.lock(command.person_id)
-        if credential is None:
-            raise NotFound("person_not_found", "There is no such person.")
-        if not checked.matches or credential.password_hash != checked.stored_hash:
-            return refusal("wrong_current_password")
-        clear_attempts(session, command.session_id)
-        if credential.email_index == command.email_index:
-            raise ValidationFailed("email_unchanged", "This is the address that the cabinet has.")
-        enforce_limit(session, EMAIL_CHANGES, command.person_id.bytes)
-        _must_not_be_of_staff(read.email_changes.of_person(command.person_id))
-        row = _start(session, command, command.way, session_id=command.session_id)
-        session.security.note("email_change_requested", person_id=command.person_id)
-        return {"due_at": row.due_at and row.due_at.isoformat()}
-
-    return request_email_change
+    An address that is somebody else's is treated the same: only its owner learns of it. Raises what
+    `confirm` raises, ValidationFailed ``email_unchanged``, Conflict ``email_change_of_staff``,
+    NotFound ``person_not_found``, Forbidden ``too_many_attempts``.
+    """
+    read = session.read
+    credential = read.credentials.lock(command.person_id)
+    if credential is None:
+        raise NotFound("person_not_found", "There is no such person.")
+    confirm(session, command)
+    if credential.email_index == command.email_index:
+        raise ValidationFailed("email_unchanged", "This is the address that the cabinet has.")
+    enforce_limit(session, EMAIL_CHANGES, command.person_id.bytes)
+    _must_not_be_of_staff(read.email_changes.of_person(command.person_id))
+    row = _start(session, command, command.way, session_id=command.session_id)
+    session.security.note("email_change_requested", person_id=command.person_id)
+    return {"due_at": row.due_at and row.due_at.isoformat()}
 
 
 def restore_access(session: Session, command: RestoreAccess) -> dict[str, Any]:

@@ -6,15 +6,15 @@ nothing that says who he was: the events of his payments, and who did what in th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from services.identity.commands import Command
+from services.identity.current_password import ConfirmedChange, confirm
 from services.identity.domain import ErasureCause, Person, Registration, farewell_id
 from services.identity.personal_data import reveal
-from services.identity.refusals import refusal
 from shared.errors import NotFound
 from shared.eventstore import Session
 
@@ -34,21 +34,8 @@ class ErasePerson(Command, frozen=True, kw_only=True):
     reason: str
 
 
-class WithdrawConsent(Command, frozen=True, kw_only=True):
-    person_id: UUID
-    session_id: UUID
-    password: str
-
-
 class TakeFarewell(Command, frozen=True, kw_only=True):
     person_id: UUID
-
-
-class CheckedPassword(NamedTuple):
-    """The stored hash that a password was compared with, and whether it matched."""
-
-    stored_hash: str | None
-    matches: bool
 
 
 def erase_person(session: Session, command: ErasePerson) -> dict[str, Any]:
@@ -72,32 +59,17 @@ def is_erased(session: Session, person_id: UUID) -> bool:
     return person.erased
 
 
-def stored_hash(session: Session, person_id: UUID) -> str | None:
-    """Return the hash of a person's current password."""
-    credential = session.read.credentials.of_person(person_id)
-    return None if credential is None else credential.password_hash
+def withdraw_consent(session: Session, command: ConfirmedChange) -> dict[str, Any]:
+    """Erase the person. Withdrawing the consent is erasure: without it nothing may be kept.
 
-
-def consent_withdrawer(
-    checked: CheckedPassword,
-) -> Callable[[Session, WithdrawConsent], dict[str, Any]]:
-    """Return the use case of whoever withdraws his consent, given the password as checked."""
-
-    def withdraw_consent(session: Session, command: WithdrawConsent) -> dict[str, Any]:
-        """Erase the person. Withdrawing the consent is erasure: without it nothing may be kept.
-
-        Returns {person_id, erased}, or the refusal ``wrong_current_password``, which has been
-        counted. Raises NotFound ``person_not_found``.
-        """
-        credential = session.read.credentials.lock(command.person_id)
-        person = session.load(Person, command.person_id)
-        person.must_exist()
-        if not checked.matches or credential.password_hash != checked.stored_hash:
-            return refusal("wrong_current_password")
-        _erase(session, person, ErasureCause.WITHDRAWN, "")
-        return {"person_id": str(person.id), "erased": True}
-
-    return withdraw_consent
+    Returns {person_id, erased}. Raises what `confirm` raises, and NotFound ``person_not_found``.
+    """
+    session.read.credentials.lock(command.person_id)
+    person = session.load(Person, command.person_id)
+    person.must_exist()
+    confirm(session, command)
+    _erase(session, person, ErasureCause.WITHDRAWN, "")
+    return {"person_id": str(person.id), "erased": True}
 
 
 def _erase(session: Session, person: Person, cause: ErasureCause, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What all changes of a second factor share: the password, the challenge, what a change entails.
+"""What all changes of a second factor share: the challenge, and what a change entails.
 
 Each change ends the person's other sessions, which one factor less may have opened, and gives this
 one another token.
@@ -11,8 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from services.identity.challenges import Challenge, Purpose
-from services.identity.commands import Command
-from services.identity.current_password import confirm
+from services.identity.current_password import Change, ConfirmedChange
 from services.identity.domain import Person
 from services.identity.eviction import leave_only
 from services.identity.factor_events import (
@@ -53,19 +52,6 @@ LOGGED: Mapping[type[Event], tuple[str, str]] = {
 """The entry of each event in the security log: the action, and about what it is."""
 
 
-class Change(Command, frozen=True, kw_only=True):
-    """A change by the person himself, in a session."""
-
-    person_id: UUID
-    session_id: UUID
-
-
-class ConfirmedChange(Change, frozen=True, kw_only=True):
-    """A change for which the current password was given; its hash is the one that matched."""
-
-    verified_hash: str
-
-
 class FinishChange(Change, frozen=True, kw_only=True):
     """The end of what a challenge began.
 
@@ -75,11 +61,6 @@ class FinishChange(Change, frozen=True, kw_only=True):
     challenge_id: UUID
     token_digest: bytes
     recovery_codes: Sequence[bytes]
-
-
-def check_confirmed(session: Session, command: ConfirmedChange) -> None:
-    """Check the password of a change; raises as `confirm` does."""
-    confirm(session, command.person_id, command.session_id, command.verified_hash)
 
 
 def open_challenge(

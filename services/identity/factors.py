@@ -8,13 +8,11 @@ from uuid import UUID
 
 from services.identity.authenticators import Authenticators
 from services.identity.commands import Command
+from services.identity.current_password import Change, ConfirmedChange, confirm
 from services.identity.domain import Person
 from services.identity.eviction import leave_only
 from services.identity.factor_changes import (
-    Change,
-    ConfirmedChange,
     FinishChange,
-    check_confirmed,
     finish,
     finish_removal,
     note,
@@ -84,7 +82,7 @@ def start_passkey(session: Session, command: StartPasskey) -> dict[str, Any]:
 
     Raises what `confirm` raises, and Conflict ``too_many_passkeys``.
     """
-    check_confirmed(session, command)
+    confirm(session, command)
     known = session.read.second_factors.passkeys.of_person(command.person_id)
     if len(known) >= PASSKEYS_PER_PERSON:
         raise Conflict(
@@ -100,7 +98,7 @@ def start_totp(session: Session, command: StartTotp) -> dict[str, Any]:
 
     Raises what `confirm` raises, and Conflict ``totp_enabled``.
     """
-    check_confirmed(session, command)
+    confirm(session, command)
     if session.read.second_factors.totp.of_person(command.person_id) is not None:
         raise _totp_enabled()
     return open_challenge(session, command, "add_totp", command.secret, command.nonce)
@@ -196,7 +194,7 @@ def remove_passkey(session: Session, command: RemovePasskey) -> dict[str, Any]:
 
     Raises what `confirm` raises, and NotFound ``passkey_not_found``.
     """
-    check_confirmed(session, command)
+    confirm(session, command)
     if not session.read.second_factors.passkeys.remove(command.person_id, command.passkey_id):
         raise NotFound("passkey_not_found", "There is no such passkey; it may have been removed.")
     removed = PasskeyRemoved(passkey_id=command.passkey_id)
@@ -208,7 +206,7 @@ def disable_totp(session: Session, command: DisableTotp) -> dict[str, Any]:
 
     Raises what `confirm` raises, and NotFound ``totp_not_enabled``.
     """
-    check_confirmed(session, command)
+    confirm(session, command)
     if not session.read.second_factors.totp.remove(command.person_id):
         raise NotFound(
             "totp_not_enabled", "No authenticator app is set up; there is nothing to do."
@@ -221,7 +219,7 @@ def issue_recovery_codes(session: Session, command: IssueRecoveryCodes) -> dict[
 
     Raises what `confirm` raises, and Conflict ``second_factor_missing``.
     """
-    check_confirmed(session, command)
+    confirm(session, command)
     if not session.read.second_factors.methods(command.person_id):
         raise Conflict(
             "second_factor_missing", "Recovery codes stand in for a second factor; add one first."

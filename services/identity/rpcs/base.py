@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
+from uuid import UUID
 
+from services.identity import current_password as confirmation
 from services.identity.documents import Documents
 from services.identity.fingerprints import Fingerprints, new_token, token_digest
 from services.identity.passwords import Passwords
 from services.identity.places import Place
+from services.identity.refusals import raise_if_refused
 from shared.config import Settings
 from shared.eventstore import Store
-from shared.rpc.server import SettingsProvider, StoreProvider
+from shared.rpc.server import RpcClientProvider, SettingsProvider, StoreProvider
 
 IP = IPv4Address | IPv6Address
 
@@ -36,10 +39,11 @@ class Arrival:
 
 
 class IdentityRpcs:
-    """The store, the settings, and what is computed outside of transactions."""
+    """The store, the settings, the other services, and what is computed outside of transactions."""
 
     store: Store = StoreProvider()
     settings: Settings = SettingsProvider()
+    services = RpcClientProvider()
     passwords = Passwords()
 
     @property
@@ -55,6 +59,21 @@ class IdentityRpcs:
 
     def _stronger_hash(self, stored_hash: str, password: str) -> str | None:
         return self.passwords.hash(password) if self.passwords.outdated(stored_hash) else None
+
+    def _confirmed(self, person_id: UUID, session_id: UUID, password: str) -> str | None:
+        """Return the hash that the current password, given again, matches; None for a wrong one.
+
+        A wrong one is counted, and refused by `confirm`: a command that is repeated after its
+        success has to reach its result first. Raises Forbidden ``too_many_attempts`` or
+        ``session_expired``.
+        """
+        change = confirmation.Change(person_id=person_id, session_id=session_id)
+        known = raise_if_refused(self.store.transact(confirmation.begin_confirmation, change))
+        stored_hash: str | None = known["password_hash"]
+        if not self.passwords.verify(stored_hash, password):
+            return None
+        self.store.transact(confirmation.clear_attempts, change)
+        return stored_hash
 
     def _arrival(self, device: str | None, device_token: str | None, ip: IP) -> Arrival:
         fresh = new_token()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import current_password as confirmation
 from services.identity import email_change, schemas
 from services.identity.email_change import FollowEmailLink
 from services.identity.fingerprints import new_token, token_digest
@@ -15,13 +14,11 @@ from services.identity.rpcs.base import IP, IdentityRpcs
 from shared.config import GATEWAY
 from shared.email_address import parse_email
 from shared.errors import ValidationFailed
-from shared.rpc.server import RpcClientProvider, rpc
+from shared.rpc.server import rpc
 
 
 class EmailChangeRpcs(IdentityRpcs):
     """Another address, confirmed by links."""
-
-    services = RpcClientProvider()
 
     @rpc(schemas.RequestEmailChange, callers=(GATEWAY,))
     def request_email_change(
@@ -35,22 +32,17 @@ class EmailChangeRpcs(IdentityRpcs):
         ip: IP,
     ) -> dict[str, Any]:
         address = parse_email(email)
-        begin = confirmation.BeginConfirmation(person_id=person_id, session_id=session_id)
-        known = raise_if_refused(self.store.transact(confirmation.begin_confirmation, begin))
-        stored_hash = known["password_hash"]
-        checked = email_change.CheckedPassword(
-            stored_hash, self.passwords.verify(stored_hash, current_password)
-        )
-        without_old = checked.matches and number is not None
+        verified_hash = self._confirmed(person_id, session_id, current_password)
+        without_old = verified_hash is not None and number is not None
         command = email_change.RequestEmailChange(
             person_id=person_id,
             session_id=session_id,
+            verified_hash=verified_hash,
             email=address,
             email_index=self._fingerprints.email(address),
             way=self._proven(person_id, number, proof, ip) if without_old else EmailChangeWay.BOTH,
         )
-        request = email_change.email_change_requester(checked)
-        return raise_if_refused(self.store.execute(request, command))
+        return self.store.execute(email_change.request_email_change, command)
 
     def _proven(
         self, person_id: UUID, number: str | None, proof: str | None, ip: IP

@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import current_password as confirmation
 from services.identity import erasure, holdings, schemas
-from services.identity.refusals import raise_if_refused
+from services.identity.current_password import ConfirmedChange
 from services.identity.rpcs.base import IdentityRpcs
 from shared.config import GATEWAY
 from shared.rpc.callers import staff
-from shared.rpc.server import RpcClientProvider, rpc
+from shared.rpc.server import rpc
 
 
 class PersonalDataRpcs(IdentityRpcs):
     """Export and erasure; identity tells of itself alone, each service of its own."""
-
-    services = RpcClientProvider()
 
     @rpc(schemas.PersonId, callers=(GATEWAY,))
     def held_about(self, person_id: UUID) -> dict[str, Any]:
@@ -55,14 +52,12 @@ class PersonalDataRpcs(IdentityRpcs):
 
     @rpc(schemas.WithdrawConsent, callers=(GATEWAY,))
     def withdraw_consent(self, person_id: UUID, session_id: UUID, password: str) -> dict[str, Any]:
-        begin = confirmation.BeginConfirmation(person_id=person_id, session_id=session_id)
-        known = raise_if_refused(self.store.transact(confirmation.begin_confirmation, begin))
-        stored_hash = known["password_hash"]
-        checked = erasure.CheckedPassword(stored_hash, self.passwords.verify(stored_hash, password))
-        command = erasure.WithdrawConsent(
-            person_id=person_id, session_id=session_id, password=password
+        command = ConfirmedChange(
+            person_id=person_id,
+            session_id=session_id,
+            verified_hash=self._confirmed(person_id, session_id, password),
         )
-        return raise_if_refused(self.store.execute(erasure.consent_withdrawer(checked), command))
+        return self.store.execute(erasure.withdraw_consent, command)
 
     @rpc(schemas.PersonId, callers=("notifications",))
     def farewell(self, person_id: UUID) -> dict[str, Any]:

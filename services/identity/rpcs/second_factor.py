@@ -6,10 +6,9 @@ import secrets
 from typing import Any
 from uuid import UUID
 
-from services.identity import current_password as confirmation
 from services.identity import factor_overview, factors, schemas, second_step, staff_schemas
 from services.identity.authenticators import Authenticators, nonce_of
-from services.identity.factor_changes import Change
+from services.identity.current_password import Change
 from services.identity.fingerprints import new_token, token_digest
 from services.identity.limits import CHALLENGE_LIFE
 from services.identity.one_time_codes import (
@@ -239,18 +238,6 @@ class SecondFactorRpcs(IdentityRpcs):
         return self._signed_in(self.store.transact(sign_in, command), arrival)
 
     # Shared
-
-    def _confirmed(self, person_id: UUID, session_id: UUID, password: str) -> str:
-        """Return the hash of the current password, which was given again.
-
-        Raises Forbidden ``too_many_attempts``, ValidationFailed ``wrong_current_password``.
-        """
-        begin = confirmation.BeginConfirmation(person_id=person_id, session_id=session_id)
-        known = raise_if_refused(self.store.transact(confirmation.begin_confirmation, begin))
-        stored_hash = known["password_hash"]
-        if not self.passwords.verify(stored_hash, password):
-            raise refused("wrong_current_password")
-        return str(stored_hash)
 
     def _digests(self, codes: list[str]) -> list[bytes]:
         return [self._fingerprints.recovery_code(code) for code in codes]

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from services.identity import access, password_change, schemas, sign_in
-from services.identity import current_password as confirmation
 from services.identity.fingerprints import new_token, token_digest
 from services.identity.password_policy import check_password
 from services.identity.refusals import raise_if_refused
@@ -92,25 +91,19 @@ class SignInRpcs(IdentityRpcs):
         self, person_id: UUID, session_id: UUID, current_password: str, new_password: str
     ) -> dict[str, Any]:
         check_password(new_password, previous=current_password)
-        begin = confirmation.BeginConfirmation(person_id=person_id, session_id=session_id)
-        known = raise_if_refused(self.store.transact(confirmation.begin_confirmation, begin))
-        matches = self.passwords.verify(known["password_hash"], current_password)
+        verified_hash = self._confirmed(person_id, session_id, current_password)
         token = new_token()
-        verified = password_change.VerifiedPassword(
-            stored_hash=known["password_hash"],
-            matches=matches,
-            new_hash=self.passwords.hash(new_password) if matches else "",
-            token_digest=token_digest(token),
-        )
         command = password_change.ChangePassword(
             person_id=person_id,
             session_id=session_id,
+            verified_hash=verified_hash,
             current_password=current_password,
             new_password=new_password,
             fingerprint=self._fingerprints.password(person_id, new_password),
+            new_hash=self.passwords.hash(new_password) if verified_hash else "",
+            token_digest=token_digest(token),
         )
-        change = password_change.password_changer(verified)
-        changed = raise_if_refused(self.store.execute(change, command))
+        changed = self.store.execute(password_change.change_password, command)
         # A repeated command has changed nothing: its session has the token of the lost answer.
         renew = password_change.RenewToken(session_id=session_id, token_digest=token_digest(token))
         self.store.transact(password_change.renew_token, renew)

@@ -14,7 +14,7 @@ from identity_steps import refusal_of
 from services.identity import password_policy
 from services.identity.domain import PasswordChanged, TemporaryPasswordIssued
 from services.identity.fingerprints import token_digest
-from services.identity.limits import SESSIONS_PER_PERSON
+from services.identity.limits import CURRENT_PASSWORDS, SESSIONS_PER_PERSON
 from services.identity.passwords import Passwords
 from shared.context import bind
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
@@ -156,6 +156,14 @@ def test_change_needs_the_current_password_and_is_limited(identity: Any) -> None
         "window_seconds": 900,
         "retry_after_seconds": 900,
     }
+
+
+def test_a_right_current_password_is_not_counted_when_the_change_is_refused(identity: Any) -> None:
+    session = identity.member(OWN)
+    for _ in range(CURRENT_PASSWORDS.most):
+        refused = refusal_of(change, identity, session, OWN, "Anna@Example.org")
+        assert refused.code == "password_has_email"
+    assert change(identity, session, OWN, "new phrase 1")["token"]
 
 
 def test_wrong_passwords_all_day_end_the_session(identity: Any) -> None:

@@ -14,6 +14,7 @@ from identity_steps import refusal_of
 from services.identity.domain import PersonErased, farewell_id, person_id_of
 from services.identity.erasure import forget_farewells
 from services.identity.publishing import publish
+from shared.context import bind
 from shared.errors import NotFound
 from tests.published import check_publication
 
@@ -123,6 +124,17 @@ def test_withdrawing_the_consent_is_erasure_and_takes_the_password(identity: Any
     assert erasures(identity) == ["withdrawn"]
     again = refusal_of(identity.call, "withdraw_consent", **asked, password=PHRASE)
     assert again.code == "person_not_found"
+
+
+def test_a_repeated_withdrawal_gets_the_answer_that_was_lost(identity: Any) -> None:
+    session = identity.member(PHRASE)
+    asked = {name: session[name] for name in ("person_id", "session_id")}
+    with bind(command_id=uuid4()):
+        first, again = (
+            identity.call("withdraw_consent", **asked, password=PHRASE) for _ in range(2)
+        )
+    assert first == again
+    assert erasures(identity) == ["withdrawn"]
 
 
 def test_guessing_the_password_of_an_open_cabinet_erases_nobody(identity: Any) -> None:
