@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from kombu.exceptions import OperationalError
+from psycopg_pool import ConnectionPool
 
 from shared.bus.topology import connect
 from shared.config import Settings
@@ -20,6 +21,9 @@ log = get_logger(__name__)
 READY_SECONDS = 2.0
 """Time limit for all databases, and again for the bus."""
 
+SEALING = frozenset({"identity", "accounts", "helpdesk"})
+"""The services with personal data, which need their data keys; the others open no pool of them."""
+
 
 def states_of(settings: Settings, stores: Mapping[str, PostgresStore]) -> dict[str, str]:
     """Return the state of each service's database, and of the bus."""
@@ -30,14 +34,18 @@ def states_of(settings: Settings, stores: Mapping[str, PostgresStore]) -> dict[s
 
 
 def _database(store: PostgresStore, ends: float) -> str:
-    left = max(0.1, ends - time.monotonic())
     try:
-        for pool in (store.pool, store.data_keys.pool):
-            with pool.connection(timeout=left) as connection:
-                connection.execute("SELECT 1")
+        _respond(store.pool, ends)
+        if store.service in SEALING or store.data_keys.is_open:
+            _respond(store.data_keys.pool, ends)
     except psycopg.OperationalError as error:
         return _unavailable(store.service, error)
     return OK
+
+
+def _respond(pool: ConnectionPool[Any], ends: float) -> None:
+    with pool.connection(timeout=max(0.1, ends - time.monotonic())) as connection:
+        connection.execute("SELECT 1")
 
 
 def _bus(amqp_url: str) -> str:

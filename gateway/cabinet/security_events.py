@@ -20,9 +20,10 @@ def what_happened(visit: Visit, entry: Mapping[str, Any]) -> str:
         "signed_in": text("Вход в кабинет"),
         "signed_in_from_new_device": text("Вход с нового устройства"),
         "session_ended": text("Сеанс завершён"),
-        "sessions_ended": text("Все другие сеансы завершены"),
+        "sessions_ended": text("Сотрудник завершил все сеансы")
+        if entry["by"] == "staff"
+        else text("Все другие сеансы завершены"),
         "password_changed": text("Пароль сменён"),
-        "password_reset_requested": text("Запрошена ссылка для нового пароля"),
         "password_reset": text("Пароль задан по ссылке из письма"),
         "email_change_requested": text("Запрошена смена адреса почты"),
         "email_changed": text("Адрес почты сменён"),
@@ -35,6 +36,7 @@ def what_happened(visit: Visit, entry: Mapping[str, Any]) -> str:
         "recovery_code_used": text("Вход по коду восстановления"),
         "second_factor_guessed": text("Пароль верный, но коды второго шага не подошли"),
         "unblocked": text("Сотрудник снял ограничение попыток входа"),
+        "letter_resent": text("Сотрудник отправил Вам письмо ещё раз"),
         "person_shown": text("Сотрудник открывал Ваши данные"),
         "exported": text("Выгружены Ваши данные"),
     }

@@ -51,10 +51,10 @@ NOTICES = {
         "en": "The new address is confirmed. Open the link in the letter to the old one.",
     },
     "email_change_waits_for_time": {
-        "ru": "Новый адрес подтверждён. Он вступит в силу через три дня, если с прежнего не "
-        "откажутся.",
-        "en": "The new address is confirmed. It takes effect in three days unless the old one "
-        "refuses.",
+        "ru": "Новый адрес подтверждён. Он вступит в силу не раньше чем через три дня после "
+        "запроса, если с прежнего не откажутся.",
+        "en": "The new address is confirmed. It takes effect no earlier than three days after "
+        "the request, unless the old one refuses.",
     },
     "email_change_refused": {
         "ru": "Смена адреса отменена. Если её начали не Вы, сразу смените пароль.",

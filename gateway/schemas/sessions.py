@@ -112,7 +112,12 @@ class Session(Result):
 
     session_id = identifier("The id of the session.")
     device = output_text("The name of the device, or its User-Agent.", "Firefox")
-    how = output_text("How it was opened: `password` or `letter` (by its link).", "password")
+    how = output_text(
+        "How it was opened: `password`, `letter` (by its link) or `passkey`; after the first two "
+        "the second step where one was taken, as `password+totp`: `+passkey`, `+totp` or "
+        "`+recovery_code`.",
+        "password",
+    )
     same_network = fields.Boolean(
         required=True,
         allow_none=True,

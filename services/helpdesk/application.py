@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from math import ceil
 from typing import Any
@@ -12,7 +13,7 @@ import msgspec
 
 from services.helpdesk.departments import Directory
 from services.helpdesk.domain import MAX_TEXT, Question
-from services.helpdesk.views import QuestionView
+from services.helpdesk.views import MessageView, QuestionView
 from shared.account_key import number_of
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session
@@ -171,8 +172,10 @@ def erase_questions(session: Session, person_id: UUID) -> int:
 
 def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
     """Return {questions: [{number, topic, account, state, asked_at, messages}]} of a person."""
-    views = [session.read.question(one) for one in session.read.question_ids_of(person_id)]
-    session.vault.fetch_keys([view.question_id for view in views])
+    views: list[QuestionView] = session.read.all_questions_of(person_id)
+    ids = [view.question_id for view in views]
+    session.vault.fetch_keys(ids)
+    messages = session.read.messages_of(ids)
     return {
         "questions": [
             {
@@ -181,7 +184,9 @@ def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
                 "account": view.account and number_of(view.account),
                 "state": view.state,
                 "asked_at": view.asked_at,
-                "messages": messages_of(session, view.question_id),
+                "messages": _revealed(
+                    session, view.question_id, messages.get(view.question_id, [])
+                ),
             }
             for view in views
         ]
@@ -225,13 +230,19 @@ def turn_of(session: Session, question: str) -> tuple[UUID, int]:
 
 def messages_of(session: Session, question_id: UUID) -> list[dict[str, Any]]:
     """Return ``[{author, text, at}]`` in order; an erased text is None."""
+    return _revealed(session, question_id, session.read.messages(question_id))
+
+
+def _revealed(
+    session: Session, question_id: UUID, messages: Iterable[MessageView]
+) -> list[dict[str, Any]]:
     return [
         {
             "author": message.author,
             "text": session.vault.reveal(question_id, message.text, "text"),
             "at": message.at,
         }
-        for message in session.read.messages(question_id)
+        for message in messages
     ]
 
 

@@ -81,6 +81,13 @@ class ReadModel:
         )
         return [row["question_id"] for row in self._cursor]
 
+    def all_questions_of(self, person_id: UUID) -> list[QuestionView]:
+        """Return all questions of a person, the oldest first."""
+        self._cursor.execute(
+            f"SELECT {_QUESTION} FROM questions WHERE person_id = %s ORDER BY number", (person_id,)
+        )
+        return [_view(row) for row in self._cursor]
+
     def questions_of(self, person_id: UUID, limit: int) -> list[QuestionView]:
         """Return a person's questions, those with the latest message first."""
         self._cursor.execute(
@@ -118,19 +125,22 @@ class ReadModel:
 
     def messages(self, question_id: UUID) -> list[MessageView]:
         """Return the messages of a question in order."""
+        return self.messages_of([question_id]).get(question_id, [])
+
+    def messages_of(self, question_ids: Sequence[UUID]) -> dict[UUID, list[MessageView]]:
+        """Return the messages of several questions, each one's in order."""
         self._cursor.execute(
-            "SELECT author, actor, text, at FROM messages WHERE question_id = %s ORDER BY position",
-            (question_id,),
+            "SELECT question_id, author, actor, text, at FROM messages"
+            " WHERE question_id = ANY(%s) ORDER BY question_id, position",
+            (list(question_ids),),
         )
-        return [
-            MessageView(
-                author=row["author"],
-                actor=row["actor"],
-                text=row["text"],
-                at=row["at"].isoformat(),
+        found: dict[UUID, list[MessageView]] = {}
+        for row in self._cursor:
+            message = MessageView(
+                author=row["author"], actor=row["actor"], text=row["text"], at=row["at"].isoformat()
             )
-            for row in self._cursor
-        ]
+            found.setdefault(row["question_id"], []).append(message)
+        return found
 
     def question_asked(self, person_id: UUID, since: datetime, nth: int) -> datetime | None:
         """Return when the nth newest question after an instant was asked; None: they are fewer."""

@@ -58,6 +58,11 @@ class Passkeys:
         )
         return [Passkey(**row) for row in self._cursor.fetchall()]
 
+    def has(self, person_id: UUID) -> bool:
+        """Return whether a person has a passkey."""
+        self._cursor.execute("SELECT 1 FROM passkeys WHERE person_id = %s LIMIT 1", (person_id,))
+        return self._cursor.fetchone() is not None
+
     def of_credential(self, credential_id: bytes) -> Passkey | None:
         """Return the passkey of a credential."""
         row = self._cursor.execute(
@@ -87,3 +92,7 @@ class Passkeys:
             (person_id, passkey_id),
         )
         return self._cursor.rowcount == 1
+
+    def remove_all(self, person_id: UUID) -> None:
+        """Remove all passkeys of a person."""
+        self._cursor.execute("DELETE FROM passkeys WHERE person_id = %s", (person_id,))

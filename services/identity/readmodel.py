@@ -127,6 +127,15 @@ class ReadModel:
         ).fetchone()
         return None if row is None else PersonRow(**row)
 
+    def persons_of(self, person_ids: Sequence[UUID]) -> list[PersonRow]:
+        """Return those of these persons who are not erased."""
+        self._cursor.execute(
+            "SELECT person_id, person_type, email, organisation, full_name, phone FROM persons"
+            " WHERE person_id = ANY(%s) AND NOT erased",
+            (list(person_ids),),
+        )
+        return [PersonRow(**row) for row in self._cursor]
+
     def state_of(self, person_id: UUID) -> PersonState | None:
         """Return what is known of a person, erased or not, beside personal data."""
         row = self._cursor.execute(

@@ -40,6 +40,13 @@ class RecoveryCodes:
         ).fetchone()
         return (0, None) if row is None else (row["number"], row["issued_at"])
 
+    def has(self, person_id: UUID) -> bool:
+        """Return whether a person has a code left."""
+        self._cursor.execute(
+            "SELECT 1 FROM recovery_codes WHERE person_id = %s LIMIT 1", (person_id,)
+        )
+        return self._cursor.fetchone() is not None
+
     def remove(self, person_id: UUID) -> None:
         """Delete all codes of a person."""
         self._cursor.execute("DELETE FROM recovery_codes WHERE person_id = %s", (person_id,))

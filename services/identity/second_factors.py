@@ -36,18 +36,17 @@ class SecondFactors:
         Recovery codes are no factor of their own: they stand in for one.
         """
         found: list[Method] = []
-        if self.passkeys.of_person(person_id):
+        if self.passkeys.has(person_id):
             found.append("passkey")
-        if self.totp.of_person(person_id):
+        if self.totp.has(person_id):
             found.append("totp")
-        if found and self.recovery_codes.left(person_id)[0]:
+        if found and self.recovery_codes.has(person_id):
             found.append("recovery_code")
         return found
 
     def forget(self, person_id: UUID) -> None:
         """Delete everything that a person has here."""
-        for passkey in self.passkeys.of_person(person_id):
-            self.passkeys.remove(person_id, passkey.passkey_id)
+        self.passkeys.remove_all(person_id)
         self.totp.remove(person_id)
         self.recovery_codes.remove(person_id)
         self.challenges.close_all(person_id)

@@ -101,7 +101,9 @@ def begin_sign_in(session: Session, command: BeginSignIn) -> dict[str, Any]:
     if_wrong = refusal("wrong_credentials")
     if busy:
         if_wrong = slowly
-    elif not known_device and _is_guarded(session, command.email_index, place):
+    elif over or (
+        not known_device and read.attempts.wait(SIGN_IN_OF_EMAIL, command.email_index, now)
+    ):
         if_wrong = refusal("sign_in_by_letter")
     return {
         "person_id": None if credential is None else str(credential.person_id),

@@ -137,7 +137,7 @@ def password_state(session: Session, person_id: UUID, *, erased: bool) -> str:
 def names(session: Session, person_ids: Sequence[UUID]) -> dict[str, Any]:
     """Return {names: {person_id: {name, email}}}, masked, without those who are erased."""
     session.vault.fetch_keys(person_ids)
-    rows = filter(None, map(session.read.person, dict.fromkeys(person_ids)))
+    rows = session.read.persons_of(person_ids)
     return {"names": {str(row.person_id): masked(session, row) for row in rows}}
 
 

@@ -43,6 +43,13 @@ class TotpSecrets:
         ).fetchone()
         return None if row is None else TotpSecret(**row)
 
+    def has(self, person_id: UUID) -> bool:
+        """Return whether a person has a secret."""
+        self._cursor.execute(
+            "SELECT 1 FROM totp_secrets WHERE person_id = %s LIMIT 1", (person_id,)
+        )
+        return self._cursor.fetchone() is not None
+
     def used(self, person_id: UUID, step: int, now: datetime) -> None:
         """Store the step of a code that was accepted."""
         self._cursor.execute(

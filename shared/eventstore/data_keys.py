@@ -60,9 +60,14 @@ class DataKeys:
             statement_timeout_ms=STATEMENT_TIMEOUT_MS,
         )
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the connections have been opened."""
+        return "pool" in vars(self)
+
     def close(self) -> None:
         """Close the connections, if there are any."""
-        if "pool" in vars(self):
+        if self.is_open:
             self.pool.close()
 
     @contextmanager

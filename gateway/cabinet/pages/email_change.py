@@ -86,7 +86,7 @@ def _requested(visit: Visit, template: str, bill: dict[str, str]) -> Response:
             "email": visit.text("Введите адрес почты, например ivanov@example.org."),
             "current_password": visit.text("Введите пароль от кабинета."),
             "number": visit.text("Введите номер лицевого счёта из платёжного документа."),
-            "proof": visit.text("Введите проверочный код из платёжного документа."),
+            "proof": visit.text("Введите проверочный код или итог и месяц квитанции."),
         },
     )
     if isinstance(outcome, Refused):

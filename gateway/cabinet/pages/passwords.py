@@ -34,7 +34,7 @@ class PasswordPages:
                 "new_password": visit.form.get("new_password", ""),
             },
             says={
-                "current_password": visit.text("Введите пароль, с которым Вы вошли."),
+                "current_password": visit.text("Введите пароль от кабинета."),
                 "new_password": visit.text("Введите новый пароль."),
             },
         )

@@ -39,7 +39,7 @@ class PersonalDataPages:
         outcome: Any = visit.attempt(
             PersonalDataRoutes.erase_me,
             body={"current_password": visit.form.get("current_password", "")},
-            says={"current_password": visit.text("Введите пароль, с которым Вы вошли.")},
+            says={"current_password": visit.text("Введите пароль от кабинета.")},
         )
         if isinstance(outcome, Refused):
             return visit.render("data.html", errors=outcome.errors)

@@ -176,7 +176,7 @@ def _password(visit: Visit) -> dict[str, str]:
 
 
 def _says(visit: Visit) -> dict[str, str]:
-    return {"current_password": visit.text("Введите пароль, с которым Вы вошли.")}
+    return {"current_password": visit.text("Введите пароль от кабинета.")}
 
 
 def _new_passkey(visit: Visit, errors: Any = None) -> Response:

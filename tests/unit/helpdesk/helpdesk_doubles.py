@@ -55,8 +55,11 @@ class FakeReadModel:
     def question_ids_of(self, person_id: UUID) -> list[UUID]:
         return [key for key, view in self._questions.items() if view.person_id == person_id]
 
+    def all_questions_of(self, person_id: UUID) -> list[QuestionView]:
+        return [self._questions[key] for key in self.question_ids_of(person_id)]
+
     def questions_of(self, person_id: UUID, limit: int) -> list[QuestionView]:
-        return [self._questions[key] for key in self.question_ids_of(person_id)][:limit]
+        return self.all_questions_of(person_id)[:limit]
 
     def questions_in(
         self, state: str | None, department: str | None, limit: int
@@ -75,6 +78,9 @@ class FakeReadModel:
 
     def messages(self, question_id: UUID) -> list[MessageView]:
         return self._messages.get(question_id, [])
+
+    def messages_of(self, question_ids: Sequence[UUID]) -> dict[UUID, list[MessageView]]:
+        return {key: self.messages(key) for key in question_ids}
 
     def question_asked(self, person_id: UUID, since: datetime, nth: int) -> datetime | None:
         asked = [view.asked_at for view in self._questions.values() if view.person_id == person_id]

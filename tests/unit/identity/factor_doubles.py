@@ -27,6 +27,9 @@ class FakePasskeys:
     def of_person(self, person_id: UUID) -> list[Passkey]:
         return [row for row in self.rows.values() if row.person_id == person_id]
 
+    def has(self, person_id: UUID) -> bool:
+        return bool(self.of_person(person_id))
+
     def of_credential(self, credential_id: bytes) -> Passkey | None:
         found = [row for row in self.rows.values() if row.credential_id == credential_id]
         return found[0] if found else None
@@ -47,6 +50,10 @@ class FakePasskeys:
         del self.rows[passkey_id]
         return True
 
+    def remove_all(self, person_id: UUID) -> None:
+        for row in self.of_person(person_id):
+            del self.rows[row.passkey_id]
+
 
 class FakeTotpSecrets:
     def __init__(self) -> None:
@@ -62,6 +69,9 @@ class FakeTotpSecrets:
 
     def of_person(self, person_id: UUID) -> TotpSecret | None:
         return self.rows.get(person_id)
+
+    def has(self, person_id: UUID) -> bool:
+        return person_id in self.rows
 
     def used(self, person_id: UUID, step: int, now: datetime) -> None:
         self.rows[person_id] = msgspec.structs.replace(
@@ -86,6 +96,9 @@ class FakeRecoveryCodes:
     def left(self, person_id: UUID) -> tuple[int, datetime | None]:
         issued = [at for (owner, _), at in self.rows.items() if owner == person_id]
         return len(issued), max(issued, default=None)
+
+    def has(self, person_id: UUID) -> bool:
+        return any(owner == person_id for owner, _ in self.rows)
 
     def remove(self, person_id: UUID) -> None:
         for owner, digest in list(self.rows):

@@ -390,5 +390,8 @@ class FakeReadModel:
     def person(self, person_id: UUID) -> PersonRow | None:
         return self.persons.get(person_id)
 
+    def persons_of(self, person_ids: Sequence[UUID]) -> list[PersonRow]:
+        return [row for key, row in self.persons.items() if key in person_ids]
+
     def state_of(self, person_id: UUID) -> PersonState | None:
         return self.states.get(person_id)

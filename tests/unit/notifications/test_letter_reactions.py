@@ -181,7 +181,7 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ),
     ("accounts", "proofs_guessed"): (
         {"number": "0012345678", "attempts": 10, "owner_ids": [PERSON]},
-        [("proofs_guessed", "0b6e@example.org", "10 раз")],
+        [("proofs_guessed", "0b6e@example.org", "не подошли, раз: 10.")],
     ),
     ("payments", "payment_completed"): (
         {"payment_id": THING, "person_id": PERSON, "lines": PAYMENT["lines"], "total": 450000},

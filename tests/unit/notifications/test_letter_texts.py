@@ -161,7 +161,7 @@ REQUIRED_PHRASES = {
         f"{SETTINGS.url}/accounts/0012345678/access\n",
     ],
     LetterKind.ACCESS_WITHDRAWN: ["Владелец лицевого счёта 0012345678", "31.03.2026 21:00"],
-    LetterKind.PROOFS_GUESSED: ["0012345678", "10 раз", "Счёт никому не открыт"],
+    LetterKind.PROOFS_GUESSED: ["0012345678", "не подошли, раз: 10.", "Счёт никому не открыт"],
     LetterKind.PAYMENT_RECEIPT: [
         "Номер платежа: p-1",
         f"{SETTINGS.url}/payments/p-1/receipt\n",
@@ -263,6 +263,20 @@ def test_a_whole_refund_and_a_mismatch_left_to_staff_are_told_so() -> None:
     text = render(LetterKind.PAYMENT_MISMATCHED, "a@b.ru", SETTINGS, mismatched).text
     assert "разбираются сотрудники" in text
     assert "полностью" not in text
+
+
+def test_the_last_recovery_code_is_called_so() -> None:
+    spent = FACTS[LetterKind.RECOVERY_CODE_USED] | {"left": 0}
+    text = render(LetterKind.RECOVERY_CODE_USED, "a@b.ru", SETTINGS, spent).text
+    assert "Это был последний код. Получите новые" in text
+    assert "почти не осталось" not in text
+
+
+def test_a_change_of_address_by_staff_blames_no_password() -> None:
+    by_staff = FACTS[LetterKind.EMAIL_TO_LEAVE] | {"way": "staff"}
+    text = render(LetterKind.EMAIL_TO_LEAVE, "a@b.ru", SETTINGS, by_staff).text
+    assert "кто-то выдал себя за Вас: откажитесь" in text
+    assert "знает Ваш пароль" not in text
 
 
 @pytest.mark.parametrize("kind", LetterKind)

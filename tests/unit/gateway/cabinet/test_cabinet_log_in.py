@@ -153,7 +153,12 @@ def test_sessions_show_device_network_and_this_one(
     shown = cabinet.get("/settings/sessions")
     for words in ("та же, что у Вас сейчас", "другая", "по ссылке из письма", "по паролю"):
         assert words in shown.text
+    assert "второй шаг" not in shown.text
     assert "127.0.0.1" not in shown.text
+    twice = {**other, "how": "letter+totp"}
+    services.answers["identity", "sessions"] = {"sessions": [SESSION_ROW, twice]}
+    in_two_steps = "по ссылке из письма, второй шаг: код из приложения"
+    assert in_two_steps in cabinet.get("/settings/sessions").text
 
     ended = cabinet.submit("/settings/sessions", "/settings/sessions")
     assert (ended.status, ended.location) == (303, "/settings/sessions")

@@ -79,7 +79,7 @@ def test_the_password_leads_to_the_second_step(here: CabinetBrowser) -> None:
     assert (page.status, page.location) == (303, f"{SECOND}?next=%2Fpay")
     assert not cookie_of(here, cookies.SESSION)
     shown = here.get(page.location)
-    assert "Пароль верный." in shown.text
+    assert "Первый шаг пройден." in shown.text
     assert shown.fields["_next"] == "/pay"
     assert options_on(shown) is None
     assert static_path("passkeys.js") not in shown.markup
@@ -331,6 +331,14 @@ def test_the_page_shows_what_happened(here: CabinetBrowser, services: FakeServic
     assert "добавлено — ключ доступа" in text
     assert "Сотрудник отключил второй шаг входа сотрудник" in text
     assert "Другое событие" in text
+    ended = {"at": AT, "action": "sessions_ended", "about": "", "by": "staff"}
+    resent = {**ended, "action": "letter_resent"}
+    services.answers["identity", "security_log"] = {"entries": [ended, resent]}
+    text = here.get(SECURITY).text
+    assert "Сотрудник завершил все сеансы" in text
+    assert "Сотрудник отправил Вам письмо ещё раз" in text
+    services.answers["identity", "security_log"] = {"entries": [{**ended, "by": "you"}]}
+    assert "Все другие сеансы завершены" in here.get(SECURITY).text
     services.answers["identity", "security_log"] = {"entries": []}
     assert "Событий пока нет." in here.get(SECURITY).text
     services.answers["identity", "security_log"] = Unavailable("no_answer", "x")
