@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from playwright.sync_api import Browser
@@ -47,6 +48,18 @@ class Site:
         for number in numbers:
             journey.client.link(number, self.account(number).proof)
         return journey
+
+    def new_contract(self, number: str) -> str:
+        """Import a contract that no other test links, and return its control code."""
+        code = "NEWC-CODE"
+        columns = "number;address;holder;payer_kind;residents;control_code"
+        address = f"г. Дальний, ул. Новая, д. 1, кв. {number[-2:]}"
+        row = f"{number};{address};Новосёлов Н. Н.;household;1;{code}"
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "contracts.csv")
+            path.write_text(f"{columns}\n{row}\n", "utf-8")
+            self.saldo("accounts", "import", str(path), "--reason", "a new house")
+        return code
 
     @contextmanager
     def published(self, kind: str, text: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from tests.browser.visitor import Visitor
 
 pytestmark = [pytest.mark.nodes, pytest.mark.slow]
 
-NUMBER = "0100000037"
+NUMBER, ANOTHER = "0300000037", "0300000038"
 OWN_PASSWORD = "Липа и клён 55"
 
 
@@ -40,7 +40,8 @@ def register(visitor: Visitor, site: Site, person: Person) -> None:
 def test_a_guest_registers_accepts_sees_and_loses_the_account(
     visitors: Visitors, site: Site
 ) -> None:
-    journey = site.new_person(NUMBER, "0100000038")
+    journey = site.new_person("0100000038")
+    journey.client.link(NUMBER, site.new_contract(NUMBER))
     guest = Person(own_password=OWN_PASSWORD)
     owner = visitors.open("owner", width=320)
     owner.open("/")
@@ -88,16 +89,17 @@ def test_a_guest_registers_accepts_sees_and_loses_the_account(
 
 
 def test_a_withdrawn_invitation_opens_nothing(visitors: Visitors, site: Site) -> None:
-    journey = site.new_person(NUMBER)
+    journey = site.new_person()
+    journey.client.link(ANOTHER, site.new_contract(ANOTHER))
     guest = Person()
-    journey.client.invite(NUMBER, guest.email, "payer")
-    letter = site.mailbox.wait(guest.email, NUMBER, "/invitations/")
+    journey.client.invite(ANOTHER, guest.email, "payer")
+    letter = site.mailbox.wait(guest.email, ANOTHER, "/invitations/")
     found = re.search(r"/invitations/\S+", letter.text)
     assert found
     owner = visitors.open("withdrawing", scripts=False)
     owner.open("/")
     log_in(owner, journey.person.email, journey.person.own_password)
-    owner.open(f"/accounts/{NUMBER}/access")
+    owner.open(f"/accounts/{ANOTHER}/access")
     owner.click("Отозвать приглашение")
     owner.sees("Доступ закрыт.")
     visitor = visitors.open("too-late")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser import snapshots
-from tests.browser.addresses import Resident, new_resident
+from tests.browser.addresses import Resident, invite, new_resident
 from tests.browser.instruction import log_in
 from tests.browser.site import Site, Visitors
 
@@ -26,12 +26,13 @@ SIGNED_IN = {
     "questions": "/questions",
     "question": "/questions/{question}",
     "settings": "/settings",
-    "access": "/accounts/{account}/access",
     "security": "/settings/security",
     "data": "/settings/data",
     "email": "/settings/email",
     "sessions": "/settings/sessions",
 }
+OWN = "0300000026"
+"""An account that nobody else has, for the page that shows who else has it."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,9 @@ def resident(site: Site) -> Resident:
     return new_resident(site, "0100000026", "0100000029")
 
 
-def test_the_main_pages_are_read_out_as_before(visitors: Visitors, resident: Resident) -> None:
+def test_the_main_pages_are_read_out_as_before(
+    visitors: Visitors, site: Site, resident: Resident
+) -> None:
     visitor = visitors.open("snapshots")
     changed = []
     for name, address in BEFORE_LOG_IN.items():
@@ -52,13 +55,17 @@ def test_the_main_pages_are_read_out_as_before(visitors: Visitors, resident: Res
     for name, address in SIGNED_IN.items():
         visitor.open(resident.at(address))
         changed.append(snapshots.compare(name, visitor.page))
+    resident.journey.client.link(OWN, site.new_contract(OWN))
+    invite(resident.journey, OWN)
+    visitor.open(f"/accounts/{OWN}/access")
+    changed.append(snapshots.compare("access", visitor.page))
     differences = "\n".join(filter(None, changed))
     assert not differences, f"{snapshots.HOW}\n{differences}"
 
 
 def test_no_snapshot_is_left_of_a_page_that_is_gone() -> None:
     names = {file.stem for file in snapshots.FOLDER.glob("*.yaml")}
-    assert names == {*BEFORE_LOG_IN, *SIGNED_IN}
+    assert names == {*BEFORE_LOG_IN, *SIGNED_IN, "access"}
 
 
 def test_what_changes_from_day_to_day_is_masked() -> None:

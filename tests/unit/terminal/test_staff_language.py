@@ -35,6 +35,7 @@ ENGLISH_REFUSALS = {
     "invalid_file": "names what is wrong in the file",
     "unknown_charge": "a defect of the program that calls the calculator",
     "credit_exceeds_charge": "a defect of the program that calls the calculator",
+    "duplicate_account": "a defect of the program that calls the RPC",
     "proof_does_not_hold": "for programs that check proofs",
     "proof_unreadable": "for programs that check proofs",
     "bill_not_issued": "for the cabinet",
