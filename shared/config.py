@@ -76,6 +76,10 @@ class Settings:
     gateway_listen: str = "127.0.0.1:18080"
     smtp_url: str = field(default="smtp://127.0.0.1:18025", repr=False)
     mail_from: str = "Saldo <no-reply@saldo.invalid>"
+    mail_bounces: str = ""
+    """The mailbox for bounces, which gets `<name>+<letter>@<host>`; without one, `mail_from`."""
+    mail_connections: int = 4
+    """How many letters a worker delivers at the same time."""
     acquirers: tuple[AcquirerSettings, ...] = (AcquirerSettings("main", "rbs", ACQUIRER_URL),)
     """The acquirers, the one for new orders first."""
     payments_largest: Kopecks = 300_000_00
@@ -187,8 +191,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         name: env[f"SALDO_{name.upper()}"]
         for name in (
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
-            "payees", "documents", "timezone", "log_level", "otlp_endpoint", "stream_max_age",
-            "amqp_url", "amqp_admin_url", "role_prefix", "ledger_accruals", "keys_database_url",
+            "mail_bounces", "payees", "documents", "timezone", "log_level", "otlp_endpoint",
+            "stream_max_age", "amqp_url", "amqp_admin_url", "role_prefix", "ledger_accruals", "keys_database_url",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
@@ -220,6 +224,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         payments_open_orders=_count(
             env, "SALDO_PAYMENTS_OPEN_ORDERS", Settings.payments_open_orders, most=10
         ),
+        mail_connections=_count(env, "SALDO_MAIL_CONNECTIONS", Settings.mail_connections, most=32),
         fiscal=_fiscal(env, plain.get("url", Settings.url)),
         payments_mismatch=_choice(env, "SALDO_PAYMENTS_MISMATCH", ("return", "staff")),
         payments_reconcile_at=_time_of_day(

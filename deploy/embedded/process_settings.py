@@ -131,6 +131,8 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "work": (
         *_SERVICES,
         "SALDO_FISCAL_PASSWORD",
+        "SALDO_MAIL_BOUNCES",
+        "SALDO_MAIL_CONNECTIONS",
         "SALDO_MAIL_FROM",
         "SALDO_SMTP_URL",
         "SALDO_STREAM_MAX_AGE",

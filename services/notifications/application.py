@@ -71,6 +71,11 @@ class ClaimedLetter(msgspec.Struct, frozen=True, kw_only=True):
         return self.lane == Lane.SECRET
 
     @property
+    def lane_name(self) -> str:
+        """Return the lane as metrics name it."""
+        return Lane(self.lane).name.lower()
+
+    @property
     def is_drawn_once(self) -> bool:
         return self.kind in DRAWN_ONCE
 

@@ -1,8 +1,7 @@
-"""Scheduled work: deliver letters, delete the rows of letters that have had their time."""
+"""Scheduled work: delete the rows of letters that have had their time."""
 
 from __future__ import annotations
 
-from services.notifications.delivery import deliver_letters
 from shared.bus import Job, Services
 from shared.eventstore import Session
 from shared.retention import load_retention
@@ -22,7 +21,4 @@ def forget_letters(services: Services) -> int:
     return services.store.transact(forget, None)
 
 
-JOBS = [
-    Job("deliver_letters", every=1.0, run=deliver_letters),
-    Job("forget_letters", every=3600.0, run=forget_letters),
-]
+JOBS = [Job("forget_letters", every=3600.0, run=forget_letters)]

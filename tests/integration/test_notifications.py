@@ -22,7 +22,8 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from services.discovery import open_store
 from services.notifications import application
 from services.notifications.application import LettersOf
-from services.notifications.delivery import PORTION, deliver_letters
+from services.notifications.claims import Claims
+from services.notifications.delivery import PORTION, Delivery as Connected
 from services.notifications.domain import LetterQueued
 from services.notifications.reactions import REACTIONS
 from services.notifications.requests import LetterRequest

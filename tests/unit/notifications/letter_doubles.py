@@ -209,6 +209,7 @@ class FakeMailServer:
 
     answers: list[Exception | None] = field(default_factory=list)
     accepted: list[EmailMessage] = field(default_factory=list)
+    senders: list[str] = field(default_factory=list)
     connections: int = 0
     down: Exception | None = None
     breaks_after_the_dot: int = 0
@@ -220,11 +221,12 @@ class FakeMailServer:
             raise self.down
         yield self
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage, envelope_from: str) -> None:
         answer = self.answers.pop(0) if self.answers else None
         if answer is not None:
             raise answer
         self.accepted.append(message)
+        self.senders.append(envelope_from)
         if self.breaks_after_the_dot:
             self.breaks_after_the_dot -= 1
             raise ConnectionBrokenError("hung up")
