@@ -140,9 +140,9 @@ def _start(
 def issue_email_links(session: Session, command: IssueEmailLinks) -> dict[str, Any]:
     """Store the links of the two letters being written.
 
-    Returns {person_id, old_email, new_email, way, taken, due_at|None, expires_at}; for an address
-    that is ``taken`` no link is written. Raises NotFound ``email_link_not_found`` when the change
-    is over, or ``person_not_found``.
+    Returns {person_id, old_email, new_email, language, way, taken, due_at|None, expires_at}; for an
+    address that is ``taken`` no link is written. Raises NotFound ``email_link_not_found`` when the
+    change is over, or ``person_not_found``.
     """
     read = session.read
     row = read.email_changes.issue(
@@ -158,6 +158,7 @@ def issue_email_links(session: Session, command: IssueEmailLinks) -> dict[str, A
         "person_id": str(person.id),
         "old_email": reveal(session, person.id, person.email, "email"),
         "new_email": reveal(session, person.id, change.email, "email"),
+        "language": person.language.value,
         "way": row.way,
         "taken": holder is not None,
         "due_at": row.due_at and row.due_at.isoformat(),
@@ -269,7 +270,7 @@ def pending_email_change(session: Session, person_id: UUID) -> dict[str, Any]:
 
 
 def changed_email(session: Session, change_id: UUID) -> dict[str, Any]:
-    """Return {person_id, old_email, new_email} of a completed change, for its letters.
+    """Return {person_id, old_email, new_email, language} of a completed change, for its letters.
 
     Raises NotFound ``person_not_found`` when the person has been erased since.
     """
@@ -280,6 +281,7 @@ def changed_email(session: Session, change_id: UUID) -> dict[str, Any]:
         "person_id": str(change.person_id),
         "old_email": reveal(session, change.person_id, change.previous, "email"),
         "new_email": reveal(session, change.person_id, change.email, "email"),
+        "language": session.load(Person, change.person_id).language.value,
     }
 
 
