@@ -55,7 +55,7 @@ def running_mail_catcher(folder: Path) -> Iterator[MailCatcher]:
             "SALDO_SMTP_URL": "smtp://127.0.0.1:0",
             "SALDO_MAILBOX_URL": "http://127.0.0.1:0",
             "SALDO_MAIL_DIR": str(mail),
-            "SALDO_BOUNCES_URL": f"maildir://{bounces}",
+            "SALDO_BOUNCES_DIR": str(bounces),
         },
         stdout=subprocess.PIPE,
         text=True,

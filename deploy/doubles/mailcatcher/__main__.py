@@ -17,7 +17,6 @@ from deploy.doubles.mailcatcher.mailbox_page import MailboxServer
 from deploy.doubles.mailcatcher.smtp import Catcher, Listener
 
 _FOLLOW_SECONDS = 10.0
-_MAILDIR = "maildir://"
 
 
 def _address(environ: Mapping[str, str], name: str, default: str) -> tuple[str, int]:
@@ -28,8 +27,8 @@ def _address(environ: Mapping[str, str], name: str, default: str) -> tuple[str, 
 
 
 def _bounces(environ: Mapping[str, str]) -> Letters | None:
-    url = environ.get("SALDO_BOUNCES_URL", "")
-    return Letters(Path(url.removeprefix(_MAILDIR))) if url.startswith(_MAILDIR) else None
+    folder = environ.get("SALDO_BOUNCES_DIR")
+    return Letters(Path(folder)) if folder else None
 
 
 async def run(environ: Mapping[str, str]) -> None:
