@@ -93,10 +93,11 @@ class Asking:
 
     def _fetch(self, person_id: UUID) -> None:
         asked = {*self._persons, person_id} - self._contacts.keys()
+        persons = sorted(str(one) for one in asked)
+        found = self._services.call("identity", "contacts", person_ids=persons)["contacts"]
         for one in asked:
-            found = self.ask("identity", "contact", person_id=str(one))
-            contact = None if found is None else Contact(found["email"], language_of(found))
-            self._contacts[one] = contact
+            contact = found.get(str(one))
+            self._contacts[one] = contact and Contact(contact["email"], language_of(contact))
 
 
 Recipe = Callable[[Asking, ClaimedLetter], Draft | None]

@@ -185,6 +185,15 @@ class Harness:
         return [entry.event for entry in self.store.log]
 
 
+def contacts(person_ids: Sequence[str], language: str = "ru") -> dict[str, Any]:
+    """Return what identity returns: an address for everybody."""
+    return {
+        "contacts": {
+            one: {"email": f"{one[:4]}@example.org", "language": language} for one in person_ids
+        }
+    }
+
+
 def message_of(source: str, event_type: str, data: dict[str, Any], position: int = 7) -> Message:
     """Return an event of another service, as a reaction gets it."""
     return Message(

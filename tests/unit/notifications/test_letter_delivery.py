@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from letter_doubles import SETTINGS, FakeMailServer, Harness
+from letter_doubles import SETTINGS, FakeMailServer, Harness, contacts
 
 from services.notifications import application, outcomes
 from services.notifications.claims import Claims
@@ -51,7 +51,7 @@ def codes() -> Codes:
 def harness(codes: Codes) -> Harness:
     return Harness(
         {
-            "identity.contact": lambda person_id: {"email": f"{person_id[:4]}@example.org"},
+            "identity.contacts": contacts,
             "identity.issue_registration_code": codes.issue,
         }
     )
@@ -336,12 +336,12 @@ def test_a_lost_claim_is_not_handed_over(
     secret = queue_code(harness)
     rows = harness.store.read_model.outbox.rows
 
-    def take_over(person_id: str) -> dict[str, str]:
+    def take_over(person_ids: list[str]) -> dict[str, Any]:
         for row in rows.values():
             row.claimed_by = uuid4()
-        return {"email": "a@example.org"}
+        return contacts(person_ids)
 
-    harness.answers["identity.contact"] = take_over
+    harness.answers["identity.contacts"] = take_over
     deliver(harness, server)
     assert len(server.accepted) == 1
     assert secret not in rows
@@ -358,12 +358,12 @@ def test_a_bulk_queue_is_claimed_after_the_secrets_and_in_portions(
     assert delivery_of(harness, server, Lane.PERSONAL).deliver() == 1
     late: list[UUID] = []
 
-    def queue_one_more(person_id: str) -> dict[str, str]:
+    def queue_one_more(person_ids: list[str]) -> dict[str, Any]:
         if not late:
             late.append(queue_code(harness))
-        return {"email": f"{person_id[:4]}@example.org"}
+        return contacts(person_ids)
 
-    harness.answers["identity.contact"] = queue_one_more
+    harness.answers["identity.contacts"] = queue_one_more
     assert deliver(harness, server) == PORTION + 2
     places = [message["Message-ID"] for message in server.accepted]
     assert places.index(f"<{code}.1@saldo.example>") == 0
@@ -376,8 +376,10 @@ def test_a_domain_that_defers_is_slowed_down_and_no_other(
     for _ in range(3):
         queue(harness)
     *_, last = [str(row["person_id"]) for row in harness.store.read_model.letters.values()]
-    harness.answers["identity.contact"] = lambda person_id: {
-        "email": f"a@{'quick' if person_id == last else 'slow'}.example"
+    harness.answers["identity.contacts"] = lambda person_ids: {
+        "contacts": {
+            one: {"email": f"a@{'quick' if one == last else 'slow'}.example"} for one in person_ids
+        }
     }
     server.answers = [DeferredError(450)]
     assert deliver(harness, server) == 3

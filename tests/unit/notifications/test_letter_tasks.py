@@ -83,7 +83,7 @@ def test_it_goes_on_at_once_while_there_are_letters() -> None:
 
 def test_it_waits_longer_while_there_is_no_mail_server() -> None:
     gone = ServerUnavailableError("no connection")
-    waits = keep_delivering(Stop(7), gone, gone, gone, gone, gone, 0, gone)
+    waits = keep_delivering(Stop(6), gone, gone, gone, gone, 0, gone)
     assert waits == [*tasks.BACK_OFF_S, tasks.BACK_OFF_S[-1], tasks.POLL_S, tasks.BACK_OFF_S[0]]
 
 
