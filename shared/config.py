@@ -88,6 +88,12 @@ class Settings:
     """What becomes of a charge of another sum than ordered: `return` it, or leave it to `staff`."""
     payments_reconcile_at: time = time(5)
     """From when, by the operator's clock, the worker reconciles the day before."""
+    remind_days: int = 5
+    """How many days before a due day whoever still owes is reminded; 0: never."""
+    overdue_days: int = 3
+    """How many days before penalties begin whoever is late is warned; 0: never."""
+    remind_at: time = time(9)
+    """From when, by the operator's clock, reminders of a day are sent."""
     fiscal: FiscalSettings | None = None
     """The registrar of fiscal receipts; None: the operator has them made elsewhere."""
     monitoring_listen: str = "127.0.0.1:0"
@@ -228,6 +234,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         payments_reconcile_at=_time_of_day(
             env, "SALDO_PAYMENTS_RECONCILE_AT", Settings.payments_reconcile_at
         ),
+        remind_days=days_setting(env, "SALDO_REMIND_DAYS", Settings.remind_days, most=30),
+        overdue_days=days_setting(env, "SALDO_OVERDUE_DAYS", Settings.overdue_days, most=30),
+        remind_at=_time_of_day(env, "SALDO_REMIND_AT", Settings.remind_at),
         stream_max_bytes=_bytes(env, "SALDO_STREAM_MAX_BYTES", Settings.stream_max_bytes),
         subscriber_queue_bytes=_bytes(
             env, "SALDO_SUBSCRIBER_QUEUE_BYTES", Settings.subscriber_queue_bytes
