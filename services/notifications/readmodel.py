@@ -11,6 +11,7 @@ from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
 from services.notifications.domain import LetterFailed, LetterQueued, LetterSent
+from services.notifications.mailings.tables import Mailings
 from services.notifications.outbox import Outbox
 from shared.eventstore import Aggregate, Recorded
 
@@ -21,6 +22,7 @@ class ReadModel:
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
         self.outbox = Outbox(cursor)
+        self.mailings = Mailings(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Apply events to `letters`."""

@@ -45,20 +45,14 @@ ANSWERS: Mapping[str, tuple[Any, Callable[..., Any]]] = {
     "ledger.debts_due": (mailing_schemas.DebtsDue, mailing.debts_due),
     "ledger.debts_before_penalty": (
         mailing_schemas.DebtsBeforePenalty,
-        lambda session, **asked: mailing.debts_before_penalty(
-            session, **asked, law=law_in_force()
-        ),
+        lambda session, **asked: mailing.debts_before_penalty(session, **asked, law=law_in_force()),
     ),
     "ledger.open_debts": (mailing_schemas.OpenDebts, mailing.open_debts),
     "accounts.readers": (
         accounts_schemas.Readers,
-        lambda session, accounts: _readers(session, accounts),
+        lambda session, **asked: accounts.readers(session, asked["accounts"]),
     ),
 }
-
-
-def _readers(session: Any, keys: list[str]) -> dict[str, Any]:
-    return accounts.readers(session, keys)
 
 
 @dataclass

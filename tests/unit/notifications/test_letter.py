@@ -282,5 +282,10 @@ def test_publications_keep_their_contracts(harness: Harness) -> None:
         check_publication("notifications", publication)
 
 
-def test_the_delivery_is_a_job() -> None:
-    assert [job.name for job in jobs.JOBS] == ["deliver_letters", "forget_letters"]
+def test_delivery_and_mailings_are_jobs() -> None:
+    assert [job.name for job in jobs.JOBS] == [
+        "deliver_letters",
+        "forget_letters",
+        "carry_on_mailings",
+        "forget_mailings",
+    ]
