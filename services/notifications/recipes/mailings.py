@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from services.notifications.application import ClaimedLetter
 from services.notifications.recipes.frame import Asking, Draft, recipe, to_person
+from services.notifications.requests import MAILED_IN_BULK
 from shared.account_key import number_of
 from shared.contracts.notifications import LetterKind
 
@@ -63,16 +65,34 @@ def overdue(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     return to_person(asking, letter, facts) if accounts else None
 
 
+class _Owners(NamedTuple):
+    """Who may read the accounts of a claim's letters now, and what these owe."""
+
+    readers: Mapping[str, list[str]]
+    debts: Mapping[str, list[dict[str, Any]]]
+
+
 def _owed(
     asking: Asking, letter: ClaimedLetter, accounts: Iterable[str]
 ) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return the accounts that the person may still read, with their open debts."""
-    named = list(accounts)
-    answer = asking.ask("accounts", "readers", accounts=named)
-    readers = answer["readers"] if answer else {}
-    read = [one for one in named if str(letter.person_id) in readers.get(one, ())]
-    found = asking.ask("ledger", "open_debts", accounts=read) if read else None
-    return [(one, found["accounts"].get(one, [])) for one in read] if found else []
+    owners = asking.together("mailings", partial(_ask, asking))
+    person = str(letter.person_id)
+    read = [account for account in accounts if person in owners.readers.get(account, ())]
+    return [(account, owners.debts.get(account, [])) for account in read]
+
+
+def _ask(asking: Asking, letters: Iterable[ClaimedLetter]) -> _Owners:
+    mailed = [letter.refs for letter in letters if letter.kind in MAILED_IN_BULK]
+    named = sorted({account for refs in mailed for account in _named(refs)})
+    readers = asking.ask("accounts", "readers", accounts=named)
+    debts = asking.ask("ledger", "open_debts", accounts=named)
+    return _Owners(readers["readers"] if readers else {}, debts["accounts"] if debts else {})
+
+
+def _named(refs: Mapping[str, Any]) -> Iterable[str]:
+    accounts: Iterable[str] = refs["accounts"] if "accounts" in refs else refs["due_on"]
+    return accounts
 
 
 def _due_on(debts: list[dict[str, Any]], day: str) -> int:
