@@ -76,6 +76,8 @@ class Settings:
     gateway_listen: str = "127.0.0.1:18080"
     smtp_url: str = field(default="smtp://127.0.0.1:18025", repr=False)
     mail_from: str = "Saldo <no-reply@saldo.invalid>"
+    bounces_url: str = field(default="", repr=False)
+    """The mailbox with the reports of letters that were not delivered; empty: none is read."""
     acquirers: tuple[AcquirerSettings, ...] = (AcquirerSettings("main", "rbs", ACQUIRER_URL),)
     """The acquirers, the one for new orders first."""
     payments_largest: Kopecks = 300_000_00
@@ -193,8 +195,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         name: env[f"SALDO_{name.upper()}"]
         for name in (
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
-            "payees", "documents", "timezone", "log_level", "otlp_endpoint", "stream_max_age",
-            "amqp_url", "amqp_admin_url", "role_prefix", "ledger_accruals", "keys_database_url",
+            "bounces_url", "payees", "documents", "timezone", "log_level", "otlp_endpoint",
+            "stream_max_age", "amqp_url", "amqp_admin_url", "role_prefix", "ledger_accruals",
+            "keys_database_url",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip

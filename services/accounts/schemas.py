@@ -45,6 +45,10 @@ class Owns(_OfPerson):
     need = fields.String(load_default="read", validate=validate.OneOf(get_args(Need)))
 
 
+class AccountKey(Schema):
+    account = fields.String(required=True, validate=validate.Regexp(rf"{PATTERN}\Z"))
+
+
 class Readers(Schema):
     """Accounts, by their keys."""
 

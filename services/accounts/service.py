@@ -151,6 +151,12 @@ class AccountsService:
         key = self.store.hash_key(invitation_token.KEY_PURPOSE)
         return {**facts, "token": invitation_token.token_of(key, invitation_id)}
 
+    @rpc(schemas.AccountKey, callers=("helpdesk",))
+    def house_of(self, account: str) -> dict[str, Any]:
+        """Return ``{house}`` of an account's key: its address without the flat, or None."""
+        house = self.store.query(lambda session: application.house_of_account(session, account))
+        return {"house": house}
+
     @rpc(schemas.Number, callers=(staff("read"),))
     def persons_of(self, number: str) -> dict[str, Any]:
         """Return ``{persons: [{person_id, role, since, until}]}`` of a number."""
