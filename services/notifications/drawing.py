@@ -51,7 +51,9 @@ def draw(services: Services, asking: Asking, letter: ClaimedLetter) -> Drawn | N
     if letter.is_drawn_once:
         return services.store.transact(_once(services, asking), letter)
     draft = RECIPES[LetterKind(letter.kind)](asking, letter)
-    return None if draft is None else Drawn(content=_written(asking, letter, draft), generation=1)
+    if draft is None:
+        return None
+    return Drawn(content=_written(asking, letter, draft), generation=letter.generation + 1)
 
 
 def _once(services: Services, asking: Asking) -> Callable[[Session, ClaimedLetter], Drawn | None]:
