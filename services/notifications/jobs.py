@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.notifications.bounces import read_bounces
+from services.notifications.mailings.job import carry_on_mailings, forget_mailings
 from shared.bus import Job, Services
 from shared.eventstore import Session
 from shared.retention import load_retention
@@ -25,4 +26,6 @@ def forget_letters(services: Services) -> int:
 JOBS = [
     Job("read_bounces", every=10.0, run=read_bounces),
     Job("forget_letters", every=3600.0, run=forget_letters),
+    Job("carry_on_mailings", every=5.0, run=carry_on_mailings),
+    Job("forget_mailings", every=3600.0, run=forget_mailings),
 ]

@@ -20,6 +20,7 @@ from services.notifications.domain import (
     LetterSent,
 )
 from services.notifications.letter_lists import LetterLists
+from services.notifications.mailings.tables import Mailings
 from services.notifications.outbox import Outbox
 from shared.eventstore import Aggregate, Recorded
 
@@ -32,6 +33,7 @@ class ReadModel:
         self.outbox = Outbox(cursor)
         self.bounces = BouncedLetters(cursor)
         self.lists = LetterLists(cursor)
+        self.mailings = Mailings(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Apply events to `letters`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from services.notifications.application import ClaimedLetter
@@ -21,6 +21,8 @@ from shared.errors import Conflict, NotFound
 from shared.logs import get_logger
 
 log = get_logger(__name__)
+
+T = TypeVar("T")
 
 RUSSIAN = "ru"
 
@@ -57,6 +59,8 @@ class Asking:
         self._services = services
         self._contacts: dict[UUID, Contact | None] = {}
         self._persons = [one.person_id for one in letters if one.person_id is not None]
+        self._letters = letters
+        self._together: dict[str, Any] = {}
 
     @property
     def settings(self) -> Settings:
@@ -79,6 +83,13 @@ class Asking:
             log.info("letter_not_needed", rpc=f"{owner}.{method}", code=refusal.code)
             return None
         return result
+
+    def together(self, subject: str, ask: Callable[[Sequence[ClaimedLetter]], T]) -> T:
+        """Return what is asked once for all letters of the claim."""
+        if subject not in self._together:
+            self._together[subject] = ask(self._letters)
+        known: T = self._together[subject]
+        return known
 
     def contact(self, person_id: UUID | None) -> Contact | None:
         """Return where a person gets letters; None if there is no such person. Raises Unavailable.
