@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.notifications.choices import ChoicesErased, LettersChosen
 from shared.contracts.notifications import FailureReason, LetterKind
 from shared.eventstore import Aggregate, Event, EventTypes
 
@@ -60,7 +61,7 @@ class LetterFailed(Event, frozen=True, kw_only=True):
     reason: str
 
 
-EVENTS = EventTypes(LetterQueued, LetterSent, LetterFailed)
+EVENTS = EventTypes(LetterQueued, LetterSent, LetterFailed, LettersChosen, ChoicesErased)
 
 
 class Letter(Aggregate):

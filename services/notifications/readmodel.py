@@ -1,4 +1,4 @@
-"""The table ``letters``, derived from the events, and its queries."""
+"""The tables ``letters`` and ``choices``, derived from the events, and their queries."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from uuid import UUID
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
+from services.notifications.choice_table import ChoiceTable
+from services.notifications.choices import ChoicesErased, LettersChosen
 from services.notifications.domain import LetterFailed, LetterQueued, LetterSent
 from services.notifications.outbox import Outbox
 from shared.eventstore import Aggregate, Recorded
@@ -21,6 +23,7 @@ class ReadModel:
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
         self.outbox = Outbox(cursor)
+        self.choices = ChoiceTable(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Apply events to `letters`."""
@@ -32,11 +35,18 @@ class ReadModel:
                     self._send(entry, entry.event)
                 case LetterFailed(reason=reason):
                     self._fail(entry.originator_id, reason)
+                case LettersChosen(kind=kind, wanted=wanted):
+                    self.choices.put(entry.originator_id, kind, entry.recorded_at, wanted=wanted)
+                case ChoicesErased():
+                    self.choices.erase(entry.originator_id)
 
     def letters_of(self, person_id: UUID, limit: int) -> list[dict[str, Any]]:
-        """Return a person's letters, newest first: letter_id, kind, state, queued_at, sent_at."""
+        """Return a person's letters, newest first.
+
+        Each has letter_id, kind, state, reason, queued_at, sent_at.
+        """
         self._cursor.execute(
-            "SELECT letter_id, kind, state, queued_at, sent_at FROM letters"
+            "SELECT letter_id, kind, state, reason, queued_at, sent_at FROM letters"
             " WHERE person_id = %s ORDER BY position DESC LIMIT %s",
             (person_id, limit),
         )
