@@ -184,6 +184,7 @@ REQUIRED_PHRASES = {
     LetterKind.QUESTION_ACCEPTED: ["Отдел расчётов", "«Вопрос-Ответ»"],
     LetterKind.QUESTION_TO_DEPARTMENT: [
         "не указан",
+        "saldo helpdesk show",
         "saldo helpdesk answer",
     ],
     LetterKind.QUESTION_ANSWERED: [f"{SETTINGS.url}/questions/q-1\n"],
