@@ -48,6 +48,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     questions_per_day: _Positive
     messages_per_day: _Positive
+    attachments_per_day: _Positive = 30
 
 
 class Directory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

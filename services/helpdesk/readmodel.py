@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 
+from services.helpdesk.attachment_tables import Attachments
 from services.helpdesk.domain import (
     Author,
     MessageAdded,
@@ -31,6 +32,7 @@ class ReadModel:
 
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
+        self.attachments = Attachments(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for record in recorded:

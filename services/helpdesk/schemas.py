@@ -7,7 +7,8 @@ from marshmallow import Schema, ValidationError, fields, validate
 from shared.reasons import Reason, printable
 
 
-def _can_be_encoded(text: str) -> None:
+def can_be_encoded(text: str) -> None:
+    """Refuse a text that has no encoding."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -15,7 +16,7 @@ def _can_be_encoded(text: str) -> None:
 
 
 # Above the limit, because the use case strips a text before it checks the length.
-_TEXT = (validate.Length(min=1, max=16_000), _can_be_encoded)
+_TEXT = (validate.Length(min=1, max=16_000), can_be_encoded)
 STATES = ("open", "answered", "closed")
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.helpdesk import application, schemas
 from services.helpdesk.answers import letter_facts, question_summary, summary_for_staff
+from services.helpdesk.attachment_rpcs import AttachmentRpcs
 from services.helpdesk.departments import load_directory
 from services.helpdesk.views import QuestionView
 from shared import context
@@ -24,7 +25,7 @@ MAX_LISTED = 200
 C = TypeVar("C")
 
 
-class HelpdeskService:
+class HelpdeskService(AttachmentRpcs):
     """Questions and their answers, for the gateway, notifications and staff."""
 
     name = "helpdesk"

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
+from attachment_doubles import FakeAttachments
 
 from services.helpdesk.domain import (
     MessageAdded,
@@ -26,6 +27,7 @@ class FakeReadModel:
         self._questions: dict[UUID, QuestionView] = {}
         self._messages: dict[UUID, list[MessageView]] = {}
         self._closed: set[str] = set()
+        self.attachments = FakeAttachments()
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for record in recorded:
