@@ -8,8 +8,8 @@ from uuid import UUID
 
 from services.helpdesk import application, schemas
 from services.helpdesk.answers import letter_facts, question_summary, summary_for_staff
-from services.helpdesk.attachment_rpcs import AttachmentRpcs
 from services.helpdesk.departments import load_directory
+from services.helpdesk.rpcs.attachments import AttachmentRpcs
 from services.helpdesk.views import QuestionView
 from shared import context
 from shared.config import GATEWAY
