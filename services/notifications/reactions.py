@@ -249,17 +249,12 @@ def question_routed(session: Session, message: Message, services: Services) -> N
 
 
 def question_answered(session: Session, message: Message, services: Services) -> None:
-    """Send the answer, together with the question."""
+    """Tell the person that there is an answer."""
     writer = Writer(session, message, services)
     question = _question(writer)
     if question is None:
         return
-    facts = {
-        "text": question["text"],
-        "answer": question["answer"],
-        **_headline(question),
-    }
-    writer.notify(question["person_id"], LetterKind.QUESTION_ANSWERED, facts)
+    writer.notify(question["person_id"], LetterKind.QUESTION_ANSWERED, _headline(question))
 
 
 def _payment(writer: Writer) -> dict[str, Any] | None:
@@ -274,10 +269,7 @@ def _payment(writer: Writer) -> dict[str, Any] | None:
 
 
 def _question(writer: Writer) -> dict[str, Any] | None:
-    question = writer.ask("helpdesk", "letter_of", question_id=writer.event["question_id"])
-    if question is None or question["text"] is None:  # it has been erased since
-        return None
-    return question
+    return writer.ask("helpdesk", "letter_of", question_id=writer.event["question_id"])
 
 
 def _notify_department(writer: Writer, question: dict[str, Any]) -> None:
@@ -285,7 +277,7 @@ def _notify_department(writer: Writer, question: dict[str, Any]) -> None:
     if mailbox is None:
         log.error("department_without_mailbox", question_id=writer.event["question_id"])
         return
-    facts = {"account": question["account"], "text": question["text"], **_headline(question)}
+    facts = {"account": question["account"], **_headline(question)}
     writer.queue(writer.letter_id("department"), LetterKind.QUESTION_TO_DEPARTMENT, mailbox, facts)
 
 

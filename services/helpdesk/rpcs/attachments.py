@@ -114,6 +114,15 @@ class AttachmentRpcs:
         found, key = self.store.query(find)
         return self._part(found, key, index)
 
+    def contents_of(self, ids: list[UUID]) -> tuple[str, ...]:
+        """Return what `attachments.contents_of` does; asks nothing without files."""
+        if not ids:
+            return ()
+        found: tuple[str, ...] = self.store.query(
+            lambda session: attachments.contents_of(session, ids)
+        )
+        return found
+
     def _begin(self, owner: str, name: str) -> dict[str, Any]:
         command = BeginUpload(owner=owner, name=name)
         result: dict[str, Any] = self.store.transact(self._uploads.begin, command)

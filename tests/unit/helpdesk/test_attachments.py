@@ -14,9 +14,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.helpdesk import attachments, jobs
+from services.helpdesk.application import AddMessage, erase_questions, held_about
 from services.helpdesk.attachment import MAX_BYTES, PART_BYTES, owned_by_person
 from services.helpdesk.attachments import AddPart, BeginUpload, FinishUpload, UploadUseCases
+from services.helpdesk.handling import AnswerQuestion, answer_question
 from services.helpdesk.upload_folder import UploadFolder
+from shared.context import bind
 from shared.errors import Conflict, Forbidden, NotFound, ServiceError, Unavailable, ValidationFailed
 from tests.sample_files import JPEG_BYTES, NO_KIND_OF_OURS, PDF_BYTES, png
 
@@ -319,3 +322,77 @@ def test_the_same_contents_are_the_same_message_under_any_ids(uploads: Uploads) 
     assert contents(one, other) == contents(other, again)
     assert contents(one) != contents(other)
     assert contents() == ()
+
+
+def test_a_message_shows_its_files_to_both_sides(uploads: Uploads) -> None:
+    desk, person_id = uploads.helpdesk, uuid4()
+    owner = owned_by_person(person_id)
+    asked, added = (
+        UUID(uploads.send(PDF_BYTES, name, owner)["attachment_id"]) for name in ("1.pdf", "2.pdf")
+    )
+    question_id = desk.ask(person_id, attachments=(asked,))
+    command = AddMessage(
+        person_id=person_id, question_id=question_id, text="Ещё", attachments=(added,)
+    )
+    desk.store.execute(desk.use_cases.add_message, command)
+    answer = UUID(uploads.send(JPEG_BYTES, "схема.jpg", "staff:olga")["attachment_id"])
+    with bind(actor="staff:olga"):
+        desk.store.execute(
+            answer_question,
+            AnswerQuestion(question_id=question_id, text="Вот схема.", attachments=(answer,)),
+        )
+    names = [[one["name"] for one in each["attachments"]] for each in desk.messages(question_id)]
+    assert names == [["1.pdf"], ["2.pdf"], ["схема.jpg"]]
+    held = desk.store.query(lambda session: held_about(session, person_id))
+    (question,) = held["questions"]
+    assert question["question_id"] == str(question_id)
+    assert [each["attachments"][0]["attachment_id"] for each in question["messages"]] == [
+        str(asked),
+        str(added),
+        str(answer),
+    ]
+    numbered = desk.store.query(lambda session: attachments.numbered(session, question_id, 3))
+    assert numbered.attachment_id == answer
+    for number in (0, 4):
+        refused(
+            "attachment_not_found",
+            desk.store.query,
+            lambda session, number=number: attachments.numbered(session, question_id, number),
+        )
+
+
+def test_a_file_is_of_one_message(uploads: Uploads) -> None:
+    person_id = uuid4()
+    file = UUID(uploads.send(PDF_BYTES, owner=owned_by_person(person_id))["attachment_id"])
+    uploads.helpdesk.ask(person_id, attachments=(file,))
+    refused("attachment_unknown", uploads.helpdesk.ask, person_id, attachments=(file,))
+    refused("attachment_unknown", uploads.helpdesk.ask, uuid4(), attachments=(file,))
+    refused("attachment_not_found", uploads.finish, file, PDF_BYTES)
+
+
+def test_a_form_that_is_sent_twice_asks_once_though_its_files_came_twice(uploads: Uploads) -> None:
+    person_id = uuid4()
+    owner = owned_by_person(person_id)
+
+    def ask(content: bytes) -> UUID:
+        file = UUID(uploads.send(content, owner=owner)["attachment_id"])
+        contents = uploads.helpdesk.store.query(
+            lambda session: attachments.contents_of(session, [file])
+        )
+        return uploads.helpdesk.ask(person_id, attachments=(file,), contents=contents)
+
+    with bind(command_id=uuid4()):
+        assert ask(PDF_BYTES) == ask(PDF_BYTES)
+        refused("command_reused", ask, JPEG_BYTES)
+
+
+def test_erasing_a_person_erases_the_files_of_his_questions(uploads: Uploads) -> None:
+    person_id = uuid4()
+    file = UUID(uploads.send(PDF_BYTES, owner=owned_by_person(person_id))["attachment_id"])
+    question_id = uploads.helpdesk.ask(person_id, attachments=(file,))
+    uploads.helpdesk.store.transact(erase_questions, person_id)
+    assert uploads.helpdesk.store.vault.destroyed == {question_id, file}
+    uploads.run(jobs.remove_uploads)
+    assert not uploads.on_disk()
+    (message,) = uploads.helpdesk.messages(question_id)
+    assert (message["text"], message["attachments"]) == (None, [])

@@ -36,8 +36,6 @@ QUESTION = {
     "department_title": "Отдел расчётов",
     "topic_title": "Начисления",
     "account": "0012345678",
-    "text": "Почему так дорого?",
-    "answer": "Потому что.",
 }
 ANSWERS: dict[str, Any] = {
     "identity.issue_registration_code": {
@@ -212,7 +210,7 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
         {"question_id": THING, "person_id": PERSON, "department": "billing", "topic": "charges"},
         [
             ("question_accepted", "0b6e@example.org", "Отдел расчётов"),
-            ("question_to_department", "billing@utility.example", "Почему так дорого?"),
+            ("question_to_department", "billing@utility.example", "saldo helpdesk show 17"),
         ],
     ),
     ("helpdesk", "question_routed"): (
@@ -221,7 +219,7 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ),
     ("helpdesk", "question_answered"): (
         {"question_id": THING, "person_id": PERSON},
-        [("question_answered", "0b6e@example.org", "Потому что.")],
+        [("question_answered", "0b6e@example.org", "Номер вопроса: 17")],
     ),
 }
 
@@ -379,9 +377,12 @@ def test_whoever_unlinks_an_account_himself_gets_no_letter(
     assert harness.queued == []
 
 
-@pytest.mark.parametrize("missing", ["text", "department_email"])
-def test_erased_question_gets_no_letter(harness: Harness, missing: str) -> None:
-    harness.answers["helpdesk.letter_of"] = {**QUESTION, missing: None}
+@pytest.mark.parametrize(
+    "answer",
+    [{**QUESTION, "department_email": None}, NotFound("question_not_found", "No such question.")],
+)
+def test_question_without_mailbox_or_erased_gets_no_letter(harness: Harness, answer: Any) -> None:
+    harness.answers["helpdesk.letter_of"] = answer
     react(harness, "helpdesk", "question_routed")
     assert harness.queued == []
 
