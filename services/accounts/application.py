@@ -70,6 +70,15 @@ def ownership(
     }
 
 
+def readers(session: Session, keys: Sequence[str]) -> dict[str, Any]:
+    """Return ``{readers: {account: [person_id]}}`` of the open accounts among these keys.
+
+    Those who may read an account now, whatever their role; a former holder is none of them.
+    """
+    found: dict[str, list[UUID]] = session.read.links.readers(keys)
+    return {"readers": {key: [str(person) for person in who] for key, who in found.items()}}
+
+
 def control_code(session: Session, person_id: UUID, typed: str) -> dict[str, Any]:
     """Return the control code of an account's last bill for its owner; None for anybody else.
 

@@ -49,6 +49,16 @@ class AccountKey(Schema):
     account = fields.String(required=True, validate=validate.Regexp(rf"{PATTERN}\Z"))
 
 
+class Readers(Schema):
+    """Accounts, by their keys."""
+
+    accounts = fields.List(
+        fields.String(validate=validate.Regexp(rf"(?:{PATTERN})\Z")),
+        required=True,
+        validate=validate.Length(max=1_000),
+    )
+
+
 class Invite(OfAccount):
     email = fields.String(
         required=True, validate=[validate.Length(min=3, max=MAX_EMAIL), printable]
