@@ -14,10 +14,12 @@ from services.keys_cli import app as keys_app
 from services.staff_cli import app as staff_app
 from services.terminal import help_of
 from services.top.command import top
+from services.visible_output import VisibleGroup, make_streams_visible
 from shared import logs
 from shared.config import SERVICES
 
 app = typer.Typer(
+    cls=VisibleGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Saldo for billing staff and operators. Settings come from SALDO_* variables: "
@@ -34,6 +36,7 @@ for _service in SERVICES:
 
 def main() -> None:
     """Run the command line; logs go to standard error, from WARNING on."""
+    make_streams_visible()
     logs.configure("cli", "WARNING", sys.stderr)
     # An unreachable database is reported in one sentence, not by each attempt to connect.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

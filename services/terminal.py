@@ -20,7 +20,6 @@ import psycopg
 import typer
 from eventsourcing.persistence import PersistenceError
 from rich.cells import cell_len
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -32,17 +31,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Column, Table
-from rich.text import Text
 
 from services.discovery import UnknownServiceError, check_names, open_store
 from services.language import Lang, refusal, spoken, text
 from services.signing_in import actor_of, check_login, keys_login_for, login_for
+from services.visible_output import TextConsole
 from shared import reasons
 from shared.config import ConfigurationError, load_settings
 from shared.errors import ServiceError
 from shared.eventstore.postgres import PostgresStore
 from shared.money import Kopecks, format_roubles, parse_roubles
 from shared.reasons import MAX_REASON
+from shared.visible_text import visible, visible_json
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -211,38 +211,19 @@ def opened_store(service: str, *, writes: bool = False, **options: Any) -> Itera
 
 # Output
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def printable(written: str) -> str:
-    """Replace characters that control a terminal or turn the direction of what follows.
-
-    Names, reasons and questions are written by others: they must not move the cursor, change the
-    title of a window, or show an amount the other way round. Line feeds and tabs stay.
-    """
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", written)
-
-
-class TextConsole(Console):
-    """A console that takes every string as text: no markup, no control characters."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(markup=False, highlight=False, emoji=False, **options)
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        """Return the text to show."""
-        return super().render_str(printable(text), **options)
-
-
 # A pipe is as wide as its lines.
 out = TextConsole(width=None if sys.stdout.isatty() else 200)
 err = TextConsole(stderr=True)
 
 
 def print_json(value: Any) -> None:
-    """Print one line of JSON, control characters escaped."""
-    encoded = msgspec.json.encode(value).decode()
-    sys.stdout.write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded) + "\n")
+    """Print one line of JSON."""
+    sys.stdout.write(json_text(value) + "\n")
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON, shapeless characters escaped."""
+    return visible_json(msgspec.json.encode(value).decode())
 
 
 def roubles(amount: int | None) -> str:
@@ -292,7 +273,7 @@ def _folds(column: Column) -> bool:
 
 def _longest(column: Column) -> int:
     """Return the width of a column's longest line."""
-    texts = (printable(str(text)) for text in (column.header, *column.cells))
+    texts = (visible(str(text)) for text in (column.header, *column.cells))
     return max((cell_len(line) for text in texts for line in text.splitlines()), default=0)
 
 
@@ -333,7 +314,7 @@ def _bar(
 ) -> Iterator[Callable[[int], None]]:
     description = TextColumn("{task.description}", markup=False)
     with Progress(description, BarColumn(), *columns, console=err) as bar:
-        task = bar.add_task(printable(title), total=total)
+        task = bar.add_task(visible(title), total=total)
         yield lambda done: bar.advance(task, done)
 
 

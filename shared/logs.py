@@ -6,6 +6,7 @@ hold personal data.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -14,6 +15,7 @@ from typing import Any, TextIO
 import structlog
 
 from shared import context
+from shared.visible_text import visible_json
 
 
 def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -> None:
@@ -57,7 +59,7 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                structlog.processors.JSONRenderer(_encoded, ensure_ascii=False),
             ],
         )
     )
@@ -67,6 +69,11 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
     # nameko warns of every refusal and quotes it: we log refusals ourselves, by their code.
     logging.getLogger("nameko").setLevel(logging.ERROR)
     logging.getLogger("saldo").setLevel(level)
+
+
+def _encoded(event: Any, **options: Any) -> str:
+    """Return JSON that is harmless on a terminal: plain JSON leaves C1 and marks of direction."""
+    return visible_json(json.dumps(event, **options))
 
 
 def get_logger(name: str) -> Any:

@@ -21,12 +21,11 @@ from shared.account_key import number_of
 from shared.errors import Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.ids import new_id
+from shared.visible_text import without_shapeless
 from shared.working_days import WorkingDays
 
 DAY = timedelta(hours=24)
 """The window of the limits on questions and messages."""
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class AskQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,12 +245,12 @@ def _revealed(
 
 
 def clean_text(text: str) -> str:
-    """Return a message stripped, with line feeds at the ends of its lines.
+    """Return a message stripped, with line feeds alone, and without what nobody sees.
 
     Raises ValidationFailed ``invalid_text`` if it is empty, too long, or has control characters.
     """
-    clean = text.replace("\r\n", "\n").replace("\r", "\n").strip()
-    if not 1 <= len(clean) <= MAX_TEXT or _CONTROL.search(clean):
+    clean = (without_shapeless(text) or "").strip()
+    if not 1 <= len(clean) <= MAX_TEXT:
         raise ValidationFailed(
             "invalid_text",
             f"Write a message of 1 to {MAX_TEXT} characters.",

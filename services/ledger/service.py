@@ -44,6 +44,7 @@ from services.ledger.reports import (
     statements,
 )
 from services.ledger.reports.refundable import refundable
+from services.ledger.rpcs.mailing import MailingRpcs
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
 from services.ledger.taken_payments import BankDocument, TakePayment, entered_documents
@@ -56,7 +57,7 @@ from shared.rpc.callers import staff
 from shared.rpc.server import SettingsProvider, StoreProvider, rpc
 
 
-class LedgerService:
+class LedgerService(MailingRpcs):
     """Balances, months, movements; amounts in kopecks."""
 
     name = "ledger"

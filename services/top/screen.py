@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from services.terminal import printable
 from services.top.picture import HttpFigures, Picture, ReactionFigures
+from shared.visible_text import visible
 
 _ALARM = "bold red"
 
@@ -17,7 +17,7 @@ _ALARM = "bold red"
 def drawn(picture: Picture, title: str, height: int) -> RenderableType:
     """Return the picture in at most so many lines: what is behind comes first."""
     parts: list[RenderableType] = [
-        Text(printable(title), style="bold"),
+        Text(visible(title), style="bold"),
         _processes(picture),
         _http(picture.http),
     ]
@@ -40,7 +40,7 @@ def _processes(picture: Picture) -> Table:
     table = _table("PROCESS", "CPU %", "MEM MiB", last="STATE")
     for one in picture.processes:
         cpu = None if one.cpu is None else one.cpu * 100
-        state = Text(printable(one.state), style="" if one.state == "ready" else _ALARM)
+        state = Text(visible(one.state), style="" if one.state == "ready" else _ALARM)
         table.add_row(one.process, _figure(cpu), _figure(one.memory), state)
     return table
 
@@ -86,7 +86,7 @@ def _queues(picture: Picture, room: int) -> Table:
     fullest = sorted(picture.queues or (), key=lambda queue: -(queue.messages or 0))
     for queue in fullest[:room]:
         figures = (queue.messages, queue.unacknowledged, queue.consumers)
-        table.add_row(printable(queue.name), *map(_whole, figures), queue.state)
+        table.add_row(visible(queue.name), *map(_whole, figures), queue.state)
     return table
 
 

@@ -10,21 +10,19 @@ from services.helpdesk import application, attachments
 from services.helpdesk import attachment_schemas as schemas
 from services.helpdesk.attachment import Attachment, owned_by_person
 from services.helpdesk.attachments import AddPart, BeginUpload, FinishUpload, UploadUseCases
-from services.helpdesk.departments import load_directory
+from services.helpdesk.rpcs.base import HelpdeskRpcs
 from services.helpdesk.upload_folder import UploadFolder
 from shared import context
 from shared.config import GATEWAY
 from shared.eventstore import Session
 from shared.rpc.callers import staff
-from shared.rpc.server import SettingsProvider, StoreProvider, rpc
+from shared.rpc.server import SettingsProvider, rpc
 
 
-class AttachmentRpcs:
+class AttachmentRpcs(HelpdeskRpcs):
     """Files of persons, by the gateway; files of staff, by their terminal."""
 
-    store = StoreProvider()
     settings = SettingsProvider()
-    directory = load_directory()
 
     @property
     def _uploads(self) -> UploadUseCases:
@@ -113,15 +111,6 @@ class AttachmentRpcs:
 
         found, key = self.store.query(find)
         return self._part(found, key, index)
-
-    def contents_of(self, ids: list[UUID]) -> tuple[str, ...]:
-        """Return what `attachments.contents_of` does; asks nothing without files."""
-        if not ids:
-            return ()
-        found: tuple[str, ...] = self.store.query(
-            lambda session: attachments.contents_of(session, ids)
-        )
-        return found
 
     def _begin(self, owner: str, name: str) -> dict[str, Any]:
         command = BeginUpload(owner=owner, name=name)

@@ -10,15 +10,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-import msgspec
-
 from services.language import text
 from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.commands.payers import payer
 from services.ledger.reports.advances import advances as page_of
 from services.ledger.reports.advances import advances_in_all
 from services.staff_calls import calls_to, reads_database
-from services.terminal import Json, counting, new_table, out, reporting, roubles, show
+from services.terminal import (
+    Json,
+    counting,
+    json_text,
+    new_table,
+    out,
+    reporting,
+    roubles,
+    show,
+)
 
 _PAGE = 200
 ReadPage: TypeAlias = Callable[[str], dict[str, Any]]
@@ -80,7 +87,7 @@ def _print_json(pages: Iterator[list[dict[str, Any]]], totals: Mapping[str, int]
     comma = ""
     for page in pages:
         for account in page:
-            sys.stdout.write(comma + msgspec.json.encode(account).decode())
+            sys.stdout.write(comma + json_text(account))
             comma = ","
     sys.stdout.write(f'],"count":{totals["count"]},"total":{totals["total"]}}}\n')
 

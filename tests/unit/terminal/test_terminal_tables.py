@@ -8,7 +8,7 @@ import pytest
 
 from services import terminal
 from services.ledger.reports.overdue import BANDS
-from services.terminal import TextConsole
+from services.visible_output import TextConsole
 
 KEYS = ("0100000037", "0100000038")
 

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from services.bus_commands.broker import QueueFigures
 from services.cli import app
-from services.terminal import TextConsole
 from services.top import command
 from services.top.command import keys
 from services.top.picture import Picture, picture_of
 from services.top.samples import DOWN, Sample, sampled
 from services.top.screen import drawn
+from services.visible_output import TextConsole
 from shared.config import SERVICES
 from tests.serving_http import serving
 

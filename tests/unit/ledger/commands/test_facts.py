@@ -15,7 +15,7 @@ from services.language import Language, spoken
 from services.ledger import policy as operator_policy
 from services.ledger.commands import policy as policy_command
 from services.ledger.commands import proposals as proposals_command
-from services.terminal import TextConsole
+from services.visible_output import TextConsole
 
 PROPOSED = "0e04a68b-45f0-587e-b3d7-dfc34b952624"
 

@@ -16,7 +16,7 @@ from services import terminal
 from services.ledger.commands import penalty as penalty_command
 from services.ledger.commands.penalty import penalty
 from services.ledger.penalties.rules import PATH_VARIABLE
-from services.terminal import TextConsole
+from services.visible_output import TextConsole
 
 WORKED = (
     "--charge", "2026-03:4500.00", "--paid", "2026-06-20:2000.00", "--paid", "2026-08-10:2500,00",
