@@ -16,6 +16,7 @@ import msgspec
 from services.ledger import schemas, staff_commands, staff_schemas, taken_payments
 from services.ledger.application import PaidLine, PostPayment
 from services.ledger.corrections import proposals
+from services.ledger.dispute_rpcs import DisputeRpcs
 from services.ledger.domain.events import ServiceAmount, TakenElsewhere
 from services.ledger.domain.proposal import (
     OPEN,
@@ -56,7 +57,7 @@ from shared.rpc.callers import staff
 from shared.rpc.server import SettingsProvider, StoreProvider, rpc
 
 
-class LedgerService:
+class LedgerService(DisputeRpcs):
     """Balances, months, movements; amounts in kopecks."""
 
     name = "ledger"
@@ -370,8 +371,8 @@ class LedgerService:
         found = self.store.query(lambda session: payment_days.payments_posted(session, payment_ids))
         return {"payments": found}
 
-    def _correct(self, correction: Correction, reason: str, key: str | None, dry_run: bool) -> Any:
-        return staff_commands.make_correction(self.store, correction, reason, key, dry_run=dry_run)
+    def _correct(self, correction: Correction, reason: str, key: str | None, **how: bool) -> Any:
+        return staff_commands.make_correction(self.store, correction, reason, key, **how)
 
 
 def _sought(session: Session, account: str | None, **known: Any) -> payments.Sought:
