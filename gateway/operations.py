@@ -193,9 +193,14 @@ class Call:
     def person_id(self) -> str:
         return self.signed_in.person_id
 
+    @property
+    def language(self) -> str:
+        """The language that the client prefers."""
+        return language_of(self.request.accept_languages)
+
     def notice(self, code: str) -> str:
         """Return a notice in the language that the client prefers."""
-        return notice_text(code, language_of(self.request.accept_languages))
+        return notice_text(code, self.language)
 
     def ask(
         self, service: str, method: str, *, deadline: float = SERVICE_TIMEOUT, **arguments: Any

@@ -76,6 +76,8 @@ class Settings:
     gateway_listen: str = "127.0.0.1:18080"
     smtp_url: str = field(default="smtp://127.0.0.1:18025", repr=False)
     mail_from: str = "Saldo <no-reply@saldo.invalid>"
+    bounces_url: str = field(default="", repr=False)
+    """The mailbox with the reports of letters that were not delivered; empty: none is read."""
     acquirers: tuple[AcquirerSettings, ...] = (AcquirerSettings("main", "rbs", ACQUIRER_URL),)
     """The acquirers, the one for new orders first."""
     payments_largest: Kopecks = 300_000_00
@@ -86,6 +88,12 @@ class Settings:
     """What becomes of a charge of another sum than ordered: `return` it, or leave it to `staff`."""
     payments_reconcile_at: time = time(5)
     """From when, by the operator's clock, the worker reconciles the day before."""
+    remind_days: int = 5
+    """How many days before a due day whoever still owes is reminded; 0: never."""
+    overdue_days: int = 3
+    """How many days before penalties begin whoever is late is warned; 0: never."""
+    remind_at: time = time(9)
+    """From when, by the operator's clock, reminders of a day are sent."""
     fiscal: FiscalSettings | None = None
     """The registrar of fiscal receipts; None: the operator has them made elsewhere."""
     monitoring_listen: str = "127.0.0.1:0"
@@ -187,8 +195,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         name: env[f"SALDO_{name.upper()}"]
         for name in (
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
-            "payees", "documents", "timezone", "log_level", "otlp_endpoint", "stream_max_age",
-            "amqp_url", "amqp_admin_url", "role_prefix", "ledger_accruals", "keys_database_url",
+            "bounces_url", "payees", "documents", "timezone", "log_level", "otlp_endpoint",
+            "stream_max_age", "amqp_url", "amqp_admin_url", "role_prefix", "ledger_accruals",
+            "keys_database_url",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
@@ -225,6 +234,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         payments_reconcile_at=_time_of_day(
             env, "SALDO_PAYMENTS_RECONCILE_AT", Settings.payments_reconcile_at
         ),
+        remind_days=days_setting(env, "SALDO_REMIND_DAYS", Settings.remind_days, most=30),
+        overdue_days=days_setting(env, "SALDO_OVERDUE_DAYS", Settings.overdue_days, most=30),
+        remind_at=_time_of_day(env, "SALDO_REMIND_AT", Settings.remind_at),
         stream_max_bytes=_bytes(env, "SALDO_STREAM_MAX_BYTES", Settings.stream_max_bytes),
         subscriber_queue_bytes=_bytes(
             env, "SALDO_SUBSCRIBER_QUEUE_BYTES", Settings.subscriber_queue_bytes

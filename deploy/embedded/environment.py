@@ -74,6 +74,8 @@ def generate_settings(
         "SALDO_FISCAL_INN": "6200098765",
         "SALDO_FISCAL_SELLER": "ООО «Примерский расчётный центр»",
         "SALDO_FISCAL_EMAIL": "receipts@saldo.invalid",
+        "SALDO_BOUNCES_DIR": str(state.bounces),
+        "SALDO_BOUNCES_URL": f"maildir://{state.bounces}",
         "SALDO_MAIL_DIR": str(state.mail),
         "SALDO_MAIL_FROM": "Saldo <no-reply@saldo.invalid>",
         "SALDO_MAILBOX_URL": f"http://127.0.0.1:{ports['mailbox']}",

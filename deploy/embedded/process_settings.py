@@ -130,8 +130,12 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "serve": (*_SERVICES, "SALDO_DOCUMENTS"),
     "work": (
         *_SERVICES,
+        "SALDO_BOUNCES_URL",
         "SALDO_FISCAL_PASSWORD",
         "SALDO_MAIL_FROM",
+        "SALDO_OVERDUE_DAYS",
+        "SALDO_REMIND_AT",
+        "SALDO_REMIND_DAYS",
         "SALDO_SMTP_URL",
         "SALDO_STREAM_MAX_AGE",
         "SALDO_STREAM_MAX_BYTES",
@@ -169,7 +173,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "yookassa": (*_EVERY, *_KASSA, "SALDO_STATE_DIR", "SALDO_URL"),
     "ofd": (*_EVERY, *_FISCAL, "SALDO_FISCAL_PASSWORD", "SALDO_STATE_DIR"),
-    "mailcatcher": ("SALDO_MAILBOX_URL", "SALDO_MAIL_DIR", "SALDO_SMTP_URL"),
+    "mailcatcher": ("SALDO_BOUNCES_DIR", "SALDO_MAILBOX_URL", "SALDO_MAIL_DIR", "SALDO_SMTP_URL"),
 }
 """The `SALDO_*` variables of each process, as far as they are set.
 

@@ -64,6 +64,11 @@ class StateDir:
         return self.root / "mail"
 
     @property
+    def bounces(self) -> Path:
+        """A Maildir of the reports about letters that were not delivered."""
+        return self.root / "bounces"
+
+    @property
     def plan(self) -> Path:
         return self.root / "plan.json"
 

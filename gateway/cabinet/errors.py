@@ -7,10 +7,10 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from gateway import formats, support_codes
+from gateway import support_codes
 from gateway.cabinet.visit import Visit
 from gateway.problems import Refusal, refusal_of
-from shared import context
+from shared import context, formats
 from shared.errors import InternalError, ServiceError
 from shared.logs import get_logger
 

@@ -14,10 +14,10 @@ from typing import Any
 from gateway.cabinet.forms import FormErrors
 from gateway.cabinet.spellings import sum_of_money
 from gateway.cabinet.visit import Refused, Visit
-from gateway.formats import typed_roubles
 from gateway.problems import Refusal
 from gateway.reading import loaded
 from gateway.schemas.payments import StartPayment
+from shared.formats import typed_roubles
 from shared.money import MAX_AMOUNT, Kopecks
 
 ACQUIRER = "acquirer"

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway import formats
 from gateway.cabinet.visit import Visit
 from gateway.documents.payment_table import state_name
+from shared import formats
 
 
 @dataclass(frozen=True, kw_only=True)

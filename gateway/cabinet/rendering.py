@@ -11,11 +11,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gateway import formats
 from gateway.cabinet.markdown import coded, prose
 from gateway.cabinet.static import static_path
 from gateway.documents.payment_code import qr_svg
 from gateway.translation import translations
+from shared import formats
 from shared.devices import device_name
 from shared.ids import new_id
 from shared.visible_text import harmless

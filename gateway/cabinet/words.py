@@ -5,7 +5,7 @@ Roubles in words, kopecks in digits: ``Четыре тысячи восемьс�
 
 from __future__ import annotations
 
-from gateway import formats
+from shared import formats
 from shared.money import Kopecks
 
 _ONES = {

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from gateway import formats
 from gateway.documents.engine import pdf
 from gateway.documents.payees import Payee, Payees
 from gateway.documents.payment_code import payment_text, qr_svg
 from gateway.translation import translations
+from shared import formats
 from shared.money import Kopecks
 
 ADVANCE, PENALTY = "advance", "penalty"

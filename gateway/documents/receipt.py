@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway import formats
 from gateway.documents.engine import pdf
 from gateway.documents.payment_code import qr_svg
 from gateway.translation import translations
+from shared import formats
 
 
 def receipt_pdf(

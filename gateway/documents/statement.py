@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from gateway import formats
 from gateway.documents.engine import pdf
 from gateway.translation import translations
+from shared import formats
 
 COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
 SUBTRACTED = frozenset({"concession", "paid"})

@@ -14,7 +14,6 @@ from typing import Any
 
 from werkzeug.datastructures import LanguageAccept
 
-from gateway.formats import roubles
 from gateway.messages.accounts import ACCOUNTS
 from gateway.messages.fields import FIELDS
 from gateway.messages.gateway import GATEWAY, KINDS
@@ -24,6 +23,7 @@ from gateway.messages.ledger import LEDGER
 from gateway.messages.notices import NOTICES
 from gateway.messages.payments import PAYMENTS
 from gateway.messages.second_factor import SECOND_FACTOR
+from shared.formats import roubles
 
 LANGUAGES = ("ru", "en")
 

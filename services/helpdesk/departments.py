@@ -139,6 +139,7 @@ class Directory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValidationFailed(
                 "unknown_department",
                 f"There is no such department; choose one of {', '.join(self.departments)}.",
+                departments=list(self.departments),
             )
 
     def topic_title(self, topic: str) -> Title:

@@ -67,8 +67,8 @@ class StaffUseCases:
     def assign(self, session: Session, command: AssignQuestion) -> dict[str, Any]:
         """Assign a question to somebody of staff who may answer, or to nobody.
 
-        Raises NotFound, ValidationFailed ``unknown_assignee``, and Conflict ``already_assigned``
-        or ``already_closed``.
+        Raises NotFound, ValidationFailed ``assignee_of_another_department`` or
+        ``assignee_may_not_answer``, and Conflict ``already_assigned`` or ``already_closed``.
         """
         question = existing(session, command.question_id)
         if command.to is not None:
@@ -84,13 +84,16 @@ class StaffUseCases:
         staff = self._directory.staff_of(department)
         if staff and login not in staff:
             raise ValidationFailed(
-                "unknown_assignee",
+                "assignee_of_another_department",
                 f"{login} is not of this department; choose one of {', '.join(staff)}.",
+                login=login,
+                staff=list(staff),
             )
         if not session.read.may_answer(login):
             raise ValidationFailed(
-                "unknown_assignee",
+                "assignee_may_not_answer",
                 f"{login} may not answer questions; choose somebody who may.",
+                login=login,
             )
 
 

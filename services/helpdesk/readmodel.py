@@ -132,6 +132,14 @@ class ReadModel:
         row = self._cursor.fetchone()
         return int(row["unread"]) if row else 0
 
+    def unseen(self) -> dict[tuple[str, str], int]:
+        """Return how many messages no staff has opened, by department and topic."""
+        self._cursor.execute(
+            "SELECT department, topic, sum(unseen) AS unseen FROM questions"
+            " WHERE unseen > 0 GROUP BY department, topic"
+        )
+        return {(row["department"], row["topic"]): int(row["unseen"]) for row in self._cursor}
+
     def note_read(self, question_id: UUID, messages: int) -> None:
         """Note that the person has read the first messages of a question, as many as given."""
         self._note_opened("unread", "author <> 'person'", question_id, messages)

@@ -95,6 +95,13 @@ class AnyQuestion(Schema):
     question = fields.String(required=True, validate=validate.Length(min=1, max=40))
 
 
+class Report(Schema):
+    """The first and the last day on which questions were asked."""
+
+    first = fields.Date(required=True)
+    last = fields.Date(required=True)
+
+
 class _StaffCommand(AnyQuestion):
     dry_run = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 

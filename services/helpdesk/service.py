@@ -1,44 +1,28 @@
-"""The RPCs of the help desk: decode, one use case, encode."""
+"""The service of the help desk, with the RPCs for persons, for identity and for letters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from services.helpdesk import application, handling, schemas
-from services.helpdesk.answers import Summaries, letter_facts
-from services.helpdesk.departments import load_directory
+from services.helpdesk import application, schemas
+from services.helpdesk.answers import letter_facts
 from services.helpdesk.domain import Question
-from services.helpdesk.due_days import DueDays
-from services.helpdesk.views import QuestionView, Wanted
-from shared import context
+from services.helpdesk.rpcs.base import closed_of
+from services.helpdesk.rpcs.staff import StaffRpcs
 from shared.config import GATEWAY
 from shared.errors import Forbidden, Unavailable
 from shared.eventstore import Session
-from shared.ids import NAMESPACE, derived_id, new_id
-from shared.rpc.callers import staff
-from shared.rpc.server import RpcClientProvider, StoreProvider, rpc
-from shared.working_days import load_working_days
+from shared.rpc.server import rpc
 
 MAX_LISTED = 200
 """The maximal number of listed questions of one person."""
 
-C = TypeVar("C")
 
-
-class HelpdeskService:
-    """Questions and their answers, for the gateway, notifications and staff."""
+class HelpdeskService(StaffRpcs):
+    """Questions and their answers."""
 
     name = "helpdesk"
-
-    store = StoreProvider()
-    services = RpcClientProvider()
-    directory = load_directory()
-    calendar = load_working_days()
-    days = DueDays(directory, calendar)
-    use_cases = application.QuestionUseCases(directory, calendar)
-    staff_use_cases = handling.StaffUseCases(directory)
 
     @rpc(schemas.Topics, callers=(GATEWAY,))
     def topics(self) -> dict[str, Any]:
@@ -138,136 +122,10 @@ class HelpdeskService:
             view = application.question_of(session, question_id)
             if session.load(Question, question_id).erased:
                 raise application.not_found()
-            return letter_facts(view, self.directory, _closed(session, view))
+            return letter_facts(view, self.directory, closed_of(session, view))
 
         result: dict[str, Any] = self.store.query(read)
         return result
-
-    @rpc(schemas.QuestionsOfState, callers=(staff("read"),))
-    def questions_of_state(
-        self,
-        state: str | None,
-        department: str | None,
-        assigned_to: str | None,
-        overdue: bool,
-        limit: int,
-    ) -> dict[str, Any]:
-        """Return ``{questions: [...]}`` of all persons, by their due day.
-
-        ``state`` may be ``owed``, for all that are owed an answer; so are those ``overdue``.
-        """
-        wanted = Wanted(
-            states=schemas.states_of("owed" if overdue else state),
-            department=department,
-            assigned_to=assigned_to,
-            due_before=self.store.clock.today() if overdue else None,
-            limit=limit,
-        )
-
-        def read(session: Session) -> dict[str, Any]:
-            views = session.read.questions_in(wanted)
-            closed, summaries = _closed(session, *views), self._summaries()
-            return {"questions": [summaries.for_staff(view, closed) for view in views]}
-
-        result: dict[str, Any] = self.store.query(read)
-        return result
-
-    @rpc(schemas.AnyQuestion, callers=(staff("read"),))
-    def any_question(self, question: str) -> dict[str, Any]:
-        """Return a question by its number or id, with its messages; the security log has who."""
-
-        def read(session: Session, which: application.QuestionWanted) -> dict[str, Any]:
-            view = application.shown_to_staff(session, which, "question_shown")
-            messages = application.messages_of(session, view.question_id)
-            session.read.note_seen(view.question_id, len(messages))
-            summary = self._summaries().for_staff(view, _closed(session, view))
-            return {**summary, "messages": messages}
-
-        wanted = application.QuestionWanted(question=question)
-        result: dict[str, Any] = self.store.transact(read, wanted)
-        return result
-
-    @rpc(schemas.AnyQuestion, callers=(staff("find"),))
-    def asker(self, question: str) -> dict[str, Any]:
-        """Return ``{person_id}`` of whoever asked; the security log has who wanted to know."""
-
-        def read(session: Session, which: application.QuestionWanted) -> dict[str, Any]:
-            view = application.shown_to_staff(session, which, "asker_found")
-            return {"person_id": str(view.person_id)}
-
-        wanted = application.QuestionWanted(question=question)
-        result: dict[str, Any] = self.store.transact(read, wanted)
-        return result
-
-    @rpc(schemas.Answer, callers=(staff("answer"),))
-    def answer(
-        self, question: str, text: str, wait: bool, reason: str, dry_run: bool
-    ) -> dict[str, Any]:
-        """Return ``{question_id, state}`` of a question that is answered, or asked back.
-
-        The same text to the same messages is one answer. Raises as `handling.answer_question`.
-        """
-        question_id, turn = self.store.query(lambda session: application.turn_of(session, question))
-        command = handling.AnswerQuestion(
-            question_id=question_id, text=text, reason=reason, wait=wait
-        )
-        # Keyed: what is kept with the events for ever must not give a short text away.
-        digest = self.store.fingerprint(handling.answer_question, command)
-        actor = context.current().actor
-        with context.bind(
-            command_id=derived_id(NAMESPACE, "helpdesk", "answer", actor, str(turn), digest.hex())
-        ):
-            return self._write(handling.answer_question, command, dry_run)
-
-    @rpc(schemas.Route, callers=(staff("route"),))
-    def route(self, question: str, department: str, reason: str, dry_run: bool) -> dict[str, Any]:
-        """Return ``{question_id, department}`` of a question that another department has now.
-
-        Raises as `handling.StaffUseCases.route`.
-        """
-        command = handling.RouteQuestion(
-            question_id=self._id_of(question), department=department, reason=reason
-        )
-        with context.bind(command_id=new_id()):
-            return self._write(self.staff_use_cases.route, command, dry_run)
-
-    @rpc(schemas.Assign, callers=(staff("assign"),))
-    def assign(self, question: str, to: str | None, reason: str, dry_run: bool) -> dict[str, Any]:
-        """Return ``{question_id, state, assigned_to}`` of a question.
-
-        Raises as `handling.StaffUseCases.assign`.
-        """
-        command = handling.AssignQuestion(question_id=self._id_of(question), to=to, reason=reason)
-        with context.bind(command_id=new_id()):
-            return self._write(self.staff_use_cases.assign, command, dry_run)
-
-    @rpc(schemas.Close, callers=(staff("close"),))
-    def close(self, question: str, reason: str, dry_run: bool) -> dict[str, Any]:
-        """Return ``{question_id, state}`` of a closed question; a message opens it again.
-
-        Raises as `handling.close_question`.
-        """
-        command = handling.CloseQuestion(question_id=self._id_of(question), reason=reason)
-        with context.bind(command_id=new_id()):
-            return self._write(handling.close_question, command, dry_run)
-
-    def _id_of(self, question: str) -> UUID:
-        found: UUID = self.store.query(
-            lambda session: application.question_id_of(session, question)
-        )
-        return found
-
-    def _write(
-        self, handler: Callable[[Session, C], dict[str, Any]], command: C, dry_run: bool
-    ) -> dict[str, Any]:
-        """Execute a command; a dry run decides on it in a transaction that cannot write."""
-        if not dry_run:
-            result: dict[str, Any] = self.store.execute(handler, command)
-            return result
-        return {**self.store.query(lambda session: handler(session, command)), "dry_run": True}
-
-    def _summaries(self) -> Summaries:
-        return Summaries(self.directory, self.days, self.store.clock.today())
 
     def _house_of(self, account: str) -> str | None:
         """Return where an account is, without the flat; None where no house has departments."""
@@ -295,11 +153,3 @@ class HelpdeskService:
                 "This account is not in the cabinet; choose a linked account, or none.",
             )
         return str(access["account"])
-
-
-def _closed(session: Session, *views: QuestionView) -> set[str]:
-    """Return the keys of those accounts of questions that are closed."""
-    closed: set[str] = session.read.closed_accounts(
-        {view.account for view in views if view.account}
-    )
-    return closed

@@ -16,7 +16,6 @@ import msgspec
 from services.ledger import schemas, staff_commands, staff_schemas, taken_payments
 from services.ledger.application import PaidLine, PostPayment
 from services.ledger.corrections import proposals
-from services.ledger.dispute_rpcs import DisputeRpcs
 from services.ledger.domain.events import ServiceAmount, TakenElsewhere
 from services.ledger.domain.proposal import (
     OPEN,
@@ -45,6 +44,8 @@ from services.ledger.reports import (
     statements,
 )
 from services.ledger.reports.refundable import refundable
+from services.ledger.rpcs.disputes import DisputeRpcs
+from services.ledger.rpcs.mailing import MailingRpcs
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
 from services.ledger.taken_payments import BankDocument, TakePayment, entered_documents
@@ -57,7 +58,7 @@ from shared.rpc.callers import staff
 from shared.rpc.server import SettingsProvider, StoreProvider, rpc
 
 
-class LedgerService(DisputeRpcs):
+class LedgerService(DisputeRpcs, MailingRpcs):
     """Balances, months, movements; amounts in kopecks."""
 
     name = "ledger"

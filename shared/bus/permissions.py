@@ -51,7 +51,7 @@ CALLED: Mapping[str, tuple[str, ...]] = {
     ),
     "payments": ("accounts", "identity"),
     "helpdesk": ("accounts",),
-    "notifications": ("identity", "helpdesk"),
+    "notifications": ("identity", "helpdesk", "ledger"),
 }
 """Whose methods a service calls besides."""
 

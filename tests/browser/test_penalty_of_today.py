@@ -9,7 +9,7 @@ import pytest
 from deploy.demo.acquirer_page import CVC, EXPIRY, PAYS
 from deploy.demo.journey import wait_until_completed
 from deploy.demo.person import Journey
-from gateway.formats import roubles
+from shared.formats import roubles
 from tests.browser.instruction import log_in
 from tests.browser.site import Site, Visitors
 from tests.browser.visitor import Visitor

@@ -6,12 +6,12 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from gateway import formats
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.questions import QuestionRoutes
+from shared import formats
 
 
 class QuestionPages:

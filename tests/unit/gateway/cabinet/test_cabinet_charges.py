@@ -13,7 +13,7 @@ from gateway_samples import MONTH, QUESTION
 
 from deploy.demo.charges import all_bills
 from deploy.demo.company import DEMO_PERSON_ACCOUNTS, demo_accounts
-from gateway import formats
+from shared import formats
 from shared.errors import Forbidden, Unavailable
 
 LINE = {**MONTH["lines"][0], "explanation": None}  # type: ignore[index]

@@ -19,7 +19,7 @@ from cabinet_person import (
 )
 from gateway_doubles import THING, Browser, FakeServices
 
-from gateway import formats
+from shared import formats
 from shared.config import Settings
 from shared.errors import Forbidden, NotFound, Unavailable
 

@@ -16,13 +16,13 @@ from cabinet_person import CabinetPerson
 from gateway_doubles import FakeServices
 from typer.testing import CliRunner
 
-from gateway import formats
 from services.ledger.commands.penalty import penalty as calculator
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.domain.events import ChargeLine
 from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
+from shared import formats
 from shared.contracts.accounts import PayerKind
 from shared.eventstore import MemoryStore
 from shared.eventstore.session import Session

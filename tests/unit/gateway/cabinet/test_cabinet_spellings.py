@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import formats
 from gateway.cabinet import spellings
+from shared import formats
 
 SPACES = st.sampled_from(["", " ", "\u00a0", "\u202f", "\t", "-", "\u2013", "  "])
 WIDE = str.maketrans("0123456789", "".join(chr(0xFF10 + digit) for digit in range(10)))

@@ -7,14 +7,13 @@ from uuid import UUID
 
 from services.ledger import schemas
 from services.ledger.reports import disputed_lines
-from shared.eventstore import Store
-from shared.rpc.server import rpc
+from shared.rpc.server import StoreProvider, rpc
 
 
 class DisputeRpcs:
     """Lines of bills that persons dispute, and what is proposed about them."""
 
-    store: Store
+    store = StoreProvider()
 
     @rpc(schemas.DisputedLine, callers=("helpdesk",))
     def is_billed(self, account: str, period: str, service: str) -> Any:
