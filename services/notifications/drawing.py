@@ -41,9 +41,8 @@ def draw(services: Services, asking: Asking, letter: ClaimedLetter) -> Drawn | N
     opened.
     """
     now = services.store.clock.now()
-    if letter.not_after is not None and letter.not_after <= now:
-        return None
-    if not asking.is_wanted(letter):
+    is_late = letter.not_after is not None and letter.not_after <= now
+    if is_late or not asking.is_wanted(letter):
         return None
     if letter.sealed is not None and (letter.sealed_until is None or now < letter.sealed_until):
         content = unseal(services.settings, letter.letter_id, letter.sealed)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from identity_steps import email_links, refusal_of
+from identity_steps import refusal_of
 
 from services.identity.domain import LanguageChosen
 from services.identity.registrations import RegistrationStarted
