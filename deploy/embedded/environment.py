@@ -86,6 +86,9 @@ def generate_settings(
             f"http://saldo:{secrets['amqp']}@127.0.0.1:{ports['amqp_management']}"
         ),
         "SALDO_AMQP_METRICS_URL": f"http://127.0.0.1:{ports['amqp_prometheus']}/metrics",
+        "SALDO_UPLOADS_DIR": str(state.uploads),
+        # A machine for trying out may have little room; the product's own floor is 1 GiB.
+        "SALDO_UPLOADS_FREE_BYTES": str(64 * 2**20),
         "SALDO_DATABASE_URL": database,
         "SALDO_TIMEZONE": "Europe/Moscow",
     }

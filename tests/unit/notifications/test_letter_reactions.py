@@ -232,9 +232,6 @@ CALLED_FOR_OTHERWISE = {"question_closed", "dispute_decided", "bill_ready", "due
 #: Kinds of mailings and disputes, whose recipes their subjects bring.
 RECIPES_TO_COME = {
     LetterKind.DISPUTE_DECIDED,
-    LetterKind.BILL_READY,
-    LetterKind.DUE_SOON,
-    LetterKind.OVERDUE,
 }
 
 
