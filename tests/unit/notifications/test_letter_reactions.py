@@ -11,7 +11,8 @@ import pytest
 from letter_doubles import START, Harness, contacts, message_of
 
 from services.notifications import application, reactions
-from services.notifications.application import ClaimedLetter, ClaimLetters
+from services.notifications.application import ClaimedLetter, ClaimLetters, LostClaimError
+from services.notifications.domain import LetterFailed
 from services.notifications.drawing import draw
 from services.notifications.envelope import Content
 from services.notifications.recipes import RECIPES, Asking
@@ -372,13 +373,27 @@ def test_registered_address_gets_a_letter_without_a_code(harness: Harness) -> No
     assert (kind, content.to) == ("already_registered", "old@example.org")
 
 
-def test_a_code_sent_again_replaces_the_unsent_one(harness: Harness) -> None:
-    react(harness, "identity", "registration_code_requested", position=7)
-    react(harness, "identity", "registration_code_requested", position=8)
-    (row,) = harness.queued
-    assert row.secret_topic == f"registration:{THING}"
-    react(harness, "identity", "registration_code_requested", position=7)
-    assert harness.queued == [row]
+def test_only_the_newest_code_of_a_registration_is_drawn(harness: Harness) -> None:
+    for position in (7, 8):
+        react(harness, "identity", "registration_code_requested", position)
+    older, newer = claimed(harness)
+    asking = Asking(harness)
+    assert draw(harness, asking, older) is None
+    assert draw(harness, asking, newer) is not None
+    assert len(harness.calls) == 1
+
+
+def test_an_older_code_that_waits_is_void_once_a_newer_one_is_drawn(harness: Harness) -> None:
+    react(harness, "identity", "registration_code_requested", 7)
+    asking, (older,) = Asking(harness), claimed(harness)
+    assert draw(harness, asking, older) is not None
+    react(harness, "identity", "registration_code_requested", 8)
+    (newer,) = claimed(harness)
+    assert draw(harness, asking, newer) is not None
+    assert [row.letter_id for row in harness.queued] == [newer.letter_id]
+    assert harness.events[-1] == LetterFailed(kind="registration_code", reason="stale")
+    with pytest.raises(LostClaimError):
+        draw(harness, asking, older)
 
 
 def test_a_secret_is_drawn_once_and_kept_for_half_its_life(harness: Harness) -> None:
