@@ -13,7 +13,7 @@ from uuid import UUID
 from services.identity.commands import Command
 from services.identity.current_password import ConfirmedChange, confirm
 from services.identity.domain import Person
-from services.identity.email_changes import EmailChangeRow
+from services.identity.email_changes import EmailChangeRow, Side
 from services.identity.eviction import end_change, leave_only
 from services.identity.limits import (
     EMAIL_CHANGE_DELAY,
@@ -52,10 +52,10 @@ class RestoreAccess(Command, frozen=True, kw_only=True):
     reason: str
 
 
-class IssueEmailLinks(Command, frozen=True, kw_only=True):
+class IssueEmailLink(Command, frozen=True, kw_only=True):
     change_id: UUID
-    new_digest: bytes
-    old_digest: bytes
+    side: Side
+    digest: bytes
 
 
 class FollowEmailLink(Command, frozen=True, kw_only=True):
@@ -137,16 +137,20 @@ def _start(
     return row
 
 
-def issue_email_links(session: Session, command: IssueEmailLinks) -> dict[str, Any]:
-    """Store the links of the two letters being written.
+def issue_email_link(session: Session, command: IssueEmailLink) -> dict[str, Any]:
+    """Store the link of the letter that is being delivered to one of both mailboxes.
 
-    Returns {person_id, old_email, new_email, way, taken, due_at|None, expires_at}; for an address
-    that is ``taken`` no link is written. Raises NotFound ``email_link_not_found`` when the change
-    is over, or ``person_not_found``.
+    Returns {person_id, email, way, taken, due_at|None, expires_at}; an address that is ``taken``
+    gets no link. Raises NotFound ``email_link_not_found`` when the change is over or the mailbox
+    has confirmed, or ``person_not_found``.
     """
-    read = session.read
+    read, now = session.read, session.now
     row = read.email_changes.issue(
-        command.change_id, new=command.new_digest, old=command.old_digest
+        command.change_id,
+        command.side,
+        command.digest,
+        until=now + EMAIL_CHANGE_LIFE,
+        due=now + EMAIL_CHANGE_DELAY,
     )
     if row is None:
         raise NotFound("email_link_not_found", "This change is over: no letter is sent.")
@@ -154,10 +158,10 @@ def issue_email_links(session: Session, command: IssueEmailLinks) -> dict[str, A
     person = session.load(Person, row.person_id)
     person.must_exist()
     change = session.load(EmailChange, row.change_id)
+    email = change.email if command.side == "new" else person.email
     return {
         "person_id": str(person.id),
-        "old_email": reveal(session, person.id, person.email, "email"),
-        "new_email": reveal(session, person.id, change.email, "email"),
+        "email": reveal(session, person.id, email, "email"),
         "way": row.way,
         "taken": holder is not None,
         "due_at": row.due_at and row.due_at.isoformat(),
@@ -195,7 +199,8 @@ def _status(session: Session, row: EmailChangeRow) -> str:
         return "changed"
     if row.due_at is None:
         return "waits_for_old"
-    return "changed" if row.due_at <= session.now else "waits_for_time"
+    told = row.old_digest is not None
+    return "changed" if told and row.due_at <= session.now else "waits_for_time"
 
 
 def refuse_email_link(session: Session, command: FollowEmailLink) -> dict[str, Any]:

@@ -59,14 +59,25 @@ class EmailChanges:
             ),
         )
 
-    def issue(self, change_id: UUID, *, new: bytes, old: bytes) -> EmailChangeRow | None:
-        """Store the links of a change; return it, or None if it is over."""
+    def issue(
+        self, change_id: UUID, side: Side, token_digest: bytes, *, until: datetime, due: datetime
+    ) -> EmailChangeRow | None:
+        """Store the link of a mailbox; return the change, or None if it needs none any more.
+
+        The links work until a time at least. The first one to the old mailbox puts off what
+        happens without it: it has the whole delay to refuse.
+        """
         return self._one(
-            "UPDATE email_changes SET new_digest = %s, old_digest = %s"  # noqa: S608 - constant
-            f" WHERE change_id = %s RETURNING {_COLUMNS}",
-            new,
-            old,
-            change_id,
+            f"UPDATE email_changes SET {side}_digest = %(digest)s,"  # noqa: S608 - constants
+            " expires_at = greatest(expires_at, %(until)s), due_at = CASE"
+            " WHEN due_at IS NULL OR old_digest IS NOT NULL OR %(side)s = 'new' THEN due_at"
+            " ELSE greatest(due_at, %(due)s) END"
+            f" WHERE change_id = %(change)s AND {side}_confirmed_at IS NULL RETURNING {_COLUMNS}",
+            digest=token_digest,
+            until=until,
+            due=due,
+            side=side,
+            change=change_id,
         )
 
     def of_person(self, person_id: UUID) -> EmailChangeRow | None:
@@ -99,10 +110,13 @@ class EmailChanges:
         self._cursor.execute("DELETE FROM email_changes WHERE change_id = %s", (change_id,))
 
     def due(self, now: datetime, most: int) -> list[UUID]:
-        """Return whose changes wait for nothing but the time, which has come."""
+        """Return whose changes wait for nothing but the time, which has come.
+
+        Not those of whose old mailbox has not been written to: it can still refuse.
+        """
         return self._persons(
             "SELECT person_id FROM email_changes WHERE new_confirmed_at IS NOT NULL"
-            " AND due_at <= %s AND expires_at > %s LIMIT %s",
+            " AND old_digest IS NOT NULL AND due_at <= %s AND expires_at > %s LIMIT %s",
             (now, now, most),
         )
 
@@ -115,6 +129,6 @@ class EmailChanges:
     def _persons(self, statement: str, values: tuple[Any, ...]) -> list[UUID]:
         return [row["person_id"] for row in self._cursor.execute(statement, values).fetchall()]
 
-    def _one(self, statement: str, *values: Any) -> EmailChangeRow | None:
-        row = self._cursor.execute(statement, values).fetchone()
+    def _one(self, statement: str, *values: Any, **named: Any) -> EmailChangeRow | None:
+        row = self._cursor.execute(statement, named or values).fetchone()
         return None if row is None else EmailChangeRow(**row)

@@ -214,6 +214,11 @@ class ChangeId(Schema):
     change_id = fields.UUID(required=True)
 
 
+class EmailLink(Schema):
+    change_id = fields.UUID(required=True)
+    side = fields.String(required=True, validate=validate.OneOf(("new", "old")))
+
+
 class InSession(Schema):
     person_id = fields.UUID(required=True)
     session_id = fields.UUID(required=True)

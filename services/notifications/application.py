@@ -1,11 +1,13 @@
 """Use cases of letters.
 
-None of them sees an address or a text: letters stay sealed. A letter and its row of the outbox
-change in one transaction, and every use case may be repeated.
+None of them sees an address or a text. A letter and its row of the outbox change in one
+transaction, and every use case may be repeated. What happens to a claimed letter is recorded only
+under its claim; that the mail server has accepted it is a fact, whoever holds it by then.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from services.notifications.domain import Letter
+from services.notifications.requests import DRAWN_ONCE, Lane, LetterRequest
 from shared import context
 from shared.contracts.notifications import FailureReason, LetterKind
 from shared.eventstore import Session
@@ -26,33 +29,71 @@ RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 3600))
 #: The longest delay of a letter with a secret, for which the person is waiting.
 MAX_SECRET_RETRY_DELAY = timedelta(seconds=30)
 
+#: How long a claim lasts unless it is renewed.
+LEASE = timedelta(seconds=30)
 
-class QueueLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """Queue a letter. `sealed` is its address and content (see `envelope`).
 
-    A letter with a secret names the secret's topic ("registration:<id>"), so that a newer secret
-    replaces an unsent older one, and the instant at which the secret expires.
+class WaitingLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A letter as it is put into the outbox."""
+
+    letter_id: UUID
+    lane: Lane
+    secret_topic: str | None
+    not_after: datetime | None
+    correlation_id: str
+    queued_at: datetime
+
+
+class ClaimedLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A letter of the outbox under a claim, with its number of failed attempts.
+
+    `sealed` is the message as it was last drawn, if that is kept, and may be sent again unchanged
+    until `sealed_until`. `generation` counts the draws; 0: nothing was drawn, or an earlier
+    version drew it when it was queued.
     """
 
     letter_id: UUID
-    kind: LetterKind
+    kind: str
     person_id: UUID | None
-    sealed: str
-    secret_topic: str | None = None
-    stale_at: datetime | None = None
-
-
-class QueuedLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A letter in the outbox, with its number of failed attempts."""
-
-    letter_id: UUID
-    sealed: str
-    secret_topic: str | None
-    stale_at: datetime | None
+    refs: Mapping[str, Any]
+    lane: int
+    sealed: str | None
+    sealed_until: datetime | None
+    generation: int
+    not_after: datetime | None
+    claim: UUID
     correlation_id: str
     attempts: int
     queued_at: datetime
-    next_attempt_at: datetime
+
+    @property
+    def is_secret(self) -> bool:
+        return self.lane == Lane.SECRET
+
+    @property
+    def is_drawn_once(self) -> bool:
+        return self.kind in DRAWN_ONCE
+
+    @property
+    def is_drawn_when_queued(self) -> bool:
+        """Return whether an earlier version drew it: it cannot be drawn again."""
+        return self.sealed is not None and self.generation == 0
+
+
+class ClaimLetters(msgspec.Struct, frozen=True, kw_only=True):
+    """Claim at most `limit` due letters of one lane, the most urgent lane that has any."""
+
+    claim: UUID
+    lowest: Lane
+    limit: int
+
+
+class KeepDrawn(msgspec.Struct, frozen=True, kw_only=True):
+    """Keep what was drawn for a letter that its transaction holds."""
+
+    letter_id: UUID
+    sealed: str
+    until: datetime | None
 
 
 class MarkSent(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,22 +102,28 @@ class MarkSent(msgspec.Struct, frozen=True, kw_only=True):
     letter_id: UUID
     message_id: str
     attempts: int
+    kind: LetterKind | None = None
+    person_id: UUID | None = None
 
 
 class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
-    """Record that a letter will not be delivered."""
+    """Record that a letter will not be delivered, under its claim."""
 
     letter_id: UUID
     reason: FailureReason
+    claim: UUID
 
 
 class Postpone(msgspec.Struct, frozen=True, kw_only=True):
-    """Retry a letter later, after its attempt number `attempts` (from 1) failed temporarily."""
+    """Retry a letter later. `attempts` counts the failed ones, this one included."""
 
     letter_id: UUID
+    claim: UUID
     attempts: int
     queued_at: datetime
     secret: bool
+    until: datetime | None = None
+    """When it is due again; None: after a delay that grows with the attempts."""
 
 
 class LettersOf(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,71 +133,103 @@ class LettersOf(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
 
 
-def is_queued(session: Session, letter_id: UUID) -> bool:
-    """Return whether a letter was ever queued: then no second secret may be requested for it."""
-    return session.load(Letter, letter_id).version > 0
-
-
-def queue_letter(session: Session, command: QueueLetter) -> None:
-    """Queue a letter; repeating it with the same id has no effect."""
-    letter = session.load(Letter, command.letter_id)
-    if not letter.queue(command.kind, command.person_id):
-        return
-    if command.secret_topic is not None:
-        _replace_older(session, command.secret_topic)
+def queue_letters(session: Session, requests: Sequence[LetterRequest]) -> int:
+    """Queue letters; return how many: one with an id that was queued before has no effect."""
+    _know(session, [request.letter_id for request in requests])
+    queued = []
+    for request in requests:
+        letter = session.load(Letter, request.letter_id)
+        if letter.version > 0:
+            continue
+        if request.secret_topic is not None:
+            _replace_older(session, request.secret_topic)
+        letter.queue(request.kind, request.person_id, request.refs)
+        queued.append(request)
     session.read.outbox.add(
-        QueuedLetter(
-            letter_id=command.letter_id,
-            sealed=command.sealed,
-            secret_topic=command.secret_topic,
-            stale_at=command.stale_at,
-            correlation_id=context.current().correlation_id,
-            attempts=0,
-            queued_at=session.now,
-            next_attempt_at=session.now,
-        )
+        [
+            WaitingLetter(
+                letter_id=request.letter_id,
+                lane=request.lane,
+                secret_topic=request.secret_topic,
+                not_after=request.not_after,
+                correlation_id=context.current().correlation_id,
+                queued_at=session.now,
+            )
+            for request in queued
+        ]
     )
+    return len(queued)
+
+
+def claim_letters(session: Session, command: ClaimLetters) -> list[ClaimedLetter]:
+    """Claim due letters, most urgent first: until the claim ends nobody else delivers them."""
+    for lane in Lane:
+        if lane <= command.lowest:
+            claimed: list[ClaimedLetter] = session.peek.outbox.claim(
+                lane,
+                command.limit,
+                claim=command.claim,
+                now=session.now,
+                until=session.now + LEASE,
+            )
+            if claimed:
+                return claimed
+    return []
+
+
+def keep_drawn(session: Session, command: KeepDrawn) -> None:
+    """Keep what was drawn, so that it can be sent again unchanged."""
+    session.peek.outbox.keep(command.letter_id, command.sealed, command.until)
 
 
 def mark_sent(session: Session, command: MarkSent) -> None:
-    """Mark a letter as sent and erase its content."""
-    letter = session.load(Letter, command.letter_id)
-    letter.mark_sent(command.message_id, command.attempts)
+    """Mark a letter as sent and erase what was drawn."""
+    session.load(Letter, command.letter_id).mark_sent(
+        command.message_id, command.attempts, kind=command.kind, person_id=command.person_id
+    )
     session.read.outbox.erase(command.letter_id)
 
 
 def give_up(session: Session, command: GiveUp) -> None:
-    """Mark a letter as failed and erase its content."""
-    session.load(Letter, command.letter_id).fail(command.reason)
-    session.read.outbox.erase(command.letter_id)
+    """Mark a letter as failed and erase what was drawn; a lost claim has no effect."""
+    if session.peek.outbox.hold(command.letter_id, command.claim):
+        _fail(session, command.letter_id, command.reason)
 
 
 def postpone(session: Session, command: Postpone) -> None:
     """Delay the next attempt, longer each time; after `RETRY_PERIOD`, give the letter up."""
     if session.now - command.queued_at >= RETRY_PERIOD:
-        give_up(session, GiveUp(letter_id=command.letter_id, reason=FailureReason.GAVE_UP))
+        reason = FailureReason.GAVE_UP
+        give_up(session, GiveUp(letter_id=command.letter_id, claim=command.claim, reason=reason))
         return
-    delay = RETRY_DELAYS[min(command.attempts, len(RETRY_DELAYS)) - 1]
-    if command.secret:
-        delay = min(delay, MAX_SECRET_RETRY_DELAY)
-    session.read.outbox.postpone(command.letter_id, session.now + delay)
+    until = command.until or session.now + _delay(command)
+    session.peek.outbox.postpone(command.letter_id, command.claim, until, attempts=command.attempts)
 
 
-def due_letters(session: Session, limit: int) -> tuple[list[QueuedLetter], list[QueuedLetter]]:
-    """Return the letters to send now, most urgent first, and the stale ones; `limit` in all."""
-    fresh: list[QueuedLetter] = []
-    stale: list[QueuedLetter] = []
-    for letter in session.read.outbox.due(session.now, limit):
-        expired = letter.stale_at is not None and letter.stale_at <= session.now
-        (stale if expired else fresh).append(letter)
-    return fresh, stale
+def release(session: Session, claim: UUID) -> None:
+    """End a claim; the letters that it still holds are due at once."""
+    session.peek.outbox.release(claim, session.now)
+
+
+def renew_claims(session: Session, claims: Sequence[UUID]) -> int:
+    """Let claims last longer; return how many letters they hold."""
+    held: int = session.peek.outbox.renew(claims, session.now + LEASE)
+    return held
+
+
+def give_up_old(session: Session, limit: int) -> int:
+    """Give up letters that have waited for `RETRY_PERIOD`; return how many there were."""
+    old: list[UUID] = session.peek.outbox.queued_before(session.now - RETRY_PERIOD, limit)
+    for letter_id in old:
+        _fail(session, letter_id, FailureReason.GAVE_UP)
+    return len(old)
 
 
 def erase_letters(session: Session, person_id: UUID) -> int:
     """Give up what waits to be sent to a person; return how many letters there were."""
     waiting: list[UUID] = session.read.outbox.of_person(person_id)
     for letter_id in waiting:
-        give_up(session, GiveUp(letter_id=letter_id, reason=FailureReason.STALE))
+        _fail(session, letter_id, FailureReason.STALE)
     return len(waiting)
 
 
@@ -171,7 +250,28 @@ def letters_of(session: Session, query: LettersOf) -> dict[str, Any]:
     }
 
 
+def _know(session: Session, letter_ids: Sequence[UUID]) -> None:
+    """Read by one query which of many letters exist; the others take part as new ones."""
+    unknown = [letter_id for letter_id in letter_ids if not session.has(letter_id)]
+    if len(unknown) < 2:
+        return
+    known = session.histories(unknown)
+    for letter_id in unknown:
+        if letter_id not in known and not session.has(letter_id):
+            session.adopt(Letter(letter_id))
+
+
 def _replace_older(session: Session, topic: str) -> None:
     """Give up the unsent letters whose secret is replaced by a newer one."""
-    for letter_id in session.read.outbox.with_secret(topic):
-        give_up(session, GiveUp(letter_id=letter_id, reason=FailureReason.STALE))
+    for letter_id in session.peek.outbox.with_secret(topic):
+        _fail(session, letter_id, FailureReason.STALE)
+
+
+def _fail(session: Session, letter_id: UUID, reason: FailureReason) -> None:
+    session.load(Letter, letter_id).fail(reason)
+    session.read.outbox.erase(letter_id)
+
+
+def _delay(command: Postpone) -> timedelta:
+    delay = RETRY_DELAYS[min(max(command.attempts, 1), len(RETRY_DELAYS)) - 1]
+    return min(delay, MAX_SECRET_RETRY_DELAY) if command.secret else delay

@@ -1,14 +1,17 @@
 """The letter: queued once, then either sent or failed.
 
-The events record the state of a letter, never its address or content: these are in the outbox,
-encrypted, until the letter's last event.
+The events record the state of a letter and what it is about, by ids. Its address and content are
+asked from their owners when it is delivered.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
+
+import msgspec
 
 from shared.contracts.notifications import FailureReason, LetterKind
 from shared.eventstore import Aggregate, Event, EventTypes
@@ -24,20 +27,29 @@ class State(StrEnum):
 
 
 class LetterQueued(Event, frozen=True, kw_only=True):
-    """A letter was queued; `person_id` is None if it is not for a registered person."""
+    """A letter was queued; `person_id` is None if it is not for a known registered person.
+
+    `refs` names by ids, days and sums what it is about.
+    """
 
     topic: ClassVar[str] = "notifications.letter_queued.v1"
     kind: str
     person_id: UUID | None
+    refs: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class LetterSent(Event, frozen=True, kw_only=True):
-    """The mail server accepted the letter, at an attempt counted from 1."""
+    """The mail server accepted the letter, at an attempt counted from 1.
+
+    The kind may be another than was queued: an address that turns out to have a cabinet gets no
+    code. `person_id` is whose letter it turned out to be.
+    """
 
     topic: ClassVar[str] = "notifications.letter_sent.v1"
     kind: str
     message_id: str
     attempts: int
+    person_id: UUID | None = None
 
 
 class LetterFailed(Event, frozen=True, kw_only=True):
@@ -60,18 +72,36 @@ class Letter(Aggregate):
         self.kind = ""
         self.person_id: UUID | None = None
 
-    def queue(self, kind: LetterKind, person_id: UUID | None) -> bool:
+    def queue(
+        self, kind: LetterKind, person_id: UUID | None, refs: Mapping[str, Any] | None = None
+    ) -> bool:
         """Queue the letter; return False, without an event, if it was queued before."""
         if self.state is not State.NONE:
             return False
-        self.trigger(LetterQueued(kind=kind.value, person_id=person_id))
+        self.trigger(LetterQueued(kind=kind.value, person_id=person_id, refs=dict(refs or {})))
         return True
 
-    def mark_sent(self, message_id: str, attempts: int) -> bool:
-        """Mark the letter as sent; return False, without an event, if it is not queued."""
+    def mark_sent(
+        self,
+        message_id: str,
+        attempts: int,
+        *,
+        kind: LetterKind | None = None,
+        person_id: UUID | None = None,
+    ) -> bool:
+        """Mark the letter as sent; return False, without an event, if it is not queued.
+
+        `kind` and `person_id` are what it turned out to be, if not what was queued.
+        """
         if self.state is not State.QUEUED:
             return False
-        self.trigger(LetterSent(kind=self.kind, message_id=message_id, attempts=attempts))
+        sent = LetterSent(
+            kind=kind.value if kind else self.kind,
+            message_id=message_id,
+            attempts=attempts,
+            person_id=person_id or self.person_id,
+        )
+        self.trigger(sent)
         return True
 
     def fail(self, reason: FailureReason) -> bool:
@@ -89,5 +119,7 @@ class Letter(Aggregate):
                 self.person_id = event.person_id
             case LetterSent():
                 self.state = State.SENT
+                self.kind = event.kind
+                self.person_id = event.person_id or self.person_id
             case LetterFailed():
                 self.state = State.FAILED

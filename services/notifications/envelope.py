@@ -1,4 +1,4 @@
-"""A letter's address and content, and their sealed form in the outbox.
+"""A drawn letter: its address and content, and their sealed form in the outbox.
 
 Sealed with AES-256-GCM under a key of the service, bound to the letter's id: neither the database
 nor a backup reveals an address or a code.
@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from shared.config import Settings
+from shared.contracts.notifications import LetterKind
 from shared.keys import KeyRing
 from shared.privacy import open_under, seal_under
 
@@ -18,20 +19,26 @@ _FIELD = "letter"
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """A plain text file attached to a letter."""
+    """A file attached to a letter: `data` of a media type, or a plain text."""
 
     filename: str
-    text: str
+    text: str = ""
+    media_type: str = "text/plain"
+    data: bytes = b""
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
-    """The confidential part of a letter."""
+    """The confidential part of a letter. `kind` and `person_id` are what it turned out to be."""
 
     to: str
     subject: str
     text: str
     html: str
     attachments: tuple[Attachment, ...] = ()
+    language: str = "ru"
+    unsubscribe_url: str | None = None
+    kind: LetterKind | None = None
+    person_id: UUID | None = None
 
     def __repr__(self) -> str:
         """Return a text without the content, which must not get into a log or traceback."""

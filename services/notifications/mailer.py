@@ -21,7 +21,7 @@ from email.utils import parseaddr
 from typing import Protocol
 from uuid import UUID
 
-from services.notifications.envelope import Content
+from services.notifications.envelope import Attachment, Content
 from shared.smtp import ServerUnavailableError, opened
 
 
@@ -111,8 +111,10 @@ class _LetterPolicy(EmailPolicy):
         return f"{name}: {folded}{self.linesep}".encode("ascii")
 
 
-def compose(letter_id: UUID, content: Content, *, sender: str, queued_at: datetime) -> EmailMessage:
-    """Return the message of a letter, with the same Message-ID and Date every time.
+def compose(
+    letter_id: UUID, content: Content, *, sender: str, queued_at: datetime, generation: int = 1
+) -> EmailMessage:
+    """Return the message of a letter, with the same Message-ID and Date for the same draw.
 
     Raises UndeliverableError if the address or the subject is invalid in a header.
     """
@@ -122,22 +124,42 @@ def compose(letter_id: UUID, content: Content, *, sender: str, queued_at: dateti
         message["To"] = _recipient(content.to)
         message["Subject"] = content.subject
         message["Date"] = queued_at
-        message["Message-ID"] = message_id_of(letter_id, sender)
+        message["Message-ID"] = message_id_of(letter_id, sender, generation)
         message["Auto-Submitted"] = "auto-generated"
-        message["Content-Language"] = "ru, en"
+        message["Content-Language"] = content.language
+        if content.unsubscribe_url is not None:
+            message["List-Unsubscribe"] = f"<{content.unsubscribe_url}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     except (ValueError, IndexError, MessageError) as error:
         # The original text would contain the address.
         raise UndeliverableError(f"{type(error).__name__} in a header") from None
     message.set_content(content.text, cte="base64")
     message.add_alternative(content.html, subtype="html", cte="base64")
     for attachment in content.attachments:
-        message.add_attachment(attachment.text, filename=attachment.filename, cte="base64")
+        _attach(message, attachment)
+    for place, part in enumerate(one for one in message.walk() if one.is_multipart()):
+        # Not a random one: the same draw is the same message, byte by byte.
+        part.set_boundary(f"=_{letter_id.hex}.{generation}.{place}")
     return message
 
 
-def message_id_of(letter_id: UUID, sender: str) -> str:
-    """Return the Message-ID of a letter: its id at the sender's domain."""
-    return f"<{letter_id}@{parseaddr(sender)[1].rpartition('@')[2] or 'saldo.invalid'}>"
+def message_id_of(letter_id: UUID, sender: str, generation: int) -> str:
+    """Return the Message-ID of a letter: its id and its draw at the sender's domain.
+
+    Generation 0 was drawn by an earlier version, which named the letter alone.
+    """
+    draw = f".{generation}" if generation else ""
+    return f"<{letter_id}{draw}@{parseaddr(sender)[1].rpartition('@')[2] or 'saldo.invalid'}>"
+
+
+def _attach(message: EmailMessage, attachment: Attachment) -> None:
+    if attachment.text:
+        message.add_attachment(attachment.text, filename=attachment.filename, cte="base64")
+        return
+    maintype, _, subtype = attachment.media_type.partition("/")
+    message.add_attachment(
+        attachment.data, maintype=maintype, subtype=subtype, filename=attachment.filename
+    )
 
 
 def _sender(text: str) -> Address:

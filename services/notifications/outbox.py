@@ -1,4 +1,4 @@
-"""The outbox: sealed letters that wait for the mail server.
+"""The outbox: letters that wait for the mail server.
 
 It is mutable on purpose, and so not part of the event log: sent letters must not be kept, least of
 all codes and passwords.
@@ -6,13 +6,28 @@ all codes and passwords.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import Cursor
 
-from services.notifications.application import QueuedLetter
+from services.notifications.application import ClaimedLetter, WaitingLetter
+from services.notifications.requests import Lane
+
+_CLAIM = """
+WITH due AS (
+    SELECT letter_id FROM outbox WHERE lane = %(lane)s AND next_attempt_at <= %(now)s
+    ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE outbox SET claimed_by = %(claim)s, next_attempt_at = %(until)s
+    FROM due WHERE outbox.letter_id = due.letter_id RETURNING outbox.*
+)
+SELECT letter_id, kind, person_id, refs, lane, sealed, sealed_until, generation, not_after,
+       claimed_by AS claim, correlation_id, attempts, claimed.queued_at
+FROM claimed JOIN letters USING (letter_id) ORDER BY claimed.queued_at, letter_id
+"""
 
 
 class Outbox:
@@ -21,36 +36,102 @@ class Outbox:
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
 
-    def add(self, letter: QueuedLetter) -> None:
-        """Add a letter; the caller has checked, by the letter's stream, that its id is new."""
-        self._cursor.execute(
-            "INSERT INTO outbox (letter_id, sealed, secret_topic, stale_at, correlation_id,"
-            " attempts, queued_at, next_attempt_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                letter.letter_id,
-                letter.sealed,
-                letter.secret_topic,
-                letter.stale_at,
-                letter.correlation_id,
-                letter.attempts,
-                letter.queued_at,
-                letter.next_attempt_at,
-            ),
+    def add(self, letters: Sequence[WaitingLetter]) -> None:
+        """Add letters; the caller has checked, by their streams, that their ids are new."""
+        self._cursor.executemany(
+            "INSERT INTO outbox (letter_id, lane, secret_topic, not_after, correlation_id,"
+            " attempts, queued_at, next_attempt_at) VALUES (%s, %s, %s, %s, %s, 0, %s, %s)",
+            [
+                (
+                    letter.letter_id,
+                    letter.lane,
+                    letter.secret_topic,
+                    letter.not_after,
+                    letter.correlation_id,
+                    letter.queued_at,
+                    letter.queued_at,
+                )
+                for letter in letters
+            ],
         )
 
-    def due(self, now: datetime, limit: int) -> list[QueuedLetter]:
-        """Return the letters to send now: those with a secret first, then the longest overdue."""
+    def any_due(self, now: datetime, lowest: Lane) -> bool:
+        """Return whether a letter of these lanes is due."""
         self._cursor.execute(
-            "SELECT letter_id, sealed, secret_topic, stale_at, correlation_id, attempts,"
-            " queued_at, next_attempt_at FROM outbox WHERE next_attempt_at <= %s"
-            " ORDER BY (stale_at IS NULL), next_attempt_at, letter_id LIMIT %s",
-            (now, limit),
+            "SELECT 1 FROM outbox WHERE lane <= %s AND next_attempt_at <= %s LIMIT 1",
+            (lowest, now),
         )
-        return [QueuedLetter(**row) for row in self._cursor.fetchall()]
+        return self._cursor.fetchone() is not None
+
+    def claim(
+        self, lane: Lane, limit: int, *, claim: UUID, now: datetime, until: datetime
+    ) -> list[ClaimedLetter]:
+        """Claim letters of a lane that are due, those that have waited longest, until a time."""
+        asked = {"lane": lane, "limit": limit, "claim": claim, "now": now, "until": until}
+        self._cursor.execute(_CLAIM, asked)
+        return [ClaimedLetter(**row) for row in self._cursor.fetchall()]
+
+    def renew(self, claims: Sequence[UUID], until: datetime) -> int:
+        """Let claims last until a time; return how many letters they hold."""
+        self._cursor.execute(
+            "UPDATE outbox SET next_attempt_at = %s WHERE claimed_by = ANY(%s)",
+            (until, list(claims)),
+        )
+        return self._cursor.rowcount
+
+    def is_claimed(self, letter_id: UUID, claim: UUID, now: datetime) -> bool:
+        """Return whether a letter is still held by a claim."""
+        self._cursor.execute(
+            "SELECT 1 FROM outbox WHERE letter_id = %s AND claimed_by = %s"
+            " AND next_attempt_at > %s",
+            (letter_id, claim, now),
+        )
+        return self._cursor.fetchone() is not None
+
+    def hold(self, letter_id: UUID, claim: UUID) -> bool:
+        """Lock a claimed letter to the end of the transaction; False if the claim is lost."""
+        self._cursor.execute(
+            "SELECT 1 FROM outbox WHERE letter_id = %s AND claimed_by = %s FOR UPDATE",
+            (letter_id, claim),
+        )
+        return self._cursor.fetchone() is not None
+
+    def keep(self, letter_id: UUID, sealed: str, until: datetime | None) -> None:
+        """Keep what was drawn for a letter, which is its next generation."""
+        self._cursor.execute(
+            "UPDATE outbox SET sealed = %s, sealed_until = %s, generation = generation + 1"
+            " WHERE letter_id = %s",
+            (sealed, until, letter_id),
+        )
+
+    def postpone(self, letter_id: UUID, claim: UUID, until: datetime, *, attempts: int) -> None:
+        """End the claim of a letter, which is due again at `until`."""
+        self._cursor.execute(
+            "UPDATE outbox SET attempts = %s, next_attempt_at = %s, claimed_by = NULL"
+            " WHERE letter_id = %s AND claimed_by = %s",
+            (attempts, until, letter_id, claim),
+        )
+
+    def release(self, claim: UUID, now: datetime) -> None:
+        """End a claim; its letters are due at once."""
+        self._cursor.execute(
+            "UPDATE outbox SET next_attempt_at = %s, claimed_by = NULL WHERE claimed_by = %s",
+            (now, claim),
+        )
+
+    def queued_before(self, moment: datetime, limit: int) -> list[UUID]:
+        """Return letters that have waited since before a moment."""
+        self._cursor.execute(
+            "SELECT letter_id FROM outbox WHERE queued_at <= %s LIMIT %s FOR UPDATE SKIP LOCKED",
+            (moment, limit),
+        )
+        return [row["letter_id"] for row in self._cursor.fetchall()]
 
     def with_secret(self, topic: str) -> list[UUID]:
-        """Return the letters with a secret of a topic."""
-        self._cursor.execute("SELECT letter_id FROM outbox WHERE secret_topic = %s", (topic,))
+        """Return the letters with a secret of a topic, locked: none of them is being drawn."""
+        self._cursor.execute(
+            "SELECT letter_id FROM outbox WHERE secret_topic = %s FOR UPDATE", (topic,)
+        )
         return [row["letter_id"] for row in self._cursor.fetchall()]
 
     def of_person(self, person_id: UUID) -> list[UUID]:
@@ -61,13 +142,6 @@ class Outbox:
         )
         return [row["letter_id"] for row in self._cursor.fetchall()]
 
-    def postpone(self, letter_id: UUID, until: datetime) -> None:
-        """Count a failed attempt, and retry at `until`."""
-        self._cursor.execute(
-            "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = %s WHERE letter_id = %s",
-            (until, letter_id),
-        )
-
     def erase(self, letter_id: UUID) -> None:
-        """Delete a letter with its address and content."""
+        """Delete a letter with what was drawn for it."""
         self._cursor.execute("DELETE FROM outbox WHERE letter_id = %s", (letter_id,))

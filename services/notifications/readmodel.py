@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Cursor
+from psycopg.types.json import Jsonb
 
 from services.notifications.domain import LetterFailed, LetterQueued, LetterSent
 from services.notifications.outbox import Outbox
@@ -23,14 +24,14 @@ class ReadModel:
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Apply events to `letters`."""
+        queued = [(entry, e) for entry in recorded if isinstance(e := entry.event, LetterQueued)]
+        self._insert(queued)
         for entry in recorded:
             match entry.event:
-                case LetterQueued(kind=kind, person_id=person_id):
-                    self._insert(entry, kind, person_id)
                 case LetterSent():
-                    self._end(entry.originator_id, "sent", sent_at=entry.recorded_at)
+                    self._send(entry, entry.event)
                 case LetterFailed(reason=reason):
-                    self._end(entry.originator_id, "failed", reason=reason)
+                    self._fail(entry.originator_id, reason)
 
     def letters_of(self, person_id: UUID, limit: int) -> list[dict[str, Any]]:
         """Return a person's letters, newest first: letter_id, kind, state, queued_at, sent_at."""
@@ -50,22 +51,32 @@ class ReadModel:
         )
         return self._cursor.rowcount
 
-    def _insert(self, entry: Recorded, kind: str, person_id: UUID | None) -> None:
-        self._cursor.execute(
-            "INSERT INTO letters (letter_id, kind, person_id, state, queued_at, position)"
-            " VALUES (%s, %s, %s, 'queued', %s, %s)",
-            (entry.originator_id, kind, person_id, entry.recorded_at, entry.position),
+    def _insert(self, queued: Sequence[tuple[Recorded, LetterQueued]]) -> None:
+        self._cursor.executemany(
+            "INSERT INTO letters (letter_id, kind, person_id, state, queued_at, position, refs)"
+            " VALUES (%s, %s, %s, 'queued', %s, %s, %s)",
+            [
+                (
+                    entry.originator_id,
+                    event.kind,
+                    event.person_id,
+                    entry.recorded_at,
+                    entry.position,
+                    Jsonb(event.refs),
+                )
+                for entry, event in queued
+            ],
         )
 
-    def _end(
-        self,
-        letter_id: UUID,
-        state: str,
-        *,
-        sent_at: datetime | None = None,
-        reason: str | None = None,
-    ) -> None:
+    def _send(self, entry: Recorded, sent: LetterSent) -> None:
         self._cursor.execute(
-            "UPDATE letters SET state = %s, sent_at = %s, reason = %s WHERE letter_id = %s",
-            (state, sent_at, reason, letter_id),
+            "UPDATE letters SET state = 'sent', sent_at = %s, kind = %s,"
+            " person_id = coalesce(%s, person_id) WHERE letter_id = %s",
+            (entry.recorded_at, sent.kind, sent.person_id, entry.originator_id),
+        )
+
+    def _fail(self, letter_id: UUID, reason: str) -> None:
+        self._cursor.execute(
+            "UPDATE letters SET state = 'failed', reason = %s WHERE letter_id = %s",
+            (reason, letter_id),
         )

@@ -44,6 +44,11 @@ class LetterKind(StrEnum):
     QUESTION_ACCEPTED = "question_accepted"
     QUESTION_TO_DEPARTMENT = "question_to_department"
     QUESTION_ANSWERED = "question_answered"
+    QUESTION_CLOSED = "question_closed"
+    DISPUTE_DECIDED = "dispute_decided"
+    BILL_READY = "bill_ready"
+    DUE_SOON = "due_soon"
+    OVERDUE = "overdue"
 
 
 class FailureReason(StrEnum):

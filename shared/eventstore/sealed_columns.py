@@ -152,13 +152,17 @@ def _resealed(
 
 
 def _batches(store: PostgresStore, column: SealedColumn) -> Iterator[dict[Any, Any]]:
-    """Yield the rows in the order of their keys: key -> value, each batch read anew."""
+    """Yield the rows in the order of their keys: key -> value, each batch read anew.
+
+    Not those in which nothing is sealed.
+    """
     statement = sql.SQL(
-        "SELECT {key} AS key, {column} AS value FROM {table} {after} ORDER BY {key} LIMIT {limit}"
+        "SELECT {key} AS key, {column} AS value FROM {table} WHERE {column} IS NOT NULL {after}"
+        " ORDER BY {key} LIMIT {limit}"
     )
     last: Any = None
     while True:
-        after = sql.SQL("" if last is None else "WHERE {} > %s")
+        after = sql.SQL("" if last is None else "AND {} > %s")
         query = statement.format(
             key=sql.Identifier(column.key),
             column=sql.Identifier(column.column),

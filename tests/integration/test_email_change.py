@@ -44,7 +44,12 @@ def request(identity: Identity, session: Any, email: str = NEW, **more: Any) -> 
             "SELECT change_id FROM email_changes WHERE person_id = %s",
             (UUID(session["person_id"]),),
         ).fetchone()
-    return dict(identity.call("issue_email_links", change_id=str(change_id)))
+    return {
+        f"{side}_token": identity.call("issue_email_link", change_id=str(change_id), side=side)[
+            "token"
+        ]
+        for side in ("new", "old")
+    }
 
 
 def confirm(identity: Identity, token: str) -> str:

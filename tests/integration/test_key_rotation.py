@@ -193,6 +193,11 @@ def test_letters_of_the_outbox_are_sealed_anew(database: Database, ring: Path, k
                 " VALUES (%s, %s, '', now(), now())",
                 (letter, seal(database.settings, letter, content)),
             )
+        owner.execute(
+            "INSERT INTO outbox (letter_id, correlation_id, queued_at, next_attempt_at)"
+            " VALUES (%s, '', now(), now())",
+            (new_id(),),  # not drawn yet
+        )
         done = keys("rewrap", "notifications", "--reason", "yearly", "--json")
         assert (done["resealed"], done["unopened"]) == (3, 0)
         keys("drop", "notifications", MASTER, "--reason", "old")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.identity import email_change, schemas
 from services.identity.email_change import FollowEmailLink
+from services.identity.email_changes import Side
 from services.identity.fingerprints import new_token, token_digest
 from services.identity.link_aggregates import EmailChangeWay
 from services.identity.refusals import raise_if_refused
@@ -88,14 +89,15 @@ class EmailChangeRpcs(IdentityRpcs):
             token_digest=token_digest(token), network_index=self._fingerprints.network(str(ip))
         )
 
-    @rpc(schemas.ChangeId, callers=("notifications",))
-    def issue_email_links(self, change_id: UUID) -> dict[str, Any]:
-        new, old = new_token(), new_token()
-        command = email_change.IssueEmailLinks(
-            change_id=change_id, new_digest=token_digest(new), old_digest=token_digest(old)
+    @rpc(schemas.EmailLink, callers=("notifications",))
+    def issue_email_link(self, change_id: UUID, side: Side) -> dict[str, Any]:
+        token = new_token()
+        command = email_change.IssueEmailLink(
+            change_id=change_id, side=side, digest=token_digest(token)
         )
-        issued = self.store.transact(email_change.issue_email_links, command)
-        return {**issued, "new_token": None if issued["taken"] else new, "old_token": old}
+        issued = self.store.transact(email_change.issue_email_link, command)
+        unsent = side == "new" and issued["taken"]
+        return {**issued, "token": None if unsent else token}
 
     @rpc(schemas.ChangeId, callers=("notifications",))
     def changed_email(self, change_id: UUID) -> dict[str, Any]:

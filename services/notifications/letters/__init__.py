@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from services.notifications.envelope import Attachment, Content
 from shared.config import Settings
 from shared.contracts.notifications import LetterKind
 from shared.money import format_roubles
@@ -29,31 +29,42 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters["roubles"] = format_roubles
 
 
+@dataclass(frozen=True, repr=False)
+class Rendered:
+    """The wording of a letter."""
+
+    subject: str
+    text: str
+    html: str
+
+
 def render(
     kind: LetterKind,
-    to: str,
+    language: str,
     settings: Settings,
     facts: Mapping[str, object],
-    attachments: tuple[Attachment, ...] = (),
-) -> Content:
-    """Return the letter of a kind to an address, from the facts that its template names."""
+    *,
+    unsubscribe_url: str | None = None,
+) -> Rendered:
+    """Return the letter of a kind, from the facts that its template names."""
     template = _ENVIRONMENT.get_template(f"{kind.value}.txt.j2")
-    subject, _, text = template.render(facts, cabinet_url=settings.url).partition("\n")
+    environment = {name: _formatted(fact, settings) for name, fact in facts.items()}
+    subject, _, text = template.render(environment, cabinet_url=settings.url).partition("\n")
     text = text.strip() + "\n"
     html = _ENVIRONMENT.get_template("frame.html.j2").render(
         subject=subject.strip(), paragraphs=_paragraphs(text), is_link=_link_to(settings.url)
     )
-    return Content(to=to, subject=subject.strip(), text=text, html=html, attachments=attachments)
+    return Rendered(subject=subject.strip(), text=text, html=html)
 
 
-def local_time(instant: datetime, settings: Settings) -> str:
-    """Return an instant in the installation's time zone: "31.03.2026 21:00"."""
-    return instant.astimezone(ZoneInfo(settings.timezone)).strftime("%d.%m.%Y %H:%M")
-
-
-def local_day(day: str) -> str:
-    """Return a day as people write it: "31.03.2026"."""
-    return f"{date.fromisoformat(day):%d.%m.%Y}"
+def _formatted(fact: object, settings: Settings) -> object:
+    """Return an instant or a day as people write it."""
+    if isinstance(fact, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+[+-]\d\d:\d\d", fact):
+        moment = datetime.fromisoformat(fact).astimezone(ZoneInfo(settings.timezone))
+        return f"{moment:%d.%m.%Y %H:%M}"
+    if isinstance(fact, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", fact):
+        return f"{date.fromisoformat(fact):%d.%m.%Y}"
+    return fact
 
 
 def _link_to(cabinet_url: str) -> Callable[[str], bool]:

@@ -10,6 +10,7 @@ import pytest
 
 from deploy.demo.letters import Letter, LetterError, Mailbox, code_in, password_in
 from deploy.doubles.mailcatcher.letters import Letters
+from services.notifications.envelope import Content
 from services.notifications.letters import render
 from services.notifications.mailer import compose
 from shared.config import Settings
@@ -19,7 +20,8 @@ SETTINGS = Settings(amqp_url="", secret=bytes(32), url="http://127.0.0.1:1")
 
 
 def send(caught: Letters, kind: LetterKind, to: str, **facts: object) -> None:
-    content = render(kind, to, SETTINGS, facts)
+    wording = render(kind, "ru", SETTINGS, facts)
+    content = Content(to=to, subject=wording.subject, text=wording.text, html=wording.html)
     now = datetime.now(UTC)
     message = compose(uuid4(), content, sender="Saldo <no-reply@saldo.invalid>", queued_at=now)
     caught.add("no-reply@saldo.invalid", [to], message.as_bytes())

@@ -58,8 +58,19 @@ class FakeEmailChanges:
         assert self.of_person(row.person_id) is None
         self.rows[row.change_id] = row
 
-    def issue(self, change_id: UUID, *, new: bytes, old: bytes) -> EmailChangeRow | None:
-        return self._change(change_id, new_digest=new, old_digest=old)
+    def issue(
+        self, change_id: UUID, side: str, token_digest: bytes, *, until: datetime, due: datetime
+    ) -> EmailChangeRow | None:
+        row = self.rows.get(change_id)
+        if row is None or getattr(row, f"{side}_confirmed_at"):
+            return None
+        first = side == "old" and row.old_digest is None
+        return self._change(
+            change_id,
+            expires_at=max(row.expires_at, until),
+            due_at=max(row.due_at, due) if row.due_at and first else row.due_at,
+            **{f"{side}_digest": token_digest},
+        )
 
     def _change(self, change_id: UUID, **changes: object) -> EmailChangeRow | None:
         if change_id in self.rows:
@@ -86,7 +97,8 @@ class FakeEmailChanges:
         return [
             row.person_id
             for row in self.rows.values()
-            if row.new_confirmed_at and row.due_at and row.due_at <= now < row.expires_at
+            if row.new_confirmed_at and row.old_digest
+            if row.due_at and row.due_at <= now < row.expires_at
         ][:most]
 
     def expired(self, now: datetime, most: int) -> list[UUID]:

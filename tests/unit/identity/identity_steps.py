@@ -19,3 +19,12 @@ def refusal_of(call: Any, *arguments: Any, **named: Any) -> ServiceError:
 def another(code: str) -> str:
     """Return a wrong code."""
     return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}d}"
+
+
+def email_links(identity: Any, change_id: str) -> dict[str, Any]:
+    """Have both letters of a change of address drawn; return what they hold."""
+    links: dict[str, Any] = {}
+    for side in ("new", "old"):
+        issued = identity.call("issue_email_link", change_id=change_id, side=side)
+        links |= {**issued, f"{side}_email": issued["email"], f"{side}_token": issued["token"]}
+    return links

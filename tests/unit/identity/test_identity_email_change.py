@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from identity_steps import refusal_of
+from identity_steps import email_links, refusal_of
 
 from services.identity.email_change import (
     EndEmailChanges,
@@ -55,7 +55,7 @@ def change(identity: Any, session: Any, email: str = NEW, **more: Any) -> dict[s
 
 def links(identity: Any) -> dict[str, Any]:
     change_id = str(identity.store.log[-1].originator_id)
-    return dict(identity.call("issue_email_links", change_id=change_id))
+    return email_links(identity, change_id)
 
 
 def confirm(identity: Any, token: str) -> Any:

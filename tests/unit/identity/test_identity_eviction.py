@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from identity_steps import email_links
 
 from services.identity.domain import SignedInFromNewDevice
 from services.identity.email_change import EndEmailChanges, end_email_changes
@@ -67,7 +68,7 @@ def begin_change(identity: Any, session: Any) -> dict[str, Any]:
         proof="K7M2-9QXD",
     )
     change_id = str(identity.store.log[-1].originator_id)
-    links = dict(identity.call("issue_email_links", change_id=change_id))
+    links = email_links(identity, change_id)
     identity.call("confirm_email_change", token=links["new_token"], ip=THERE)
     return links
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from identity_steps import email_links
 
 from services.identity.documents import KINDS
 from services.identity.domain import EVENTS, ProfileChanged
@@ -119,7 +120,7 @@ def move(identity: Any, ip: str) -> None:
     for _ in range(2):
         identity.call("request_email_change", **asked)
     change_id = str(identity.store.log[-1].originator_id)
-    sent = identity.call("issue_email_links", change_id=change_id)
+    sent = email_links(identity, change_id)
     for side in ("new", "old"):
         identity.call("confirm_email_change", token=sent[f"{side}_token"], ip=ip)
 

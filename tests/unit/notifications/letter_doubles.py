@@ -12,9 +12,10 @@ from uuid import UUID
 
 import msgspec
 
-from services.notifications.application import QueuedLetter
+from services.notifications.application import ClaimedLetter, WaitingLetter
 from services.notifications.domain import EVENTS, LetterFailed, LetterQueued, LetterSent
-from services.notifications.mailer import Connection
+from services.notifications.mailer import Connection, ConnectionBrokenError
+from services.notifications.requests import Lane
 from shared.bus import Message
 from shared.config import Settings
 from shared.eventstore import Aggregate, MemoryStore, Recorded
@@ -30,33 +31,90 @@ SETTINGS = Settings(
 )
 
 
+class Row(msgspec.Struct, kw_only=True):
+    """A row of the table `outbox`."""
+
+    letter_id: UUID
+    lane: Lane
+    secret_topic: str | None
+    not_after: datetime | None
+    correlation_id: str
+    queued_at: datetime
+    next_attempt_at: datetime
+    attempts: int = 0
+    generation: int = 0
+    sealed: str | None = None
+    sealed_until: datetime | None = None
+    claimed_by: UUID | None = None
+
+
 class FakeOutbox:
     """The table `outbox` as a dictionary."""
 
     def __init__(self, letters: dict[UUID, dict[str, Any]]) -> None:
-        self.rows: dict[UUID, QueuedLetter] = {}
+        self.rows: dict[UUID, Row] = {}
         self._letters = letters
 
-    def add(self, letter: QueuedLetter) -> None:
-        assert letter.letter_id not in self.rows
-        self.rows[letter.letter_id] = letter
+    def add(self, letters: Sequence[WaitingLetter]) -> None:
+        for letter in letters:
+            assert letter.letter_id not in self.rows
+            self.rows[letter.letter_id] = Row(
+                **msgspec.structs.asdict(letter), next_attempt_at=letter.queued_at
+            )
 
-    def due(self, now: datetime, limit: int) -> list[QueuedLetter]:
-        due = [row for row in self.rows.values() if row.next_attempt_at <= now]
-        due.sort(key=lambda row: (row.stale_at is None, row.next_attempt_at, row.letter_id))
-        return due[:limit]
+    def any_due(self, now: datetime, lowest: Lane) -> bool:
+        return any(row.lane <= lowest and row.next_attempt_at <= now for row in self.rows.values())
+
+    def claim(
+        self, lane: Lane, limit: int, *, claim: UUID, now: datetime, until: datetime
+    ) -> list[ClaimedLetter]:
+        due = [r for r in self.rows.values() if r.lane == lane and r.next_attempt_at <= now]
+        claimed = sorted(due, key=lambda row: row.next_attempt_at)[:limit]
+        for row in claimed:
+            row.claimed_by, row.next_attempt_at = claim, until
+        return [self._claimed(row, claim) for row in claimed]
+
+    def _claimed(self, row: Row, claim: UUID) -> ClaimedLetter:
+        letter = self._letters[row.letter_id]
+        known = {name: letter[name] for name in ("kind", "person_id", "refs")}
+        names = {field.name for field in msgspec.structs.fields(ClaimedLetter)}
+        own = {n: v for n, v in msgspec.structs.asdict(row).items() if n in names}
+        return ClaimedLetter(**own, **known, claim=claim)
+
+    def renew(self, claims: Sequence[UUID], until: datetime) -> int:
+        held = [row for row in self.rows.values() if row.claimed_by in claims]
+        for row in held:
+            row.next_attempt_at = until
+        return len(held)
+
+    def is_claimed(self, letter_id: UUID, claim: UUID, now: datetime) -> bool:
+        return self.hold(letter_id, claim) and self.rows[letter_id].next_attempt_at > now
+
+    def hold(self, letter_id: UUID, claim: UUID) -> bool:
+        return letter_id in self.rows and self.rows[letter_id].claimed_by == claim
+
+    def keep(self, letter_id: UUID, sealed: str, until: datetime | None) -> None:
+        row = self.rows[letter_id]
+        row.sealed, row.sealed_until, row.generation = sealed, until, row.generation + 1
+
+    def postpone(self, letter_id: UUID, claim: UUID, until: datetime, *, attempts: int) -> None:
+        if self.hold(letter_id, claim):
+            row = self.rows[letter_id]
+            row.attempts, row.next_attempt_at, row.claimed_by = attempts, until, None
+
+    def release(self, claim: UUID, now: datetime) -> None:
+        for row in self.rows.values():
+            if row.claimed_by == claim:
+                row.next_attempt_at, row.claimed_by = now, None
+
+    def queued_before(self, moment: datetime, limit: int) -> list[UUID]:
+        return [row.letter_id for row in self.rows.values() if row.queued_at <= moment][:limit]
 
     def with_secret(self, topic: str) -> list[UUID]:
         return [row.letter_id for row in self.rows.values() if row.secret_topic == topic]
 
     def of_person(self, person_id: UUID) -> list[UUID]:
         return [one for one in self.rows if self._letters[one]["person_id"] == person_id]
-
-    def postpone(self, letter_id: UUID, until: datetime) -> None:
-        row = self.rows[letter_id]
-        self.rows[letter_id] = msgspec.structs.replace(
-            row, attempts=row.attempts + 1, next_attempt_at=until
-        )
 
     def erase(self, letter_id: UUID) -> None:
         self.rows.pop(letter_id, None)
@@ -72,11 +130,12 @@ class FakeReadModel:
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:
             match entry.event:
-                case LetterQueued(kind=kind, person_id=person_id):
+                case LetterQueued(kind=kind, person_id=person_id, refs=refs):
                     self.letters[entry.originator_id] = {
                         "letter_id": entry.originator_id,
                         "kind": kind,
                         "person_id": person_id,
+                        "refs": refs,
                         "state": "queued",
                         "queued_at": entry.recorded_at,
                         "sent_at": None,
@@ -84,7 +143,8 @@ class FakeReadModel:
                     }
                 case LetterSent():
                     row = self.letters[entry.originator_id]
-                    row.update(state="sent", sent_at=entry.recorded_at)
+                    row.update(state="sent", sent_at=entry.recorded_at, kind=entry.event.kind)
+                    row["person_id"] = entry.event.person_id or row["person_id"]
                 case LetterFailed():
                     self.letters[entry.originator_id].update(state="failed")
 
@@ -115,7 +175,7 @@ class Harness:
         self.store.transact(lambda session, _: reaction(session, message, self), None)
 
     @property
-    def queued(self) -> list[QueuedLetter]:
+    def queued(self) -> list[Row]:
         """Return the letters in the outbox, in the order of queueing."""
         return list(self.store.read_model.outbox.rows.values())
 
@@ -151,6 +211,7 @@ class FakeMailServer:
     accepted: list[EmailMessage] = field(default_factory=list)
     connections: int = 0
     down: Exception | None = None
+    breaks_after_the_dot: int = 0
 
     @contextmanager
     def connect(self, url: str) -> Iterator[Connection]:
@@ -164,3 +225,12 @@ class FakeMailServer:
         if answer is not None:
             raise answer
         self.accepted.append(message)
+        if self.breaks_after_the_dot:
+            self.breaks_after_the_dot -= 1
+            raise ConnectionBrokenError("hung up")
+
+    def text_of(self, place: int) -> str:
+        """Return the text of a letter that was accepted."""
+        body = self.accepted[place].get_body(("plain",))
+        assert body is not None
+        return str(body.get_content())

@@ -11,14 +11,16 @@ from letter_doubles import Harness
 from services.notifications import application, jobs
 from services.notifications.application import (
     RETRY_PERIOD,
+    ClaimedLetter,
+    ClaimLetters,
     GiveUp,
     LettersOf,
     MarkSent,
     Postpone,
-    QueueLetter,
 )
 from services.notifications.domain import Letter, LetterFailed, LetterQueued, LetterSent, State
 from services.notifications.publishing import publish
+from services.notifications.requests import Lane, LetterRequest
 from shared.contracts.notifications import FailureReason, LetterKind
 from tests.published import check_publication
 
@@ -28,23 +30,42 @@ def harness() -> Harness:
     return Harness()
 
 
-def queue(harness: Harness, **changes: object) -> UUID:
-    letter_id = uuid4()
-    fields = {"letter_id": letter_id, "kind": LetterKind.PASSWORD_CHANGED, "person_id": None}
-    command = QueueLetter(**{**fields, "sealed": "sealed", **changes})
-    harness.store.transact(application.queue_letter, command)
-    return command.letter_id
+def queue(
+    harness: Harness, kind: LetterKind = LetterKind.PASSWORD_CHANGED, **changes: object
+) -> UUID:
+    fields = {"letter_id": uuid4(), "kind": kind, **changes}
+    request = LetterRequest(**fields)
+    harness.store.transact(application.queue_letters, [request])
+    return request.letter_id
+
+
+def queue_code(harness: Harness, registration_id: str, **changes: object) -> UUID:
+    refs = {"registration_id": registration_id}
+    return queue(harness, LetterKind.REGISTRATION_CODE, refs=refs, **changes)
+
+
+def claim(harness: Harness, lowest: Lane = Lane.BULK, limit: int = 10) -> list[ClaimedLetter]:
+    command = ClaimLetters(claim=uuid4(), lowest=lowest, limit=limit)
+    return list(harness.store.transact(application.claim_letters, command))
 
 
 def postpone(harness: Harness, letter_id: UUID) -> None:
     row = harness.store.read_model.outbox.rows[letter_id]
+    row.claimed_by = uuid4()
     command = Postpone(
         letter_id=letter_id,
+        claim=row.claimed_by,
         attempts=row.attempts + 1,
         queued_at=row.queued_at,
-        secret=row.stale_at is not None,
+        secret=row.lane == Lane.SECRET,
     )
     harness.store.transact(application.postpone, command)
+
+
+def give_up(harness: Harness, letter_id: UUID, reason: FailureReason) -> None:
+    claimed_by = harness.store.read_model.outbox.rows[letter_id].claimed_by = uuid4()
+    command = GiveUp(letter_id=letter_id, reason=reason, claim=claimed_by)
+    harness.store.transact(application.give_up, command)
 
 
 def test_a_letter_is_queued_once_and_ends_once() -> None:
@@ -72,6 +93,33 @@ def test_the_same_id_queues_nothing_twice(harness: Harness) -> None:
     assert harness.events == [LetterQueued(kind="password_changed", person_id=None)]
 
 
+def test_many_letters_are_queued_at_once_each_once(harness: Harness) -> None:
+    requests = [
+        LetterRequest(letter_id=uuid4(), kind=LetterKind.PASSWORD_CHANGED) for _ in range(5)
+    ]
+    queued = [
+        harness.store.transact(application.queue_letters, part)
+        for part in (requests[:3], requests, requests)
+    ]
+    assert queued == [3, 2, 0]
+    assert [row.letter_id for row in harness.queued] == [one.letter_id for one in requests]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lane"),
+    [
+        (LetterKind.REGISTRATION_CODE, Lane.SECRET),
+        (LetterKind.PAYMENT_RECEIPT, Lane.PERSONAL),
+        (LetterKind.BILL_READY, Lane.BULK),
+    ],
+)
+def test_a_letter_goes_in_the_lane_of_its_kind(
+    harness: Harness, kind: LetterKind, lane: Lane
+) -> None:
+    queue(harness, kind, refs={"registration_id": "1"})
+    assert [row.lane for row in harness.queued] == [lane]
+
+
 def test_a_sent_letter_is_erased(harness: Harness) -> None:
     letter_id = queue(harness)
     command = MarkSent(letter_id=letter_id, message_id="<x@y>", attempts=1)
@@ -84,23 +132,22 @@ def test_a_sent_letter_is_erased(harness: Harness) -> None:
 
 
 def test_a_newer_secret_replaces_the_unsent_older_one(harness: Harness) -> None:
-    secret = {
-        "kind": LetterKind.REGISTRATION_CODE,
-        "secret_topic": "registration:1",
-        "stale_at": harness.clock.now() + timedelta(minutes=15),
-    }
-    queue(harness, **secret)
-    other = queue(harness, **{**secret, "secret_topic": "registration:2"})
-    newer = queue(harness, **secret)
+    queue_code(harness, "1")
+    other = queue_code(harness, "2")
+    newer = queue_code(harness, "1")
     assert {row.letter_id for row in harness.queued} == {other, newer}
     assert harness.events.count(LetterFailed(kind="registration_code", reason="stale")) == 1
 
 
+def test_a_repeated_request_replaces_no_newer_secret(harness: Harness) -> None:
+    older = queue_code(harness, "1")
+    newer = queue_code(harness, "1")
+    queue_code(harness, "1", letter_id=older)
+    assert [row.letter_id for row in harness.queued] == [newer]
+
+
 def test_retry_delays_grow_less_for_secrets(harness: Harness) -> None:
-    plain = queue(harness)
-    secret = queue(
-        harness, secret_topic="reset:1", stale_at=harness.clock.now() + timedelta(minutes=15)
-    )
+    plain, secret = queue(harness), queue_code(harness, "1")
     pauses: dict[UUID, list[float]] = {plain: [], secret: []}
     for _ in range(8):
         for letter_id, seen in pauses.items():
@@ -122,17 +169,73 @@ def test_after_five_days_a_letter_is_given_up(harness: Harness) -> None:
     assert harness.events[-1] == LetterFailed(kind="password_changed", reason="gave_up")
 
 
-def test_secrets_are_due_first_and_stale_ones_apart(harness: Harness) -> None:
+def test_secrets_are_claimed_first_and_each_letter_once(harness: Harness) -> None:
+    bulk = queue(harness, LetterKind.BILL_READY)
     plain = queue(harness)
-    harness.clock.advance(timedelta(seconds=1))
-    soon = {"stale_at": harness.clock.now() + timedelta(minutes=15)}
-    secret = queue(harness, secret_topic="registration:1", **soon)
-    stale = queue(harness, secret_topic="registration:2", stale_at=harness.clock.now())
+    secret = queue_code(harness, "1")
     postponed = queue(harness)
     postpone(harness, postponed)
-    fresh, expired = harness.store.query(lambda session: application.due_letters(session, 10))
-    assert [row.letter_id for row in fresh] == [secret, plain]
-    assert [row.letter_id for row in expired] == [stale]
+    assert [letter.letter_id for letter in claim(harness)] == [secret]
+    assert [letter.letter_id for letter in claim(harness)] == [plain]
+    assert claim(harness, lowest=Lane.PERSONAL) == []
+    assert [letter.letter_id for letter in claim(harness)] == [bulk]
+    assert claim(harness) == []
+
+
+def test_a_claim_ends_by_itself_unless_it_is_renewed(harness: Harness) -> None:
+    first, second = queue(harness), queue_code(harness, "1")
+    (code,), (plain,) = claim(harness), claim(harness)
+    harness.clock.advance(application.LEASE / 2)
+    assert harness.store.transact(application.renew_claims, [code.claim]) == 1
+    harness.clock.advance(application.LEASE / 2)
+    (again,) = claim(harness)
+    assert (again.letter_id, plain.letter_id) == (first, first)
+    assert again.claim != plain.claim
+    harness.clock.advance(application.LEASE / 2)
+    assert [letter.letter_id for letter in claim(harness)] == [second]
+
+
+def test_nothing_is_recorded_under_a_lost_claim(harness: Harness) -> None:
+    queue(harness)
+    (lost,) = claim(harness)
+    harness.clock.advance(application.LEASE)
+    (held,) = claim(harness)
+    give_up = GiveUp(letter_id=lost.letter_id, claim=lost.claim, reason=FailureReason.UNDELIVERABLE)
+    harness.store.transact(application.give_up, give_up)
+    later = Postpone(
+        letter_id=lost.letter_id,
+        claim=lost.claim,
+        attempts=1,
+        queued_at=lost.queued_at,
+        secret=False,
+    )
+    harness.store.transact(application.postpone, later)
+    harness.store.transact(application.release, lost.claim)
+    (row,) = harness.queued
+    assert (row.claimed_by, row.attempts) == (held.claim, 0)
+    assert claim(harness) == []
+
+
+def test_a_released_letter_is_due_at_once(harness: Harness) -> None:
+    letter_id = queue(harness)
+    (held,) = claim(harness)
+    harness.store.transact(application.release, held.claim)
+    assert [letter.letter_id for letter in claim(harness)] == [letter_id]
+
+
+def test_what_a_letter_turned_out_to_be_is_recorded(harness: Harness) -> None:
+    letter_id, person = queue_code(harness, "1"), uuid4()
+    command = MarkSent(
+        letter_id=letter_id,
+        message_id="<x@y>",
+        attempts=1,
+        kind=LetterKind.ALREADY_REGISTERED,
+        person_id=person,
+    )
+    harness.store.transact(application.mark_sent, command)
+    query = LettersOf(person_id=person, limit=10)
+    answer = harness.store.query(lambda session: application.letters_of(session, query))
+    assert [row["kind"] for row in answer["letters"]] == ["already_registered"]
 
 
 def test_letters_of_a_person_the_newest_first(harness: Harness) -> None:
@@ -169,9 +272,7 @@ def test_publications_keep_their_contracts(harness: Harness) -> None:
     harness.store.transact(
         application.mark_sent, MarkSent(letter_id=sent, message_id="<x@y>", attempts=1)
     )
-    harness.store.transact(
-        application.give_up, GiveUp(letter_id=failed, reason=FailureReason.REFUSED_BY_SERVER)
-    )
+    give_up(harness, failed, FailureReason.REFUSED_BY_SERVER)
     published = [publication for entry in harness.store.log if (publication := publish(entry))]
     assert [(p.type, p.subject) for p in published] == [
         ("letter_sent", str(sent)),

@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from letter_doubles import SETTINGS, FakeMailServer, Harness
 
-from services.notifications import application, jobs
-from services.notifications.application import QueueLetter
+from services.notifications import application, delivery
+from services.notifications.delivery import PORTION, deliver_letters
 from services.notifications.domain import LetterFailed, LetterSent
 from services.notifications.envelope import Content, seal
-from services.notifications.jobs import deliver_letters
 from services.notifications.mailer import (
     ConnectionBrokenError,
     DeferredError,
     RefusedError,
     connect,
 )
+from services.notifications.requests import Lane, LetterRequest
 from shared.config import ConfigurationError
 from shared.context import bind
 from shared.contracts.notifications import LetterKind
-from shared.errors import Unavailable
+from shared.errors import Conflict, Unavailable
 from shared.smtp import ServerUnavailableError, SmtpServer
 
 
+class Codes:
+    """Identity, which draws another code each time, valid for a quarter of an hour."""
+
+    def __init__(self) -> None:
+        self.drawn: list[str] = []
+
+    def issue(self, registration_id: str) -> dict[str, Any]:
+        self.drawn.append(f"{len(self.drawn) + 1:06d}")
+        email = "new@example.org"
+        return {"kind": "code", "email": email, "code": self.drawn[-1], "valid_minutes": 15}
+
+
 @pytest.fixture
-def harness() -> Harness:
-    return Harness()
+def codes() -> Codes:
+    return Codes()
+
+
+@pytest.fixture
+def harness(codes: Codes) -> Harness:
+    return Harness(
+        {
+            "identity.contact": lambda person_id: {"email": f"{person_id[:4]}@example.org"},
+            "identity.issue_registration_code": codes.issue,
+        }
+    )
 
 
 @pytest.fixture
@@ -36,20 +59,31 @@ def server() -> FakeMailServer:
     return FakeMailServer()
 
 
-def queue(harness: Harness, to: str = "a@example.org", **changes: object) -> UUID:
+def queue(harness: Harness, kind: LetterKind = LetterKind.PASSWORD_CHANGED, **refs: str) -> UUID:
     letter_id = uuid4()
-    content = Content(to=to, subject="Тема", text="Текст\n", html="<p>Текст</p>")
-    command = QueueLetter(
-        **{
-            "letter_id": letter_id,
-            "kind": LetterKind.PASSWORD_CHANGED,
-            "person_id": None,
-            "sealed": seal(SETTINGS, letter_id, content),
-            **changes,
-        }
+    request = LetterRequest(
+        letter_id=letter_id,
+        kind=kind,
+        person_id=uuid4(),
+        refs={"at": harness.clock.now().isoformat(), **refs},
     )
     with bind(correlation_id=f"journey-{letter_id}"):
-        harness.store.transact(application.queue_letter, command)
+        harness.store.transact(application.queue_letters, [request])
+    return letter_id
+
+
+def queue_code(harness: Harness) -> UUID:
+    return queue(harness, LetterKind.REGISTRATION_CODE, registration_id=str(uuid4()))
+
+
+def queue_before_the_upgrade(harness: Harness, **changes: Any) -> UUID:
+    """Queue as the version did that drew letters when they were queued."""
+    letter_id = queue(harness)
+    content = Content(to="old@example.org", subject="Тема", text="Текст\n", html="<p>Текст</p>")
+    row = harness.store.read_model.outbox.rows[letter_id]
+    row.sealed = seal(SETTINGS, letter_id, content)
+    for name, value in changes.items():
+        setattr(row, name, value)
     return letter_id
 
 
@@ -63,7 +97,7 @@ def test_letters_share_a_connection_and_are_marked_sent(
     ids = [queue(harness), queue(harness), queue(harness)]
     assert deliver(harness, server) == 3
     assert server.connections == 1
-    expected = {f"<{letter_id}@saldo.example>" for letter_id in ids}
+    expected = {f"<{letter_id}.1@saldo.example>" for letter_id in ids}
     assert {message["Message-ID"] for message in server.accepted} == expected
     assert harness.queued == []
     sent = [entry for entry in harness.store.log if isinstance(entry.event, LetterSent)]
@@ -72,6 +106,63 @@ def test_letters_share_a_connection_and_are_marked_sent(
     assert {entry.actor for entry in sent} == {"service:notifications"}
     assert deliver(harness, server) == 0
     assert server.connections == 1
+
+
+def test_a_code_is_drawn_when_the_server_is_there_again(
+    harness: Harness, server: FakeMailServer, codes: Codes
+) -> None:
+    queue_code(harness)
+    server.down = ServerUnavailableError("no connection")
+    for _ in range(4):
+        assert deliver(harness, server) == 0
+        harness.clock.advance(timedelta(hours=1))
+    assert codes.drawn == []
+    server.down = None
+    assert deliver(harness, server) == 1
+    assert codes.drawn == ["000001"]
+    assert "000001" in server.text_of(0)
+
+
+def test_an_unknown_outcome_is_sent_again_unchanged(
+    harness: Harness, server: FakeMailServer, codes: Codes
+) -> None:
+    queue_code(harness)
+    server.breaks_after_the_dot = 1
+    assert deliver(harness, server) == 1
+    harness.clock.advance(timedelta(minutes=7))
+    assert deliver(harness, server) == 1
+    assert codes.drawn == ["000001"]
+    first, second = server.accepted
+    assert first.as_bytes() == second.as_bytes()
+
+
+def test_a_code_that_is_half_spent_is_drawn_anew_under_another_message_id(
+    harness: Harness, server: FakeMailServer, codes: Codes
+) -> None:
+    letter_id = queue_code(harness)
+    server.breaks_after_the_dot = 1
+    deliver(harness, server)
+    harness.clock.advance(timedelta(minutes=8))
+    assert deliver(harness, server) == 1
+    assert codes.drawn == ["000001", "000002"]
+    assert [message["Message-ID"] for message in server.accepted] == [
+        f"<{letter_id}.1@saldo.example>",
+        f"<{letter_id}.2@saldo.example>",
+    ]
+    assert "000002" in server.text_of(1)
+
+
+def test_a_letter_without_a_secret_keeps_its_message_id(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    queue(harness)
+    server.breaks_after_the_dot = 1
+    deliver(harness, server)
+    harness.clock.advance(timedelta(hours=1))
+    deliver(harness, server)
+    first, second = server.accepted
+    assert first["Message-ID"] == second["Message-ID"]
+    assert first["Date"] == second["Date"]
 
 
 def test_temporary_refusal_is_retried(harness: Harness, server: FakeMailServer) -> None:
@@ -106,51 +197,160 @@ def test_a_broken_connection_delays_only_its_letter(
     assert [row.attempts for row in harness.queued] == [1]
 
 
-def test_without_a_server_every_letter_is_delayed(harness: Harness, server: FakeMailServer) -> None:
+def test_without_a_server_no_letter_is_touched(harness: Harness, server: FakeMailServer) -> None:
     queue(harness)
     queue(harness)
     server.down = ServerUnavailableError("no connection")
     assert deliver(harness, server) == 0
-    assert [row.attempts for row in harness.queued] == [1, 1]
-    assert deliver(harness, server) == 0
-    assert server.connections == 1
-
-
-def test_a_stale_secret_is_not_sent(harness: Harness, server: FakeMailServer) -> None:
-    queue(
-        harness,
-        kind=LetterKind.REGISTRATION_CODE,
-        secret_topic="registration:1",
-        stale_at=harness.clock.now() + timedelta(minutes=15),
-    )
-    server.down = ServerUnavailableError("no connection")
-    deliver(harness, server)
+    assert [(row.attempts, row.claimed_by) for row in harness.queued] == [(0, None)] * 2
     server.down = None
-    harness.clock.advance(timedelta(minutes=15))
+    assert deliver(harness, server) == 2
+
+
+def test_without_a_server_for_five_days_letters_are_given_up(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    queue(harness)
+    server.down = ServerUnavailableError("no connection")
+    harness.clock.advance(application.RETRY_PERIOD)
+    deliver(harness, server)
+    assert harness.queued == []
+    assert harness.events[-1] == LetterFailed(kind="password_changed", reason="gave_up")
+
+
+def test_a_refused_sender_stops_the_connection_and_not_the_other_letters(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    queue(harness)
+    queue(harness)
+    server.answers = [ServerUnavailableError("the sender is refused: 552")]
+    assert deliver(harness, server) == 0
+    assert [row.attempts for row in harness.queued] == [1, 0]
+    assert deliver(harness, server) == 1
+
+
+def test_a_letter_that_has_become_pointless_is_not_sent(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    queue_code(harness)
+    harness.answers["identity.issue_registration_code"] = Conflict("confirmed", "Confirmed.")
     assert deliver(harness, server) == 1
     assert server.accepted == []
     assert harness.queued == []
     assert harness.events[-1] == LetterFailed(kind="registration_code", reason="stale")
 
 
-def test_an_impossible_address_does_not_stop_the_others(
+def test_a_letter_after_its_time_is_not_sent(harness: Harness, server: FakeMailServer) -> None:
+    queue(harness)
+    harness.queued[0].not_after = harness.clock.now() + timedelta(hours=1)
+    harness.clock.advance(timedelta(hours=1))
+    assert deliver(harness, server) == 1
+    assert server.accepted == []
+    assert harness.events[-1] == LetterFailed(kind="password_changed", reason="stale")
+
+
+def test_an_owner_that_does_not_answer_delays_the_letter(
     harness: Harness, server: FakeMailServer
 ) -> None:
-    queue(harness, to="a@b.ru\r\nBcc: thief@evil.example")
+    queue_code(harness)
+    queue(harness)
+    answer = harness.answers["identity.issue_registration_code"]
+    harness.answers["identity.issue_registration_code"] = Unavailable("no_answer", "Later.")
+    assert deliver(harness, server) == 1
+    assert deliver(harness, server) == 1
+    assert len(server.accepted) == 1
+    harness.answers["identity.issue_registration_code"] = answer
+    harness.clock.advance(timedelta(seconds=5))
+    assert deliver(harness, server) == 1
+    assert harness.queued == []
+
+
+def test_a_recipe_that_fails_delays_its_letter_alone(
+    harness: Harness, server: FakeMailServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = queue(harness, LetterKind.SECOND_FACTOR_CHANGED)
     queue(harness)
     assert deliver(harness, server) == 2
     assert len(server.accepted) == 1
-    assert LetterFailed(kind="password_changed", reason="undeliverable") in harness.events
+    assert [(row.letter_id, row.attempts) for row in harness.queued] == [(broken, 1)]
+
+
+def test_an_impossible_address_does_not_stop_the_others(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    queue_code(harness)
+    issued = {"kind": "code", "email": "a@b.ru\r\nBcc: thief@evil.example", "code": "1"}
+    harness.answers["identity.issue_registration_code"] = {**issued, "valid_minutes": 15}
+    queue(harness)
+    assert deliver(harness, server) == 1
+    assert deliver(harness, server) == 1
+    assert len(server.accepted) == 1
+    assert LetterFailed(kind="registration_code", reason="undeliverable") in harness.events
+
+
+def test_a_letter_drawn_before_the_upgrade_is_delivered_as_it_is(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    letter_id = queue_before_the_upgrade(harness)
+    assert deliver(harness, server) == 1
+    (message,) = server.accepted
+    assert message["To"] == "old@example.org"
+    assert message["Message-ID"] == f"<{letter_id}@saldo.example>"
+    assert harness.calls == []
+
+
+def test_a_secret_drawn_before_the_upgrade_goes_stale(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    queue_before_the_upgrade(harness, sealed_until=harness.clock.now() + timedelta(minutes=15))
+    harness.clock.advance(timedelta(minutes=15))
+    assert deliver(harness, server) == 1
+    assert server.accepted == []
+    assert harness.events[-1] == LetterFailed(kind="password_changed", reason="stale")
 
 
 def test_a_letter_sealed_under_another_secret_waits(
     harness: Harness, server: FakeMailServer
 ) -> None:
-    queue(
-        harness, sealed=seal(SETTINGS, uuid4(), Content(to="a@b.ru", subject="", text="", html=""))
-    )
+    content = Content(to="a@b.ru", subject="", text="", html="")
+    queue_before_the_upgrade(harness, sealed=seal(SETTINGS, uuid4(), content))
     assert deliver(harness, server) == 1
     assert [row.attempts for row in harness.queued] == [1]
+
+
+def test_a_lost_claim_is_not_handed_over(
+    harness: Harness, server: FakeMailServer, codes: Codes
+) -> None:
+    queue(harness)
+    secret = queue_code(harness)
+    rows = harness.store.read_model.outbox.rows
+
+    def take_over(person_id: str) -> dict[str, str]:
+        for row in rows.values():
+            row.claimed_by = uuid4()
+        return {"email": "a@example.org"}
+
+    harness.answers["identity.contact"] = take_over
+    deliver(harness, server)
+    assert len(server.accepted) == 1
+    deliver(harness, server)
+    assert len(server.accepted) == 1
+    assert secret not in rows
+    assert [row.attempts for row in rows.values()] == [0]
+
+
+def test_a_bulk_queue_is_claimed_after_the_secrets_and_in_portions(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    bulk = [queue(harness) for _ in range(PORTION + 1)]
+    for letter_id in bulk:
+        harness.store.read_model.outbox.rows[letter_id].lane = Lane.BULK
+    code = queue_code(harness)
+    assert deliver(harness, server) == 1
+    assert server.accepted[0]["Message-ID"] == f"<{code}.1@saldo.example>"
+    assert deliver_letters(harness, server.connect, Lane.PERSONAL) == 0
+    assert deliver(harness, server) == PORTION
+    assert deliver(harness, server) == 1
 
 
 def test_marking_as_sent_is_retried(
@@ -166,7 +366,7 @@ def test_marking_as_sent_is_retried(
         return transact(handler, command)
 
     monkeypatch.setattr(harness.store, "transact", flaky)
-    monkeypatch.setattr(jobs, "MARK_SENT_PAUSE", 0.0)
+    monkeypatch.setattr(delivery, "MARK_SENT_PAUSE", 0.0)
     assert deliver(harness, server) == 1
     assert len(server.accepted) == 1
     assert isinstance(harness.events[-1], LetterSent)

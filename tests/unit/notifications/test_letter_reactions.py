@@ -1,17 +1,21 @@
-"""Reactions: the RPCs called and the letters queued for each event, once or repeated."""
+"""Reactions and recipes: what each event queues, once or repeated, and what is drawn of it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
-from letter_doubles import SETTINGS, START, Harness, message_of
+from letter_doubles import START, Harness, message_of
 
-from services.notifications import account_letters, reactions
-from services.notifications.envelope import Content, unseal
+from services.notifications import application, reactions
+from services.notifications.application import ClaimedLetter, ClaimLetters
+from services.notifications.drawing import draw
+from services.notifications.envelope import Content
+from services.notifications.recipes import RECIPES, Asking
+from services.notifications.requests import DRAWN_ONCE, SECRETS, Lane
 from shared.contracts.notifications import LetterKind
 from shared.contracts.payments import Failure
 from shared.errors import Conflict, NotFound, Unavailable
@@ -71,12 +75,10 @@ ANSWERS: dict[str, Any] = {
     "identity.new_device": {
         "device": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
     },
-    "identity.issue_email_links": {
+    "identity.issue_email_link": lambda change_id, side: {
         "person_id": PERSON,
-        "old_email": "old@example.org",
-        "new_email": "new@example.org",
-        "old_token": "oldT0ken",
-        "new_token": "newT0ken",
+        "email": f"{side}@example.org",
+        "token": f"{side}T0ken",
         "way": "both",
         "taken": False,
         "due_at": None,
@@ -88,10 +90,7 @@ ANSWERS: dict[str, Any] = {
         "new_email": "new@example.org",
     },
     "identity.farewell": {"email": "gone@example.org"},
-    "identity.contact": lambda person_id: {
-        "email": f"{person_id[:4]}@example.org",
-        "full_name": None,
-    },
+    "identity.contact": lambda person_id: {"email": f"{person_id[:4]}@example.org"},
     "accounts.issue_invitation": {
         "email": "guest@example.org",
         "token": "QUJD",
@@ -142,7 +141,7 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ),
     ("identity", "second_factor_changed"): (
         {"person_id": PERSON, "change": "totp_enabled"},
-        [("second_factor_changed", "0b6e@example.org", "Включены коды из приложения")],
+        [("second_factor_changed", "0b6e@example.org", "Изменены настройки входа")],
     ),
     ("identity", "recovery_code_used"): (
         {"person_id": PERSON, "left": 3},
@@ -212,7 +211,7 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
         {"question_id": THING, "person_id": PERSON, "department": "billing", "topic": "charges"},
         [
             ("question_accepted", "0b6e@example.org", "Отдел расчётов"),
-            ("question_to_department", "billing@utility.example", "Почему так дорого?"),
+            ("question_to_department", "billing@utility.example", "saldo helpdesk answer 17"),
         ],
     ),
     ("helpdesk", "question_routed"): (
@@ -221,8 +220,19 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ),
     ("helpdesk", "question_answered"): (
         {"question_id": THING, "person_id": PERSON},
-        [("question_answered", "0b6e@example.org", "Потому что.")],
+        [("question_answered", "0b6e@example.org", f"/questions/{THING}")],
     ),
+}
+
+
+#: Kinds that mailings and staff call for.
+CALLED_FOR_OTHERWISE = {"question_closed", "dispute_decided", "bill_ready", "due_soon", "overdue"}
+#: Kinds of mailings and disputes, whose recipes their subjects bring.
+RECIPES_TO_COME = {
+    LetterKind.DISPUTE_DECIDED,
+    LetterKind.BILL_READY,
+    LetterKind.DUE_SOON,
+    LetterKind.OVERDUE,
 }
 
 
@@ -237,26 +247,42 @@ def react(harness: Harness, source: str, event_type: str, position: int = 7) -> 
     harness.react(reaction, message_of(source, event_type, data, position))
 
 
-def contents(harness: Harness) -> list[tuple[str, Content]]:
-    kinds = {entry.originator_id: entry.event.kind for entry in harness.store.log}
-    return [
-        (kinds[row.letter_id], unseal(SETTINGS, row.letter_id, row.sealed))
-        for row in harness.queued
-    ]
+def claimed(harness: Harness) -> list[ClaimedLetter]:
+    """Claim every letter that is due, of each lane."""
+    found = []
+    while letters := harness.store.transact(
+        application.claim_letters, ClaimLetters(claim=uuid4(), lowest=Lane.BULK, limit=10)
+    ):
+        found += letters
+    return found
+
+
+def drawn(harness: Harness) -> list[tuple[str, Content]]:
+    """Claim and draw every letter that is due; return the kinds and contents of those to send."""
+    letters = claimed(harness)
+    asking = Asking(harness, letters)
+    found = [draw(harness, asking, letter) for letter in letters]
+    return [(str(one.content.kind), one.content) for one in found if one is not None]
 
 
 def test_every_kind_of_letter_is_called_for_by_an_event() -> None:
     called_for = {kind for _, letters in LETTERS.values() for kind, _, _ in letters}
-    assert called_for | {"already_registered", "email_taken", "invitation_accepted"} == {
-        kind.value for kind in LetterKind
-    }
+    turned_out = {"already_registered", "email_taken", "invitation_accepted"}
+    assert called_for | turned_out | CALLED_FOR_OTHERWISE == {kind.value for kind in LetterKind}
+
+
+def test_every_kind_that_is_queued_has_a_recipe() -> None:
+    turned_out = {LetterKind.ALREADY_REGISTERED, LetterKind.EMAIL_TAKEN}
+    assert set(RECIPES) | turned_out | RECIPES_TO_COME == set(LetterKind)
 
 
 def test_an_address_with_a_cabinet_gets_no_link_to_another(harness: Harness) -> None:
-    issued = {**ANSWERS["identity.issue_email_links"], "taken": True, "new_token": None}
-    harness.answers = ANSWERS | {"identity.issue_email_links": issued}
+    issue = ANSWERS["identity.issue_email_link"]
+    harness.answers["identity.issue_email_link"] = lambda **asked: {
+        **issue(**asked), "taken": True,
+    }  # fmt: skip
     react(harness, "identity", "email_change_requested")
-    kinds = [(kind, content.to) for kind, content in contents(harness)]
+    kinds = sorted((kind, content.to) for kind, content in drawn(harness))
     assert kinds == [("email_taken", "new@example.org"), ("email_to_leave", "old@example.org")]
 
 
@@ -273,49 +299,65 @@ def test_every_reaction_has_a_case_here() -> None:
 def test_an_event_queues_its_letters_once(harness: Harness, source: str, event_type: str) -> None:
     react(harness, source, event_type)
     _, expected = LETTERS[source, event_type]
-    written = contents(harness)
-    assert [(kind, content.to) for kind, content in written] == [
-        (kind, to) for kind, to, _ in expected
-    ]
-    for (_, content), (_, _, words) in zip(written, expected, strict=True):
-        assert words in content.text
-    before = harness.queued
-    issued = [name for name, _ in harness.calls if "issue_" in name]
+    before = harness.events
+    assert len(harness.queued) == len(expected)
     react(harness, source, event_type)
-    assert harness.queued == before
-    # A second secret would make the one that is on its way worthless.
-    assert [name for name, _ in harness.calls if "issue_" in name] == issued
+    assert harness.events == before
+    written = sorted(drawn(harness), key=lambda one: (one[0], one[1].to))
+    assert [(kind, content.to) for kind, content in written] == sorted(
+        (kind, to) for kind, to, _ in expected
+    )
+    for (_, content), (_, _, words) in zip(written, sorted(expected), strict=True):
+        assert words in content.text
 
 
 @pytest.mark.parametrize(("source", "event_type"), LETTERS)
-def test_unavailable_service_queues_nothing(harness: Harness, source: str, event_type: str) -> None:
+def test_queueing_asks_nobody_for_anything(harness: Harness, source: str, event_type: str) -> None:
     harness.answers = dict.fromkeys(ANSWERS, Unavailable("no_answer", "Later."))
-    with pytest.raises(Unavailable):
-        react(harness, source, event_type)
-    assert harness.queued == []
-    assert harness.events == []
+    react(harness, source, event_type)
+    assert harness.calls == []
+    assert len(harness.queued) == len(LETTERS[source, event_type][1])
 
 
 @pytest.mark.parametrize(("source", "event_type"), LETTERS)
-def test_no_secret_and_no_address_in_the_events(
+def test_no_secret_and_no_address_is_stored_before_the_draw(
     harness: Harness, source: str, event_type: str
 ) -> None:
     react(harness, source, event_type)
-    stored = repr(harness.events) + repr([(row.secret_topic, row.sealed) for row in harness.queued])
-    for words in ("493027", "112233", "Xy7-kLm9-Qw2", "@", "Почему"):
+    stored = repr(harness.events) + repr(harness.queued)
+    for words in ("493027", "Xy7-kLm9-Qw2", "T0ken", "QUJD", "@", "Почему"):
+        assert words not in stored
+
+
+@pytest.mark.parametrize(("source", "event_type"), LETTERS)
+def test_what_is_drawn_is_in_no_event_and_stored_sealed(
+    harness: Harness, source: str, event_type: str
+) -> None:
+    react(harness, source, event_type)
+    drawn(harness)
+    stored = repr(harness.events) + repr(harness.queued)
+    for words in ("493027", "Xy7-kLm9-Qw2", "T0ken", "QUJD", "@", "Почему"):
         assert words not in stored
 
 
 @pytest.mark.parametrize("refusal", [NotFound("gone", "Gone."), Conflict("used", "Used.")])
 @pytest.mark.parametrize(("source", "event_type"), LETTERS)
-def test_pointless_letter_is_not_queued(
+def test_a_letter_that_has_become_pointless_is_not_drawn(
     harness: Harness, source: str, event_type: str, refusal: Exception
 ) -> None:
-    harness.answers = dict.fromkeys(ANSWERS, refusal) | {
-        "identity.document": ANSWERS["identity.document"]
-    }
+    harness.answers = dict.fromkeys(ANSWERS, refusal)
     react(harness, source, event_type)
-    assert harness.queued == []
+    assert drawn(harness) == []
+
+
+@pytest.mark.parametrize(("source", "event_type"), LETTERS)
+def test_a_letter_whose_owner_does_not_answer_is_not_drawn(
+    harness: Harness, source: str, event_type: str
+) -> None:
+    harness.answers = dict.fromkeys(ANSWERS, Unavailable("no_answer", "Later."))
+    react(harness, source, event_type)
+    with pytest.raises(Unavailable):
+        drawn(harness)
 
 
 def test_registered_address_gets_a_letter_without_a_code(harness: Harness) -> None:
@@ -326,9 +368,8 @@ def test_registered_address_gets_a_letter_without_a_code(harness: Harness) -> No
         "valid_minutes": 15,
     }
     react(harness, "identity", "registration_code_requested")
-    ((kind, content),) = contents(harness)
+    ((kind, content),) = drawn(harness)
     assert (kind, content.to) == ("already_registered", "old@example.org")
-    assert harness.queued[0].stale_at is None
 
 
 def test_a_code_sent_again_replaces_the_unsent_one(harness: Harness) -> None:
@@ -336,8 +377,30 @@ def test_a_code_sent_again_replaces_the_unsent_one(harness: Harness) -> None:
     react(harness, "identity", "registration_code_requested", position=8)
     (row,) = harness.queued
     assert row.secret_topic == f"registration:{THING}"
-    assert row.stale_at is not None
-    assert (row.stale_at - START).total_seconds() == 15 * 60
+    react(harness, "identity", "registration_code_requested", position=7)
+    assert harness.queued == [row]
+
+
+def test_a_secret_is_drawn_once_and_kept_for_half_its_life(harness: Harness) -> None:
+    react(harness, "identity", "registration_code_requested")
+    (letter,) = claimed(harness)
+    first = draw(harness, Asking(harness), letter)
+    (row,) = harness.queued
+    assert row.sealed_until == START + timedelta(minutes=7, seconds=30)
+    again = msgspec.structs.replace(
+        letter, sealed=row.sealed, sealed_until=row.sealed_until, generation=row.generation
+    )
+    harness.clock.advance(timedelta(minutes=7))
+    assert draw(harness, Asking(harness), again) == first
+    assert [name for name, _ in harness.calls] == ["identity.issue_registration_code"]
+    harness.clock.advance(timedelta(minutes=1))
+    later = draw(harness, Asking(harness), again)
+    assert (first.generation, later.generation) == (1, 2)
+    assert [name for name, _ in harness.calls] == ["identity.issue_registration_code"] * 2
+
+
+def test_secrets_and_the_last_letter_are_drawn_once() -> None:
+    assert {*SECRETS, LetterKind.PERSON_ERASED} == DRAWN_ONCE
 
 
 def test_the_instruction_goes_with_the_temporary_password(harness: Harness) -> None:
@@ -346,7 +409,7 @@ def test_the_instruction_goes_with_the_temporary_password(harness: Harness) -> N
     )
     harness.answers["identity.document"] = {"text": text}
     react(harness, "identity", "person_registered")
-    ((_, content),) = contents(harness)
+    ((_, content),) = drawn(harness)
     (attachment,) = content.attachments
     assert attachment.filename == "Инструкция.txt"
     assert attachment.text == "1. Выберите тип\n\n2. Введите адрес\n"
@@ -355,9 +418,8 @@ def test_the_instruction_goes_with_the_temporary_password(harness: Harness) -> N
 
 def test_the_first_holder_of_an_account_gets_no_letter(harness: Harness) -> None:
     data = {"number": "0012345678", "person_id": str(uuid4()), "other_person_ids": []}
-    harness.react(account_letters.account_linked, message_of("accounts", "account_linked", data))
+    harness.react(reactions.account_linked, message_of("accounts", "account_linked", data))
     assert harness.queued == []
-    assert harness.calls == []
 
 
 def test_whoever_had_the_account_learns_of_an_accepted_invitation(harness: Harness) -> None:
@@ -365,8 +427,9 @@ def test_whoever_had_the_account_learns_of_an_accepted_invitation(harness: Harne
         "number": "0012345678", "person_id": PERSON, "other_person_ids": [OTHER],
         "role": "viewer", "invited_by": OTHER,
     }  # fmt: skip
-    harness.react(account_letters.account_linked, message_of("accounts", "account_linked", data))
+    harness.react(reactions.account_linked, message_of("accounts", "account_linked", data))
     assert [letter.kind for letter in harness.events] == ["invitation_accepted"]
+    assert [kind for kind, _ in drawn(harness)] == ["invitation_accepted"]
 
 
 @pytest.mark.parametrize("data", [{}, {"ended_by": "person"}])
@@ -375,7 +438,7 @@ def test_whoever_unlinks_an_account_himself_gets_no_letter(
 ) -> None:
     data = {"number": "0012345678", "person_id": PERSON, **data}
     message = message_of("accounts", "account_unlinked", data)
-    harness.react(account_letters.account_unlinked, message)
+    harness.react(reactions.account_unlinked, message)
     assert harness.queued == []
 
 
@@ -383,18 +446,30 @@ def test_whoever_unlinks_an_account_himself_gets_no_letter(
 def test_erased_question_gets_no_letter(harness: Harness, missing: str) -> None:
     harness.answers["helpdesk.letter_of"] = {**QUESTION, missing: None}
     react(harness, "helpdesk", "question_routed")
-    assert harness.queued == []
+    assert drawn(harness) == []
 
 
-def test_every_reason_of_failure_has_its_words() -> None:
-    assert set(Failure) - {Failure.REPLACED} == set(reactions.FAILURES)
+def test_letters_about_a_question_quote_nothing_that_was_written(harness: Harness) -> None:
+    for position, event in enumerate(("question_asked", "question_answered")):
+        react(harness, "helpdesk", event, position)
+    written = drawn(harness)
+    assert len(written) == 3
+    for _, content in written:
+        for words in (QUESTION["text"], QUESTION["answer"]):
+            assert words not in content.text + content.html + content.subject
 
 
-def test_unknown_failure_reason_has_a_general_text(harness: Harness) -> None:
-    data = {"payment_id": THING, "person_id": PERSON, "reason": "something_new"}
-    harness.react(reactions.payment_failed, message_of("payments", "payment_failed", data))
-    ((_, content),) = contents(harness)
-    assert "банк не подтвердил оплату" in content.text
+def test_a_letter_about_a_question_turns_out_to_be_of_its_person(harness: Harness) -> None:
+    react(harness, "helpdesk", "question_answered")
+    ((_, content),) = drawn(harness)
+    assert content.person_id == UUID(PERSON)
+
+
+def test_the_contacts_of_a_claim_are_asked_once_for_each_person(harness: Harness) -> None:
+    for position in (7, 8, 9):
+        react(harness, "identity", "password_changed", position)
+    assert len(drawn(harness)) == 3
+    assert [name for name, _ in harness.calls] == ["identity.contact"]
 
 
 def test_whoever_started_another_payment_instead_gets_no_letter(harness: Harness) -> None:
@@ -418,29 +493,3 @@ def test_each_refund_of_a_payment_has_its_letter(harness: Harness) -> None:
         message = message_of("payments", "payment_refunded", {**data, "refund_id": refund_id})
         harness.react(reactions.payment_refunded, message)
     assert len(harness.queued) == 2
-
-
-def test_a_mismatch_left_to_staff_promises_no_return(harness: Harness) -> None:
-    harness.settings = replace(SETTINGS, payments_mismatch="staff")
-    react(harness, "payments", "payment_mismatched")
-    ((_, content),) = contents(harness)
-    assert "разбираются сотрудники" in content.text
-
-
-def test_letters_that_wait_for_an_erased_person_are_deleted_but_for_the_last(
-    harness: Harness,
-) -> None:
-    react(harness, "identity", "password_changed")
-    react(harness, "accounts", "account_linked")
-    assert len(harness.queued) == 3
-    for position in (8, 9):
-        react(harness, "identity", "person_erased", position=position)
-    addresses = {content.to for _, content in contents(harness)}
-    assert "0b6e@example.org" not in addresses
-    assert "gone@example.org" in addresses
-
-
-def test_whoever_is_erased_without_an_address_gets_no_letter(harness: Harness) -> None:
-    harness.answers["identity.farewell"] = NotFound("person_not_found", "There is no such person.")
-    react(harness, "identity", "person_erased")
-    assert harness.queued == []

@@ -1,0 +1,25 @@
+"""Recipes: how the letter of each kind is drawn when it is delivered, a module per subject."""
+
+from services.notifications.recipes import (
+    access,
+    accounts,
+    addresses,
+    factors,
+    payments,
+    questions,
+)
+from services.notifications.recipes.frame import RECIPES, Asking, Contact, Draft, recipe
+
+__all__ = [
+    "RECIPES",
+    "Asking",
+    "Contact",
+    "Draft",
+    "access",
+    "accounts",
+    "addresses",
+    "factors",
+    "payments",
+    "questions",
+    "recipe",
+]

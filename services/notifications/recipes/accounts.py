@@ -1,0 +1,52 @@
+"""Letters about access to accounts: who got it, who is invited, who lost it, who guesses."""
+
+from __future__ import annotations
+
+from services.notifications.application import ClaimedLetter
+from services.notifications.recipes.frame import Asking, Draft, language_of, recipe, to_person
+from shared.contracts.notifications import LetterKind
+
+
+@recipe(LetterKind.ACCOUNT_LINKED_BY_ANOTHER)
+def account_linked_by_another(asking: Asking, letter: ClaimedLetter) -> Draft | None:
+    """Inform a person who had linked the account before."""
+    facts = {"number": letter.refs["number"], "linked_at": letter.refs["at"]}
+    return to_person(asking, letter, facts)
+
+
+@recipe(LetterKind.INVITATION_ACCEPTED)
+def invitation_accepted(asking: Asking, letter: ClaimedLetter) -> Draft | None:
+    """Inform a person who had linked the account before that an invitation was accepted."""
+    refs = letter.refs
+    facts = {"number": refs["number"], "linked_at": refs["at"], "role": refs["role"]}
+    return to_person(asking, letter, facts)
+
+
+@recipe(LetterKind.ACCESS_WITHDRAWN)
+def access_withdrawn(asking: Asking, letter: ClaimedLetter) -> Draft | None:
+    """Inform a person whose access somebody else has ended."""
+    refs = letter.refs
+    facts = {"number": refs["number"], "ended_at": refs["at"], "by_staff": refs["by_staff"]}
+    return to_person(asking, letter, facts)
+
+
+@recipe(LetterKind.INVITATION)
+def invitation(asking: Asking, letter: ClaimedLetter) -> Draft | None:
+    """Draw the link of an invitation, unless it has ended by now."""
+    issued = asking.ask("accounts", "issue_invitation", invitation_id=letter.refs["invitation_id"])
+    if issued is None:
+        return None
+    names = ("number", "address", "role", "token", "valid_days")
+    return Draft(
+        to=issued["email"],
+        language=language_of(issued),
+        facts={name: issued[name] for name in names},
+        secret_until=asking.until(days=issued["valid_days"]),
+    )
+
+
+@recipe(LetterKind.PROOFS_GUESSED)
+def proofs_guessed(asking: Asking, letter: ClaimedLetter) -> Draft | None:
+    """Warn an owner of an account that somebody tries to prove it."""
+    facts = {"number": letter.refs["number"], "attempts": letter.refs["attempts"]}
+    return to_person(asking, letter, facts)

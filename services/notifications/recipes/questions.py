@@ -1,0 +1,71 @@
+"""Letters about questions: to the person, and to the department. None quotes what was written."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.notifications.application import ClaimedLetter
+from services.notifications.recipes.frame import RUSSIAN, Asking, Draft, recipe
+from shared.contracts.notifications import LetterKind
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+
+@recipe(LetterKind.QUESTION_ACCEPTED)
+def question_accepted(asking: Asking, letter: ClaimedLetter) -> Draft | None:
+    """Acknowledge the question to the person."""
+    return _to_asker(asking, letter)
+
+
+@recipe(LetterKind.QUESTION_ANSWERED)
+def question_answered(asking: Asking, letter: ClaimedLetter) -> Draft | None:
+    """Tell the person that there is an answer."""
+    return _to_asker(asking, letter)
+
+
+@recipe(LetterKind.QUESTION_CLOSED)
+def question_closed(asking: Asking, letter: ClaimedLetter) -> Draft | None:
+    """Tell the person that the question is closed."""
+    return _to_asker(asking, letter)
+
+
+@recipe(LetterKind.QUESTION_TO_DEPARTMENT)
+def question_to_department(asking: Asking, letter: ClaimedLetter) -> Draft | None:
+    """Send a department the number of a question."""
+    question = _question(asking, letter)
+    if question is None:
+        return None
+    if question["department_email"] is None:
+        log.error("department_without_mailbox", question_id=letter.refs["question_id"])
+        return None
+    facts = {**_headline(question), "account": question["account"]}
+    return Draft(to=question["department_email"], language=RUSSIAN, facts=facts)
+
+
+def _to_asker(asking: Asking, letter: ClaimedLetter) -> Draft | None:
+    question = _question(asking, letter)
+    if question is None:
+        return None
+    person_id = UUID(question["person_id"])
+    contact = asking.contact(person_id)
+    if contact is None:
+        return None
+    facts = {"question_id": letter.refs["question_id"], **_headline(question)}
+    return Draft(to=contact.email, language=contact.language, facts=facts, person_id=person_id)
+
+
+def _question(asking: Asking, letter: ClaimedLetter) -> dict[str, Any] | None:
+    """Return the facts of a question; None if it has been erased since."""
+    question = asking.ask("helpdesk", "letter_of", question_id=letter.refs["question_id"])
+    return None if question is None or question["text"] is None else question
+
+
+def _headline(question: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "number": question["number"],
+        "topic_title": question["topic_title"],
+        "department_title": question["department_title"],
+        "due_on": question.get("due_on"),
+    }

@@ -1,0 +1,72 @@
+"""What a letter is until it is delivered: a request, which names what it is about by ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import IntEnum
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from shared.contracts.notifications import LetterKind
+
+
+class Lane(IntEnum):
+    """The order of delivery: whoever waits for a secret sits in front of the screen."""
+
+    SECRET = 0
+    PERSONAL = 1
+    BULK = 2
+
+
+#: The letters with a secret: the topic of the secret, and the reference that completes it, or the
+#: person. Of one topic only the newest secret works.
+SECRETS: Final[Mapping[LetterKind, tuple[str, str]]] = {
+    LetterKind.REGISTRATION_CODE: ("registration", "registration_id"),
+    LetterKind.TEMPORARY_PASSWORD: ("temporary-password", "person_id"),
+    LetterKind.PASSWORD_RESET_LINK: ("reset", "reset_id"),
+    LetterKind.SIGN_IN_LINK: ("sign-in-link", "link_id"),
+    LetterKind.EMAIL_TO_CONFIRM: ("email-new", "change_id"),
+    LetterKind.EMAIL_TO_LEAVE: ("email-old", "change_id"),
+    LetterKind.INVITATION: ("invitation", "invitation_id"),
+}
+MAILED_IN_BULK: Final = frozenset({LetterKind.BILL_READY, LetterKind.DUE_SOON, LetterKind.OVERDUE})
+#: The letters that are drawn once and then kept sealed: another draw would void what may have
+#: arrived, or the address is gone by then.
+DRAWN_ONCE: Final = frozenset({*SECRETS, LetterKind.PERSON_ERASED})
+
+
+class LetterRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A letter to be delivered.
+
+    `refs` is a small JSON object of ids, days, sums and account numbers: what the recipe of the
+    kind asks its owners by. It holds no address, name, text or code. After `not_after` the letter
+    is pointless.
+    """
+
+    letter_id: UUID
+    kind: LetterKind
+    person_id: UUID | None = None
+    refs: Mapping[str, Any] = {}
+    not_after: datetime | None = None
+
+    @property
+    def lane(self) -> Lane:
+        return lane_of(self.kind)
+
+    @property
+    def secret_topic(self) -> str | None:
+        """Return what its secret is for, such as `registration:<id>`; None without a secret."""
+        if self.kind not in SECRETS:
+            return None
+        topic, reference = SECRETS[self.kind]
+        return f"{topic}:{self.refs.get(reference, self.person_id)}"
+
+
+def lane_of(kind: LetterKind) -> Lane:
+    """Return the lane of a kind of letters."""
+    if kind in SECRETS:
+        return Lane.SECRET
+    return Lane.BULK if kind in MAILED_IN_BULK else Lane.PERSONAL
