@@ -80,7 +80,8 @@ def _half_way(now: datetime, end: datetime | None) -> datetime | None:
 
 def _written(asking: Asking, letter: ClaimedLetter, draft: Draft) -> Content:
     kind = draft.kind or LetterKind(letter.kind)
-    rendered = letters.render(kind, draft.language, asking.settings, draft.facts)
+    facts = {"expires_at": draft.secret_until, **draft.facts}
+    rendered = letters.render(kind, draft.language, asking.settings, facts)
     return Content(
         to=draft.to,
         subject=rendered.subject,

@@ -12,6 +12,9 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
+WAITING = "waiting"
+"""The state of a question in which staff have asked the person back."""
+
 
 @recipe(LetterKind.QUESTION_ACCEPTED)
 def question_accepted(asking: Asking, letter: ClaimedLetter) -> Draft | None:
@@ -40,7 +43,7 @@ def question_to_department(asking: Asking, letter: ClaimedLetter) -> Draft | Non
     if question["department_email"] is None:
         log.error("department_without_mailbox", question_id=letter.refs["question_id"])
         return None
-    facts = {**_headline(question), "account": question["account"]}
+    facts = {**_headline(question, RUSSIAN), "account": question["account"]}
     return Draft(to=question["department_email"], language=RUSSIAN, facts=facts)
 
 
@@ -52,7 +55,11 @@ def _to_asker(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     contact = asking.contact(person_id)
     if contact is None:
         return None
-    facts = {"question_id": letter.refs["question_id"], **_headline(question)}
+    facts = {
+        "question_id": letter.refs["question_id"],
+        "waits": question.get("state") == WAITING,
+        **_headline(question, contact.language),
+    }
     return Draft(to=contact.email, language=contact.language, facts=facts, person_id=person_id)
 
 
@@ -62,10 +69,12 @@ def _question(asking: Asking, letter: ClaimedLetter) -> dict[str, Any] | None:
     return None if question is None or question["text"] is None else question
 
 
-def _headline(question: dict[str, Any]) -> dict[str, Any]:
+def _headline(question: dict[str, Any], language: str) -> dict[str, Any]:
+    """Return what every letter names; the titles are those of its language."""
+    ending = "" if language == RUSSIAN else f"_{language}"
     return {
         "number": question["number"],
-        "topic_title": question["topic_title"],
-        "department_title": question["department_title"],
+        "topic_title": question[f"topic_title{ending}"],
+        "department_title": question[f"department_title{ending}"],
         "due_on": question.get("due_on"),
     }
