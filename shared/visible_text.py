@@ -22,6 +22,9 @@ _SURROGATES = r"\ud800-\udfff"
 SHAPELESS = re.compile(f"[{_CONTROLS}{_FORMATS}{_SEPARATORS}{_FILLERS}{_SURROGATES}]")
 """Everything but the line feed and the tab that a terminal obeys, or that nobody sees."""
 
+_DECEIVING = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 # Joiners belong to words of some scripts and to emoji; they turn nothing round.
 _REMOVED = re.compile(f"(?![\u200c\u200d])[{_FORMATS}{_FILLERS}]")
@@ -36,6 +39,14 @@ def visible(text: str) -> str:
 def visible_json(encoded: str) -> str:
     """Return JSON of the same value, whose shapeless characters are escaped."""
     return SHAPELESS.sub(_json_escape, encoded)
+
+
+def harmless(text: str) -> str:
+    """Return a text to print in a page or a letter, without controls and marks of direction.
+
+    The rest of what is shapeless has no power there, and belongs to words.
+    """
+    return _DECEIVING.sub("", text)
 
 
 def without_shapeless(text: str) -> str | None:

@@ -40,6 +40,7 @@ class Registration(Schema):
     person_type = fields.String(required=True)
     email = fields.String(required=True)
     organisation = fields.Raw(allow_none=True)
+    language = fields.String(required=True)
     ip = fields.String(required=True)
 
 class Base:
@@ -63,7 +64,7 @@ class Identity(Base):
         return dict(kind=kind, version="1", title="t", media_type="text/plain", text=text)
 
     @rpc(Registration, callers=["gateway"])
-    def start_registration(self, person_type, email, organisation, ip):
+    def start_registration(self, person_type, email, organisation, language, ip):
         eventlet.sleep(1)
         return {"registration_id": str(context.current().command_id)}
 

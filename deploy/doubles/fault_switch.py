@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 ROUBLE: Final = 100
 
 _LONGEST_DELAY: Final = 3600
+_LONGEST_TEXT: Final = 320
 _CHAOS_HANG_SECONDS: Final = 15.0
 
 
@@ -116,6 +117,10 @@ def _as_type_of(example: Any, name: str, value: Any) -> Any:
         if isinstance(value, bool):
             return value
         raise InvalidFaultError(f"{name} is true or false.")
+    if isinstance(example, str):
+        if isinstance(value, str) and len(value) <= _LONGEST_TEXT:
+            return value
+        raise InvalidFaultError(f"{name} is a text of up to {_LONGEST_TEXT} characters.")
     if isinstance(example, int):
         return _whole(name, value)
     most = 1 if name == "chaos" else _LONGEST_DELAY

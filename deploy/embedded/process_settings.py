@@ -81,6 +81,8 @@ _SERVICES = (
     "SALDO_PAYMENTS_MISMATCH",
     "SALDO_PAYMENTS_OPEN_ORDERS",
     "SALDO_PAYMENTS_RECONCILE_AT",
+    "SALDO_UPLOADS_DIR",
+    "SALDO_UPLOADS_FREE_BYTES",
     *_VERIFIERS,
 )
 
@@ -130,8 +132,14 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "serve": (*_SERVICES, "SALDO_DOCUMENTS"),
     "work": (
         *_SERVICES,
+        "SALDO_BOUNCES_URL",
         "SALDO_FISCAL_PASSWORD",
+        "SALDO_MAIL_BOUNCES",
+        "SALDO_MAIL_CONNECTIONS",
         "SALDO_MAIL_FROM",
+        "SALDO_OVERDUE_DAYS",
+        "SALDO_REMIND_AT",
+        "SALDO_REMIND_DAYS",
         "SALDO_SMTP_URL",
         "SALDO_STREAM_MAX_AGE",
         "SALDO_STREAM_MAX_BYTES",
@@ -144,6 +152,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_GATEWAY_BODY_SECONDS",
         "SALDO_GATEWAY_HEAD_SECONDS",
         "SALDO_GATEWAY_LISTEN",
+        "SALDO_GATEWAY_UPLOAD_SECONDS",
         "SALDO_PAGE_READ_SECONDS",
         "SALDO_PAYEES",
         *_secrets_of(GATEWAY),
@@ -169,7 +178,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "yookassa": (*_EVERY, *_KASSA, "SALDO_STATE_DIR", "SALDO_URL"),
     "ofd": (*_EVERY, *_FISCAL, "SALDO_FISCAL_PASSWORD", "SALDO_STATE_DIR"),
-    "mailcatcher": ("SALDO_MAILBOX_URL", "SALDO_MAIL_DIR", "SALDO_SMTP_URL"),
+    "mailcatcher": ("SALDO_BOUNCES_DIR", "SALDO_MAILBOX_URL", "SALDO_MAIL_DIR", "SALDO_SMTP_URL"),
 }
 """The `SALDO_*` variables of each process, as far as they are set.
 

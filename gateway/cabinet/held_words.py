@@ -46,6 +46,7 @@ def _of_identity(text: Text) -> dict[str, str]:
         "profile": text("О Вас"),
         "person_type": text("Вид: физическое лицо (individual) или организация (organisation)"),
         "email": text("Электронная почта"),
+        "language": text("Язык писем: русский (ru) или английский (en)"),
         "organisation": text("Организация"),
         "name": text("Название"),
         "inn": text("ИНН"),

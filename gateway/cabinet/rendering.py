@@ -18,6 +18,7 @@ from gateway.translation import translations
 from shared import formats
 from shared.devices import device_name
 from shared.ids import new_id
+from shared.visible_text import harmless
 
 TABS = (
     ("/accounts", "Лицевые"),
@@ -38,6 +39,7 @@ def environment(language: str) -> Environment:
         extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_printed,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -83,6 +85,11 @@ def render(template: str, visit: Any, data: Mapping[str, Any]) -> str:
     )
 
 
+def _printed(value: Any) -> Any:
+    """Return what a template prints: a text is somebody's, its markup was printed before."""
+    return harmless(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _moment(zone: str, language: str, value: str, **options: Any) -> str:
     return formats.moment(value, zone, language, **options)
 
@@ -102,7 +109,9 @@ def _texts_of(catalogue: NullTranslations) -> Callable[..., Markup]:
         return text_of(russian) % {}
 
     def gettext(russian: str, **variables: Any) -> Markup:
-        return text_of(russian) % variables if variables else plain_text_of(russian)
+        if not variables:
+            return plain_text_of(russian)
+        return text_of(russian) % {name: _printed(each) for name, each in variables.items()}
 
     return gettext
 

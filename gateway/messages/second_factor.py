@@ -20,11 +20,11 @@ SECOND_FACTOR = {
         "app: each code holds for half a minute, and once.",
     },
     "second_factor_guessed": {
-        "ru": "После верного пароля слишком часто вводили неверные коды. Войдите ключом доступа "
-        "или с другого устройства, на котором Вы уже входили. Если их нет, попробуйте позже или "
-        "обратитесь в организацию, которая обслуживает Ваш счёт.",
-        "en": "Too many wrong codes followed the right password. Use a passkey, or another device "
-        "that is known here. Without one, try again later, or ask the operator of your account.",
+        "ru": "Слишком много неверных кодов после верного пароля. Войдите ключом доступа или с "
+        "устройства, где Вы уже входили, или обратитесь в организацию, которая обслуживает Ваш "
+        "счёт.",
+        "en": "Too many wrong codes followed the right password. Use a passkey or a device that is "
+        "known here, or ask the operator of your account.",
     },
     "passkey_refused": {
         "ru": "Этот ключ не подошёл: он от другого кабинета, удалён здесь или не проверил, что "

@@ -54,6 +54,7 @@ class RegistrationRoutes:
             person_type=call.body["person_type"],
             email=call.body["email"],
             organisation=call.body["organisation"],
+            language=call.body["language"] or call.language,
             ip=call.ip,
         )
         return {**started, "message": call.notice("registration_started")}

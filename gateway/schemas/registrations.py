@@ -22,6 +22,7 @@ from gateway.schemas.base import (
     one_of,
     output_text,
 )
+from gateway.schemas.letters import letter_language
 from gateway.schemas.sessions import device_token
 from shared.contracts.identity import PersonType
 
@@ -70,7 +71,11 @@ class StartRegistration(Shape):
     """The details of a registration."""
 
     EXAMPLES: ClassVar = {
-        "individual": {"person_type": "individual", "email": "ivanov@example.org"},
+        "individual": {
+            "person_type": "individual",
+            "email": "ivanov@example.org",
+            "language": "ru",
+        },
         "organisation": {
             "person_type": "organisation",
             "email": "office@example.org",
@@ -94,6 +99,12 @@ class StartRegistration(Shape):
         load_default=None,
         allow_none=True,
         metadata=described("Required for an organisation, absent for an individual."),
+    )
+    language = letter_language(
+        "The language of the letters; without it that of `Accept-Language`. `PUT /me/letters` "
+        "changes it.",
+        load_default=None,
+        allow_none=True,
     )
 
     @validates_schema

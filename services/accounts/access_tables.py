@@ -11,8 +11,15 @@ import psycopg
 
 from services.accounts.cabinet import AccountLinked, AccountUnlinked, Link
 from services.accounts.invitation import InvitationSent, OpenInvitation
+from shared.account_key import number_of, tenure_of
 
 _LINK = "person_id, number, tenure, role, proven_by, invited_by, linked_at"
+_READERS = (
+    "SELECT a.key, l.person_id FROM unnest(%s::text[], %s::text[], %s::integer[])"
+    " AS a(key, number, tenure)"
+    " JOIN tenures AS t ON t.number = a.number AND t.tenure = a.tenure AND t.until IS NULL"
+    " JOIN links AS l ON l.number = a.number AND l.tenure = a.tenure ORDER BY l.position"
+)
 
 
 class Links:
@@ -88,6 +95,15 @@ class Links:
             (number, tenure),
         )
         return [_link(row) for row in self._cursor]
+
+    def readers(self, keys: Sequence[str]) -> dict[str, list[UUID]]:
+        """Return who has linked open tenures, by their keys, without those that nobody has."""
+        ids = ([number_of(key) for key in keys], [tenure_of(key) for key in keys])
+        self._cursor.execute(_READERS, (list(keys), *ids))
+        readers: dict[str, list[UUID]] = {}
+        for row in self._cursor:
+            readers.setdefault(row["key"], []).append(row["person_id"])
+        return readers
 
     def of_number(self, number: str) -> list[Link]:
         """Return who has linked any tenure of a number, the newest tenure first."""

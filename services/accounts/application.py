@@ -9,9 +9,9 @@ from uuid import UUID
 
 from services.accounts.cabinet import Link, has_proven
 from services.accounts.domain import ContractDetails, tenure_id
-from services.accounts.preview import mask_address, mask_holder
+from services.accounts.preview import house_of, mask_address, mask_holder
 from services.accounts.tenures import Tenure
-from shared.account_key import key_of
+from shared.account_key import key_of, number_of, tenure_of
 from shared.account_spelling import clean_els, clean_number
 from shared.eventstore import Session
 
@@ -70,6 +70,15 @@ def ownership(
     }
 
 
+def readers(session: Session, keys: Sequence[str]) -> dict[str, Any]:
+    """Return ``{readers: {account: [person_id]}}`` of the open accounts among these keys.
+
+    Those who may read an account now, whatever their role; a former holder is none of them.
+    """
+    found: dict[str, list[UUID]] = session.read.links.readers(keys)
+    return {"readers": {key: [str(person) for person in who] for key, who in found.items()}}
+
+
 def control_code(session: Session, person_id: UUID, typed: str) -> dict[str, Any]:
     """Return the control code of an account's last bill for its owner; None for anybody else.
 
@@ -122,6 +131,16 @@ def masked(session: Session, tenure: Tenure) -> tuple[str, str]:
     """Return address and holder masked; erased data looks like data that cannot be shown."""
     address, holder = revealed(session, tenure.number, tenure.tenure, tenure.details)
     return mask_address(address or ""), mask_holder(holder or "", tenure.details.payer_kind)
+
+
+def house_of_account(session: Session, key: str) -> str | None:
+    """Return where an account is, without the flat; None for one that is erased, or not known."""
+    number, ordinal = number_of(key), tenure_of(key)
+    tenure: Tenure | None = session.read.tenures.of([(number, ordinal)]).get((number, ordinal))
+    if tenure is None:
+        return None
+    address, _ = revealed(session, number, ordinal, tenure.details)
+    return house_of(address or "") or None
 
 
 def iso(day: date | None) -> str | None:

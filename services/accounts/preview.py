@@ -1,4 +1,4 @@
-"""The masked preview of a contract, shown before ownership is proven.
+"""The masked preview of a contract, shown before ownership is proven; and its house, without flat.
 
 A person must recognise the own contract, and learn nothing of another one: the address ends
 before the house, a name is reduced to initials. Where the text is not understood, more is hidden,
@@ -21,6 +21,11 @@ _HOUSE = re.compile(
     r"\.?\s*№?\s*\d",
     re.IGNORECASE,
 )
+_FLAT = re.compile(
+    r"(?<![\w])(?:квартира|кв|комната|комн|ком|помещение|помещ|пом|офис|оф|гараж|бокс)\.?\s*№?\s*\d",
+    re.IGNORECASE,
+)
+_FLAT_BEHIND_HOUSE = re.compile(r"(\d[\w/]*)-\w+\.?$")
 _POSTCODE = re.compile(r"\d{6}")
 _BARE_HOUSE = re.compile(r"№?\d+[\w]{0,2}(?:[/\-]\w+)*\.?", re.IGNORECASE)
 _ORDINAL = re.compile(r"\d+-?(?:й|я|е|ая|ый|ой|ий|го)", re.IGNORECASE)
@@ -42,6 +47,22 @@ def mask_address(address: str) -> str:
     if shown:
         shown[-1] = _without_trailing_house(shown[-1])
     return ", ".join(shown) or HIDDEN
+
+
+def house_of(address: str) -> str:
+    """Return an address up to its house, without postcode and flat; "" where there is no house."""
+    flat = _FLAT.search(address)
+    shown: list[str] = []
+    for part in (part.strip() for part in address[: flat.start() if flat else None].split(",")):
+        if not part or _POSTCODE.fullmatch(part):
+            continue
+        if shown and _is_house(part) and _has_house(shown[-1]):
+            break
+        shown.append(part)
+    if not shown or not any(map(_has_house, shown)):
+        return ""
+    shown[-1] = _FLAT_BEHIND_HOUSE.sub(r"\1", shown[-1])
+    return ", ".join(shown)
 
 
 def mask_holder(holder: str, payer_kind: PayerKind) -> str:
@@ -68,6 +89,12 @@ MASKS: Mapping[PayerKind, Callable[[str], str]] = {
 
 def _is_house(part: str) -> bool:
     return _BARE_HOUSE.fullmatch(part) is not None and _ORDINAL.fullmatch(part) is None
+
+
+def _has_house(part: str) -> bool:
+    return (
+        _HOUSE.search(part) is not None or _without_trailing_house(part) != part or _is_house(part)
+    )
 
 
 def _without_trailing_house(part: str) -> str:

@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, validate
 from services.accounts.application import Need
 from services.accounts.cabinet import GuestRole, Role
 from services.accounts.invitation_token import TOKEN_LENGTH
+from shared.account_key import PATTERN
 from shared.account_spelling import MAX_TYPED
 from shared.reasons import Reason, printable
 
@@ -42,6 +43,20 @@ class Owns(_OfPerson):
         fields.String(validate=_TYPED), required=True, validate=validate.Length(max=100)
     )
     need = fields.String(load_default="read", validate=validate.OneOf(get_args(Need)))
+
+
+class AccountKey(Schema):
+    account = fields.String(required=True, validate=validate.Regexp(rf"{PATTERN}\Z"))
+
+
+class Readers(Schema):
+    """Accounts, by their keys."""
+
+    accounts = fields.List(
+        fields.String(validate=validate.Regexp(rf"(?:{PATTERN})\Z")),
+        required=True,
+        validate=validate.Length(max=1_000),
+    )
 
 
 class Invite(OfAccount):

@@ -98,6 +98,11 @@ class AccountsService:
         """Return ``{owned, foreign, access}`` for the numbers given, in any spelling."""
         return self._asked(lambda session: application.ownership(session, person_id, numbers, need))
 
+    @rpc(schemas.Readers, callers=("notifications",))
+    def readers(self, accounts: list[str]) -> dict[str, Any]:
+        """Return ``{readers: {account: [person_id]}}``: who may read open accounts now."""
+        return self._asked(lambda session: application.readers(session, accounts))
+
     @rpc(schemas.OfAccount, callers=(GATEWAY,))
     def control_code(self, person_id: UUID, number: str) -> dict[str, Any]:
         """Return ``{control_code}``: that of the last bill for an owner, None for anybody else."""
@@ -145,6 +150,12 @@ class AccountsService:
         )
         key = self.store.hash_key(invitation_token.KEY_PURPOSE)
         return {**facts, "token": invitation_token.token_of(key, invitation_id)}
+
+    @rpc(schemas.AccountKey, callers=("helpdesk",))
+    def house_of(self, account: str) -> dict[str, Any]:
+        """Return ``{house}`` of an account's key: its address without the flat, or None."""
+        house = self.store.query(lambda session: application.house_of_account(session, account))
+        return {"house": house}
 
     @rpc(schemas.Number, callers=(staff("read"),))
     def persons_of(self, number: str) -> dict[str, Any]:

@@ -3,38 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 from typing import Any
 
 from services.helpdesk.departments import Directory
+from services.helpdesk.domain import OWED
+from services.helpdesk.due_days import DueDays
 from services.helpdesk.views import QuestionView
 from shared.account_key import FIRST, number_of, tenure_of
 
 
-def question_summary(view: QuestionView, directory: Directory) -> dict[str, Any]:
-    """Return a question for a list, with the titles of its topic and department."""
-    topic = directory.topic_title(view.topic)
-    department = directory.department_title(view.department)
-    return {
-        "question_id": str(view.question_id),
-        "number": view.number,
-        "topic": view.topic,
-        "title": topic.ru,
-        "title_en": topic.en,
-        "department": view.department,
-        "department_title": department.ru,
-        "department_title_en": department.en,
-        "account": view.account and number_of(view.account),
-        "state": view.state,
-        "asked_at": view.asked_at,
-        "last_message_at": view.last_message_at,
-    }
+class Summaries:
+    """Questions for lists, with titles, and with what holds of their due days today."""
 
+    def __init__(self, directory: Directory, days: DueDays, today: date) -> None:
+        self._directory = directory
+        self._days = days
+        self._today = today
 
-def summary_for_staff(
-    view: QuestionView, directory: Directory, closed: Collection[str]
-) -> dict[str, Any]:
-    """Return a question for staff, whose name of the account tells a former holder's."""
-    return {**question_summary(view, directory), "account": named_for_staff(view.account, closed)}
+    def for_person(self, view: QuestionView) -> dict[str, Any]:
+        """Return a question for whoever asked it."""
+        return {**self._summary(view), "unread": view.unread}
+
+    def for_staff(self, view: QuestionView, closed: Collection[str]) -> dict[str, Any]:
+        """Return a question for staff, whose name of the account tells a former holder's."""
+        return {
+            **self._summary(view),
+            "account": named_for_staff(view.account, closed),
+            "due_soon": self._days.is_due_soon(view.state, view.due_on, self._today),
+            "assigned_to": view.assigned_to,
+            "unseen": view.unseen,
+        }
+
+    def _summary(self, view: QuestionView) -> dict[str, Any]:
+        topic = self._directory.topic_title(view.topic)
+        department = self._directory.department_title(view.department)
+        return {
+            "question_id": str(view.question_id),
+            "number": view.number,
+            "topic": view.topic,
+            "title": topic.ru,
+            "title_en": topic.en,
+            "department": view.department,
+            "department_title": department.ru,
+            "department_title_en": department.en,
+            "account": view.account and number_of(view.account),
+            "state": view.state,
+            "asked_at": view.asked_at,
+            "last_message_at": view.last_message_at,
+            # A department that owes no answer has no due day.
+            "due_on": view.due_on.isoformat() if view.state in OWED else None,
+            "overdue": self._days.is_overdue(view.state, view.due_on, self._today),
+        }
 
 
 def named_for_staff(account: str | None, closed: Collection[str]) -> str | None:
@@ -48,24 +68,25 @@ def named_for_staff(account: str | None, closed: Collection[str]) -> str | None:
 
 
 def letter_facts(
-    view: QuestionView,
-    messages: list[dict[str, Any]],
-    directory: Directory,
-    closed: Collection[str],
+    view: QuestionView, directory: Directory, closed: Collection[str]
 ) -> dict[str, Any]:
-    """Return the facts of letters: ``text`` is the question, ``answer`` the last answer or None.
+    """Return the facts of letters, which quote nothing of the question or its answers.
 
-    ``account`` is as staff name it: of these letters the department's alone has it. An erased text
-    is None, and so is the mailbox of a department that is no longer listed.
+    ``account`` is as staff name it: of these letters the department's alone has it. The mailbox of
+    a department that is no longer listed is None.
     """
-    answers = [message["text"] for message in messages if message["author"] == "staff"]
+    topic = directory.topic_title(view.topic)
+    department = directory.department_title(view.department)
     return {
         "person_id": str(view.person_id),
         "number": view.number,
+        "state": view.state,
         "department_email": directory.department_email(view.department),
-        "department_title": directory.department_title(view.department).ru,
-        "topic_title": directory.topic_title(view.topic).ru,
+        "department": view.department,
+        "department_title": department.ru,
+        "department_title_en": department.en,
+        "topic_title": topic.ru,
+        "topic_title_en": topic.en,
         "account": named_for_staff(view.account, closed),
-        "text": messages[0]["text"],
-        "answer": answers[-1] if answers else None,
+        "due_on": view.due_on.isoformat(),
     }

@@ -1,61 +1,63 @@
-"""The use cases of the help desk: ask, add a message, route, answer, close, read."""
+"""The use cases of persons: ask, add a message, read."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from math import ceil
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
 
+from services.helpdesk.attachment import owned_by_person
+from services.helpdesk.attachments import by_message, erase_attachments, usable
 from services.helpdesk.departments import Directory
-from services.helpdesk.domain import MAX_TEXT, Question
+from services.helpdesk.domain import MAX_TEXT, DisputedLine, Question
+from services.helpdesk.due_days import DueDays
 from services.helpdesk.views import MessageView, QuestionView
 from shared.account_key import number_of
-from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
+from shared.errors import Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.ids import new_id
 from shared.visible_text import without_shapeless
+from shared.working_days import WorkingDays
 
 DAY = timedelta(hours=24)
 """The window of the limits on questions and messages."""
 
 
 class AskQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """``account`` is the key of a linked account of the person, or None."""
+    """``account`` is the key of a linked account of the person, or None.
+
+    ``house`` is where that is, without the flat; it is not kept. ``attachments`` are files that the
+    person has sent, ``contents`` their digests: a form that is sent twice brings them twice, under
+    other ids.
+    """
+
+    not_compared: ClassVar = ("house", "attachments")
 
     person_id: UUID
     topic: str
     account: str | None
     text: str
+    house: str | None = None
+    attachments: tuple[UUID, ...] = ()
+    contents: tuple[str, ...] = ()
+    line: DisputedLine | None = None
 
 
 class AddMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """``attachments`` and ``contents`` as of `AskQuestion`."""
+
+    not_compared: ClassVar = ("attachments",)
+
     person_id: UUID
     question_id: UUID
     text: str
-
-
-class RouteQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    question_id: UUID
-    department: str
-    reason: str
-
-
-class AnswerQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """``reason`` is a note for staff, not shown to the person; it may be empty."""
-
-    question_id: UUID
-    text: str
-    reason: str = ""
-
-
-class CloseQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    question_id: UUID
-    reason: str
+    attachments: tuple[UUID, ...] = ()
+    contents: tuple[str, ...] = ()
 
 
 class QuestionWanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,23 +67,25 @@ class QuestionWanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuestionUseCases:
-    """The use cases that depend on the directory of departments and its limits."""
+    """The use cases that depend on the directory of departments and on the working days."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, calendar: WorkingDays) -> None:
         self._directory = directory
+        self._days = DueDays(directory, calendar)
 
     def ask(self, session: Session, command: AskQuestion) -> dict[str, Any]:
-        """Ask a question, which is handed to the department of its topic.
+        """Ask a question, which is handed to the department of its topic and house.
 
-        Raises ValidationFailed ``unknown_topic`` or ``invalid_text``, and Forbidden
-        ``too_many_questions`` or ``too_many_messages``.
+        Raises ValidationFailed ``unknown_topic`` or ``invalid_text``, Forbidden
+        ``too_many_questions`` or ``too_many_messages``, and as `attachments.usable`.
         """
         text = clean_text(command.text)
-        department = self._directory.department_of(command.topic)
+        department = self._directory.department_of(command.topic, command.house)
         # The row of the counter stays locked until the commit, so that concurrent questions are
         # all counted.
         number = session.read.next_number()
         self._check_limits(session, command.person_id, asking=True)
+        due_on = self._days.due(command.topic, department, session.today)
         question = session.load(Question, new_id())
         question.ask(
             number=number,
@@ -90,39 +94,37 @@ class QuestionUseCases:
             department=department,
             account=command.account,
             text=session.vault.seal(question.id, text, "text"),
+            due_on=due_on,
+            attachments=usable(session, owned_by_person(command.person_id), command.attachments),
+            line=command.line,
         )
         return {
             "question_id": str(question.id),
             "number": number,
             "department": department,
             "department_title": self._directory.department_title(department).ru,
+            "due_on": due_on.isoformat(),
         }
 
     def add_message(self, session: Session, command: AddMessage) -> dict[str, Any]:
         """Add a message to the person's own question.
 
         Raises NotFound ``question_not_found`` (also for somebody else's), ValidationFailed
-        ``invalid_text``, and Forbidden ``too_many_messages``.
+        ``invalid_text``, Forbidden ``too_many_messages``, and as `attachments.usable`.
         """
         text = clean_text(command.text)
         question = session.load(Question, command.question_id)
         if question.person_id != command.person_id or question.erased:
             raise not_found()
         self._check_limits(session, command.person_id, asking=False)
-        question.add_message(session.vault.seal(question.id, text, "text"))
-        return {"question_id": str(question.id), "state": question.state}
-
-    def route(self, session: Session, command: RouteQuestion) -> dict[str, Any]:
-        """Hand a question to another department.
-
-        Raises NotFound, ValidationFailed ``unknown_department``, and Conflict ``already_routed``.
-        """
-        self._directory.check_department(command.department)
-        question = _existing(session, command.question_id)
-        question.route(
-            command.department, session.vault.seal(question.id, command.reason, "reason")
+        due_on, waited = self._days.after_message(question, session.today)
+        question.add_message(
+            session.vault.seal(question.id, text, "text"),
+            due_on=due_on,
+            waited=waited,
+            attachments=usable(session, owned_by_person(command.person_id), command.attachments),
         )
-        return {"question_id": str(question.id), "department": question.department}
+        return {"question_id": str(question.id), "state": question.state}
 
     def _check_limits(self, session: Session, person_id: UUID, *, asking: bool) -> None:
         limits, now = self._directory.limits, session.now
@@ -144,25 +146,10 @@ class QuestionUseCases:
             )
 
 
-def answer_question(session: Session, command: AnswerQuestion) -> dict[str, Any]:
-    """Answer a question as the actor. Raises NotFound and ValidationFailed."""
-    text = clean_text(command.text)
-    question = _existing(session, command.question_id)
-    note = session.vault.seal(question.id, command.reason, "reason") if command.reason else None
-    question.answer(session.vault.seal(question.id, text, "text"), note)
-    return {"question_id": str(question.id), "state": question.state}
-
-
-def close_question(session: Session, command: CloseQuestion) -> dict[str, Any]:
-    """Close a question. Raises NotFound, and Conflict ``already_closed``."""
-    question = _existing(session, command.question_id)
-    question.close(session.vault.seal(question.id, command.reason, "reason"))
-    return {"question_id": str(question.id), "state": question.state}
-
-
 def erase_questions(session: Session, person_id: UUID) -> int:
-    """Erase every question of a person; return how many there were."""
+    """Erase every question of a person with its files; return how many there were."""
     ids: list[UUID] = session.read.question_ids_of(person_id)
+    erase_attachments(session, person_id, ids)
     for question_id in ids:
         session.load(Question, question_id).erase()
         session.vault.destroy(question_id)
@@ -170,21 +157,25 @@ def erase_questions(session: Session, person_id: UUID) -> int:
 
 
 def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {questions: [{number, topic, account, state, asked_at, messages}]} of a person."""
+    """Return {questions: [{question_id, number, topic, account, state, asked_at, messages}]}.
+
+    Messages are as of `messages_of`; a file can be read by the ids of question and attachment.
+    """
     views: list[QuestionView] = session.read.all_questions_of(person_id)
     ids = [view.question_id for view in views]
     session.vault.fetch_keys(ids)
-    messages = session.read.messages_of(ids)
+    messages, files = session.read.messages_of(ids), by_message(session, ids)
     return {
         "questions": [
             {
+                "question_id": str(view.question_id),
                 "number": view.number,
                 "topic": view.topic,
                 "account": view.account and number_of(view.account),
                 "state": view.state,
                 "asked_at": view.asked_at,
                 "messages": _revealed(
-                    session, view.question_id, messages.get(view.question_id, [])
+                    session, view.question_id, messages.get(view.question_id, []), files
                 ),
             }
             for view in views
@@ -214,7 +205,7 @@ def question_id_of(session: Session, question: str) -> UUID:
 
 
 def shown_to_staff(session: Session, wanted: QuestionWanted, action: str) -> QuestionView:
-    """Return a question of anybody, and note in the security log that it was seen."""
+    """Return a question of anybody, and note in the security log who saw it."""
     view = question_of(session, question_id_of(session, wanted.question))
     session.security.note(action, person_id=view.person_id, about=f"question:{view.question_id}")
     return view
@@ -228,18 +219,26 @@ def turn_of(session: Session, question: str) -> tuple[UUID, int]:
 
 
 def messages_of(session: Session, question_id: UUID) -> list[dict[str, Any]]:
-    """Return ``[{author, text, at}]`` in order; an erased text is None."""
-    return _revealed(session, question_id, session.read.messages(question_id))
+    """Return ``[{author, text, at, attachments}]`` in order; an erased text is None.
+
+    Attachments are as `attachments.described` returns them.
+    """
+    files = by_message(session, [question_id])
+    return _revealed(session, question_id, session.read.messages(question_id), files)
 
 
 def _revealed(
-    session: Session, question_id: UUID, messages: Iterable[MessageView]
+    session: Session,
+    question_id: UUID,
+    messages: Iterable[MessageView],
+    files: Mapping[tuple[UUID, int], list[dict[str, Any]]],
 ) -> list[dict[str, Any]]:
     return [
         {
             "author": message.author,
             "text": session.vault.reveal(question_id, message.text, "text"),
             "at": message.at,
+            "attachments": files.get((question_id, message.position), []),
         }
         for message in messages
     ]
@@ -272,14 +271,3 @@ def _exceeded(policy: str, most: int, wait: timedelta) -> dict[str, Any]:
 def not_found() -> NotFound:
     """Return the error for a question that does not exist, or is somebody else's."""
     return NotFound("question_not_found", "There is no such question; choose one of the list.")
-
-
-def _existing(session: Session, question_id: UUID) -> Question:
-    question = session.load(Question, question_id)
-    if question.version == 0:
-        raise not_found()
-    if question.erased:
-        raise Conflict(
-            "question_erased", "The person who asked was erased, and the question with that."
-        )
-    return question

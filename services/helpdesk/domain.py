@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, ClassVar, Literal
 from uuid import UUID
+
+import msgspec
 
 from shared.errors import Conflict
 from shared.eventstore import Aggregate, Event, EventTypes
@@ -11,15 +14,29 @@ from shared.eventstore import Aggregate, Event, EventTypes
 MAX_TEXT = 4000
 """Characters of a message, without the spaces around it."""
 
-State = Literal["open", "answered", "closed"]
-"""``open``: the department must answer; ``answered``: it has answered; ``closed``: staff have
-finished with it. A message of the person reopens it."""
+State = Literal["open", "in_progress", "waiting", "answered", "reopened", "closed"]
+"""``open``: nobody works on it yet; ``in_progress``: assigned; ``waiting``: for the person, who was
+asked back; ``answered``; ``reopened`` by a message after the answer; ``closed`` by staff."""
 
-Author = Literal["person", "staff"]
+OWED: tuple[State, ...] = ("open", "in_progress", "reopened")
+"""The states in which the department owes an answer by the due day."""
+
+Author = Literal["person", "staff", "system"]
+
+
+class DisputedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of a bill that the person disputes; ``account`` is the key of the account."""
+
+    account: str
+    period: str
+    service: str
 
 
 class QuestionAsked(Event, frozen=True, kw_only=True):
-    """A person asked a question; ``text`` is sealed under the question's id."""
+    """A person asked a question; ``text`` is sealed under the question's id.
+
+    ``due_on`` is the last day to answer in time; questions of older versions have none.
+    """
 
     topic: ClassVar[str] = "helpdesk.question_asked.v1"
     number: int
@@ -28,33 +45,57 @@ class QuestionAsked(Event, frozen=True, kw_only=True):
     department: str
     account: str | None
     text: str
+    due_on: date | None = None
+    attachments: tuple[UUID, ...] = ()
+    line: DisputedLine | None = None
 
 
 class QuestionRouted(Event, frozen=True, kw_only=True):
-    """Staff handed the question to another department; ``reason`` is sealed."""
+    """Staff handed the question to another department; ``reason`` is sealed.
+
+    The due day stays, which the person has been told; the assignment ends.
+    """
 
     topic: ClassVar[str] = "helpdesk.question_routed.v1"
     department: str
     reason: str
 
 
+class QuestionAssigned(Event, frozen=True, kw_only=True):
+    """Staff assigned the question to a login of staff, or to nobody; ``reason`` is sealed."""
+
+    topic: ClassVar[str] = "helpdesk.question_assigned.v1"
+    to: str | None
+    reason: str
+
+
 class MessageAdded(Event, frozen=True, kw_only=True):
-    """The person added a message, which opens the question; ``text`` is sealed."""
+    """The person added a message, which opens the question; ``text`` is sealed.
+
+    ``due_on`` is the due day from now on, None where it stays; ``waited`` counts the working days
+    for which the department has waited for this message.
+    """
 
     topic: ClassVar[str] = "helpdesk.message_added.v1"
     text: str
+    due_on: date | None = None
+    waited: int = 0
+    attachments: tuple[UUID, ...] = ()
 
 
 class QuestionAnswered(Event, frozen=True, kw_only=True):
     """Staff answered, by the actor of the record.
 
     ``text`` is sealed, and so is ``reason``, a note for staff that the person does not see.
+    ``waiting_since`` is the day on which staff asked back instead; it stops the clock.
     """
 
     topic: ClassVar[str] = "helpdesk.question_answered.v1"
     person_id: UUID
     text: str
     reason: str | None = None
+    waiting_since: date | None = None
+    attachments: tuple[UUID, ...] = ()
 
 
 class QuestionClosed(Event, frozen=True, kw_only=True):
@@ -73,6 +114,7 @@ class QuestionErased(Event, frozen=True, kw_only=True):
 EVENTS = EventTypes(
     QuestionAsked,
     QuestionRouted,
+    QuestionAssigned,
     MessageAdded,
     QuestionAnswered,
     QuestionClosed,
@@ -87,7 +129,11 @@ class Question(Aggregate):
         super().__init__(id)
         self.person_id: UUID | None = None
         self.department = ""
+        self.subject = ""
         self.state: State = "open"
+        self.assigned_to: str | None = None
+        self.due_on: date | None = None
+        self.waiting_since: date | None = None
         self.erased = False
 
     def apply(self, event: Any) -> None:
@@ -95,12 +141,20 @@ class Question(Aggregate):
             case QuestionAsked():
                 self.person_id = event.person_id
                 self.department = event.department
+                self.subject = event.subject
+                self.due_on = event.due_on
             case QuestionRouted():
                 self.department = event.department
+                self._assign(None)
+            case QuestionAssigned():
+                self._assign(event.to)
             case MessageAdded():
-                self.state = "open"
+                self.state = state_after_message(self.state, self.assigned_to)
+                self.due_on = event.due_on or self.due_on
+                self.waiting_since = None
             case QuestionAnswered():
-                self.state = "answered"
+                self.state = "waiting" if event.waiting_since else "answered"
+                self.waiting_since = event.waiting_since
             case QuestionClosed():
                 self.state = "closed"
             case QuestionErased():
@@ -121,6 +175,9 @@ class Question(Aggregate):
         department: str,
         account: str | None,
         text: str,
+        due_on: date,
+        attachments: tuple[UUID, ...] = (),
+        line: DisputedLine | None = None,
     ) -> None:
         """Ask the question; ``number`` is the short one for people, ``subject`` the topic's id."""
         if self.person_id is not None:
@@ -133,6 +190,9 @@ class Question(Aggregate):
                 department=department,
                 account=account,
                 text=text,
+                due_on=due_on,
+                attachments=attachments,
+                line=line,
             )
         )
 
@@ -144,18 +204,75 @@ class Question(Aggregate):
             )
         self.trigger(QuestionRouted(department=department, reason=reason))
 
-    def add_message(self, text: str) -> None:
-        """Add a message of the person, which opens the question."""
-        self.trigger(MessageAdded(text=text))
+    def assign(self, to: str | None, reason: str) -> None:
+        """Assign the question to a login, or to nobody.
 
-    def answer(self, text: str, reason: str | None) -> None:
-        """Answer the question; further answers are added to the first."""
+        Raises Conflict ``already_assigned``, or ``already_closed``.
+        """
+        if self.state == "closed":
+            raise _closed()
+        if to == self.assigned_to:
+            raise Conflict("already_assigned", "The question is assigned so already.")
+        self.trigger(QuestionAssigned(to=to, reason=reason))
+
+    def add_message(
+        self,
+        text: str,
+        *,
+        due_on: date | None,
+        waited: int = 0,
+        attachments: tuple[UUID, ...] = (),
+    ) -> None:
+        """Add a message of the person, which opens the question."""
+        self.trigger(MessageAdded(text=text, due_on=due_on, waited=waited, attachments=attachments))
+
+    def answer(
+        self,
+        text: str,
+        reason: str | None,
+        *,
+        waiting_since: date | None = None,
+        attachments: tuple[UUID, ...] = (),
+    ) -> None:
+        """Answer the question, or ask back; further answers are added to the first."""
         if self.person_id is None:
             raise RuntimeError("a question must be asked before it is answered")
-        self.trigger(QuestionAnswered(person_id=self.person_id, text=text, reason=reason))
+        self.trigger(
+            QuestionAnswered(
+                person_id=self.person_id,
+                text=text,
+                reason=reason,
+                waiting_since=waiting_since,
+                attachments=attachments,
+            )
+        )
 
     def close(self, reason: str) -> None:
         """Close the question. Raises Conflict ``already_closed``."""
         if self.state == "closed":
-            raise Conflict("already_closed", "The question is closed already.")
+            raise _closed()
         self.trigger(QuestionClosed(reason=reason))
+
+    def _assign(self, to: str | None) -> None:
+        self.assigned_to = to
+        self.state = state_after_assignment(self.state, to)
+
+
+def state_after_assignment(state: State, to: str | None) -> State:
+    """Return the state of a question that is assigned to somebody, or to nobody."""
+    if to is not None:
+        return "in_progress" if state in OWED else state
+    return "open" if state == "in_progress" else state
+
+
+def state_after_message(state: State, assigned_to: str | None) -> State:
+    """Return the state of a question after a message of the person."""
+    if state in ("answered", "closed"):
+        return "reopened"
+    if state == "waiting":
+        return "in_progress" if assigned_to else "open"
+    return state
+
+
+def _closed() -> Conflict:
+    return Conflict("already_closed", "The question is closed already.")

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+import msgspec
 import psycopg
 
+from services.helpdesk.attachment_tables import Attachments
 from services.helpdesk.domain import (
+    OWED,
     Author,
     MessageAdded,
+    Question,
     QuestionAnswered,
     QuestionAsked,
     QuestionClosed,
     QuestionErased,
     QuestionRouted,
 )
-from services.helpdesk.views import MessageView, QuestionView
+from services.helpdesk.turns import Turns
+from services.helpdesk.views import MessageView, QuestionView, Wanted
 from shared.eventstore import Aggregate, Recorded
+from shared.staff import granted
 
 _QUESTION = (
-    "question_id, number, person_id, topic, department, account, state, asked_at, last_message_at"
+    "question_id, number, person_id, topic, department, account, state, asked_at, last_message_at,"
+    " due_on, assigned_to, unread, unseen"
 )
 
 
@@ -31,26 +38,32 @@ class ReadModel:
 
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
+        self.attachments = Attachments(cursor)
+        self.turns = Turns(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for record in recorded:
+            question = cast(Question, aggregates[record.originator_id])
             match record.event:
                 case QuestionAsked() as asked:
                     self._add_question(record, asked)
                     self._add_message(record, "person", asked.text)
-                case MessageAdded(text=text):
-                    self._add_message(record, "person", text)
-                    self._set_state(record, "open")
-                case QuestionAnswered(text=text):
-                    self._add_message(record, "staff", text)
-                    self._set_state(record, "answered")
+                    self._take_attachments(record, asked.attachments)
+                    self.turns.start(record, question)
+                case MessageAdded() as added:
+                    self._add_message(record, "person", added.text)
+                    self._take_attachments(record, added.attachments)
+                    self.turns.go_on(record, question, added.waited)
+                case QuestionAnswered() as answered:
+                    self._add_message(record, "staff", answered.text)
+                    self._take_attachments(record, answered.attachments)
+                    if answered.waiting_since is None:
+                        self.turns.end(record, "answered_at")
                 case QuestionClosed() | QuestionErased():
-                    self._set_state(record, "closed")
+                    self.turns.end(record, "closed_at")
                 case QuestionRouted(department=department):
-                    self._cursor.execute(
-                        "UPDATE questions SET department = %s WHERE question_id = %s",
-                        (department, record.originator_id),
-                    )
+                    self.turns.route(record, department)
+            self._update(question)
 
     def next_number(self) -> int:
         """Return the next short number; the counter stays locked until the transaction ends."""
@@ -97,18 +110,52 @@ class ReadModel:
         )
         return [_view(row) for row in self._cursor]
 
-    def questions_in(
-        self, state: str | None, department: str | None, limit: int
-    ) -> list[QuestionView]:
-        """Return questions for staff, the longest waiting first."""
+    def questions_in(self, wanted: Wanted) -> list[QuestionView]:
+        """Return questions for staff: those that are owed an answer first, by their due day."""
         self._cursor.execute(
             f"SELECT {_QUESTION} FROM questions"
-            " WHERE (%(state)s::text IS NULL OR state = %(state)s)"
+            " WHERE (%(states)s::text[] IS NULL OR state = ANY(%(states)s))"
             " AND (%(department)s::text IS NULL OR department = %(department)s)"
-            " ORDER BY last_message_at, number LIMIT %(limit)s",
-            {"state": state, "department": department, "limit": limit},
+            " AND (%(assigned_to)s::text IS NULL OR assigned_to = %(assigned_to)s)"
+            " AND (%(due_before)s::date IS NULL OR due_on < %(due_before)s)"
+            " ORDER BY state = ANY(%(owed)s) DESC, due_on, number LIMIT %(limit)s",
+            {
+                **msgspec.structs.asdict(wanted),
+                "states": wanted.states and list(wanted.states),
+                "owed": list(OWED),
+            },
         )
         return [_view(row) for row in self._cursor]
+
+    def unread_of(self, person_id: UUID) -> int:
+        """Return how many messages to a person he has not opened."""
+        self._cursor.execute(
+            "SELECT coalesce(sum(unread), 0) AS unread FROM questions"
+            " WHERE person_id = %s AND unread > 0",
+            (person_id,),
+        )
+        row = self._cursor.fetchone()
+        return int(row["unread"]) if row else 0
+
+    def unseen(self) -> dict[tuple[str, str], int]:
+        """Return how many messages no staff has opened, by department and topic."""
+        self._cursor.execute(
+            "SELECT department, topic, sum(unseen) AS unseen FROM questions"
+            " WHERE unseen > 0 GROUP BY department, topic"
+        )
+        return {(row["department"], row["topic"]): int(row["unseen"]) for row in self._cursor}
+
+    def note_read(self, question_id: UUID, messages: int) -> None:
+        """Note that the person has read the first messages of a question, as many as given."""
+        self._note_opened("unread", "author <> 'person'", question_id, messages)
+
+    def note_seen(self, question_id: UUID, messages: int) -> None:
+        """Note that staff have read the first messages of a question, as many as given."""
+        self._note_opened("unseen", "author = 'person'", question_id, messages)
+
+    def may_answer(self, login: str) -> bool:
+        """Return whether a login of staff may answer questions."""
+        return granted(self._cursor, login, "answer") is not None
 
     def note_closed(self, account: str) -> None:
         """Note that the holder's time with an account, named by its key, has ended; once."""
@@ -130,14 +177,18 @@ class ReadModel:
     def messages_of(self, question_ids: Sequence[UUID]) -> dict[UUID, list[MessageView]]:
         """Return the messages of several questions, each one's in order."""
         self._cursor.execute(
-            "SELECT question_id, author, actor, text, at FROM messages"
+            "SELECT question_id, position, author, actor, text, at FROM messages"
             " WHERE question_id = ANY(%s) ORDER BY question_id, position",
             (list(question_ids),),
         )
         found: dict[UUID, list[MessageView]] = {}
         for row in self._cursor:
             message = MessageView(
-                author=row["author"], actor=row["actor"], text=row["text"], at=row["at"].isoformat()
+                position=row["position"],
+                author=row["author"],
+                actor=row["actor"],
+                text=row["text"],
+                at=row["at"].isoformat(),
             )
             found.setdefault(row["question_id"], []).append(message)
         return found
@@ -162,9 +213,21 @@ class ReadModel:
         row = self._cursor.fetchone()
         return None if row is None else row["at"]
 
+    def _note_opened(self, counter: str, whose: str, question_id: UUID, messages: int) -> None:
+        # Counted by the messages shown: one that has come since then stays unread.
+        self._cursor.execute(
+            f"UPDATE questions SET {counter} = (SELECT count(*) FROM"
+            " (SELECT author FROM messages WHERE question_id = %(id)s ORDER BY position"
+            f" OFFSET %(messages)s) AS later WHERE {whose})"
+            f" WHERE question_id = %(id)s AND {counter} > 0",
+            {"id": question_id, "messages": messages},
+        )
+
     def _add_question(self, record: Recorded, asked: QuestionAsked) -> None:
         self._cursor.execute(
-            f"INSERT INTO questions ({_QUESTION}) VALUES (%s, %s, %s, %s, %s, %s, 'open', %s, %s)",
+            "INSERT INTO questions (question_id, number, person_id, topic, department, account,"
+            " state, asked_at, last_message_at, due_on)"
+            " VALUES (%s, %s, %s, %s, %s, %s, 'open', %s, %s, %s)",
             (
                 record.originator_id,
                 asked.number,
@@ -174,8 +237,13 @@ class ReadModel:
                 asked.account,
                 record.recorded_at,
                 record.recorded_at,
+                asked.due_on,
             ),
         )
+
+    def _take_attachments(self, record: Recorded, ids: Sequence[UUID]) -> None:
+        if ids:
+            self.attachments.take(ids, record.originator_id, record.position)
 
     def _add_message(self, record: Recorded, author: Author, text: str) -> None:
         self._cursor.execute(
@@ -190,15 +258,25 @@ class ReadModel:
                 record.recorded_at,
             ),
         )
+        by_person = author == "person"
         self._cursor.execute(
-            "UPDATE questions SET last_message_at = %s WHERE question_id = %s",
-            (record.recorded_at, record.originator_id),
+            "UPDATE questions SET last_message_at = %s, unread = unread + %s, unseen = unseen + %s"
+            " WHERE question_id = %s",
+            (record.recorded_at, int(not by_person), int(by_person), record.originator_id),
         )
 
-    def _set_state(self, record: Recorded, state: str) -> None:
+    def _update(self, question: Question) -> None:
+        # Questions of older versions have a due day in the table alone.
         self._cursor.execute(
-            "UPDATE questions SET state = %s WHERE question_id = %s",
-            (state, record.originator_id),
+            "UPDATE questions SET state = %s, department = %s, assigned_to = %s,"
+            " due_on = coalesce(%s, due_on) WHERE question_id = %s",
+            (
+                question.state,
+                question.department,
+                question.assigned_to,
+                question.due_on,
+                question.id,
+            ),
         )
 
 
@@ -213,4 +291,8 @@ def _view(row: Mapping[str, Any]) -> QuestionView:
         state=row["state"],
         asked_at=row["asked_at"].isoformat(),
         last_message_at=row["last_message_at"].isoformat(),
+        due_on=row["due_on"],
+        assigned_to=row["assigned_to"],
+        unread=row["unread"],
+        unseen=row["unseen"],
     )

@@ -1,38 +1,29 @@
-"""The RPCs of the help desk: decode, one use case, encode."""
+"""The service of the help desk, with the RPCs for persons, for identity and for letters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from services.helpdesk import application, schemas
-from services.helpdesk.answers import letter_facts, question_summary, summary_for_staff
-from services.helpdesk.departments import load_directory
-from services.helpdesk.views import QuestionView
-from shared import context
+from services.helpdesk.answers import letter_facts
+from services.helpdesk.domain import Question
+from services.helpdesk.rpcs.attachments import AttachmentRpcs
+from services.helpdesk.rpcs.base import closed_of
+from services.helpdesk.rpcs.staff import StaffRpcs
 from shared.config import GATEWAY
-from shared.errors import Forbidden
+from shared.errors import Forbidden, Unavailable
 from shared.eventstore import Session
-from shared.ids import NAMESPACE, derived_id, new_id
-from shared.rpc.callers import staff
-from shared.rpc.server import RpcClientProvider, StoreProvider, rpc
+from shared.rpc.server import rpc
 
 MAX_LISTED = 200
 """The maximal number of listed questions of one person."""
 
-C = TypeVar("C")
 
-
-class HelpdeskService:
-    """Questions and their answers, for the gateway, notifications and staff."""
+class HelpdeskService(StaffRpcs, AttachmentRpcs):
+    """Questions and their answers."""
 
     name = "helpdesk"
-
-    store = StoreProvider()
-    services = RpcClientProvider()
-    directory = load_directory()
-    use_cases = application.QuestionUseCases(directory)
 
     @rpc(schemas.Topics, callers=(GATEWAY,))
     def topics(self) -> dict[str, Any]:
@@ -50,17 +41,23 @@ class HelpdeskService:
         }
 
     @rpc(schemas.Ask, callers=(GATEWAY,))
-    def ask(self, person_id: UUID, topic: str, account: str | None, text: str) -> dict[str, Any]:
-        """Return ``{question_id, number, department, department_title}``.
+    def ask(
+        self, person_id: UUID, topic: str, account: str | None, text: str, attachments: list[UUID]
+    ) -> dict[str, Any]:
+        """Return ``{question_id, number, department, department_title, due_on}``.
 
         Raises Forbidden ``account_not_linked`` for an account that is not the person's, and as
         `application.QuestionUseCases.ask`.
         """
+        key = self._linked(person_id, account) if account else None
         command = application.AskQuestion(
             person_id=person_id,
             topic=topic,
-            account=self._linked(person_id, account) if account else None,
+            account=key,
             text=text,
+            house=self._house_of(key) if key else None,
+            attachments=tuple(attachments),
+            contents=self.contents_of(attachments),
         )
         result: dict[str, Any] = self.store.execute(self.use_cases.ask, command)
         return result
@@ -69,7 +66,28 @@ class HelpdeskService:
     def questions(self, person_id: UUID) -> dict[str, Any]:
         """Return ``{questions: [...]}`` of a person, those with the latest message first."""
         views = self.store.query(lambda session: session.read.questions_of(person_id, MAX_LISTED))
-        return {"questions": [question_summary(view, self.directory) for view in views]}
+        summaries = self._summaries()
+        return {"questions": [summaries.for_person(view) for view in views]}
+
+    @rpc(schemas.Unread, callers=(GATEWAY,))
+    def unread(self, person_id: UUID) -> dict[str, Any]:
+        """Return ``{unread}``, how many messages to a person he has not opened."""
+        return {"unread": self.store.query(lambda session: session.read.unread_of(person_id))}
+
+    @rpc(schemas.NoteRead, callers=(GATEWAY,))
+    def note_read(self, person_id: UUID, question_id: UUID, messages: int) -> dict[str, Any]:
+        """Note that the person has read the first messages of a question; return ``{unread}``.
+
+        Raises NotFound ``question_not_found``, also for somebody else's.
+        """
+
+        def note(session: Session, count: int) -> dict[str, Any]:
+            application.question_of(session, question_id, person_id)
+            session.read.note_read(question_id, count)
+            return {"unread": session.read.unread_of(person_id)}
+
+        result: dict[str, Any] = self.store.transact(note, messages)
+        return result
 
     @rpc(schemas.Question, callers=(GATEWAY,))
     def question(self, person_id: UUID, question_id: UUID) -> dict[str, Any]:
@@ -78,7 +96,7 @@ class HelpdeskService:
         def read(session: Session) -> dict[str, Any]:
             view = application.question_of(session, question_id, person_id)
             messages = application.messages_of(session, question_id)
-            return {**question_summary(view, self.directory), "messages": messages}
+            return {**self._summaries().for_person(view), "messages": messages}
 
         result: dict[str, Any] = self.store.query(read)
         return result
@@ -92,118 +110,47 @@ class HelpdeskService:
         return result
 
     @rpc(schemas.AddMessage, callers=(GATEWAY,))
-    def add_message(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
+    def add_message(
+        self, person_id: UUID, question_id: UUID, text: str, attachments: list[UUID]
+    ) -> dict[str, Any]:
         """Return ``{question_id, state}``; raises as `application.QuestionUseCases.add_message`."""
-        command = application.AddMessage(person_id=person_id, question_id=question_id, text=text)
+        command = application.AddMessage(
+            person_id=person_id,
+            question_id=question_id,
+            text=text,
+            attachments=tuple(attachments),
+            contents=self.contents_of(attachments),
+        )
         result: dict[str, Any] = self.store.execute(self.use_cases.add_message, command)
         return result
 
     @rpc(schemas.LetterOf, callers=("notifications",))
     def letter_of(self, question_id: UUID) -> dict[str, Any]:
-        """Return the facts of letters about a question; for notifications only."""
+        """Return the facts of letters about a question; for notifications only.
+
+        Raises NotFound ``question_not_found``, also for a question that has been erased.
+        """
 
         def read(session: Session) -> dict[str, Any]:
             view = application.question_of(session, question_id)
-            messages = application.messages_of(session, question_id)
-            return letter_facts(view, messages, self.directory, _closed(session, view))
+            if session.load(Question, question_id).erased:
+                raise application.not_found()
+            return letter_facts(view, self.directory, closed_of(session, view))
 
         result: dict[str, Any] = self.store.query(read)
         return result
 
-    @rpc(schemas.QuestionsOfState, callers=(staff("read"),))
-    def questions_of_state(
-        self, state: str | None, department: str | None, limit: int
-    ) -> dict[str, Any]:
-        """Return ``{questions: [...]}`` of all persons, longest waiting first."""
-
-        def read(session: Session) -> dict[str, Any]:
-            views = session.read.questions_in(state, department, limit)
-            closed = _closed(session, *views)
-            return {
-                "questions": [summary_for_staff(view, self.directory, closed) for view in views]
-            }
-
-        result: dict[str, Any] = self.store.query(read)
-        return result
-
-    @rpc(schemas.AnyQuestion, callers=(staff("read"),))
-    def any_question(self, question: str) -> dict[str, Any]:
-        """Return a question by its number or id, with its messages; the security log has who."""
-
-        def read(session: Session, which: application.QuestionWanted) -> dict[str, Any]:
-            view = application.shown_to_staff(session, which, "question_shown")
-            messages = application.messages_of(session, view.question_id)
-            summary = summary_for_staff(view, self.directory, _closed(session, view))
-            return {**summary, "messages": messages}
-
-        wanted = application.QuestionWanted(question=question)
-        result: dict[str, Any] = self.store.transact(read, wanted)
-        return result
-
-    @rpc(schemas.AnyQuestion, callers=(staff("find"),))
-    def asker(self, question: str) -> dict[str, Any]:
-        """Return ``{person_id}`` of whoever asked; the security log has who wanted to know."""
-
-        def read(session: Session, which: application.QuestionWanted) -> dict[str, Any]:
-            view = application.shown_to_staff(session, which, "asker_found")
-            return {"person_id": str(view.person_id)}
-
-        wanted = application.QuestionWanted(question=question)
-        result: dict[str, Any] = self.store.transact(read, wanted)
-        return result
-
-    @rpc(schemas.Answer, callers=(staff("answer"),))
-    def answer(self, question: str, text: str, reason: str, dry_run: bool) -> dict[str, Any]:
-        """Return ``{question_id, state}`` of a question that is answered.
-
-        The same text to the same messages is one answer. Raises as `application.answer_question`.
-        """
-        question_id, turn = self.store.query(lambda session: application.turn_of(session, question))
-        command = application.AnswerQuestion(question_id=question_id, text=text, reason=reason)
-        # Keyed: what is kept with the events for ever must not give a short text away.
-        digest = self.store.fingerprint(application.answer_question, command)
-        actor = context.current().actor
-        with context.bind(
-            command_id=derived_id(NAMESPACE, "helpdesk", "answer", actor, str(turn), digest.hex())
-        ):
-            return self._write(application.answer_question, command, dry_run)
-
-    @rpc(schemas.Route, callers=(staff("route"),))
-    def route(self, question: str, department: str, reason: str, dry_run: bool) -> dict[str, Any]:
-        """Return ``{question_id, department}`` of a question that another department has now.
-
-        Raises as `application.QuestionUseCases.route`.
-        """
-        command = application.RouteQuestion(
-            question_id=self._id_of(question), department=department, reason=reason
-        )
-        with context.bind(command_id=new_id()):
-            return self._write(self.use_cases.route, command, dry_run)
-
-    @rpc(schemas.Close, callers=(staff("close"),))
-    def close(self, question: str, reason: str, dry_run: bool) -> dict[str, Any]:
-        """Return ``{question_id, state}`` of a closed question; a message opens it again.
-
-        Raises as `application.close_question`.
-        """
-        command = application.CloseQuestion(question_id=self._id_of(question), reason=reason)
-        with context.bind(command_id=new_id()):
-            return self._write(application.close_question, command, dry_run)
-
-    def _id_of(self, question: str) -> UUID:
-        found: UUID = self.store.query(
-            lambda session: application.question_id_of(session, question)
-        )
-        return found
-
-    def _write(
-        self, handler: Callable[[Session, C], dict[str, Any]], command: C, dry_run: bool
-    ) -> dict[str, Any]:
-        """Execute a command; a dry run decides on it in a transaction that cannot write."""
-        if not dry_run:
-            result: dict[str, Any] = self.store.execute(handler, command)
-            return result
-        return {**self.store.query(lambda session: handler(session, command)), "dry_run": True}
+    def _house_of(self, account: str) -> str | None:
+        """Return where an account is, without the flat; None where no house has departments."""
+        if not self.directory.houses:
+            return None
+        try:
+            found = self.services.call("accounts", "house_of", account=account)
+        except Unavailable:
+            # The department of the topic can route the question on.
+            return None
+        house: str | None = found["house"]
+        return house
 
     def _linked(self, person_id: UUID, account: str) -> str:
         """Return the key of the person's account with a number."""
@@ -219,11 +166,3 @@ class HelpdeskService:
                 "This account is not in the cabinet; choose a linked account, or none.",
             )
         return str(access["account"])
-
-
-def _closed(session: Session, *views: QuestionView) -> set[str]:
-    """Return the keys of those accounts of questions that are closed."""
-    closed: set[str] = session.read.closed_accounts(
-        {view.account for view in views if view.account}
-    )
-    return closed

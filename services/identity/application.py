@@ -9,19 +9,21 @@ lock, and whoever holds that lock must not wait for a row of these tables.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
 
 from services.identity.commands import Command
 from services.identity.documents import Documents
-from services.identity.domain import Person, PersonRegistered, Registration, registration_expired
+from services.identity.domain import Person, PersonRegistered
 from services.identity.limits import (
     TEMPORARY_PASSWORD_LIFE,
 )
 from services.identity.organisation_details import Organisation
 from services.identity.personal_data import reveal
+from services.identity.profile import contact_of
+from services.identity.registrations import Registration, registration_expired
 from services.identity.verification_codes import (
     IssueCode,
     count_letter,
@@ -29,18 +31,24 @@ from services.identity.verification_codes import (
     open_code,
     try_code,
 )
-from shared.contracts.identity import PersonType
+from shared.contracts.identity import Language, PersonType
 from shared.errors import Conflict, ValidationFailed
 from shared.eventstore import Session
 from shared.ids import new_id
 
 
 class StartRegistration(Command, frozen=True, kw_only=True):
-    """``email`` is a parsed address; the indexes are the fingerprints of it and of the caller."""
+    """``email`` is a parsed address; the indexes are the fingerprints of it and of the caller.
+
+    A browser may name another language when it repeats the request.
+    """
+
+    not_compared: ClassVar[frozenset[str]] = Command.not_compared | {"language"}
 
     person_type: PersonType
     email: str
     organisation: Organisation | None
+    language: Language
     email_index: bytes
     network_index: bytes
 
@@ -97,6 +105,7 @@ def start_registration(session: Session, command: StartRegistration) -> dict[str
         None
         if organisation is None
         else sealed("organisation", msgspec.json.encode(organisation).decode()),
+        command.language,
     )
     return {"registration_id": str(registration.id)}
 
@@ -131,18 +140,22 @@ def correct_email(session: Session, command: CorrectEmail) -> dict[str, Any]:
 
 
 def issue_registration_code(session: Session, command: IssueCode) -> dict[str, Any]:
-    """Store a fresh code for the letter being written; return {kind, email, long}.
+    """Store a fresh code for the letter being written; return {kind, email, language, long}.
 
-    For a registered address the kind is ``already_registered``, and no code is stored. Raises
-    what `resend_code` raises, limits aside.
+    For a registered address the kind is ``already_registered``, no code is stored, and the language
+    is its owner's. Raises what `resend_code` raises, limits aside.
     """
     code, registration = _locked(session, command.owner_id)
-    known = session.read.credentials.of_email(code.email_index) is not None
+    owner = session.read.credentials.of_email(code.email_index)
     fresh = command.long_digest if code.long else command.digest
-    issue_code(session, command.owner_id, None if known else fresh)
-    email = reveal(session, registration.person_id, registration.email, "email")
-    kind = "already_registered" if known else "code"
-    return {"kind": kind, "email": email, "long": code.long}
+    issue_code(session, command.owner_id, None if owner else fresh)
+    addressee = registration if owner is None else session.load(Person, owner.person_id)
+    return {
+        "kind": "code" if owner is None else "already_registered",
+        "email": reveal(session, registration.person_id, registration.email, "email"),
+        "language": addressee.language.value,
+        "long": code.long,
+    }
 
 
 def registration_confirmer(
@@ -217,14 +230,15 @@ def _register(session: Session, registration: Registration, documents: Documents
             consent_version=documents.in_force("consent", session.today),
             consented_at=session.now,
             consented_from=session.vault.seal(registration.person_id, ip, "address"),
+            language=registration.language,
         )
     )
 
 
 def issue_temporary_password(session: Session, command: IssueTemporaryPassword) -> dict[str, Any]:
-    """Store the password for the first sign-in, for the letter being written; return {email}.
+    """Store the password for the first sign-in, for the letter being written.
 
-    An earlier one is void, and the sessions opened with it end.
+    Returns {email, language}. An earlier one is void, and the sessions opened with it end.
 
     Raises NotFound ``person_not_found``, Conflict ``password_already_chosen``.
     """
@@ -237,4 +251,4 @@ def issue_temporary_password(session: Session, command: IssueTemporaryPassword) 
         person.id, command.password_hash, command.fingerprint, expires_at
     )
     read.sessions.end_all(person.id)
-    return {"email": reveal(session, person.id, person.email, "email")}
+    return contact_of(session, person)

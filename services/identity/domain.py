@@ -1,8 +1,10 @@
-"""Registrations and persons: their events and rules. `link_aggregates` has what links complete.
+"""Persons: their events and rules.
+
+`registrations` has what comes before, `link_aggregates` what links complete.
 
 No event holds a code, a password or a hash. Personal data (e-mail, name, phone, organisation
-details, network address) is in events only sealed by the vault, under the key of the person that
-the registration becomes (`person_id_of`): destroying that key erases the person everywhere.
+details, network address) is in events only sealed by the vault, under the key of the person:
+destroying that key erases the person everywhere.
 """
 
 from __future__ import annotations
@@ -21,7 +23,14 @@ from services.identity.link_aggregates import (
     PasswordResetCompleted,
     PasswordResetRequested,
 )
-from shared.contracts.identity import PersonType
+from services.identity.registrations import (
+    RegistrationAbandoned,
+    RegistrationCodeRequested,
+    RegistrationConfirmed,
+    RegistrationEmailCorrected,
+    RegistrationStarted,
+)
+from shared.contracts.identity import Language, PersonType
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Aggregate, Event, EventTypes
 from shared.ids import NAMESPACE, derived_id
@@ -42,41 +51,6 @@ class ErasureCause(StrEnum):
     STAFF = "staff"
 
 
-class RegistrationStarted(Event, frozen=True, kw_only=True):
-    """A registration was started, for a known address as for an unknown one."""
-
-    topic: ClassVar[str] = "identity.registration_started.v1"
-    person_type: PersonType
-    email: str
-    organisation: str | None = None
-
-
-class RegistrationCodeRequested(Event, frozen=True, kw_only=True):
-    """A letter with a code was requested: the first one, or «Выслать код заново»."""
-
-    topic: ClassVar[str] = "identity.registration_code_requested.v1"
-
-
-class RegistrationEmailCorrected(Event, frozen=True, kw_only=True):
-    """A mistyped address was corrected before the code; ``email`` is sealed."""
-
-    topic: ClassVar[str] = "identity.registration_email_corrected.v1"
-    email: str
-
-
-class RegistrationConfirmed(Event, frozen=True, kw_only=True):
-    """The right code was entered, with both consents."""
-
-    topic: ClassVar[str] = "identity.registration_confirmed.v1"
-    person_id: UUID
-
-
-class RegistrationAbandoned(Event, frozen=True, kw_only=True):
-    """The registration expired unconfirmed; its key was destroyed."""
-
-    topic: ClassVar[str] = "identity.registration_abandoned.v1"
-
-
 class PersonRegistered(Event, frozen=True, kw_only=True):
     """A person has registered, accepted the rules and consented to data processing.
 
@@ -93,6 +67,7 @@ class PersonRegistered(Event, frozen=True, kw_only=True):
     consent_version: str
     consented_at: datetime
     consented_from: str
+    language: Language = Language.RUSSIAN
 
 
 class DocumentsAccepted(Event, frozen=True, kw_only=True):
@@ -150,6 +125,13 @@ class ProfileChanged(Event, frozen=True, kw_only=True):
     phone: str | None = None
 
 
+class LanguageChosen(Event, frozen=True, kw_only=True):
+    """The person has chosen the language of the letters."""
+
+    topic: ClassVar[str] = "identity.language_chosen.v1"
+    language: Language
+
+
 class EmailChanged(Event, frozen=True, kw_only=True):
     """The person has another address, sealed; the change tells who confirmed it."""
 
@@ -182,6 +164,7 @@ EVENTS = EventTypes(
     SignInLinkRequested,
     SignedInFromNewDevice,
     ProfileChanged,
+    LanguageChosen,
     PersonErased,
     *FACTOR_EVENTS,
     PasswordResetRequested,
@@ -194,94 +177,9 @@ EVENTS = EventTypes(
 )
 
 
-def person_id_of(registration_id: UUID) -> UUID:
-    """Return the id of the person that a registration becomes, always the same."""
-    return derived_id(NAMESPACE, "identity/person", str(registration_id))
-
-
 def farewell_id(person_id: UUID) -> UUID:
     """Return the subject under whose key an erased person's address waits for the last letter."""
     return derived_id(NAMESPACE, "identity/farewell", str(person_id))
-
-
-def registration_expired() -> Conflict:
-    """Return the error of a registration that no code can confirm any more."""
-    return Conflict("registration_expired", "This registration is too old; start again.")
-
-
-class Registration(Aggregate):
-    """From an e-mail address to a person."""
-
-    def __init__(self, id: UUID) -> None:
-        super().__init__(id)
-        self.person_type = PersonType.INDIVIDUAL
-        self.email = ""
-        self.organisation: str | None = None
-        self.confirmed = False
-        self.abandoned = False
-
-    @property
-    def person_id(self) -> UUID:
-        """Return the id of the future person, under whose key everything here is sealed."""
-        return person_id_of(self.id)
-
-    def start(self, person_type: PersonType, email: str, organisation: str | None) -> None:
-        """Start, and request the first letter; ``email`` and ``organisation`` are sealed."""
-        if self.version:
-            raise Conflict("registration_exists", "This registration has been started already.")
-        self.trigger(
-            RegistrationStarted(person_type=person_type, email=email, organisation=organisation)
-        )
-        self.trigger(RegistrationCodeRequested())
-
-    def request_code(self) -> None:
-        """Request another letter."""
-        self.must_be_open()
-        self.trigger(RegistrationCodeRequested())
-
-    def correct_email(self, email: str) -> None:
-        """Replace the address by a sealed one."""
-        self.must_be_open()
-        self.trigger(RegistrationEmailCorrected(email=email))
-
-    def confirm(self) -> None:
-        """Confirm; the caller has checked the code and both consents."""
-        self.must_be_open()
-        self.trigger(RegistrationConfirmed(person_id=self.person_id))
-
-    def abandon(self) -> None:
-        """Abandon the registration."""
-        self.must_be_open()
-        self.trigger(RegistrationAbandoned())
-
-    def must_be_open(self) -> None:
-        """Raise unless a code can still confirm this registration.
-
-        NotFound ``registration_not_found``; Conflict ``registration_confirmed`` or
-        ``registration_expired``.
-        """
-        if not self.version:
-            raise NotFound("registration_not_found", "There is no such registration; start one.")
-        if self.confirmed:
-            raise Conflict(
-                "registration_confirmed",
-                "This registration is confirmed; sign in with the password from the letter.",
-            )
-        if self.abandoned:
-            raise registration_expired()
-
-    def apply(self, event: Any) -> None:
-        match event:
-            case RegistrationStarted():
-                self.person_type = event.person_type
-                self.email = event.email
-                self.organisation = event.organisation
-            case RegistrationEmailCorrected():
-                self.email = event.email
-            case RegistrationConfirmed():
-                self.confirmed = True
-            case RegistrationAbandoned():
-                self.abandoned = True
 
 
 class Person(Aggregate):
@@ -291,6 +189,7 @@ class Person(Aggregate):
         super().__init__(id)
         self.email = ""
         self.organisation: str | None = None
+        self.language = Language.RUSSIAN
         self.full_name = ""
         self.phone = ""
         self.rules_version = ""
@@ -352,6 +251,12 @@ class Person(Aggregate):
         if full_name is not None or phone is not None:
             self.trigger(ProfileChanged(full_name=full_name, phone=phone))
 
+    def choose_language(self, language: Language) -> None:
+        """Choose the language of the letters; the one in use makes no event."""
+        self.must_exist()
+        if language is not self.language:
+            self.trigger(LanguageChosen(language=language))
+
     def change_second_factor(self, change: SecondFactorChange) -> None:
         """Note a change of the second factor; the caller has made it in the tables."""
         self.must_exist()
@@ -377,6 +282,7 @@ class Person(Aggregate):
             case PersonRegistered():
                 self.email = event.email
                 self.organisation = event.organisation
+                self.language = event.language
                 self.rules_version = event.rules_version
                 self.consent_version = event.consent_version
             case DocumentsAccepted():
@@ -387,6 +293,8 @@ class Person(Aggregate):
             case ProfileChanged():
                 self.full_name = self.full_name if event.full_name is None else event.full_name
                 self.phone = self.phone if event.phone is None else event.phone
+            case LanguageChosen():
+                self.language = event.language
             case EmailChanged():
                 self.email = event.email
             case PersonErased():

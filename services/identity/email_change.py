@@ -140,9 +140,9 @@ def _start(
 def issue_email_link(session: Session, command: IssueEmailLink) -> dict[str, Any]:
     """Store the link of the letter that is being delivered to one of both mailboxes.
 
-    Returns {person_id, email, way, taken, due_at|None, expires_at}; an address that is ``taken``
-    gets no link. Raises NotFound ``email_link_not_found`` when the change is over or the mailbox
-    has confirmed, or ``person_not_found``.
+    Returns {person_id, email, language, way, taken, due_at|None, expires_at}; an address that is
+    ``taken`` gets no link, in the language of its owner. Raises NotFound ``email_link_not_found``
+    when the change is over or the mailbox has confirmed, or ``person_not_found``.
     """
     read, now = session.read, session.now
     row = read.email_changes.issue(
@@ -159,9 +159,12 @@ def issue_email_link(session: Session, command: IssueEmailLink) -> dict[str, Any
     person.must_exist()
     change = session.load(EmailChange, row.change_id)
     email = change.email if command.side == "new" else person.email
+    taken = command.side == "new" and holder is not None
+    reader = session.load(Person, holder.person_id) if taken else person
     return {
         "person_id": str(person.id),
         "email": reveal(session, person.id, email, "email"),
+        "language": reader.language.value,
         "way": row.way,
         "taken": holder is not None,
         "due_at": row.due_at and row.due_at.isoformat(),
@@ -274,7 +277,7 @@ def pending_email_change(session: Session, person_id: UUID) -> dict[str, Any]:
 
 
 def changed_email(session: Session, change_id: UUID) -> dict[str, Any]:
-    """Return {person_id, old_email, new_email} of a completed change, for its letters.
+    """Return {person_id, old_email, new_email, language} of a completed change, for its letters.
 
     Raises NotFound ``person_not_found`` when the person has been erased since.
     """
@@ -285,6 +288,7 @@ def changed_email(session: Session, change_id: UUID) -> dict[str, Any]:
         "person_id": str(change.person_id),
         "old_email": reveal(session, change.person_id, change.previous, "email"),
         "new_email": reveal(session, change.person_id, change.email, "email"),
+        "language": session.load(Person, change.person_id).language.value,
     }
 
 

@@ -13,8 +13,10 @@ from uuid import UUID
 
 from services.identity.commands import Command
 from services.identity.current_password import ConfirmedChange, confirm
-from services.identity.domain import ErasureCause, Person, Registration, farewell_id
+from services.identity.domain import ErasureCause, Person, farewell_id
+from services.identity.farewells import Farewell
 from services.identity.personal_data import reveal
+from services.identity.registrations import Registration
 from shared.errors import NotFound
 from shared.eventstore import Session
 
@@ -81,7 +83,8 @@ def _erase(session: Session, person: Person, cause: ErasureCause, reason: str) -
     read, email = session.read, reveal(session, person.id, person.email, "email")
     # The last letter needs the address once more: under a key of its own, for a day.
     sealed = session.vault.seal(farewell_id(person.id), email, "email")
-    read.farewells.keep(person.id, sealed, session.now + FAREWELL_LIFE)
+    farewell = Farewell(email=sealed, language=person.language.value)
+    read.farewells.keep(person.id, farewell, session.now + FAREWELL_LIFE)
     credential = read.credentials.of_person(person.id)
     email_index = None if credential is None else credential.email_index
     if email_index is not None:
@@ -103,16 +106,16 @@ def abandon_registrations(session: Session, registration_ids: Sequence[UUID]) ->
 
 
 def take_farewell(session: Session, command: TakeFarewell) -> dict[str, Any]:
-    """Return {email} for the last letter, soon for the last time.
+    """Return {email, language} for the last letter, soon for the last time.
 
     Raises NotFound ``person_not_found``.
     """
     person_id = command.person_id
-    sealed = session.read.farewells.take(person_id, session.now + FAREWELL_TAKEN_LIFE)
-    email = sealed and session.vault.reveal(farewell_id(person_id), sealed, "email")
+    kept = session.read.farewells.take(person_id, session.now + FAREWELL_TAKEN_LIFE)
+    email = kept and session.vault.reveal(farewell_id(person_id), kept.email, "email")
     if not email:
         raise NotFound("person_not_found", "There is no such person.")
-    return {"email": email}
+    return {"email": email, "language": kept.language}
 
 
 def forget_farewells(session: Session, _: None) -> int:

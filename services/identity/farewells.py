@@ -6,7 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
+
+
+class Farewell(msgspec.Struct, frozen=True, kw_only=True):
+    """The sealed address of the last letter, and its language."""
+
+    email: str
+    language: str
 
 
 class Farewells:
@@ -15,20 +23,21 @@ class Farewells:
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
 
-    def keep(self, person_id: UUID, email: str, until: datetime) -> None:
-        """Keep a sealed address until a time."""
+    def keep(self, person_id: UUID, farewell: Farewell, until: datetime) -> None:
+        """Keep where the last letter goes until a time."""
         self._cursor.execute(
-            "INSERT INTO farewells (person_id, email, until) VALUES (%s, %s, %s)",
-            (person_id, email, until),
+            "INSERT INTO farewells (person_id, email, language, until) VALUES (%s, %s, %s, %s)",
+            (person_id, farewell.email, farewell.language, until),
         )
 
-    def take(self, person_id: UUID, until: datetime) -> str | None:
-        """Return the sealed address of an erased person, which is kept until then at most."""
+    def take(self, person_id: UUID, until: datetime) -> Farewell | None:
+        """Return where an erased person's last letter goes, which is kept until then at most."""
         row = self._cursor.execute(
-            "UPDATE farewells SET until = least(until, %s) WHERE person_id = %s RETURNING email",
+            "UPDATE farewells SET until = least(until, %s) WHERE person_id = %s"
+            " RETURNING email, language",
             (until, person_id),
         ).fetchone()
-        return None if row is None else row["email"]
+        return None if row is None else Farewell(**row)
 
     def expire(self, now: datetime, most: int) -> list[UUID]:
         """Delete what is kept no longer; return whose it was."""

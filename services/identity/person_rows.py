@@ -44,7 +44,7 @@ class PersonRows:
             self._cursor.execute(statement, (mine,))
         # The events of before stay, sealed; this table says what is in force.
         self._cursor.execute(
-            "UPDATE persons SET email = '', organisation = NULL, full_name = NULL, phone = NULL"
-            " WHERE person_id = %s",
+            "UPDATE persons SET email = '', organisation = NULL, full_name = NULL, phone = NULL,"
+            " language = DEFAULT WHERE person_id = %s",
             (person_id,),
         )

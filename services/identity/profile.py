@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from services.identity.contact_details import parse_phone
 from services.identity.domain import Person
 from services.identity.names import parse_full_name
 from services.identity.personal_data import reveal
+from shared.contracts.identity import Language
 from shared.errors import NotFound
 from shared.eventstore import Session
 
@@ -23,6 +24,11 @@ class UpdateProfile(Command, frozen=True, kw_only=True):
     person_id: UUID
     full_name: str | None
     phone: str | None
+
+
+class ChooseLanguage(Command, frozen=True, kw_only=True):
+    person_id: UUID
+    language: Language
 
 
 def update_profile(session: Session, command: UpdateProfile) -> dict[str, Any]:
@@ -53,10 +59,37 @@ def _parsed(text: str | None, parse: Callable[[str], str]) -> str | None:
     return parse(text) if text and text.strip() else text and ""
 
 
-def profile(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {person_id, person_type, email, organisation|None, full_name|None, phone|None}.
+def choose_language(session: Session, command: ChooseLanguage) -> dict[str, Any]:
+    """Choose the language of the letters; return {language}. Raises NotFound `person_not_found`."""
+    session.load(Person, command.person_id).choose_language(command.language)
+    return {"language": command.language.value}
 
-    Raises NotFound ``person_not_found``.
+
+def contact_of(session: Session, person: Person) -> dict[str, Any]:
+    """Return {email, language} for a letter. Raises NotFound ``person_not_found``."""
+    return {
+        "email": reveal(session, person.id, person.email, "email"),
+        "language": person.language.value,
+    }
+
+
+def contacts(session: Session, person_ids: Sequence[UUID]) -> dict[str, Any]:
+    """Return {contacts: {person_id: {email, language}}}, without those who are erased."""
+    session.vault.fetch_keys(person_ids)
+    return {
+        "contacts": {
+            str(row.person_id): {"email": email, "language": row.language}
+            for row in session.read.persons_of(person_ids)
+            if (email := session.vault.reveal(row.person_id, row.email, "email")) is not None
+        }
+    }
+
+
+def profile(session: Session, person_id: UUID) -> dict[str, Any]:
+    """Return a person in clear.
+
+    That is {person_id, person_type, email, language, organisation|None, full_name|None,
+    phone|None}. Raises NotFound ``person_not_found``.
     """
     row = session.read.person(person_id)
     if row is None:
@@ -70,6 +103,7 @@ def profile(session: Session, person_id: UUID) -> dict[str, Any]:
         "person_id": str(person_id),
         "person_type": str(row.person_type),
         "email": opened("email", row.email),
+        "language": row.language,
         "organisation": organisation and msgspec.json.decode(organisation),
         "full_name": opened("full_name", row.full_name),
         "phone": opened("phone", row.phone),

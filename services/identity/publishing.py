@@ -10,7 +10,6 @@ from services.identity.domain import (
     PersonErased,
     PersonRegistered,
     ProfileChanged,
-    RegistrationCodeRequested,
     SignedInFromNewDevice,
     SignInLinkRequested,
     TemporaryPasswordRequested,
@@ -21,6 +20,7 @@ from services.identity.link_aggregates import (
     EmailChangeRequested,
     PasswordResetRequested,
 )
+from services.identity.registrations import RegistrationCodeRequested
 from shared.bus import Publication
 from shared.eventstore import Event, Recorded
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -16,6 +16,7 @@ from services.identity.credentials import Credentials
 from services.identity.domain import (
     DocumentsAccepted,
     EmailChanged,
+    LanguageChosen,
     PersonErased,
     PersonRegistered,
     ProfileChanged,
@@ -39,9 +40,13 @@ class PersonRow(msgspec.Struct, frozen=True, kw_only=True):
     person_id: UUID
     person_type: str
     email: str
+    language: str
     organisation: str | None
     full_name: str | None
     phone: str | None
+
+
+_PERSON: Final = ", ".join(PersonRow.__struct_fields__)
 
 
 class PersonState(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +97,11 @@ class ReadModel:
                         " phone = coalesce(%s, phone) WHERE person_id = %s",
                         (event.full_name, event.phone, entry.originator_id),
                     )
+                case LanguageChosen(language=language):
+                    self._cursor.execute(
+                        "UPDATE persons SET language = %s WHERE person_id = %s",
+                        (language, entry.originator_id),
+                    )
                 case EmailChanged(email=email):
                     self._cursor.execute(
                         "UPDATE persons SET email = %s WHERE person_id = %s",
@@ -106,7 +116,8 @@ class ReadModel:
     def _registered(self, entry: Recorded, event: PersonRegistered) -> None:
         self._cursor.execute(
             "INSERT INTO persons (person_id, person_type, registered_at, rules_version,"
-            " consent_version, email, organisation) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            " consent_version, email, organisation, language)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 entry.originator_id,
                 event.person_type,
@@ -115,14 +126,14 @@ class ReadModel:
                 event.consent_version,
                 event.email,
                 event.organisation,
+                event.language,
             ),
         )
 
     def person(self, person_id: UUID) -> PersonRow | None:
         """Return a person who is not erased."""
         row = self._cursor.execute(
-            "SELECT person_id, person_type, email, organisation, full_name, phone FROM persons"
-            " WHERE person_id = %s AND NOT erased",
+            f"SELECT {_PERSON} FROM persons WHERE person_id = %s AND NOT erased",
             (person_id,),
         ).fetchone()
         return None if row is None else PersonRow(**row)
@@ -130,8 +141,7 @@ class ReadModel:
     def persons_of(self, person_ids: Sequence[UUID]) -> list[PersonRow]:
         """Return those of these persons who are not erased."""
         self._cursor.execute(
-            "SELECT person_id, person_type, email, organisation, full_name, phone FROM persons"
-            " WHERE person_id = ANY(%s) AND NOT erased",
+            f"SELECT {_PERSON} FROM persons WHERE person_id = ANY(%s) AND NOT erased",
             (list(person_ids),),
         )
         return [PersonRow(**row) for row in self._cursor]

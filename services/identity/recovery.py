@@ -22,7 +22,7 @@ from services.identity.limits import (
 )
 from services.identity.link_aggregates import PasswordReset
 from services.identity.new_passwords import check_new_password
-from services.identity.personal_data import reveal
+from services.identity.profile import contact_of
 from services.identity.rate_limits import enforce_limit
 from services.identity.refusals import refusal
 from shared.errors import Conflict, NotFound
@@ -84,7 +84,7 @@ def start_recovery(session: Session, person_id: UUID) -> None:
 
 
 def issue_reset_link(session: Session, command: IssueResetLink) -> dict[str, Any]:
-    """Store the link of the letter being written; return {email}.
+    """Store the link of the letter being written; return {email, language}.
 
     Raises NotFound ``password_reset_not_found`` or ``person_not_found``, Conflict
     ``password_reset_completed`` or ``password_reset_expired``.
@@ -96,7 +96,7 @@ def issue_reset_link(session: Session, command: IssueResetLink) -> dict[str, Any
     if not is_open:
         raise Conflict("password_reset_expired", "This recovery is too old for another letter.")
     person = _person_of(session, reset)
-    return {"email": reveal(session, person.id, person.email, "email")}
+    return contact_of(session, person)
 
 
 def _person_of(session: Session, reset: PasswordReset) -> Person:

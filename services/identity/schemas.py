@@ -8,10 +8,11 @@ from marshmallow import Schema, fields, validate
 
 from services.identity.documents import KINDS
 from services.identity.password_policy import MAX_LENGTH
-from shared.contracts.identity import PersonType
+from shared.contracts.identity import Language, PersonType
 from shared.reasons import Reason
 
 _MAX_DEVICE_LENGTH = 1000
+_MOST_CONTACTS = 1000
 _MAX_TOKEN_LENGTH = 200
 
 
@@ -51,6 +52,7 @@ class StartRegistration(Schema):
     person_type = fields.Enum(PersonType, by_value=True, required=True)
     email = _email()
     organisation = fields.Nested(Organisation, load_default=None, allow_none=True)
+    language = fields.Enum(Language, by_value=True, load_default=Language.RUSSIAN)
     ip = fields.IP(required=True)
 
 
@@ -175,6 +177,17 @@ class UpdateProfile(Schema):
         load_default=None, allow_none=True, validate=validate.Length(max=1000)
     )
     phone = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=64))
+
+
+class ChooseLanguage(Schema):
+    person_id = fields.UUID(required=True)
+    language = fields.Enum(Language, by_value=True, required=True)
+
+
+class Contacts(Schema):
+    person_ids = fields.List(
+        fields.UUID(), required=True, validate=validate.Length(max=_MOST_CONTACTS)
+    )
 
 
 class RequestPasswordReset(Schema):

@@ -28,8 +28,8 @@ from services.identity.limits import (
     VERIFICATIONS_OF_NETWORK,
     Delay,
 )
-from services.identity.personal_data import reveal
 from services.identity.places import Place
+from services.identity.profile import contact_of
 from services.identity.refusals import refusal
 from services.identity.second_step import enter
 from shared.errors import NotFound
@@ -166,7 +166,7 @@ def sign_in_by_link(session: Session, command: SignInByLink) -> dict[str, Any]:
 
 
 def issue_sign_in_link(session: Session, command: IssueSignInLink) -> dict[str, Any]:
-    """Store the token of a link for the letter being written; return {email}.
+    """Store the token of a link for the letter being written; return {email, language}.
 
     Raises NotFound ``sign_in_link_not_found`` or ``person_not_found``.
     """
@@ -176,7 +176,7 @@ def issue_sign_in_link(session: Session, command: IssueSignInLink) -> dict[str, 
         raise NotFound("sign_in_link_not_found", "There is no such link: no letter is sent.")
     person = session.load(Person, person_id)
     person.must_exist()
-    return {"email": reveal(session, person.id, person.email, "email")}
+    return contact_of(session, person)
 
 
 def _known(session: Session, credential: Credential | None, place: Place) -> tuple[bool, bool]:

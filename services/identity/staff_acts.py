@@ -10,10 +10,11 @@ from uuid import UUID
 
 from services.identity import email_change
 from services.identity.commands import Command
-from services.identity.domain import Person, Registration
+from services.identity.domain import Person
 from services.identity.eviction import leave_only
 from services.identity.limits import SIGN_IN_LETTERS
 from services.identity.recovery import start_recovery
+from services.identity.registrations import Registration
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Session
 

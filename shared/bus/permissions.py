@@ -30,7 +30,7 @@ DEFAULT_EXCHANGE = "amq.default"
 
 UPSTREAMS: Mapping[str, tuple[str, ...]] = {
     "accounts": ("identity",),
-    "helpdesk": ("accounts", "identity"),
+    "helpdesk": ("accounts", "identity", "ledger"),
     "ledger": ("accounts", "payments"),
     "payments": ("accounts", "ledger"),
     "notifications": (
@@ -51,7 +51,7 @@ CALLED: Mapping[str, tuple[str, ...]] = {
     ),
     "payments": ("accounts", "identity"),
     "helpdesk": ("accounts",),
-    "notifications": ("identity", "helpdesk"),
+    "notifications": ("identity", "helpdesk", "ledger"),
 }
 """Whose methods a service calls besides."""
 

@@ -18,6 +18,13 @@ class PersonType(StrEnum):
     ORGANISATION = "organisation"
 
 
+class Language(StrEnum):
+    """The language of a person's letters; Russian until another one is chosen."""
+
+    RUSSIAN = "ru"
+    ENGLISH = "en"
+
+
 class RegistrationCodeRequested(Schema):
     registration_id = PersonId(
         required=True,

@@ -7,6 +7,7 @@ in them stays what it is. The document's date comes from the data, so equal data
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +22,8 @@ _FONTS = Path(str(files("shared.documents"))) / "fonts"
 _ROOT = _FONTS.parents[2]
 """The folder of the packages: a template imports ``/shared/documents/layout.typ``."""
 
+_UNKNOWN_CHARACTER = re.compile("could not be displayed|contains the (disallowed )?codepoint")
+
 
 class Typesetter:
     """A compiler that is kept, because a fresh one reads all fonts again; for one caller at a time.
@@ -32,20 +35,31 @@ class Typesetter:
         self._compiler: typst.Compiler | None = None
 
     def pdf(self, template: Path, data: str) -> bytes:
-        """Return the PDF of a template and its data, as `encoded` returns them."""
+        """Return the PDF of a template and its data, as `encoded` returns them.
+
+        A character that no font has, in a name or a reason, is a box: PDF/A has no other.
+        """
+        try:
+            made = self._compile(template, {"data": data})
+        except typst.TypstError as error:
+            if not _UNKNOWN_CHARACTER.search(str(error)):
+                raise
+            made = self._compile(template, {"data": data, "substitute": "yes"})
+        if not isinstance(made, bytes):
+            raise TypeError(f"{template.stem} did not become one PDF")
+        return made
+
+    def _compile(self, template: Path, inputs: dict[str, str]) -> Any:
         if self._compiler is None:
             self._compiler = typst.Compiler(
                 root=str(_ROOT), font_paths=[str(_FONTS)], ignore_system_fonts=True
             )
-        made = self._compiler.compile(
+        return self._compiler.compile(
             input=str(template),
             format="pdf",
-            sys_inputs={"data": data},
+            sys_inputs=inputs,
             pdf_standards=[*STANDARDS],
         )
-        if not isinstance(made, bytes):
-            raise TypeError(f"{template.stem} did not become one PDF")
-        return made
 
 
 def encoded(data: Mapping[str, Any], language: str, words: Mapping[str, str]) -> str:

@@ -24,11 +24,12 @@ from services.helpdesk.application import (
 from services.helpdesk.departments import load_directory
 from shared.errors import Forbidden, NotFound, ServiceError
 from shared.staff import PERMISSIONS
+from shared.working_days import load_working_days
 from tests.staff_terminal import ServicesHere, grant, revoke, services_here, staff_amqp_url
 
 pytestmark = pytest.mark.nodes
 
-USE_CASES = QuestionUseCases(load_directory({}))
+USE_CASES = QuestionUseCases(load_directory({}), load_working_days({}))
 
 
 @pytest.fixture
@@ -78,9 +79,9 @@ def test_person_reads_the_answer_and_adds_a_message(database: Any, run: Any) -> 
     question_id = UUID(ask(database, person_id)["question_id"])
     run("answer", question_id, "--text", "Зима.")
     again = AddMessage(person_id=person_id, question_id=question_id, text="А пени?")
-    assert store.execute(USE_CASES.add_message, again)["state"] == "open"
+    assert store.execute(USE_CASES.add_message, again)["state"] == "reopened"
     view = store.query(lambda session: question_of(session, question_id, person_id))
-    assert view.state == "open"
+    assert view.state == "reopened"
     assert view.last_message_at > view.asked_at
     (mine,) = store.query(lambda session: session.read.questions_of(person_id, 10))
     assert mine == view
@@ -250,7 +251,7 @@ def test_question_needs_an_account_of_the_person(database: Any) -> None:
         assert owner.execute("SELECT account FROM questions").fetchall() == [("01-2",)]
     with pytest.raises(NotFound):
         service.question(person_id=uuid4(), question_id=question_id)
-    assert service.letter_of(question_id=question_id)["text"] == text
+    assert text not in str(service.letter_of(question_id=question_id))
 
 
 def test_no_text_is_stored_in_clear(database: Any, run: Any, tmp_path: Path) -> None:

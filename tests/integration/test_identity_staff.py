@@ -15,6 +15,7 @@ from services.helpdesk.application import AskQuestion, QuestionUseCases
 from services.helpdesk.departments import load_directory
 from services.identity.domain import Person, PersonErased
 from shared.staff import ROLES
+from shared.working_days import load_working_days
 from tests.conftest import Database, role_of
 from tests.integration.test_identity import Identity
 from tests.staff_logins import SignedIn, signed_in
@@ -73,7 +74,7 @@ def test_a_person_is_found_by_each_thing_that_leads_there(
 ) -> None:
     person_id = member(identity)
     asked = AskQuestion(person_id=person_id, topic="charges", account=None, text="Почему?")
-    use_cases = QuestionUseCases(load_directory({}))
+    use_cases = QuestionUseCases(load_directory({}), load_working_days({}))
     number = database.store("helpdesk").execute(use_cases.ask, asked)["number"]
     identity.call("note_support_code", code=CODE, person_id=str(person_id))
     ways = (("--email", "Anna@Example.org"), ("--question", number), ("--support-code", "k7mnpq23"))

@@ -9,16 +9,22 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from typer.testing import CliRunner
 
 from services import terminal
 from services.accounts import cli, contract_import
+from services.accounts.application import readers
+from services.accounts.cabinet import Role
 from services.accounts.contract_loading import ContractLoading
 from services.accounts.domain import contract_id, tenure_id
+from services.accounts.staff_access import StaffLink, link_by_staff
 from services.accounts.tenures import Tenure
 from services.discovery import migrations_of
+from shared import context
+from shared.account_key import key_of
 from shared.eventstore.migrations import migrate
 from shared.eventstore.postgres_session import MIN_COPIED
 from tests.bench.registry_file import write_registry
@@ -82,6 +88,17 @@ class Registry:
     def count(self, table: str) -> int:
         query = f"SELECT count(*) AS found FROM {table}"
         return self.store.query(lambda s: s.cursor.execute(query).fetchone()["found"])
+
+    def link(self, person_id: UUID, number: str, role: Role = "owner") -> None:
+        command = StaffLink(
+            person_id=person_id, number=number, role=role, reason="a test", dry_run=False
+        )
+        with context.bind(actor="staff:test", command_id=uuid4()):
+            self.store.execute(link_by_staff, command)
+
+    def readers(self, *accounts: str) -> dict[str, list[str]]:
+        found = self.store.query(lambda session: readers(session, accounts))
+        return found["readers"]
 
     def versions(self, number: str = FIRST) -> tuple[int, int]:
         """Return the version in the newest row, and that of the stream."""
@@ -277,3 +294,23 @@ SELECT e.id::uuid, e.version, e.topic, convert_to(e.state, 'UTF8'), e.place, now
         ('{contract_id(FIRST)}', 2, 'accounts.contract_amended.v1', '{{"number":"{FIRST}"}}', 3)
        ) AS e(id, version, topic, state, place);
 """
+
+
+def test_whoever_may_read_an_open_account_is_a_reader_and_a_former_holder_is_none(
+    registry: Registry,
+) -> None:
+    anna, boris = UUID(int=1), UUID(int=2)
+    second = "0100000002"
+    registry.load(row(), row(second))
+    registry.link(anna, FIRST)
+    registry.link(anna, second)
+    registry.link(boris, FIRST, "viewer")
+    assert registry.readers(FIRST, second) == {
+        FIRST: [str(anna), str(boris)],
+        second: [str(anna)],
+    }
+    registry.load(row(holder=NEWCOMER, since="2026-07-15"), row(second, state="closed"))
+    key = key_of(FIRST, 2)
+    assert registry.readers(FIRST, second, key) == {}
+    registry.link(boris, FIRST)
+    assert registry.readers(FIRST, second, key) == {key: [str(boris)]}

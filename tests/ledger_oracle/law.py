@@ -1,4 +1,7 @@
-"""The penalty for late payment as the law has it, from the dated data of ``rules.yaml``."""
+"""The penalty for late payment as the law has it, from the dated data of ``rules.yaml``.
+
+Which days are off is the data of ``working_days.yaml``.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,17 @@ from typing import Any
 import yaml
 
 import services.ledger.penalties
+import shared
 
-DATA: dict[str, Any] = yaml.load(
-    (Path(services.ledger.penalties.__file__).parent / "rules.yaml").read_text("utf-8"),
-    yaml.BaseLoader,  # noqa: S506 - texts only
-)
+
+def _data_of(package: Any, name: str) -> dict[str, Any]:
+    text = (Path(package.__file__).parent / name).read_text("utf-8")
+    data: dict[str, Any] = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - texts only
+    return data
+
+
+DATA = _data_of(services.ledger.penalties, "rules.yaml")
+HOLIDAYS = _data_of(shared, "working_days.yaml")
 A_DAY = timedelta(days=1)
 KEY_RATES = [(date.fromisoformat(day), Fraction(rate)) for day, rate in DATA["key_rates"].items()]
 CAPS = [
@@ -125,11 +134,10 @@ def _bands(kind: str) -> list[tuple[int, int | None]]:
 
 @cache
 def _is_day_off(day: date) -> bool:
-    holidays = DATA["holidays"]
-    if day.isoformat() in holidays["working_days"]:
+    if day.isoformat() in HOLIDAYS["working_days"]:
         return False
     return (
-        str(day.isoweekday()) in holidays["weekend"]
-        or f"{day:%m-%d}" in holidays["yearly"]
-        or day.isoformat() in holidays["days_off"]
+        str(day.isoweekday()) in HOLIDAYS["weekend"]
+        or f"{day:%m-%d}" in HOLIDAYS["yearly"]
+        or day.isoformat() in HOLIDAYS["days_off"]
     )

@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from deploy.doubles.mailcatcher.faults import FaultSwitch
 from deploy.doubles.mailcatcher.letters import Letters
 from deploy.doubles.mailcatcher.mailbox_page import MailboxServer
-from deploy.doubles.mailcatcher.smtp import listen
+from deploy.doubles.mailcatcher.smtp import Catcher, Listener
+
+_FOLLOW_SECONDS = 10.0
 
 
 def _address(environ: Mapping[str, str], name: str, default: str) -> tuple[str, int]:
@@ -23,19 +26,34 @@ def _address(environ: Mapping[str, str], name: str, default: str) -> tuple[str, 
     return url.hostname, url.port
 
 
+def _bounces(environ: Mapping[str, str]) -> Letters | None:
+    folder = environ.get("SALDO_BOUNCES_DIR")
+    return Letters(Path(folder)) if folder else None
+
+
 async def run(environ: Mapping[str, str]) -> None:
     """Serve SMTP on the event loop and the page in a thread, until SIGTERM or SIGINT."""
     letters = Letters(Path(environ.get("SALDO_MAIL_DIR") or ".saldo/mail"))
-    smtp_host, smtp_port = _address(environ, "SALDO_SMTP_URL", "smtp://127.0.0.1:18025")
-    page = MailboxServer(_address(environ, "SALDO_MAILBOX_URL", "http://127.0.0.1:18026"), letters)
+    faults = FaultSwitch()
+    host, port = _address(environ, "SALDO_SMTP_URL", "smtp://127.0.0.1:18025")
+    listener = Listener(Catcher(letters, faults, _bounces(environ)), faults, host, port)
+    loop = asyncio.get_running_loop()
+
+    def follow() -> None:
+        asyncio.run_coroutine_threadsafe(listener.follow(), loop).result(_FOLLOW_SECONDS)
+
+    mailbox = _address(environ, "SALDO_MAILBOX_URL", "http://127.0.0.1:18026")
+    page = MailboxServer(mailbox, letters, faults, on_faults=follow)
     threading.Thread(target=page.serve_forever, name="mailbox", daemon=True).start()
-    server = await listen(smtp_host, smtp_port, letters)
+    await listener.follow()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    print(f"catching letters at {smtp_host}:{smtp_port} into {letters.folder}", flush=True)
+        loop.add_signal_handler(number, stop.set)
+    # Port 0 is any free one; a test reads here which.
+    print(f"catching letters at smtp://{host}:{listener.port} into {letters.folder}", flush=True)
+    print(f"showing them at http://{mailbox[0]}:{page.server_address[1]}", flush=True)
     await stop.wait()
-    server.close()
+    listener.close()
     await asyncio.to_thread(page.shutdown)
 
 

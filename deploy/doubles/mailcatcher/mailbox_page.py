@@ -1,16 +1,23 @@
 """The mailbox as web pages: a list of letters, and each letter as text. All input is escaped.
 
-``/letters?to=<address>`` is for scripts: the letters to an address as plain text, newest first.
+For scripts: ``/letters?to=<address>`` has the letters to an address as plain text, newest first;
+``/admin/faults`` shows the faults in force (GET), changes some (PUT) or clears all (DELETE).
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
+from dataclasses import asdict
 from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs
 
+from deploy.doubles.fault_switch import InvalidFaultError
+from deploy.doubles.mailcatcher.faults import FaultSwitch
 from deploy.doubles.mailcatcher.letters import Letters, text_of
 
 _PAGE = """<!doctype html>
@@ -34,16 +41,26 @@ _LETTER = (
 )
 _HEADERS = ("From", "To", "Date", "Message-ID")
 _LETTER_PATH = re.compile(r"/letters/(?P<key>[\w.=,:+-]+?)(?P<raw>/raw)?", re.ASCII)
+_FAULTS_PATH = "/admin/faults"
+_LARGEST_BODY = 64 * 1024
 _HERE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
 
 class MailboxServer(ThreadingHTTPServer):
-    """Serves the mailbox at one address."""
+    """Serves the mailbox at one address; `on_faults` is called when faults have changed."""
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], letters: Letters) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        letters: Letters,
+        faults: FaultSwitch,
+        on_faults: Callable[[], None],
+    ) -> None:
         self.letters = letters
+        self.faults = faults
+        self.on_faults = on_faults
         super().__init__(address, _Handler)
 
 
@@ -53,14 +70,14 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        # The letters hold passwords of the demo: no web page may read them by DNS rebinding.
-        if not _HERE.fullmatch(self.headers.get("Host", "")):
-            self._answer(HTTPStatus.FORBIDDEN, "text/plain", "Open it as http://127.0.0.1.\n")
+        if not self._is_local():
             return
         path, _, query = self.path.partition("?")
         match = _LETTER_PATH.fullmatch(path)
         if path == "/":
             self._answer(HTTPStatus.OK, "text/html", self._list())
+        elif path == _FAULTS_PATH:
+            self._answer_json(HTTPStatus.OK, asdict(self.server.faults.now))
         elif path == "/letters":
             self._letters_to(parse_qs(query).get("to", [""])[0])
         elif match is None:
@@ -69,6 +86,44 @@ class _Handler(BaseHTTPRequestHandler):
             self._source(match["key"])
         else:
             self._letter(match["key"])
+
+    def do_PUT(self) -> None:
+        if not self._is_local() or not self._is_about_faults():
+            return
+        try:
+            changed = self.server.faults.change(json.loads(self._body()))
+        except (InvalidFaultError, ValueError) as invalid:
+            self._answer_json(HTTPStatus.UNPROCESSABLE_ENTITY, {"error": str(invalid)})
+            return
+        self.server.on_faults()
+        self._answer_json(HTTPStatus.OK, changed)
+
+    def do_DELETE(self) -> None:
+        if not self._is_local() or not self._is_about_faults():
+            return
+        cleared = self.server.faults.clear()
+        self.server.on_faults()
+        self._answer_json(HTTPStatus.OK, cleared)
+
+    def _is_local(self) -> bool:
+        """Return whether a request is meant for this machine, else refuse it."""
+        # The letters hold passwords of the demo: no web page may read them by DNS rebinding.
+        local = _HERE.fullmatch(self.headers.get("Host", "")) is not None
+        if not local:
+            self._answer(HTTPStatus.FORBIDDEN, "text/plain", "Open it as http://127.0.0.1.\n")
+        return local
+
+    def _is_about_faults(self) -> bool:
+        found = self.path == _FAULTS_PATH
+        if not found:
+            self._missing()
+        return found
+
+    def _body(self) -> bytes:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > _LARGEST_BODY:
+            raise InvalidFaultError(f"Send a body of up to {_LARGEST_BODY} bytes, with its length.")
+        return self.rfile.read(int(length))
 
     def _list(self) -> str:
         rows = [
@@ -109,6 +164,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _missing(self) -> None:
         self._answer(HTTPStatus.NOT_FOUND, "text/plain", "There is no such letter. See /.\n")
+
+    def _answer_json(self, status: HTTPStatus, value: Any) -> None:
+        self._answer(status, "application/json", json.dumps(value) + "\n")
 
     def _answer(self, status: HTTPStatus, media_type: str, text: str) -> None:
         body = text.encode("utf-8")

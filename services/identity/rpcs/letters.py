@@ -76,4 +76,8 @@ class LetterRpcs(IdentityRpcs):
     @rpc(schemas.PersonId, callers=("notifications", "payments"))
     def contact(self, person_id: UUID) -> dict[str, Any]:
         found = self.store.query(lambda session: profile.profile(session, person_id))
-        return {"email": found["email"], "full_name": found["full_name"]}
+        return {name: found[name] for name in ("email", "full_name", "language")}
+
+    @rpc(schemas.Contacts, callers=("notifications",))
+    def contacts(self, person_ids: list[UUID]) -> dict[str, Any]:
+        return self.store.query(lambda session: profile.contacts(session, person_ids))

@@ -8,11 +8,12 @@ from uuid import UUID
 from services.identity import profile, schemas
 from services.identity.rpcs.base import IdentityRpcs
 from shared.config import GATEWAY
+from shared.contracts.identity import Language
 from shared.rpc.server import rpc
 
 
 class ProfileRpcs(IdentityRpcs):
-    """Name, telephone, address."""
+    """Name, telephone, address, language of letters."""
 
     @rpc(schemas.PersonId, callers=(GATEWAY,))
     def profile(self, person_id: UUID) -> dict[str, Any]:
@@ -25,3 +26,8 @@ class ProfileRpcs(IdentityRpcs):
         command = profile.UpdateProfile(person_id=person_id, full_name=full_name, phone=phone)
         self.store.execute(profile.update_profile, command)
         return self.store.query(lambda session: profile.profile(session, person_id))
+
+    @rpc(schemas.ChooseLanguage, callers=(GATEWAY,))
+    def choose_language(self, person_id: UUID, language: Language) -> dict[str, Any]:
+        command = profile.ChooseLanguage(person_id=person_id, language=language)
+        return self.store.execute(profile.choose_language, command)

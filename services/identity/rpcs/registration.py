@@ -10,7 +10,7 @@ from services.identity.organisation_details import Organisation, parse_organisat
 from services.identity.refusals import raise_if_refused
 from services.identity.rpcs.base import IP, IdentityRpcs
 from shared.config import GATEWAY
-from shared.contracts.identity import PersonType
+from shared.contracts.identity import Language, PersonType
 from shared.email_address import parse_email
 from shared.errors import ValidationFailed
 from shared.rpc.server import rpc
@@ -21,12 +21,18 @@ class RegistrationRpcs(IdentityRpcs):
 
     @rpc(schemas.StartRegistration, callers=(GATEWAY,))
     def start_registration(
-        self, person_type: PersonType, email: str, organisation: dict[str, Any] | None, ip: IP
+        self,
+        person_type: PersonType,
+        email: str,
+        organisation: dict[str, Any] | None,
+        language: Language,
+        ip: IP,
     ) -> dict[str, Any]:
         command = application.StartRegistration(
             person_type=person_type,
             email=parse_email(email),
             organisation=_organisation(person_type, organisation),
+            language=language,
             email_index=self._fingerprints.email(email),
             network_index=self._fingerprints.network(str(ip)),
         )

@@ -8,7 +8,14 @@ from uuid import UUID
 
 import typer
 
-from services.identity.verbs.words import minute, password_name, role_name, show_facts, type_name
+from services.identity.verbs.words import (
+    language_name,
+    minute,
+    password_name,
+    role_name,
+    show_facts,
+    type_name,
+)
 from services.language import text
 from services.staff_calls import calls_to
 from services.terminal import (
@@ -183,6 +190,7 @@ def _facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if organisation := found["organisation"]:
         yield text("Organisation"), organisation["name"]
         yield text("INN"), organisation["inn"]
+    yield text("Language of letters"), language_name(found["language"])
     yield text("Registered (UTC)"), minute(found["registered_at"])
     yield text("Signs in with"), password_name(found["password"])
     yield text("Rules accepted"), found["rules_version"]

@@ -45,6 +45,11 @@ def role_name(role: str) -> str:
     }.get(role, role)
 
 
+def language_name(language: str) -> str:
+    """Return the name of the language of letters."""
+    return {"ru": text("Russian"), "en": text("English")}.get(language, language)
+
+
 def minute(instant: str | None) -> str:
     """Return an instant of the wire as it is shown, in UTC."""
     return (instant or "")[:16].replace("T", " ")

@@ -1,13 +1,13 @@
-"""When a month's charges are due (ЖК РФ ст. 155 ч. 1), and which days are working days."""
+"""When a month's charges are due (ЖК РФ ст. 155 ч. 1)."""
 
 from __future__ import annotations
 
 import re
 from calendar import monthrange
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 
-from services.ledger.penalties.rules import DueDay, Holidays, PenaltyRules, RecalculationDue
+from services.ledger.penalties.rules import DueDay, PenaltyRules, RecalculationDue
 from shared.errors import ValidationFailed
 
 _PERIOD = re.compile(r"(20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])")
@@ -25,7 +25,7 @@ def due_on(period: str, rules: PenaltyRules) -> date:
     year, month = (year + 1, 1) if month == 12 else (year, month + 1)
     # Day 31 stands for the last day of a month, be it a February.
     day = date(year, month, min(rule.day, monthrange(year, month)[1]))
-    return next_working_day(day, rules.holidays)
+    return rules.holidays.next_from(day)
 
 
 @lru_cache(maxsize=4096)
@@ -62,21 +62,3 @@ def check_period(period: str) -> None:
         raise ValidationFailed(
             "invalid_period", f"{period!r} is not a month; write it like 2026-03.", period=period
         )
-
-
-def next_working_day(day: date, holidays: Holidays) -> date:
-    """Return the day itself, or the first working day after it."""
-    while is_day_off(day, holidays):
-        day += timedelta(days=1)
-    return day
-
-
-def is_day_off(day: date, holidays: Holidays) -> bool:
-    """Return whether a day is a weekend, a holiday, or a transferred day off."""
-    if day in holidays.working_days:
-        return False
-    return (
-        day.isoweekday() in holidays.weekend
-        or f"{day:%m-%d}" in holidays.yearly
-        or day in holidays.days_off
-    )

@@ -23,6 +23,7 @@ import yaml
 from shared.config import ConfigurationError
 from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
+from shared.working_days import WorkingDays, load_working_days
 
 PATH_VARIABLE = "SALDO_LEDGER_PENALTY_RULES"
 """The environment variable that names a file to use instead of the one shipped."""
@@ -36,8 +37,6 @@ _DayOfDelay = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
 _Divisor = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 _Period = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 _DayOfMonth = Annotated[int, msgspec.Meta(ge=1, le=31)]
-_DayOfWeek = Annotated[int, msgspec.Meta(ge=1, le=7)]
-_MonthDay = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{2}-[0-9]{2}$")]
 
 
 class _Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,25 +112,6 @@ class DueDay(_Shape, frozen=True, kw_only=True):
     unconfirmed: bool = False
 
 
-class Holidays(_Shape, frozen=True, kw_only=True):
-    """Which days are off: weekends, the same days every year, and single dated days."""
-
-    weekend: tuple[_DayOfWeek, ...]
-    yearly: Annotated[tuple[_MonthDay, ...], msgspec.Meta(max_length=60)]
-    days_off: tuple[date, ...]
-    working_days: tuple[date, ...]
-
-    def __post_init__(self) -> None:
-        if len(set(self.weekend)) > 6:
-            raise ValueError("a week needs a working day")
-        for text in self.yearly:
-            date.fromisoformat(f"2000-{text}")  # a leap year: 02-29 may be a holiday
-        _check_rising("days_off", self.days_off)
-        _check_rising("working_days", self.working_days)
-        for day in set(self.days_off) & set(self.working_days):
-            raise ValueError(f"{day} is listed as a day off and as a working day")
-
-
 class RecalculationDue(StrEnum):
     """When what a recalculation adds to a bill falls due; the law does not say."""
 
@@ -152,7 +132,8 @@ class RuleFile(_Shape, frozen=True, kw_only=True):
     moratoria: tuple[Moratorium, ...] = ()
     due_days: tuple[DueDay, ...]
     recalculation_due: RecalculationDue = RecalculationDue.MONTH_POSTED
-    holidays: Holidays
+    holidays: WorkingDays | None = None
+    """The production calendar for penalties; None: the one of the installation."""
 
     def __post_init__(self) -> None:
         for kind in PayerKind:
@@ -189,7 +170,9 @@ class Rate(msgspec.Struct, frozen=True):
 class PenaltyRules:
     """The law by day. Equal only to itself, so that look-ups can be cached by it."""
 
-    def __init__(self, file: RuleFile) -> None:
+    def __init__(self, file: RuleFile, calendar: WorkingDays) -> None:
+        self.holidays = file.holidays or calendar
+        file = msgspec.structs.replace(file, holidays=self.holidays)
         computed_by = msgspec.to_builtins(file, str_keys=True)
         # It is kept by each recalculation itself, and changes nothing that was accrued.
         del computed_by["recalculation_due"]
@@ -199,7 +182,6 @@ class PenaltyRules:
         """The version to keep with every accrual: that of the file, and a digest of its content, so
         that a file changed under the same version is another one."""
         self.due_days = file.due_days
-        self.holidays = file.holidays
         self.recalculation_due = file.recalculation_due
         self._payers = file.payers
         self._moratoria = file.moratoria
@@ -253,9 +235,10 @@ def load_rules(path: Path | None = None, environ: Mapping[str, str] | None = Non
     try:
         data = _PlainLoader(chosen.read_text("utf-8")).get_single_data()
         # Not strict: the loader leaves every scalar a text, so that no float is made.
-        return PenaltyRules(msgspec.convert(data, RuleFile, strict=False))
+        file = msgspec.convert(data, RuleFile, strict=False)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise ConfigurationError(f"the penalty rules {chosen} cannot be used: {error}") from error
+    return PenaltyRules(file, load_working_days(env))
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 from services.notifications.letters import LANGUAGES, Rendered, render
 from services.notifications.letters.frames import template
-from services.notifications.letters.samples import Sample, samples
+from services.notifications.letters.samples import TOKEN, Sample, samples
+from services.notifications.unsubscribe import PATH
 from shared.config import Settings
-from shared.contracts.notifications import LetterKind
+from shared.contracts.notifications import OPTIONAL, LetterKind
 
-MAY_BE_SWITCHED_OFF = frozenset({LetterKind.BILL_READY, LetterKind.DUE_SOON, LetterKind.OVERDUE})
-UNSUBSCRIBE = "/letters/unsubscribe/sample"
 WIDTHS = (320, 640)
 INDEX = "index.html"
 
@@ -46,11 +45,11 @@ def write(folder: Path, letters: Sequence[Shown]) -> Path:
 
 
 def _letter(settings: Settings, sample: Sample) -> Rendered:
-    optional = sample.kind in MAY_BE_SWITCHED_OFF
+    optional = sample.kind in OPTIONAL
     return render(
         sample.kind,
         sample.language,
         settings,
         sample.facts,
-        unsubscribe_url=settings.url + UNSUBSCRIBE if optional else None,
+        unsubscribe_url=f"{settings.url}{PATH}/{TOKEN}" if optional else None,
     )

@@ -12,9 +12,6 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-WAITING = "waiting"
-"""The state of a question in which staff have asked the person back."""
-
 
 @recipe(LetterKind.QUESTION_ACCEPTED)
 def question_accepted(asking: Asking, letter: ClaimedLetter) -> Draft | None:
@@ -57,7 +54,7 @@ def _to_asker(asking: Asking, letter: ClaimedLetter) -> Draft | None:
         return None
     facts = {
         "question_id": letter.refs["question_id"],
-        "waits": question.get("state") == WAITING,
+        "waits": question["state"] == "waiting",
         **_headline(question, contact.language),
     }
     return Draft(to=contact.email, language=contact.language, facts=facts, person_id=person_id)
@@ -65,16 +62,14 @@ def _to_asker(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 def _question(asking: Asking, letter: ClaimedLetter) -> dict[str, Any] | None:
     """Return the facts of a question; None if it has been erased since."""
-    question = asking.ask("helpdesk", "letter_of", question_id=letter.refs["question_id"])
-    return None if question is None or question["text"] is None else question
+    return asking.ask("helpdesk", "letter_of", question_id=letter.refs["question_id"])
 
 
 def _headline(question: dict[str, Any], language: str) -> dict[str, Any]:
-    """Return what every letter names; the titles are those of its language."""
-    ending = "" if language == RUSSIAN else f"_{language}"
+    suffix = "" if language == RUSSIAN else f"_{language}"
     return {
         "number": question["number"],
-        "topic_title": question[f"topic_title{ending}"],
-        "department_title": question[f"department_title{ending}"],
-        "due_on": question.get("due_on"),
+        "topic_title": question[f"topic_title{suffix}"],
+        "department_title": question[f"department_title{suffix}"],
+        "due_on": question["due_on"],
     }

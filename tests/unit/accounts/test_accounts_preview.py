@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.accounts.preview import mask_address, mask_holder
+from services.accounts.preview import house_of, mask_address, mask_holder
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,25 @@ def test_an_address_ends_before_the_house(address: str, shown: str) -> None:
 )
 def test_a_name_is_reduced_to_initials(holder: str, kind: str, shown: str) -> None:
     assert mask_holder(holder, kind) == shown
+
+
+@pytest.mark.parametrize(
+    ("address", "house"),
+    [
+        ("г. Примерск, ул. Образцовая, д. 4, кв. 1", "г. Примерск, ул. Образцовая, д. 4"),
+        (
+            "123456, г. Примерск, ул. 8 Марта, д.5, корп.1, кв.12",
+            "г. Примерск, ул. 8 Марта, д.5, корп.1",
+        ),
+        ("г. Примерск, ул. 8 Марта 5-12", "г. Примерск, ул. 8 Марта 5"),
+        ("г. Примерск, ул. Образцовая, 4, 1", "г. Примерск, ул. Образцовая, 4"),
+        ("г. Примерск, ул. Образцовая, 4а/2", "г. Примерск, ул. Образцовая, 4а/2"),
+        ("г. Примерск, ул. Образцовая, д. 4, 17", "г. Примерск, ул. Образцовая, д. 4"),
+        ("г. Примерск, ул. Образцовая, 4-17", "г. Примерск, ул. Образцовая, 4"),
+        ("г. Примерск, ул. Образцовая, дом 4, офис 12", "г. Примерск, ул. Образцовая, дом 4"),
+        ("г. Примерск, ул. Образцовая", ""),
+        ("", ""),
+    ],
+)
+def test_a_house_is_an_address_without_its_flat(address: str, house: str) -> None:
+    assert house_of(address) == house

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.doubles.mailcatcher.faults import FaultSwitch
 from deploy.doubles.mailcatcher.letters import Letters, text_of
 from deploy.doubles.mailcatcher.mailbox_page import MailboxServer
-from deploy.doubles.mailcatcher.smtp import listen
+from deploy.doubles.mailcatcher.smtp import Catcher, Listener
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def letters(tmp_path: Path) -> Letters:
 
 @pytest.fixture
 def page(letters: Letters) -> Iterator[int]:
-    server = MailboxServer(("127.0.0.1", 0), letters)
+    server = MailboxServer(("127.0.0.1", 0), letters, FaultSwitch(), on_faults=lambda: None)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server.server_address[1]
@@ -60,9 +61,11 @@ def test_sent_letter_is_stored(letters: Letters) -> None:
             client.send_message(message, to_addrs=["a@example.org", "b@example.org"])
 
     async def run() -> None:
-        server = await listen("127.0.0.1", 0, letters)
-        await asyncio.to_thread(send, server.sockets[0].getsockname()[1])
-        server.close()
+        faults = FaultSwitch()
+        listener = Listener(Catcher(letters, faults, None), faults, "127.0.0.1", 0)
+        await listener.follow()
+        await asyncio.to_thread(send, listener.port)
+        listener.close()
 
     asyncio.run(run())
     box = mailbox.Maildir(letters.folder, create=False)

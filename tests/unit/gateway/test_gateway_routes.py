@@ -49,7 +49,12 @@ UNNAMED = {"rules_version": None, "consent_version": None}
 PLAIN: list[tuple[Any, ...]] = [
     (
         "POST", "/registrations", {"person_type": "individual", "email": " a@b.ru "},
-        "identity", "start_registration", {**REGISTRATION, "ip": "127.0.0.1"},
+        "identity", "start_registration", {**REGISTRATION, "language": "ru", "ip": "127.0.0.1"},
+        {"registration_id": THING}, 202, {"registration_id": THING},
+    ),
+    (
+        "POST", "/registrations", {**REGISTRATION, "language": "en"},
+        "identity", "start_registration", {**REGISTRATION, "language": "en", "ip": "127.0.0.1"},
         {"registration_id": THING}, 202, {"registration_id": THING},
     ),
     (
@@ -276,6 +281,21 @@ def test_a_plain_route_asks_one_service(
     assert ". " in message
     assert services.calls[-1] == (service, rpc, arguments)
     assert (services.command_ids[-1] is None) == (method == "GET")
+
+
+@pytest.mark.parametrize(("accepted", "language"), [("en-GB,en;q=0.9", "en"), ("de", "ru")])
+def test_letters_of_a_registration_are_in_the_language_of_the_client(
+    browser: Browser, services: FakeServices, accepted: str, language: str
+) -> None:
+    services.answers["identity", "start_registration"] = {"registration_id": THING}
+    started = browser(
+        "POST",
+        "/api/v1/registrations",
+        json={"person_type": "individual", "email": "a@b.ru"},
+        headers={"Accept-Language": accepted},
+    )
+    assert started.status_code == 202
+    assert services.calls[-1][2]["language"] == language
 
 
 def test_pages_show_no_data_before_log_in(browser: Browser, services: FakeServices) -> None:

@@ -11,18 +11,26 @@ from helpdesk_doubles import FakeReadModel
 
 from services.helpdesk.application import (
     AddMessage,
-    AnswerQuestion,
     AskQuestion,
     QuestionUseCases,
-    answer_question,
     messages_of,
     question_of,
 )
 from services.helpdesk.departments import Directory, load_directory
 from services.helpdesk.domain import EVENTS
+from services.helpdesk.handling import (
+    AnswerQuestion,
+    AssignQuestion,
+    CloseQuestion,
+    RouteQuestion,
+    StaffUseCases,
+    answer_question,
+    close_question,
+)
 from services.helpdesk.views import QuestionView
 from shared.context import bind
 from shared.eventstore import MemoryStore
+from shared.working_days import load_working_days
 from tests.fixed_clock import FixedClock
 
 
@@ -33,7 +41,9 @@ class HelpdeskHarness:
         self.clock = FixedClock(datetime(2026, 11, 10, 9, tzinfo=UTC))
         self.store = MemoryStore(EVENTS, FakeReadModel(), self.clock)
         self.directory: Directory = load_directory({})
-        self.use_cases = QuestionUseCases(self.directory)
+        self.calendar = load_working_days({})
+        self.use_cases = QuestionUseCases(self.directory, self.calendar)
+        self.staff_use_cases = StaffUseCases(self.directory)
 
     def ask(self, person_id: UUID, text: str = "Почему выросла сумма?", **changes: Any) -> UUID:
         return UUID(self.asked(person_id, text, **changes)["question_id"])
@@ -47,10 +57,24 @@ class HelpdeskHarness:
         command = AddMessage(person_id=person_id, question_id=question_id, text=text)
         return self.store.execute(self.use_cases.add_message, command)
 
-    def answer(self, question_id: UUID, text: str, reason: str = "") -> dict[str, Any]:
+    def answer(
+        self, question_id: UUID, text: str, reason: str = "", *, wait: bool = False
+    ) -> dict[str, Any]:
         with bind(actor="staff:olga"):
-            command = AnswerQuestion(question_id=question_id, text=text, reason=reason)
+            command = AnswerQuestion(question_id=question_id, text=text, reason=reason, wait=wait)
             return self.store.execute(answer_question, command)
+
+    def route(self, question_id: UUID, department: str) -> dict[str, Any]:
+        command = RouteQuestion(question_id=question_id, department=department, reason="r")
+        return self.store.execute(self.staff_use_cases.route, command)
+
+    def assign(self, question_id: UUID, to: str | None) -> dict[str, Any]:
+        command = AssignQuestion(question_id=question_id, to=to)
+        return self.store.execute(self.staff_use_cases.assign, command)
+
+    def close(self, question_id: UUID) -> dict[str, Any]:
+        command = CloseQuestion(question_id=question_id, reason="r")
+        return self.store.execute(close_question, command)
 
     def view(self, question_id: UUID) -> QuestionView:
         return self.store.query(lambda session: question_of(session, question_id))

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 import msgspec
+from attachment_doubles import FakeAttachments
 
 from services.helpdesk.domain import (
     MessageAdded,
+    Question,
     QuestionAnswered,
     QuestionAsked,
-    QuestionClosed,
-    QuestionErased,
-    QuestionRouted,
 )
-from services.helpdesk.views import MessageView, QuestionView
+from services.helpdesk.views import MessageView, QuestionView, Wanted
 from shared.eventstore import Aggregate, Recorded
 
 
@@ -26,6 +26,7 @@ class FakeReadModel:
         self._questions: dict[UUID, QuestionView] = {}
         self._messages: dict[UUID, list[MessageView]] = {}
         self._closed: set[str] = set()
+        self.attachments = FakeAttachments()
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for record in recorded:
@@ -36,14 +37,18 @@ class FakeReadModel:
                     self._add(record, "person", asked.text)
                 case MessageAdded(text=text):
                     self._add(record, "person", text)
-                    self._change(key, state="open")
                 case QuestionAnswered(text=text):
                     self._add(record, "staff", text)
-                    self._change(key, state="answered")
-                case QuestionClosed() | QuestionErased():
-                    self._change(key, state="closed")
-                case QuestionRouted(department=department):
-                    self._change(key, department=department)
+            taken = getattr(record.event, "attachments", ())
+            self.attachments.take(taken, key, record.position)
+            question = cast(Question, aggregates[key])
+            self._change(
+                key,
+                state=question.state,
+                department=question.department,
+                assigned_to=question.assigned_to,
+                due_on=question.due_on,
+            )
 
     def next_number(self) -> int:
         self._last += 1
@@ -61,10 +66,27 @@ class FakeReadModel:
     def questions_of(self, person_id: UUID, limit: int) -> list[QuestionView]:
         return self.all_questions_of(person_id)[:limit]
 
-    def questions_in(
-        self, state: str | None, department: str | None, limit: int
-    ) -> list[QuestionView]:
-        return [view for view in self._questions.values() if state in (None, view.state)][:limit]
+    def questions_in(self, wanted: Wanted) -> list[QuestionView]:
+        found = [
+            view
+            for view in self._questions.values()
+            if wanted.states is None or view.state in wanted.states
+        ]
+        return found[: wanted.limit]
+
+    def unread_of(self, person_id: UUID) -> int:
+        return sum(view.unread for view in self.all_questions_of(person_id))
+
+    def note_read(self, question_id: UUID, messages: int) -> None:
+        later = self.messages(question_id)[messages:]
+        self._change(question_id, unread=sum(each.author != "person" for each in later))
+
+    def note_seen(self, question_id: UUID, messages: int) -> None:
+        later = self.messages(question_id)[messages:]
+        self._change(question_id, unseen=sum(each.author == "person" for each in later))
+
+    def may_answer(self, login: str) -> bool:
+        return login in ("olga", "petrov")
 
     def note_closed(self, account: str) -> None:
         self._closed.add(account)
@@ -97,9 +119,13 @@ class FakeReadModel:
 
     def _add(self, record: Recorded, author: str, text: str) -> None:
         at = record.recorded_at.isoformat()
-        message = MessageView(author=author, actor=record.actor, text=text, at=at)
+        message = MessageView(
+            position=record.position, author=author, actor=record.actor, text=text, at=at
+        )
         self._messages.setdefault(record.originator_id, []).append(message)
-        self._change(record.originator_id, last_message_at=at)
+        view = self._questions[record.originator_id]
+        counted = {"unseen": view.unseen + 1} if author == "person" else {"unread": view.unread + 1}
+        self._change(record.originator_id, last_message_at=at, **counted)
 
     def _change(self, key: UUID, **changes: object) -> None:
         self._questions[key] = msgspec.structs.replace(self._questions[key], **changes)
@@ -122,4 +148,5 @@ def _view(record: Recorded, asked: QuestionAsked) -> QuestionView:
         state="open",
         asked_at=at,
         last_message_at=at,
+        due_on=asked.due_on,
     )

@@ -49,7 +49,9 @@ def closes(service: HelpdeskService, tenure: int) -> None:
 
 def seen_by_staff(service: HelpdeskService) -> list[str | None]:
     """Return the accounts of all questions, which a list, a question and a letter agree on."""
-    listed = service.questions_of_state(state=None, department=None, limit=10)["questions"]
+    listed = service.questions_of_state(
+        state=None, department=None, assigned_to=None, overdue=False, limit=10
+    )["questions"]
     with context.bind(actor="staff:olga"):
         shown = [service.any_question(question=str(one["number"])) for one in listed]
     letters = [service.letter_of(question_id=UUID(one["question_id"])) for one in listed]

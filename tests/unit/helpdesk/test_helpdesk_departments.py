@@ -46,3 +46,65 @@ def test_invalid_file_is_refused_with_its_fault(
     path.write_text(VALID.replace(before, after, 1))
     with pytest.raises(ConfigurationError, match=fault):
         load_directory({PATH_VARIABLE: str(path)})
+
+
+HOUSES = VALID.replace(
+    "topics:",
+    "houses:\n"
+    "- {address: 'г. Примерск, ул. Озёрная', departments: {all: east}}\n"
+    "- {address: 'Примерск Озерная д. 1', departments: {all: first}}\n"
+    "topics:",
+).replace(
+    "departments: {all:",
+    "departments: {east: {title: {ru: В, en: E}, email: e@example.invalid}, "
+    "first: {title: {ru: П, en: F}, email: f@example.invalid, answer_within: 2, staff: [olga]}, "
+    "all:",
+    1,
+)
+
+
+@pytest.mark.parametrize(
+    ("house", "department"),
+    [
+        (None, "all"),
+        ("", "all"),
+        ("г. Примерск, ул. Озерная, д. 5", "east"),
+        ("Г ПРИМЕРСК УЛ ОЗЁРНАЯ 5", "east"),
+        ("г. Примерск, ул. Озёрная Горка, д. 5", "east"),
+        ("г. Примерск, ул. Озёрнаяя, д. 5", "all"),
+        ("Примерск, Озёрная, д. 1", "first"),
+        ("Примерск, Озёрная, д. 10", "all"),
+        ("г. Другой, ул. Озёрная, д. 1", "all"),
+    ],
+)
+def test_a_house_may_have_departments_of_its_own(
+    tmp_path: Path, house: str | None, department: str
+) -> None:
+    path = tmp_path / "departments.yaml"
+    path.write_text(HOUSES, "utf-8")
+    directory = load_directory({PATH_VARIABLE: str(path)})
+    assert directory.department_of("any", house) == department
+    assert directory.department_email(department)
+
+
+def test_the_longest_address_counts(tmp_path: Path) -> None:
+    path = tmp_path / "departments.yaml"
+    path.write_text(HOUSES.replace("'Примерск Озерная", "'г. Примерск, ул. Озерная"), "utf-8")
+    directory = load_directory({PATH_VARIABLE: str(path)})
+    assert directory.department_of("any", "г. Примерск, ул. Озерная, д. 1") == "first"
+    assert directory.department_of("any", "г. Примерск, ул. Озерная, д. 10") == "east"
+    assert (directory.answer_within("any", "first"), directory.answer_within("any", "east")) == (
+        2,
+        10,
+    )
+    assert directory.staff_of("first") == ("olga",)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("{all: east}", "{all: none}"), ("{all: east}", "{none: east}")]
+)
+def test_a_house_names_departments_that_there_are(tmp_path: Path, before: str, after: str) -> None:
+    path = tmp_path / "departments.yaml"
+    path.write_text(HOUSES.replace(before, after), "utf-8")
+    with pytest.raises(ConfigurationError, match="Озёрная names none, no such department"):
+        load_directory({PATH_VARIABLE: str(path)})

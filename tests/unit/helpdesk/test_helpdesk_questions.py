@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from services.helpdesk.answers import letter_facts, question_summary
-from services.helpdesk.application import (
-    CloseQuestion,
-    RouteQuestion,
-    close_question,
-    question_of,
-)
+from services.helpdesk.answers import Summaries, letter_facts
+from services.helpdesk.application import question_of
 from services.helpdesk.domain import MAX_TEXT, QuestionAsked
+from services.helpdesk.due_days import DueDays
+from services.helpdesk.handling import RouteQuestion
 from shared.context import bind
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 
@@ -31,7 +28,12 @@ def test_question_is_handed_to_the_department_of_its_topic(helpdesk: Any) -> Non
     view = helpdesk.view(record.originator_id)
     assert (view.state, view.department, view.account) == ("open", "billing", "0100000001")
     assert helpdesk.messages(record.originator_id) == [
-        {"author": "person", "text": "Почему выросла сумма?", "at": "2026-11-10T09:00:00+00:00"}
+        {
+            "author": "person",
+            "text": "Почему выросла сумма?",
+            "at": "2026-11-10T09:00:00+00:00",
+            "attachments": [],
+        }
     ]
 
 
@@ -91,8 +93,8 @@ def test_person_is_limited_to_fifty_messages_a_day(helpdesk: Any) -> None:
 def test_message_after_an_answer_reopens_the_question(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA)
     assert helpdesk.answer(question_id, "Начался отопительный сезон.")["state"] == "answered"
-    assert helpdesk.add_message(ANNA, question_id, "Спасибо, а пени?")["state"] == "open"
-    assert helpdesk.view(question_id).state == "open"
+    assert helpdesk.add_message(ANNA, question_id, "Спасибо, а пени?")["state"] == "reopened"
+    assert helpdesk.view(question_id).state == "reopened"
     assert [message["author"] for message in helpdesk.messages(question_id)] == [
         "person",
         "staff",
@@ -103,27 +105,22 @@ def test_message_after_an_answer_reopens_the_question(helpdesk: Any) -> None:
 
 def test_message_reopens_a_closed_question(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA)
-    command = CloseQuestion(question_id=question_id, reason="повтор")
-    assert helpdesk.store.execute(close_question, command)["state"] == "closed"
+    assert helpdesk.close(question_id)["state"] == "closed"
     with pytest.raises(Conflict):
-        helpdesk.store.execute(close_question, command)
+        helpdesk.close(question_id)
     helpdesk.add_message(ANNA, question_id, "Нет, не повтор")
-    assert helpdesk.view(question_id).state == "open"
+    assert helpdesk.view(question_id).state == "reopened"
 
 
 def test_a_question_is_handed_over_with_a_reason(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA)
-    route = RouteQuestion(question_id=question_id, department="metering", reason="о счётчике")
-    helpdesk.store.execute(helpdesk.use_cases.route, route)
+    helpdesk.route(question_id, "metering")
     assert helpdesk.view(question_id).department == "metering"
     with pytest.raises(Conflict) as again:
-        helpdesk.store.execute(helpdesk.use_cases.route, route)
+        helpdesk.route(question_id, "metering")
     assert again.value.code == "already_routed"
     with pytest.raises(ValidationFailed) as refusal:
-        helpdesk.store.execute(
-            helpdesk.use_cases.route,
-            RouteQuestion(question_id=question_id, department="moon", reason="?"),
-        )
+        helpdesk.route(question_id, "moon")
     assert refusal.value.code == "unknown_department"
 
 
@@ -141,23 +138,21 @@ def test_somebody_elses_question_is_not_found(helpdesk: Any) -> None:
         assert refusal.value.code == "question_not_found"
 
 
-def test_the_letter_has_the_question_and_the_last_answer(helpdesk: Any) -> None:
+def test_letters_quote_nothing_of_a_question(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA, account="0100000001")
     helpdesk.answer(question_id, "Первый ответ")
-    helpdesk.add_message(ANNA, question_id, "Не понял")
-    helpdesk.answer(question_id, "Второй ответ")
-    facts = letter_facts(
-        helpdesk.view(question_id), helpdesk.messages(question_id), helpdesk.directory, ()
-    )
-    assert facts == {
+    assert letter_facts(helpdesk.view(question_id), helpdesk.directory, ()) == {
         "person_id": str(ANNA),
         "number": 1,
+        "state": "answered",
         "department_email": "billing@teploset-demo.invalid",
+        "department": "billing",
         "department_title": "Отдел расчётов",
+        "department_title_en": "Billing",
         "topic_title": "Начисления и перерасчёт",
+        "topic_title_en": "Charges and recalculation",
         "account": "0100000001",
-        "text": "Почему выросла сумма?",
-        "answer": "Второй ответ",
+        "due_on": "2026-11-24",
     }
 
 
@@ -166,10 +161,6 @@ def test_erased_question_has_no_text(helpdesk: Any) -> None:
     helpdesk.answer(question_id, "Ответ")
     helpdesk.store.vault.destroy(question_id)
     assert [message["text"] for message in helpdesk.messages(question_id)] == [None, None]
-    facts = letter_facts(
-        helpdesk.view(question_id), helpdesk.messages(question_id), helpdesk.directory, ()
-    )
-    assert (facts["text"], facts["answer"]) == (None, None)
 
 
 def test_topic_no_longer_listed_is_shown_by_its_id(helpdesk: Any) -> None:
@@ -177,7 +168,8 @@ def test_topic_no_longer_listed_is_shown_by_its_id(helpdesk: Any) -> None:
     directory = type(helpdesk.directory)(
         departments={}, topics={}, limits=helpdesk.directory.limits
     )
-    summary = question_summary(view, directory)
+    summaries = Summaries(directory, DueDays(directory, helpdesk.calendar), date(2026, 11, 10))
+    summary = summaries.for_person(view)
     assert (summary["title"], summary["department_title"]) == ("charges", "billing")
 
 
@@ -186,7 +178,7 @@ def test_no_event_has_a_text_in_clear(helpdesk: Any) -> None:
     helpdesk.add_message(ANNA, question_id, "Тайна сообщения")
     helpdesk.answer(question_id, "Тайна ответа", reason="Тайна причины")
     helpdesk.store.execute(
-        helpdesk.use_cases.route,
+        helpdesk.staff_use_cases.route,
         RouteQuestion(question_id=question_id, department="metering", reason="Тайна передачи"),
     )
     log = b"".join(

@@ -16,10 +16,12 @@ from services.identity.credentials import Credential
 from services.identity.domain import (
     DocumentsAccepted,
     EmailChanged,
+    LanguageChosen,
     PersonErased,
     PersonRegistered,
     ProfileChanged,
 )
+from services.identity.farewells import Farewell
 from services.identity.readmodel import PersonRow, PersonState
 from services.identity.sessions import SignedIn
 from services.identity.subscribers import Subscriber
@@ -271,17 +273,17 @@ class FakeSubscribers:
 
 class FakeFarewells:
     def __init__(self) -> None:
-        self.rows: dict[UUID, tuple[str, datetime]] = {}
+        self.rows: dict[UUID, tuple[Farewell, datetime]] = {}
 
-    def keep(self, person_id: UUID, email: str, until: datetime) -> None:
-        self.rows[person_id] = (email, until)
+    def keep(self, person_id: UUID, farewell: Farewell, until: datetime) -> None:
+        self.rows[person_id] = (farewell, until)
 
-    def take(self, person_id: UUID, until: datetime) -> str | None:
+    def take(self, person_id: UUID, until: datetime) -> Farewell | None:
         if person_id not in self.rows:
             return None
-        email, kept_until = self.rows[person_id]
-        self.rows[person_id] = (email, min(until, kept_until))
-        return email
+        farewell, kept_until = self.rows[person_id]
+        self.rows[person_id] = (farewell, min(until, kept_until))
+        return farewell
 
     def expire(self, now: datetime, most: int) -> list[UUID]:
         over = [person for person, (_, until) in self.rows.items() if until <= now][:most]
@@ -357,6 +359,7 @@ class FakeReadModel:
                         person_id=who,
                         person_type=event.person_type,
                         email=event.email,
+                        language=event.language,
                         organisation=event.organisation,
                         full_name=None,
                         phone=None,
@@ -381,6 +384,10 @@ class FakeReadModel:
                     given = {"full_name": event.full_name, "phone": event.phone}
                     changes = {name: text for name, text in given.items() if text is not None}
                     self.persons[who] = msgspec.structs.replace(self.persons[who], **changes)
+                case LanguageChosen(language=language):
+                    self.persons[who] = msgspec.structs.replace(
+                        self.persons[who], language=language
+                    )
                 case EmailChanged(email=email):
                     self.persons[who] = msgspec.structs.replace(self.persons[who], email=email)
                 case PersonErased():

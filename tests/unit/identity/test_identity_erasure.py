@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from identity_steps import refusal_of
 
-from services.identity.domain import PersonErased, farewell_id, person_id_of
+from services.identity.domain import PersonErased, farewell_id
 from services.identity.erasure import forget_farewells
 from services.identity.publishing import publish
+from services.identity.registrations import person_id_of
 from shared.context import bind
 from shared.errors import NotFound
 from tests.published import check_publication
@@ -156,7 +157,10 @@ def test_the_last_letter_has_the_address_until_it_is_written(identity: Any) -> N
     identity.clock.advance(timedelta(hours=23))
     assert identity.store.transact(forget_farewells, None) == 0
     for _ in range(2):  # writing it may fail, and be repeated
-        assert identity.call("farewell", person_id=person_id) == {"email": "anna@example.org"}
+        assert identity.call("farewell", person_id=person_id) == {
+            "email": "anna@example.org",
+            "language": "ru",
+        }
     identity.clock.advance(timedelta(seconds=30))
     assert identity.store.transact(forget_farewells, None) == 1
     with pytest.raises(NotFound):
@@ -193,6 +197,7 @@ def test_a_person_is_told_all_that_is_held(identity: Any) -> None:
     assert held["profile"] == {
         "person_type": "individual",
         "email": "anna@example.org",
+        "language": "ru",
         "organisation": None,
         "full_name": "Иванова Анна",
         "phone": None,

@@ -28,7 +28,11 @@ def test_name_and_phone_can_be_saved_cleared_and_left(identity: Any) -> None:
     assert update(identity, person_id, phone=" ")["full_name"] == "Иванова Анна"
     assert identity.call("profile", person_id=person_id)["phone"] is None
     contact = identity.call("contact", person_id=person_id)
-    assert contact == {"email": "anna@example.org", "full_name": "Иванова Анна"}
+    assert contact == {
+        "email": "anna@example.org",
+        "full_name": "Иванова Анна",
+        "language": "ru",
+    }
 
 
 def test_unchanged_profile_makes_no_event(identity: Any) -> None:
@@ -95,6 +99,7 @@ def run_every_use_case(identity: Any) -> list[str]:
     session = identity.member("длинная фраза 1")
     person_id = session["person_id"]
     update(identity, person_id, full_name="Иванова Анна", phone="+79161234567")
+    identity.call("choose_language", person_id=person_id, language="en")
     shop = {"name": "ИП Смирнов", "inn": "500100732259", "kpp": None}
     identity.person("boris@example.org", person_type="organisation", organisation=shop)
     ip = "203.0.113.7"

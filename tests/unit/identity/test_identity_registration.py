@@ -11,10 +11,8 @@ from identity_steps import another, refusal_of
 
 from services.identity import verification_codes
 from services.identity.application import ResendCode, resend_code
-from services.identity.domain import (
-    Person,
-    PersonErased,
-    PersonRegistered,
+from services.identity.domain import Person, PersonErased, PersonRegistered
+from services.identity.registrations import (
     RegistrationAbandoned,
     RegistrationCodeRequested,
     RegistrationStarted,
@@ -68,6 +66,7 @@ def test_code_and_both_consents_register_a_person(identity: Any) -> None:
         "person_id": str(person_id),
         "person_type": "individual",
         "email": "Anna@example.org",
+        "language": "ru",
         "organisation": None,
         "full_name": None,
         "phone": None,

@@ -11,11 +11,8 @@ import pytest
 from factor_steps import Member
 from identity_steps import refusal_of
 
-from services.identity.domain import (
-    PasswordResetRequested,
-    RegistrationCodeRequested,
-    TemporaryPasswordRequested,
-)
+from services.identity.domain import PasswordResetRequested, TemporaryPasswordRequested
+from services.identity.registrations import RegistrationCodeRequested
 from services.identity.sweeping import Sweep, sweep
 from shared import context
 

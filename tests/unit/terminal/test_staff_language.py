@@ -21,6 +21,7 @@ CATALOGUES = sorted((ROOT / "locale" / "ru").glob("*.po"))
 TRANSLATED = [
     *sorted((ROOT / "ledger" / "commands").glob("*.py")),
     *sorted((ROOT / "payments" / "commands").glob("*.py")),
+    *sorted((ROOT / "helpdesk" / "verbs").glob("*.py")),
     *sorted((ROOT / "identity" / "verbs").glob("*.py")),
     ROOT / "accounts" / "access_verbs.py",
     Path(staff_calls.__file__),

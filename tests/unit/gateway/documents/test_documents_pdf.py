@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
@@ -20,6 +21,7 @@ from gateway.documents.bill import bill_pdf
 from gateway.documents.markdown import document_pdf
 from gateway.documents.statement import statement_pdf
 from services.identity.documents import Documents
+from tests.hostile_texts import HOSTILE as DECEIVING
 
 KINDS = ("bill", "statement", "receipt", "text")
 
@@ -148,6 +150,7 @@ def test_bill_that_is_paid_says_so() -> None:
     assert "Переплата 5,00 ₽" in text_of(bill_pdf(ahead, "ru"))
 
 
+DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 HOSTILE = (
     '#read("/etc/passwd")',
     "$x^2$",
@@ -170,6 +173,15 @@ def test_hostile_data_stay_text(text: str) -> None:
         text_of(document_pdf({**samples.RULES, "text": f"# a\n\n```\n{text}\n```\n"})).count(text)
         == 1
     )
+
+
+@pytest.mark.parametrize("text", [*DECEIVING.values(), "Ли 李明 👍🏽 \ue000"])
+def test_a_name_of_any_characters_makes_a_document(text: str) -> None:
+    changed = samples.bill(holder=f"Иванов {text}", address=text)
+    changed["lines"][0] |= {"name": text, "explanation": text}
+    shown = text_of(bill_pdf(changed, "ru"))
+    assert "Иванов" in shown
+    assert not DIRECTION.search(shown)
 
 
 def test_statement_says_where_nothing_happened(documents: Mapping[str, bytes]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from penalty_rule_files import WriteRules
 
 from services.ledger.penalties.calculator import calculate
-from services.ledger.penalties.calendar import due_day_of, due_on, is_day_off, next_working_day
+from services.ledger.penalties.calendar import due_day_of, due_on
 from services.ledger.penalties.payment_matching import Charge
 from services.ledger.penalties.rules import PenaltyRules, load_rules
 from shared.contracts.accounts import PayerKind
@@ -77,11 +77,11 @@ def test_a_due_date_that_is_given_is_not_moved(rules: PenaltyRules) -> None:
     ],
 )
 def test_a_day_off(rules: PenaltyRules, day: date, off: bool) -> None:
-    assert is_day_off(day, rules.holidays) is off
+    assert rules.holidays.is_off(day) is off
 
 
 def test_the_long_holidays_of_january_end_on_the_first_working_day(rules: PenaltyRules) -> None:
-    assert next_working_day(date(2025, 12, 31), rules.holidays) == date(2026, 1, 12)
+    assert rules.holidays.next_from(date(2025, 12, 31)) == date(2026, 1, 12)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from penalty_rule_files import WriteRules
 
-from services.ledger.penalties.calendar import next_working_day
 from services.ledger.penalties.rules import load_rules
 from shared.config import ConfigurationError
 from shared.contracts.accounts import PayerKind
@@ -90,7 +89,7 @@ def test_a_repeated_key_is_reported_with_its_line(tmp_path: Path) -> None:
 
 def test_one_working_day_a_week_is_enough(write_rules: WriteRules) -> None:
     rules = load_rules(write_rules(**days_off(weekend=[*"123456"])))
-    assert next_working_day(date(2026, 4, 13), rules.holidays) == date(2026, 4, 19)
+    assert rules.holidays.next_from(date(2026, 4, 13)) == date(2026, 4, 19)
 
 
 def test_periods_of_one_day_and_rules_from_the_next_day_are_accepted(

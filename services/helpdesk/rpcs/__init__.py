@@ -1,0 +1,1 @@
+"""The RPCs of the help desk by subject; they make up the service in `service.py`."""

@@ -1,0 +1,1 @@
+"""The verbs of ``saldo helpdesk``; :mod:`services.helpdesk.cli` is their list."""

@@ -1,0 +1,126 @@
+"""``saldo helpdesk list | show``: which questions there are, and what one says."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from services.helpdesk.verbs.words import (
+    Csv,
+    Which,
+    author_name,
+    due_words,
+    minute,
+    one_form,
+    print_csv,
+    state_name,
+    titled,
+)
+from services.language import text
+from services.staff_calls import calls_to
+from services.terminal import Json, new_table, out, print_json, reporting, show
+
+STATES = ("owed", "open", "in_progress", "waiting", "answered", "reopened", "closed", "all")
+COLUMNS = (
+    "number", "state", "department", "topic", "account", "assigned_to", "due_on", "overdue",
+    "unseen", "asked_at", "last_message_at",
+)  # fmt: skip
+
+
+def list_questions(
+    *,
+    state: Annotated[
+        str,
+        typer.Option(
+            help="owed (open, in_progress or reopened), one of these, waiting, answered, closed, "
+            "or all."
+        ),
+    ] = "owed",
+    department: Annotated[str | None, typer.Option(help="One department only.")] = None,
+    assigned_to: Annotated[
+        str | None, typer.Option("--assigned-to", help="Those of one of the staff only.")
+    ] = None,
+    overdue: Annotated[
+        bool, typer.Option("--overdue", help="Only those that should have been answered.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="List at most so many.")] = 100,
+    csv: Csv = False,
+    json: Json = False,
+) -> None:
+    """List questions by their due day, those that are owed an answer first."""
+    with reporting():
+        one_form(json, csv)
+        if state not in STATES:
+            raise ValueError(text("--state: one of {states}", states=", ".join(STATES)))
+        with calls_to("helpdesk") as helpdesk:
+            listed = helpdesk.ask(
+                "questions_of_state",
+                state=None if state == "all" else state,
+                department=department,
+                assigned_to=assigned_to,
+                overdue=overdue,
+                limit=limit,
+            )
+    if json:
+        print_json(listed)
+    elif csv:
+        rows = ([question[name] for name in COLUMNS] for question in listed["questions"])
+        print_csv(COLUMNS, rows)
+    else:
+        _show_list(listed["questions"])
+
+
+def show_question(question: Which, *, json: Json = False) -> None:
+    """Show a question with its messages; its new messages count as seen."""
+    with reporting(), calls_to("helpdesk") as helpdesk:
+        found = helpdesk.ask("any_question", question=question)
+    if json:
+        print_json(found)
+        return
+    facts = (
+        f"{found['number']} {titled(found)}",
+        state_name(found["state"]),
+        titled(found, "department_title"),
+        found["account"] or text("no account"),
+        due_words(found) and text("due {day}", day=due_words(found)),
+        found["assigned_to"] and text("assigned to {login}", login=found["assigned_to"]),
+    )
+    out.print(" · ".join(filter(None, facts)), style="bold", soft_wrap=True)
+    for message in found["messages"]:
+        out.print(f"\n{author_name(message['author'])} {minute(message['at'])} UTC", style="bold")
+        _print_text(message["text"])
+
+
+def _print_text(written: str | None) -> None:
+    # Indented, so that no line of it looks like the head of another message.
+    for line in (text("(erased)") if written is None else written).split("\n"):
+        out.print(f"  {line}", soft_wrap=True)
+
+
+def _show_list(questions: list[dict[str, Any]]) -> None:
+    table = new_table(
+        text("Questions"),
+        text("Number"),
+        text("State"),
+        text("Due"),
+        text("Department"),
+        text("Topic"),
+        text("Account"),
+        text("Assigned to"),
+        text("New"),
+        text("Last message (UTC)"),
+    )
+    for found in questions:
+        table.add_row(
+            str(found["number"]),
+            state_name(found["state"]),
+            due_words(found),
+            titled(found, "department_title"),
+            titled(found),
+            found["account"] or "",
+            found["assigned_to"] or "",
+            str(found["unseen"] or ""),
+            minute(found["last_message_at"]),
+        )
+    show(table)
