@@ -38,6 +38,7 @@ from gateway.operations import ServiceCalls
 from gateway.routes.access import AccessRoutes
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.acquirer import AcquirerRoutes
+from gateway.routes.attachments import AttachmentRoutes
 from gateway.routes.bills import BillRoutes
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.documents import DocumentRoutes
@@ -58,11 +59,8 @@ from gateway.routes.second_factors import SecondFactorRoutes
 from gateway.routes.second_step import SecondStepRoutes
 from gateway.routes.sessions import SessionRoutes
 from gateway.subscriptions import Subscriptions
-from gateway.web import SETTINGS_KEY
+from gateway.web import CLIENT_KEY, SETTINGS_KEY
 from shared.config import Settings
-
-CLIENT_KEY = "saldo.rpc_client"
-"""Key of nameko's config under which the process puts the RPC client."""
 
 
 class ServicesProvider(DependencyProvider):
@@ -138,6 +136,7 @@ class Gateway(
     PaymentRoutes,
     ProofRoutes,
     QuestionRoutes,
+    AttachmentRoutes,
     AcquirerRoutes,
     EventRoutes,
     FiscalReceiptRoutes,

@@ -126,8 +126,12 @@ def account_unlinked(session: Session, message: Message, services: Services) -> 
 
 def invitation_sent(session: Session, message: Message, services: Services) -> None:
     """Queue the link of an invitation."""
-    queue = Queue(session, message)
-    queue.add(LetterKind.INVITATION, "invitation", invitation_id=message.data["invitation_id"])
+    Queue(session, message).add(
+        LetterKind.INVITATION,
+        "invitation",
+        invitation_id=message.data["invitation_id"],
+        inviter_id=message.data.get("invited_by"),
+    )
 
 
 def proofs_guessed(session: Session, message: Message, services: Services) -> None:

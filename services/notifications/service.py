@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.notifications import application, choosing, schemas
+from services.notifications import application, choosing, schemas, staff_letters
 from services.notifications.rpcs.choices import ChoiceRpcs
+from shared import context
 from shared.config import GATEWAY
+from shared.ids import new_id
+from shared.rpc.callers import staff
 from shared.rpc.server import StoreProvider, rpc
 
 MOST_LETTERS = 10_000
 """What is told of one person."""
+FAILURES_OF = timedelta(days=30)
+"""How far back failures are counted where nobody says since when."""
 
 
 class NotificationsService(ChoiceRpcs):
@@ -40,3 +46,39 @@ class NotificationsService(ChoiceRpcs):
             lambda session: application.letters_of(session, query)
         )
         return found
+
+    # For staff
+
+    @rpc(schemas.ListLetters, callers=(staff("read"),))
+    def letters_listed(self, **conditions: Any) -> dict[str, Any]:
+        """Return {letters: [...]} of anybody, newest first; the security log has whose and who."""
+        query = staff_letters.ListLetters(**conditions)
+        found: dict[str, Any] = self.store.transact(staff_letters.listed, query)
+        return found
+
+    @rpc(schemas.LetterShown, callers=(staff("read"),))
+    def letter_shown(self, letter_id: UUID) -> dict[str, Any]:
+        """Return a letter with what it is about and its history; the security log has who."""
+        found: dict[str, Any] = self.store.transact(staff_letters.shown, letter_id)
+        return found
+
+    @rpc(schemas.LettersFailed, callers=(staff("read"),))
+    def letters_failed(self, since: datetime | None) -> dict[str, Any]:
+        """Return {failures: [...]}: how many letters failed or came back, by kind and reason."""
+        found: dict[str, Any] = self.store.query(
+            lambda session: staff_letters.failures(session, since or session.now - FAILURES_OF)
+        )
+        return found
+
+    @rpc(schemas.Resend, callers=(staff("resend"),))
+    def resend(self, letter_id: UUID, reason: str, dry_run: bool) -> dict[str, Any]:
+        """Queue a letter again; raises as `staff_letters.resend`."""
+        command = staff_letters.Resend(letter_id=letter_id, reason=reason, dry_run=dry_run)
+        if dry_run:
+            checked: dict[str, Any] = self.store.query(
+                lambda session: staff_letters.resend(session, command)
+            )
+            return {**checked, "dry_run": True}
+        with context.bind(command_id=new_id()):
+            queued: dict[str, Any] = self.store.execute(staff_letters.resend, command)
+            return queued

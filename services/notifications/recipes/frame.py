@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from services.notifications import unsubscribe
@@ -22,6 +22,8 @@ from shared.errors import Conflict, NotFound
 from shared.logs import get_logger
 
 log = get_logger(__name__)
+
+T = TypeVar("T")
 
 RUSSIAN = "ru"
 
@@ -58,6 +60,8 @@ class Asking:
         self._services = services
         self._contacts: dict[UUID, Contact | None] = {}
         self._persons = [one.person_id for one in letters if one.person_id is not None]
+        self._letters = letters
+        self._together: dict[str, Any] = {}
         self._unwanted: set[tuple[UUID, str]] | None = None
 
     @property
@@ -81,6 +85,13 @@ class Asking:
             log.info("letter_not_needed", rpc=f"{owner}.{method}", code=refusal.code)
             return None
         return result
+
+    def together(self, subject: str, ask: Callable[[Sequence[ClaimedLetter]], T]) -> T:
+        """Return what is asked once for all letters of the claim."""
+        if subject not in self._together:
+            self._together[subject] = ask(self._letters)
+        known: T = self._together[subject]
+        return known
 
     def is_wanted(self, letter: ClaimedLetter) -> bool:
         """Return whether the person of a letter has not switched such letters off.
@@ -116,10 +127,11 @@ class Asking:
 
     def _fetch(self, person_id: UUID) -> None:
         asked = {*self._persons, person_id} - self._contacts.keys()
+        persons = sorted(str(one) for one in asked)
+        found = self._services.call("identity", "contacts", person_ids=persons)["contacts"]
         for one in asked:
-            found = self.ask("identity", "contact", person_id=str(one))
-            contact = None if found is None else Contact(found["email"], language_of(found))
-            self._contacts[one] = contact
+            contact = found.get(str(one))
+            self._contacts[one] = contact and Contact(contact["email"], language_of(contact))
 
 
 Recipe = Callable[[Asking, ClaimedLetter], Draft | None]

@@ -220,6 +220,15 @@ class Harness:
         return [entry.event for entry in self.store.log]
 
 
+def contacts(person_ids: Sequence[str], language: str = "ru") -> dict[str, Any]:
+    """Return what identity returns: an address for everybody."""
+    return {
+        "contacts": {
+            one: {"email": f"{one[:4]}@example.org", "language": language} for one in person_ids
+        }
+    }
+
+
 def message_of(source: str, event_type: str, data: dict[str, Any], position: int = 7) -> Message:
     """Return an event of another service, as a reaction gets it."""
     return Message(
@@ -244,6 +253,7 @@ class FakeMailServer:
 
     answers: list[Exception | None] = field(default_factory=list)
     accepted: list[EmailMessage] = field(default_factory=list)
+    senders: list[str] = field(default_factory=list)
     connections: int = 0
     down: Exception | None = None
     breaks_after_the_dot: int = 0
@@ -255,11 +265,12 @@ class FakeMailServer:
             raise self.down
         yield self
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage, envelope_from: str) -> None:
         answer = self.answers.pop(0) if self.answers else None
         if answer is not None:
             raise answer
         self.accepted.append(message)
+        self.senders.append(envelope_from)
         if self.breaks_after_the_dot:
             self.breaks_after_the_dot -= 1
             raise ConnectionBrokenError("hung up")

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from letter_doubles import Harness
 
-from services.notifications import application, jobs
+from services.notifications import application
 from services.notifications.application import (
     RETRY_PERIOD,
     ClaimedLetter,
@@ -282,7 +282,3 @@ def test_publications_keep_their_contracts(harness: Harness) -> None:
     ]
     for publication in published:
         check_publication("notifications", publication)
-
-
-def test_the_delivery_is_a_job() -> None:
-    assert [job.name for job in jobs.JOBS] == ["deliver_letters", "forget_letters"]
