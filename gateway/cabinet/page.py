@@ -203,14 +203,20 @@ def _with_fields(described: Page, visit: Visit) -> Visit:
     if described.method != "POST":
         return visit
     request = visit.request
-    if described.one_click:
-        fields = posted_fields(request, request.environ[BODY], files=True)
-        if fields == ONE_CLICK:
-            return replace(visit, one_click=True)
+    if described.one_click and _is_one_click(request):
+        return replace(visit, one_click=True)
     if request.headers.get("Sec-Fetch-Site") == "cross-site" or not _is_own_origin(visit):
         raise Refusal(403, "form_of_another_site")
     fields = posted_fields(request, request.environ[BODY], files=described.takes_file)
     return visit.with_form(fields)
+
+
+def _is_one_click(request: Request) -> bool:
+    """Return whether a mail program takes a person off a list; any other body is none of it."""
+    try:
+        return posted_fields(request, request.environ[BODY], files=True) == ONE_CLICK
+    except Refusal:
+        return False
 
 
 def _outdated(described: Page, visit: Visit) -> Response | None:
