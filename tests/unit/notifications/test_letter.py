@@ -283,4 +283,8 @@ def test_publications_keep_their_contracts(harness: Harness) -> None:
 
 
 def test_the_delivery_is_a_job() -> None:
-    assert [job.name for job in jobs.JOBS] == ["deliver_letters", "forget_letters"]
+    assert [job.name for job in jobs.JOBS] == [
+        "deliver_letters",
+        "read_bounces",
+        "forget_letters",
+    ]
