@@ -63,6 +63,8 @@ class Page:
     """No page of a person's: a static file, with headers of its own and no cookie."""
     takes_file: bool = False
     """Of a POST: its form has a field for a file, and comes as multipart/form-data."""
+    bare: bool = False
+    """Without the tabs of the cabinet: it answers with a part of a page, or leads elsewhere."""
     one_click: bool = False
     """Of a POST: mail programs send it, too (RFC 8058). What it does, its address alone allows."""
 
@@ -70,6 +72,12 @@ class Page:
     def is_fallback(self) -> bool:
         """Whether this is the page for every address that is no other page's."""
         return self.path == ANY_OTHER_PATH
+
+    @property
+    def has_tabs(self) -> bool:
+        """Whether a person who is signed in sees the tabs here; files have none."""
+        ending = "." in self.path.rpartition("/")[2]
+        return self.method == "GET" and not (self.plain or self.bare or ending)
 
     @property
     def template(self) -> str:
@@ -86,6 +94,7 @@ def page(
     greets: bool = False,
     plain: bool = False,
     takes_file: bool = False,
+    bare: bool = False,
     one_click: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Make a method of the gateway a page. It takes a Visit and returns a Response."""
@@ -97,6 +106,7 @@ def page(
         greets=greets,
         plain=plain,
         takes_file=takes_file,
+        bare=bare,
         one_click=one_click,
     )
 
@@ -312,7 +322,8 @@ def _handled(described: Page, handler: Handler, visit: Visit) -> Response:
     command_id = derived_id(owner, described.method, path, key) if key else new_id()
     actor = f"person:{visit.person.person_id}" if visit.person else "anonymous"
     with context.bind(actor=actor, command_id=command_id):
-        return handler(visit.service, replace(visit, command_id=command_id))
+        visit = replace(visit, command_id=command_id)
+        return handler(visit.service, visit.counting_unread() if described.has_tabs else visit)
 
 
 def _keep_cookies(visit: Visit, response: Response) -> None:
