@@ -63,6 +63,7 @@ _TAGS: Mapping[str, str] = {
     "E-mail change": "Another address, confirmed by both mailboxes.",
     "Events": "What other systems read, by tokens of their own.",
     "Documents": "The rules, the consent, the instruction.",
+    "Letters": "«Письма»: their language, which of them come, the last ones.",
     "Me": "«Настройки»: the signed-in person.",
     "Operation": "For supervisors, monitoring and developers.",
     "Password recovery": "A new password by a link from a letter.",

@@ -17,6 +17,7 @@ from gateway.cabinet.pages.documents import DocumentPages
 from gateway.cabinet.pages.email_change import EmailChangePages
 from gateway.cabinet.pages.entry import EntryPages
 from gateway.cabinet.pages.fiscal_receipts import FiscalReceiptPages
+from gateway.cabinet.pages.letters import LetterPages
 from gateway.cabinet.pages.look import LookPages
 from gateway.cabinet.pages.papers import PaperPages
 from gateway.cabinet.pages.passwords import PasswordPages
@@ -46,6 +47,7 @@ from gateway.routes.email_changes import EmailChangeRoutes
 from gateway.routes.events import EventRoutes
 from gateway.routes.fiscal_receipts import FiscalReceiptRoutes
 from gateway.routes.health import HealthRoutes
+from gateway.routes.letters import LetterRoutes
 from gateway.routes.me import MeRoutes
 from gateway.routes.papers import PaperRoutes
 from gateway.routes.password_resets import PasswordResetRoutes
@@ -98,6 +100,7 @@ class Gateway(
     RegistrationPages,
     DocumentPages,
     FiscalReceiptPages,
+    LetterPages,
     LookPages,
     PayingPages,
     PaymentPages,
@@ -122,6 +125,7 @@ class Gateway(
     SessionRoutes,
     SecondStepRoutes,
     SecondFactorRoutes,
+    LetterRoutes,
     MeRoutes,
     PersonalDataRoutes,
     PasswordResetRoutes,

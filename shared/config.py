@@ -79,6 +79,10 @@ class Settings:
     gateway_listen: str = "127.0.0.1:18080"
     smtp_url: str = field(default="smtp://127.0.0.1:18025", repr=False)
     mail_from: str = "Saldo <no-reply@saldo.invalid>"
+    mail_bounces: str = ""
+    """The mailbox for bounces, which gets `<name>+<letter>@<host>`; without one, `mail_from`."""
+    mail_connections: int = 4
+    """How many letters a worker delivers at the same time."""
     bounces_url: str = field(default="", repr=False)
     """The mailbox with the reports of letters that were not delivered; empty: none is read."""
     acquirers: tuple[AcquirerSettings, ...] = (AcquirerSettings("main", "rbs", ACQUIRER_URL),)
@@ -204,9 +208,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         name: env[f"SALDO_{name.upper()}"]
         for name in (
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
-            "bounces_url", "payees", "documents", "timezone", "log_level", "otlp_endpoint",
-            "stream_max_age", "amqp_url", "amqp_admin_url", "role_prefix", "ledger_accruals",
-            "keys_database_url", "uploads_dir",
+            "mail_bounces", "bounces_url", "payees", "documents", "timezone", "log_level",
+            "otlp_endpoint", "stream_max_age", "amqp_url", "amqp_admin_url", "role_prefix",
+            "ledger_accruals", "keys_database_url", "uploads_dir",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
@@ -240,6 +244,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         payments_open_orders=_count(
             env, "SALDO_PAYMENTS_OPEN_ORDERS", Settings.payments_open_orders, most=10
         ),
+        mail_connections=_count(env, "SALDO_MAIL_CONNECTIONS", Settings.mail_connections, most=32),
         fiscal=_fiscal(env, plain.get("url", Settings.url)),
         payments_mismatch=_choice(env, "SALDO_PAYMENTS_MISMATCH", ("return", "staff")),
         payments_reconcile_at=_time_of_day(

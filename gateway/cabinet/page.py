@@ -1,7 +1,8 @@
 """The entrypoint of pages, and the way of a request: cookies, session, CSRF, fields, errors.
 
 GET shows, POST does. A POST is refused unless it comes from a page of ours: its token belongs to
-the visitor, its Origin is ours, and no browser says that another site sent it.
+the visitor, its Origin is ours, and no browser says that another site sent it. The one exception
+is what mail programs send to the address in a letter.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from gateway.cabinet import cookies
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.errors import error_page, failure_page
 from gateway.cabinet.form_files import MULTIPART, FormWithFiles
-from gateway.cabinet.forms import COMMAND, CSRF, KEPT, PERSON, posted_fields
+from gateway.cabinet.forms import COMMAND, CSRF, KEPT, ONE_CLICK, PERSON, posted_fields
 from gateway.cabinet.policy import secure_page
 from gateway.cabinet.sealing import Sealer
 from gateway.cabinet.visit import NOTICE_SECONDS, Visit
@@ -67,6 +68,8 @@ class Page:
     """Of a POST: its form has a field for a file, and comes as multipart/form-data."""
     takes_attachments: bool = False
     """Of a POST: its form brings files for the help desk, which are passed on as they come."""
+    one_click: bool = False
+    """Of a POST: mail programs send it, too (RFC 8058). What it does, its address alone allows."""
 
     @property
     def is_fallback(self) -> bool:
@@ -89,6 +92,7 @@ def page(
     plain: bool = False,
     takes_file: bool = False,
     takes_attachments: bool = False,
+    one_click: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Make a method of the gateway a page. It takes a Visit and returns a Response."""
     described = Page(
@@ -100,6 +104,7 @@ def page(
         plain=plain,
         takes_file=takes_file,
         takes_attachments=takes_attachments,
+        one_click=one_click,
     )
 
     def decorate(handler: Handler) -> Handler:
@@ -219,6 +224,10 @@ def _with_fields(described: Page, visit: Visit) -> Visit:
     if described.method != "POST":
         return visit
     request = visit.request
+    if described.one_click:
+        fields = posted_fields(request, request.environ[BODY], files=True)
+        if fields == ONE_CLICK:
+            return replace(visit, one_click=True)
     _check_own_form(request, visit.settings)
     fields = request.environ.get(FIELDS)
     if fields is None:
@@ -233,7 +242,7 @@ def _outdated(described: Page, visit: Visit) -> Response | None:
     Without an Origin nobody says that the form is ours, so it is only refused; so is the form of
     another person of the same browser, whose words stay his own.
     """
-    if described.method != "POST":
+    if described.method != "POST" or visit.one_click:
         return None
     if visit.sealer.is_csrf_token(visit.visitor, visit.form.get(CSRF, "")):
         return None
