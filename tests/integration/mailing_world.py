@@ -157,8 +157,10 @@ class MailingWorld:
 
 
 def world_of(database: Database, folder: Path) -> MailingWorld:
-    """Return a world as of now."""
-    return MailingWorld(database, folder, FixedClock(datetime.now(UTC)))
+    """Return a world on the morning of today, before the hour of reminders."""
+    world = MailingWorld(database, folder, FixedClock(datetime.now(UTC)))
+    world.set_to(in_days(0), time(8))
+    return world
 
 
 def in_days(days: int) -> date:

@@ -90,7 +90,6 @@ def test_a_job_killed_after_any_page_goes_on_and_nobody_gets_two(
 
 
 def test_a_page_that_two_processes_do_counts_once(world: MailingWorld) -> None:
-    world.set_to(in_days(0), time(8))
     world.bills("november.csv", DUE, A, B, C)
     other = world.again()
     assert world.step()
