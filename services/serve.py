@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 import eventlet
+from eventlet import tpool
 from kombu import pools
 from nameko.runners import ServiceRunner
 
@@ -55,6 +56,7 @@ def serve(names: Sequence[str], settings: Settings) -> None:
     monitoring.report(lambda: states_of(settings, stores))
     gc_tuning.tune_gc()
     cooperation.set_switch(eventlet.sleep)
+    cooperation.set_native_threads(tpool.execute)
     log.info("server_ready", services=list(names))
     runner.wait()
     for client in clients.values():

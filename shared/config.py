@@ -30,6 +30,9 @@ REQUEST_SECONDS = 15.0
 
 PAGE_READ_SECONDS = 2.0
 
+UPLOAD_SECONDS = 600.0
+"""15 MB at 250 kbit/s, as a village has it, take eight minutes."""
+
 ACQUIRER_URL = "http://127.0.0.1:18090"
 """Where the first acquirer answers without a setting: the simulated one."""
 
@@ -76,6 +79,10 @@ class Settings:
     gateway_listen: str = "127.0.0.1:18080"
     smtp_url: str = field(default="smtp://127.0.0.1:18025", repr=False)
     mail_from: str = "Saldo <no-reply@saldo.invalid>"
+    mail_bounces: str = ""
+    """The mailbox for bounces, which gets `<name>+<letter>@<host>`; without one, `mail_from`."""
+    mail_connections: int = 4
+    """How many letters a worker delivers at the same time."""
     bounces_url: str = field(default="", repr=False)
     """The mailbox with the reports of letters that were not delivered; empty: none is read."""
     acquirers: tuple[AcquirerSettings, ...] = (AcquirerSettings("main", "rbs", ACQUIRER_URL),)
@@ -108,6 +115,12 @@ class Settings:
     """The file with the bank details that bills are paid to; without one, the demo's."""
     documents: str = ""
     """The folder with the operator's versions of the rules, the consent, the instruction."""
+    uploads_dir: str = ""
+    """The folder of the files that persons and staff send; without one none are taken."""
+    uploads_free_bytes: int = 2**30
+    """How much room must be left in it: with less no file is taken."""
+    gateway_upload_seconds: float = UPLOAD_SECONDS
+    """Time limit for a body with files."""
     timezone: str = "Europe/Moscow"
     log_level: str = "INFO"
     otlp_endpoint: str = ""
@@ -195,9 +208,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         name: env[f"SALDO_{name.upper()}"]
         for name in (
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
-            "bounces_url", "payees", "documents", "timezone", "log_level", "otlp_endpoint",
-            "stream_max_age", "amqp_url", "amqp_admin_url", "role_prefix", "ledger_accruals",
-            "keys_database_url",
+            "mail_bounces", "bounces_url", "payees", "documents", "timezone", "log_level",
+            "otlp_endpoint", "stream_max_age", "amqp_url", "amqp_admin_url", "role_prefix",
+            "ledger_accruals", "keys_database_url", "uploads_dir",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
@@ -223,12 +236,15 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         gateway_head_seconds=_seconds(env, "SALDO_GATEWAY_HEAD_SECONDS"),
         gateway_body_seconds=_seconds(env, "SALDO_GATEWAY_BODY_SECONDS"),
+        gateway_upload_seconds=_seconds(env, "SALDO_GATEWAY_UPLOAD_SECONDS", UPLOAD_SECONDS),
+        uploads_free_bytes=_bytes(env, "SALDO_UPLOADS_FREE_BYTES", Settings.uploads_free_bytes),
         page_read_seconds=_seconds(env, "SALDO_PAGE_READ_SECONDS", PAGE_READ_SECONDS),
         acquirers=_acquirers(env),
         payments_largest=_sum(env, "SALDO_PAYMENTS_LARGEST", Settings.payments_largest),
         payments_open_orders=_count(
             env, "SALDO_PAYMENTS_OPEN_ORDERS", Settings.payments_open_orders, most=10
         ),
+        mail_connections=_count(env, "SALDO_MAIL_CONNECTIONS", Settings.mail_connections, most=32),
         fiscal=_fiscal(env, plain.get("url", Settings.url)),
         payments_mismatch=_choice(env, "SALDO_PAYMENTS_MISMATCH", ("return", "staff")),
         payments_reconcile_at=_time_of_day(

@@ -32,6 +32,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     letters: _Days
     security_log: Annotated[int, msgspec.Meta(ge=180, le=36_500)]
     destroyed_keys: _Days
+    uploads: _Days = 1
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     unconfirmed_registrations: timedelta
     support_codes: timedelta
     attempts: timedelta
+    uploads: timedelta
     letters: timedelta
     security_log: timedelta
     destroyed_keys: timedelta

@@ -14,7 +14,7 @@ from shared.money import Kopecks
 
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "ledger": ("adjust", "reverse", "write-off", "approve", "close", "post-payment", "read"),
-    "helpdesk": ("read", "answer", "route", "assign", "close", "find"),
+    "helpdesk": ("read", "answer", "route", "assign", "propose", "close", "find"),
     "payments": ("refund", "approve", "resolve", "import", "read", "find"),
     "accounts": ("read", "link"),
     "notifications": ("read", "resend"),

@@ -74,6 +74,7 @@ def generate_settings(
         "SALDO_FISCAL_INN": "6200098765",
         "SALDO_FISCAL_SELLER": "ООО «Примерский расчётный центр»",
         "SALDO_FISCAL_EMAIL": "receipts@saldo.invalid",
+        "SALDO_MAIL_BOUNCES": "bounces@saldo.invalid",
         "SALDO_BOUNCES_DIR": str(state.bounces),
         "SALDO_BOUNCES_URL": f"maildir://{state.bounces}",
         "SALDO_MAIL_DIR": str(state.mail),
@@ -85,6 +86,9 @@ def generate_settings(
             f"http://saldo:{secrets['amqp']}@127.0.0.1:{ports['amqp_management']}"
         ),
         "SALDO_AMQP_METRICS_URL": f"http://127.0.0.1:{ports['amqp_prometheus']}/metrics",
+        "SALDO_UPLOADS_DIR": str(state.uploads),
+        # A machine for trying out may have little room; the product's own floor is 1 GiB.
+        "SALDO_UPLOADS_FREE_BYTES": str(64 * 2**20),
         "SALDO_DATABASE_URL": database,
         "SALDO_TIMEZONE": "Europe/Moscow",
     }

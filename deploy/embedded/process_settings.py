@@ -81,6 +81,8 @@ _SERVICES = (
     "SALDO_PAYMENTS_MISMATCH",
     "SALDO_PAYMENTS_OPEN_ORDERS",
     "SALDO_PAYMENTS_RECONCILE_AT",
+    "SALDO_UPLOADS_DIR",
+    "SALDO_UPLOADS_FREE_BYTES",
     *_VERIFIERS,
 )
 
@@ -132,6 +134,8 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         *_SERVICES,
         "SALDO_BOUNCES_URL",
         "SALDO_FISCAL_PASSWORD",
+        "SALDO_MAIL_BOUNCES",
+        "SALDO_MAIL_CONNECTIONS",
         "SALDO_MAIL_FROM",
         "SALDO_OVERDUE_DAYS",
         "SALDO_REMIND_AT",
@@ -148,6 +152,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_GATEWAY_BODY_SECONDS",
         "SALDO_GATEWAY_HEAD_SECONDS",
         "SALDO_GATEWAY_LISTEN",
+        "SALDO_GATEWAY_UPLOAD_SECONDS",
         "SALDO_PAGE_READ_SECONDS",
         "SALDO_PAYEES",
         *_secrets_of(GATEWAY),

@@ -60,6 +60,11 @@ class StateDir:
         return self.root / "log"
 
     @property
+    def uploads(self) -> Path:
+        """The files that persons and staff send, sealed."""
+        return self.root / "uploads"
+
+    @property
     def mail(self) -> Path:
         return self.root / "mail"
 
@@ -132,7 +137,7 @@ class StateDir:
         """Create the folders. The root may be entered by other users, the rest is private."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o711)
-        for folder in (self.run, self.log, self.mail):
+        for folder in (self.run, self.log, self.mail, self.uploads):
             folder.mkdir(mode=0o700, exist_ok=True)
 
     def delete(self) -> None:

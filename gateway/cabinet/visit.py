@@ -69,6 +69,8 @@ class Visit:
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Posted fields; on a page shown again after a log-in, what had been typed before."""
     command_id: UUID = field(default_factory=new_id)
+    one_click: bool = False
+    """Whether a mail program has posted, not a person: it comes without cookies, and says why."""
     notice: str = ""
     answers: dict[str, Event] = field(default_factory=dict, repr=False)
     """What this request has asked the services for; see AskedOnce."""

@@ -61,6 +61,14 @@ NOTICES = {
         "en": "The change of address is refused. If you did not start it, change your password at "
         "once.",
     },
+    "letters_chosen": {
+        "ru": "Сохранено. Следующие письма придут так, как Вы выбрали.",
+        "en": "Saved. The next letters come as you have chosen.",
+    },
+    "unsubscribed": {
+        "ru": "Такие письма отключены. Включить их снова можно в настройках, раздел «Письма».",
+        "en": "Such letters are switched off. Switch them on again in the settings, “Letters”.",
+    },
     "password_changed": {
         "ru": "Пароль изменён. В следующий раз входите с новым паролем и никому его не сообщайте.",
         "en": "The password is changed. Use the new one from now on and never share it.",

@@ -40,7 +40,7 @@ class QuestionRoutes:
             result=shapes.QuestionAccepted,
             refusals={
                 404: ("account_not_linked",),
-                422: ("invalid_text", "unknown_topic"),
+                422: ("attachment_unknown", "invalid_text", "unknown_topic"),
                 429: ("too_many_messages", "too_many_questions"),
             },
             location=f"{API}/questions/{{question_id}}",
@@ -58,6 +58,7 @@ class QuestionRoutes:
             topic=call.body["topic"],
             account=call.body["account"],
             text=call.body["text"],
+            attachments=call.body["attachments"],
         )
         return {**asked, "message": call.notice("question_accepted")}
 
@@ -106,7 +107,7 @@ class QuestionRoutes:
             result=shapes.MessageAdded,
             refusals={
                 404: ("question_not_found",),
-                422: ("invalid_text",),
+                422: ("attachment_unknown", "invalid_text"),
                 429: ("too_many_messages",),
             },
             location=f"{API}/questions/{{question_id}}",
@@ -121,5 +122,6 @@ class QuestionRoutes:
             person_id=call.person_id,
             question_id=question_id,
             text=call.body["text"],
+            attachments=call.body["attachments"],
         )
         return {"question_id": question_id, "message": call.notice("message_accepted")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
+from gateway.schemas.attachments import Attachment, attached
 from gateway.schemas.base import (
     Result,
     Shape,
@@ -45,6 +46,7 @@ class AskQuestion(Shape):
     topic = input_text("The code of the topic.", "charges", most=40)
     account = account_number(required=False, load_default=None, allow_none=True)
     text = input_text("The question.", "Почему в октябре начислено больше?", most=4000)
+    attachments = attached()
 
 
 class QuestionAccepted(Result):
@@ -86,6 +88,7 @@ class Message(Result):
     author = output_text("`person` or `staff`.", "staff")
     text = output_text("The text; null if erased.", allow_none=True)
     at = instant("When it was written.")
+    attachments = fields.List(fields.Nested(Attachment), required=True)
 
 
 class Question(QuestionSummary):
@@ -98,6 +101,7 @@ class AddMessage(Shape):
     """Another message to a question."""
 
     text = input_text("The text to add.", "Спасибо, а за ноябрь?", most=4000)
+    attachments = attached()
 
 
 class MessageAdded(Result):

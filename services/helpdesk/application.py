@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from math import ceil
 from typing import Any, ClassVar
@@ -11,6 +11,8 @@ from uuid import UUID
 
 import msgspec
 
+from services.helpdesk.attachment import owned_by_person
+from services.helpdesk.attachments import by_message, erase_attachments, usable
 from services.helpdesk.departments import Directory
 from services.helpdesk.domain import MAX_TEXT, DisputedLine, Question
 from services.helpdesk.due_days import DueDays
@@ -29,10 +31,12 @@ DAY = timedelta(hours=24)
 class AskQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """``account`` is the key of a linked account of the person, or None.
 
-    ``house`` is where that is, without the flat; it is not kept.
+    ``house`` is where that is, without the flat; it is not kept. ``attachments`` are files that the
+    person has sent, ``contents`` their digests: a form that is sent twice brings them twice, under
+    other ids.
     """
 
-    not_compared: ClassVar = ("house",)
+    not_compared: ClassVar = ("house", "attachments")
 
     person_id: UUID
     topic: str
@@ -40,14 +44,20 @@ class AskQuestion(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     house: str | None = None
     attachments: tuple[UUID, ...] = ()
+    contents: tuple[str, ...] = ()
     line: DisputedLine | None = None
 
 
 class AddMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """``attachments`` and ``contents`` as of `AskQuestion`."""
+
+    not_compared: ClassVar = ("attachments",)
+
     person_id: UUID
     question_id: UUID
     text: str
     attachments: tuple[UUID, ...] = ()
+    contents: tuple[str, ...] = ()
 
 
 class QuestionWanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,8 +76,8 @@ class QuestionUseCases:
     def ask(self, session: Session, command: AskQuestion) -> dict[str, Any]:
         """Ask a question, which is handed to the department of its topic and house.
 
-        Raises ValidationFailed ``unknown_topic`` or ``invalid_text``, and Forbidden
-        ``too_many_questions`` or ``too_many_messages``.
+        Raises ValidationFailed ``unknown_topic`` or ``invalid_text``, Forbidden
+        ``too_many_questions`` or ``too_many_messages``, and as `attachments.usable`.
         """
         text = clean_text(command.text)
         department = self._directory.department_of(command.topic, command.house)
@@ -85,7 +95,7 @@ class QuestionUseCases:
             account=command.account,
             text=session.vault.seal(question.id, text, "text"),
             due_on=due_on,
-            attachments=command.attachments,
+            attachments=usable(session, owned_by_person(command.person_id), command.attachments),
             line=command.line,
         )
         return {
@@ -100,7 +110,7 @@ class QuestionUseCases:
         """Add a message to the person's own question.
 
         Raises NotFound ``question_not_found`` (also for somebody else's), ValidationFailed
-        ``invalid_text``, and Forbidden ``too_many_messages``.
+        ``invalid_text``, Forbidden ``too_many_messages``, and as `attachments.usable`.
         """
         text = clean_text(command.text)
         question = session.load(Question, command.question_id)
@@ -112,7 +122,7 @@ class QuestionUseCases:
             session.vault.seal(question.id, text, "text"),
             due_on=due_on,
             waited=waited,
-            attachments=command.attachments,
+            attachments=usable(session, owned_by_person(command.person_id), command.attachments),
         )
         return {"question_id": str(question.id), "state": question.state}
 
@@ -137,8 +147,9 @@ class QuestionUseCases:
 
 
 def erase_questions(session: Session, person_id: UUID) -> int:
-    """Erase every question of a person; return how many there were."""
+    """Erase every question of a person with its files; return how many there were."""
     ids: list[UUID] = session.read.question_ids_of(person_id)
+    erase_attachments(session, person_id, ids)
     for question_id in ids:
         session.load(Question, question_id).erase()
         session.vault.destroy(question_id)
@@ -146,21 +157,25 @@ def erase_questions(session: Session, person_id: UUID) -> int:
 
 
 def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {questions: [{number, topic, account, state, asked_at, messages}]} of a person."""
+    """Return {questions: [{question_id, number, topic, account, state, asked_at, messages}]}.
+
+    Messages are as of `messages_of`; a file can be read by the ids of question and attachment.
+    """
     views: list[QuestionView] = session.read.all_questions_of(person_id)
     ids = [view.question_id for view in views]
     session.vault.fetch_keys(ids)
-    messages = session.read.messages_of(ids)
+    messages, files = session.read.messages_of(ids), by_message(session, ids)
     return {
         "questions": [
             {
+                "question_id": str(view.question_id),
                 "number": view.number,
                 "topic": view.topic,
                 "account": view.account and number_of(view.account),
                 "state": view.state,
                 "asked_at": view.asked_at,
                 "messages": _revealed(
-                    session, view.question_id, messages.get(view.question_id, [])
+                    session, view.question_id, messages.get(view.question_id, []), files
                 ),
             }
             for view in views
@@ -204,18 +219,26 @@ def turn_of(session: Session, question: str) -> tuple[UUID, int]:
 
 
 def messages_of(session: Session, question_id: UUID) -> list[dict[str, Any]]:
-    """Return ``[{author, text, at}]`` in order; an erased text is None."""
-    return _revealed(session, question_id, session.read.messages(question_id))
+    """Return ``[{author, text, at, attachments}]`` in order; an erased text is None.
+
+    Attachments are as `attachments.described` returns them.
+    """
+    files = by_message(session, [question_id])
+    return _revealed(session, question_id, session.read.messages(question_id), files)
 
 
 def _revealed(
-    session: Session, question_id: UUID, messages: Iterable[MessageView]
+    session: Session,
+    question_id: UUID,
+    messages: Iterable[MessageView],
+    files: Mapping[tuple[UUID, int], list[dict[str, Any]]],
 ) -> list[dict[str, Any]]:
     return [
         {
             "author": message.author,
             "text": session.vault.reveal(question_id, message.text, "text"),
             "at": message.at,
+            "attachments": files.get((question_id, message.position), []),
         }
         for message in messages
     ]

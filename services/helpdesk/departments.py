@@ -82,6 +82,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     questions_per_day: _Positive
     messages_per_day: _Positive
+    attachments_per_day: _Positive = 30
     answer_within: _WorkingDays = 10
 
 

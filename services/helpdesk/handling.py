@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
 
 from services.helpdesk.application import clean_text, not_found
+from services.helpdesk.attachments import usable
 from services.helpdesk.departments import Directory
 from services.helpdesk.domain import Question
+from shared import context
 from shared.errors import Conflict, ValidationFailed
 from shared.eventstore import Session
 
@@ -31,14 +33,18 @@ class AssignQuestion(msgspec.Struct, frozen=True, kw_only=True):
 class AnswerQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """``reason`` is a note for staff, not shown to the person; it may be empty.
 
-    ``wait`` asks back: the clock stands still until the person writes.
+    ``wait`` asks back: the clock stands still until the person writes. ``attachments`` are files
+    that the actor has sent, ``contents`` their digests, as of `application.AskQuestion`.
     """
+
+    not_compared: ClassVar = ("attachments",)
 
     question_id: UUID
     text: str
     reason: str = ""
     wait: bool = False
     attachments: tuple[UUID, ...] = ()
+    contents: tuple[str, ...] = ()
 
 
 class CloseQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +106,8 @@ class StaffUseCases:
 def answer_question(session: Session, command: AnswerQuestion) -> dict[str, Any]:
     """Answer a question as the actor, or ask back.
 
-    Raises NotFound, ValidationFailed ``invalid_text``, and Conflict ``question_erased``.
+    Raises NotFound, ValidationFailed ``invalid_text``, Conflict ``question_erased``, and as
+    `attachments.usable`.
     """
     text = clean_text(command.text)
     question = existing(session, command.question_id)
@@ -109,7 +116,7 @@ def answer_question(session: Session, command: AnswerQuestion) -> dict[str, Any]
         session.vault.seal(question.id, text, "text"),
         reason,
         waiting_since=session.today if command.wait else None,
-        attachments=command.attachments,
+        attachments=usable(session, context.current().actor, command.attachments),
     )
     return {"question_id": str(question.id), "state": question.state}
 

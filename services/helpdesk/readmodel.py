@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
+from services.helpdesk.attachment_tables import Attachments
 from services.helpdesk.domain import (
     OWED,
     Author,
@@ -37,6 +38,7 @@ class ReadModel:
 
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
+        self.attachments = Attachments(cursor)
         self.turns = Turns(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
@@ -46,12 +48,15 @@ class ReadModel:
                 case QuestionAsked() as asked:
                     self._add_question(record, asked)
                     self._add_message(record, "person", asked.text)
+                    self._take_attachments(record, asked.attachments)
                     self.turns.start(record, question)
                 case MessageAdded() as added:
                     self._add_message(record, "person", added.text)
+                    self._take_attachments(record, added.attachments)
                     self.turns.go_on(record, question, added.waited)
                 case QuestionAnswered() as answered:
                     self._add_message(record, "staff", answered.text)
+                    self._take_attachments(record, answered.attachments)
                     if answered.waiting_since is None:
                         self.turns.end(record, "answered_at")
                 case QuestionClosed() | QuestionErased():
@@ -172,14 +177,18 @@ class ReadModel:
     def messages_of(self, question_ids: Sequence[UUID]) -> dict[UUID, list[MessageView]]:
         """Return the messages of several questions, each one's in order."""
         self._cursor.execute(
-            "SELECT question_id, author, actor, text, at FROM messages"
+            "SELECT question_id, position, author, actor, text, at FROM messages"
             " WHERE question_id = ANY(%s) ORDER BY question_id, position",
             (list(question_ids),),
         )
         found: dict[UUID, list[MessageView]] = {}
         for row in self._cursor:
             message = MessageView(
-                author=row["author"], actor=row["actor"], text=row["text"], at=row["at"].isoformat()
+                position=row["position"],
+                author=row["author"],
+                actor=row["actor"],
+                text=row["text"],
+                at=row["at"].isoformat(),
             )
             found.setdefault(row["question_id"], []).append(message)
         return found
@@ -231,6 +240,10 @@ class ReadModel:
                 asked.due_on,
             ),
         )
+
+    def _take_attachments(self, record: Recorded, ids: Sequence[UUID]) -> None:
+        if ids:
+            self.attachments.take(ids, record.originator_id, record.position)
 
     def _add_message(self, record: Recorded, author: Author, text: str) -> None:
         self._cursor.execute(

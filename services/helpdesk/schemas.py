@@ -11,7 +11,8 @@ from shared.bus.principals import NAME
 from shared.reasons import Reason, printable
 
 
-def _can_be_encoded(text: str) -> None:
+def can_be_encoded(text: str) -> None:
+    """Refuse a text that has no encoding."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -19,9 +20,12 @@ def _can_be_encoded(text: str) -> None:
 
 
 # Above the limit, because the use case strips a text before it checks the length.
-_TEXT = (validate.Length(min=1, max=16_000), _can_be_encoded)
+_TEXT = (validate.Length(min=1, max=16_000), can_be_encoded)
 STATES = ("owed", *get_args(State))
 """What staff list: questions in a state, or all that are owed an answer."""
+
+# The use case says how many are too many.
+_ATTACHMENTS = fields.List(fields.UUID(), load_default=list, validate=validate.Length(max=20))
 
 _LOGIN = validate.Regexp(rf"{NAME.pattern}\Z")
 
@@ -44,6 +48,7 @@ class Ask(Schema):
         load_default=None, allow_none=True, validate=validate.Length(min=1, max=64)
     )
     text = fields.String(required=True, validate=_TEXT)
+    attachments = _ATTACHMENTS
 
 
 class Questions(Schema):
@@ -59,6 +64,7 @@ class AddMessage(Schema):
     person_id = fields.UUID(required=True)
     question_id = fields.UUID(required=True)
     text = fields.String(required=True, validate=_TEXT)
+    attachments = _ATTACHMENTS
 
 
 class Unread(Schema):
@@ -110,6 +116,7 @@ class Answer(_StaffCommand):
     """An answer, or what is asked back (``wait``); ``reason`` is a note for staff."""
 
     text = fields.String(required=True, validate=_TEXT)
+    attachments = _ATTACHMENTS
     wait = fields.Boolean(load_default=False, truthy={True}, falsy={False})
     reason = Reason(load_default="", optional=True)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from services.helpdesk import application, schemas
 from services.helpdesk.answers import letter_facts
 from services.helpdesk.domain import Question
+from services.helpdesk.rpcs.attachments import AttachmentRpcs
 from services.helpdesk.rpcs.base import closed_of
 from services.helpdesk.rpcs.staff import StaffRpcs
 from shared.config import GATEWAY
@@ -19,7 +20,7 @@ MAX_LISTED = 200
 """The maximal number of listed questions of one person."""
 
 
-class HelpdeskService(StaffRpcs):
+class HelpdeskService(StaffRpcs, AttachmentRpcs):
     """Questions and their answers."""
 
     name = "helpdesk"
@@ -40,7 +41,9 @@ class HelpdeskService(StaffRpcs):
         }
 
     @rpc(schemas.Ask, callers=(GATEWAY,))
-    def ask(self, person_id: UUID, topic: str, account: str | None, text: str) -> dict[str, Any]:
+    def ask(
+        self, person_id: UUID, topic: str, account: str | None, text: str, attachments: list[UUID]
+    ) -> dict[str, Any]:
         """Return ``{question_id, number, department, department_title, due_on}``.
 
         Raises Forbidden ``account_not_linked`` for an account that is not the person's, and as
@@ -53,6 +56,8 @@ class HelpdeskService(StaffRpcs):
             account=key,
             text=text,
             house=self._house_of(key) if key else None,
+            attachments=tuple(attachments),
+            contents=self.contents_of(attachments),
         )
         result: dict[str, Any] = self.store.execute(self.use_cases.ask, command)
         return result
@@ -105,9 +110,17 @@ class HelpdeskService(StaffRpcs):
         return result
 
     @rpc(schemas.AddMessage, callers=(GATEWAY,))
-    def add_message(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
+    def add_message(
+        self, person_id: UUID, question_id: UUID, text: str, attachments: list[UUID]
+    ) -> dict[str, Any]:
         """Return ``{question_id, state}``; raises as `application.QuestionUseCases.add_message`."""
-        command = application.AddMessage(person_id=person_id, question_id=question_id, text=text)
+        command = application.AddMessage(
+            person_id=person_id,
+            question_id=question_id,
+            text=text,
+            attachments=tuple(attachments),
+            contents=self.contents_of(attachments),
+        )
         result: dict[str, Any] = self.store.execute(self.use_cases.add_message, command)
         return result
 

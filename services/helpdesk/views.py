@@ -43,8 +43,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageView(msgspec.Struct, frozen=True, kw_only=True):
-    """One message; ``text`` is sealed under the question's id."""
+    """One message; ``text`` is sealed under the question's id, ``position`` is its event's."""
 
+    position: int
     author: Author
     actor: str
     text: str

@@ -40,12 +40,16 @@ from shared.eventstore import Session
 from shared.money import Kopecks
 
 
-class Correct(msgspec.Struct, frozen=True, kw_only=True):
-    """Make a correction, or propose it; it is made once by its ``correction_id``."""
+class Correct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Make a correction, or propose it; it is made once by its ``correction_id``.
+
+    ``propose``: also what its author may move alone awaits a second person.
+    """
 
     correction_id: UUID
     correction: Correction
     reason: str
+    propose: bool = False
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -77,7 +81,7 @@ def correct(session: Session, command: Correct) -> dict[str, Any]:
     session.read.hold_movements()
     left = allowance(session, actor, permission)
     numbers = tuple(account.number for account in changed)
-    if not left.covers(amount):
+    if command.propose or not left.covers(amount):
         session.load(Proposal, command.correction_id).make(
             command.correction, numbers, amount, command.reason, actor
         )
@@ -94,7 +98,8 @@ def preview(session: Session, command: Correct) -> dict[str, Any]:
     """Return what a correction would do, without doing it; raises as it would."""
     left = allowance(session, context.current().actor, permission_for(command.correction))
     changed, amount = _try(session, command)
-    would_be = "unchanged" if not changed else "done" if left.covers(amount) else "proposed"
+    alone = left.covers(amount) and not command.propose
+    would_be = "unchanged" if not changed else "done" if alone else "proposed"
     return _preview(session, command, would_be, amount, changed)
 
 

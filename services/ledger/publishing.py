@@ -36,7 +36,13 @@ from services.ledger.domain.events import (
     PenaltyWrittenOff,
     ServiceAmount,
 )
-from services.ledger.domain.proposal import PROPOSAL_TOPICS
+from services.ledger.domain.proposal import (
+    APPROVED,
+    PROPOSAL_TOPICS,
+    REJECTED,
+    ProposalApproved,
+    ProposalRejected,
+)
 from shared.account_key import FIRST, number_of, tenure_of
 from shared.bus import Publication
 from shared.eventstore import Recorded
@@ -45,11 +51,11 @@ from shared.eventstore import Recorded
 def publish(recorded: Recorded) -> Publication | None:
     """Return the public form of a domain event; None for those that are internal.
 
-    These are proposals, and the digests of commands.
+    These are proposals until they are decided, and the digests of commands.
     """
     event: Any = recorded.event
     if event.topic in PROPOSAL_TOPICS:
-        return None
+        return _of_a_proposal(recorded)
     if recorded.originator_id in BOOK_STREAMS:
         return _of_the_book(recorded)
     name, data = _public(event)
@@ -60,6 +66,20 @@ def publish(recorded: Recorded) -> Publication | None:
         "change": _change(event),
     }
     return Publication(name, str(recorded.originator_id), data)
+
+
+def _of_a_proposal(recorded: Recorded) -> Publication | None:
+    """Return the public form of a decision: neither by whom nor why."""
+    match recorded.event:
+        case ProposalApproved():
+            decision = APPROVED
+        case ProposalRejected():
+            decision = REJECTED
+        case _:
+            return None
+    proposal_id = str(recorded.originator_id)
+    data = {"proposal_id": proposal_id, "decision": decision}
+    return Publication("correction_decided", proposal_id, data)
 
 
 def _of_the_book(recorded: Recorded) -> Publication | None:

@@ -63,6 +63,20 @@ class KnownAccounts(Schema):
     )
 
 
+class DisputedLine(Schema):
+    """A line of the bill of a month, of an account that is named by its key."""
+
+    account = fields.String(required=True, validate=NUMBER)
+    period = fields.String(required=True, validate=validate.Length(max=7))
+    service = fields.String(required=True, validate=validate.Length(max=64))
+
+
+class ProposedAdjustment(DisputedLine):
+    """A proposal that may adjust the line."""
+
+    proposal_id = fields.UUID(required=True)
+
+
 class BankDocument(Schema):
     """The document of a payment in a bank's register."""
 

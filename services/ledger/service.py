@@ -44,6 +44,7 @@ from services.ledger.reports import (
     statements,
 )
 from services.ledger.reports.refundable import refundable
+from services.ledger.rpcs.disputes import DisputeRpcs
 from services.ledger.rpcs.mailing import MailingRpcs
 from services.ledger.seal.keys import verifier_keys
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
@@ -57,7 +58,7 @@ from shared.rpc.callers import staff
 from shared.rpc.server import SettingsProvider, StoreProvider, rpc
 
 
-class LedgerService(MailingRpcs):
+class LedgerService(DisputeRpcs, MailingRpcs):
     """Balances, months, movements; amounts in kopecks."""
 
     name = "ledger"
@@ -371,8 +372,8 @@ class LedgerService(MailingRpcs):
         found = self.store.query(lambda session: payment_days.payments_posted(session, payment_ids))
         return {"payments": found}
 
-    def _correct(self, correction: Correction, reason: str, key: str | None, dry_run: bool) -> Any:
-        return staff_commands.make_correction(self.store, correction, reason, key, dry_run=dry_run)
+    def _correct(self, correction: Correction, reason: str, key: str | None, **how: bool) -> Any:
+        return staff_commands.make_correction(self.store, correction, reason, key, **how)
 
 
 def _sought(session: Session, account: str | None, **known: Any) -> payments.Sought:

@@ -43,6 +43,7 @@ def make_correction(
     key: str | None,
     *,
     dry_run: bool,
+    propose: bool = False,
 ) -> dict[str, Any]:
     """Make or propose a correction as the actor; see `corrections.correct`.
 
@@ -52,8 +53,11 @@ def make_correction(
     """
     correction = store.query(lambda session: _with_keys(session, correction))
     content = (msgspec.json.encode(correction).decode(), reason) if key is None else (key,)
-    correction_id = _id("correction", *content)
-    command = Correct(correction_id=correction_id, correction=correction, reason=reason)
+    # The same one that was made without a second person is another command.
+    correction_id = _id("correction", *content, *(("proposed",) if propose else ()))
+    command = Correct(
+        correction_id=correction_id, correction=correction, reason=reason, propose=propose
+    )
     if dry_run:
         return store.query(lambda session: preview(session, command))
     result = _execute(store, correct, command, correction_id)

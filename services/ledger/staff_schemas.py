@@ -40,7 +40,7 @@ class AdjustedLine(Schema):
 
 
 class Adjust(_Correction):
-    """A recalculation of the bill of a month."""
+    """A recalculation of the bill of a month; ``propose``: a second person approves any amount."""
 
     account = fields.String(required=True, validate=NUMBER)
     period = fields.String(required=True, validate=_PERIOD)
@@ -49,6 +49,7 @@ class Adjust(_Correction):
         required=True,
         validate=validate.Length(min=1, max=MAX_LINES),
     )
+    propose = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 
 
 class Reverse(_Correction):

@@ -72,6 +72,11 @@ class ClaimedLetter(msgspec.Struct, frozen=True, kw_only=True):
         return self.lane == Lane.SECRET
 
     @property
+    def lane_name(self) -> str:
+        """Return the lane as metrics name it."""
+        return Lane(self.lane).name.lower()
+
+    @property
     def is_drawn_once(self) -> bool:
         return self.kind in DRAWN_ONCE
 
@@ -243,7 +248,10 @@ def erase_letters(session: Session, person_id: UUID) -> int:
 
 
 def letters_of(session: Session, query: LettersOf) -> dict[str, Any]:
-    """Return {letters: [{letter_id, kind, state, queued_at, sent_at|None}]}, newest first."""
+    """Return {letters: [{letter_id, kind, state, reason|None, queued_at, sent_at|None}]}.
+
+    The newest comes first.
+    """
     rows = session.read.letters_of(query.person_id, query.limit)
     return {
         "letters": [
@@ -251,6 +259,7 @@ def letters_of(session: Session, query: LettersOf) -> dict[str, Any]:
                 "letter_id": str(row["letter_id"]),
                 "kind": row["kind"],
                 "state": row["state"],
+                "reason": row["reason"],
                 "queued_at": row["queued_at"].isoformat(),
                 "sent_at": row["sent_at"].isoformat() if row["sent_at"] else None,
             }

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.notifications.choices import ChoicesErased, LettersChosen
 from shared.contracts.notifications import FailureReason, LetterKind
 from shared.eventstore import Aggregate, Event, EventTypes
 
@@ -87,7 +88,14 @@ class LetterRequeued(Event, frozen=True, kw_only=True):
 
 
 EVENTS = EventTypes(
-    LetterQueued, LetterSent, LetterFailed, LetterDelayed, LetterBounced, LetterRequeued
+    LetterQueued,
+    LetterSent,
+    LetterFailed,
+    LetterDelayed,
+    LetterBounced,
+    LetterRequeued,
+    LettersChosen,
+    ChoicesErased,
 )
 
 #: Draws of a letter are counted on from here when it is queued again: far above what those before

@@ -41,7 +41,8 @@ def draw(services: Services, asking: Asking, letter: ClaimedLetter) -> Drawn | N
     opened.
     """
     now = services.store.clock.now()
-    if letter.not_after is not None and letter.not_after <= now:
+    is_late = letter.not_after is not None and letter.not_after <= now
+    if is_late or not asking.is_wanted(letter):
         return None
     if letter.sealed is not None and (letter.sealed_until is None or now < letter.sealed_until):
         content = unseal(services.settings, letter.letter_id, letter.sealed)
@@ -82,7 +83,10 @@ def _half_way(now: datetime, end: datetime | None) -> datetime | None:
 
 def _written(asking: Asking, letter: ClaimedLetter, draft: Draft) -> Content:
     kind = draft.kind or LetterKind(letter.kind)
-    rendered = letters.render(kind, draft.language, asking.settings, draft.facts)
+    unsubscribe_url = asking.unsubscribe_url(letter)
+    rendered = letters.render(
+        kind, draft.language, asking.settings, draft.facts, unsubscribe_url=unsubscribe_url
+    )
     return Content(
         to=draft.to,
         subject=rendered.subject,
@@ -90,6 +94,7 @@ def _written(asking: Asking, letter: ClaimedLetter, draft: Draft) -> Content:
         html=rendered.html,
         attachments=draft.attachments,
         language=draft.language,
+        unsubscribe_url=unsubscribe_url,
         kind=kind,
         person_id=draft.person_id,
     )

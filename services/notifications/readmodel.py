@@ -1,4 +1,4 @@
-"""The table ``letters``, derived from the events, and its queries."""
+"""The tables ``letters`` and ``choices``, derived from the events, and their queries."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
 from services.notifications.bounced_letters import BouncedLetters
+from services.notifications.choice_table import ChoiceTable
+from services.notifications.choices import ChoicesErased, LettersChosen
 from services.notifications.domain import (
     LetterBounced,
     LetterDelayed,
@@ -20,7 +22,7 @@ from services.notifications.domain import (
     LetterSent,
 )
 from services.notifications.letter_lists import LetterLists
-from services.notifications.mailings.tables import Mailings
+from services.notifications.mailing_tables import Mailings
 from services.notifications.outbox import Outbox
 from shared.eventstore import Aggregate, Recorded
 
@@ -34,6 +36,7 @@ class ReadModel:
         self.bounces = BouncedLetters(cursor)
         self.lists = LetterLists(cursor)
         self.mailings = Mailings(cursor)
+        self.choices = ChoiceTable(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Apply events to `letters`."""
@@ -51,11 +54,18 @@ class ReadModel:
                     self.bounces.bounce(entry.originator_id, status, entry.recorded_at, hard=hard)
                 case LetterRequeued(kind=kind):
                     self._requeue(entry.originator_id, kind)
+                case LettersChosen(kind=kind, wanted=wanted):
+                    self.choices.put(entry.originator_id, kind, entry.recorded_at, wanted=wanted)
+                case ChoicesErased():
+                    self.choices.erase(entry.originator_id)
 
     def letters_of(self, person_id: UUID, limit: int) -> list[dict[str, Any]]:
-        """Return a person's letters, newest first: letter_id, kind, state, queued_at, sent_at."""
+        """Return a person's letters, newest first.
+
+        Each has letter_id, kind, state, reason, queued_at, sent_at.
+        """
         self._cursor.execute(
-            "SELECT letter_id, kind, state, queued_at, sent_at FROM letters"
+            "SELECT letter_id, kind, state, reason, queued_at, sent_at FROM letters"
             " WHERE person_id = %s ORDER BY position DESC LIMIT %s",
             (person_id, limit),
         )

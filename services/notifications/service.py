@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.notifications import application, schemas, staff_letters
+from services.notifications import application, choosing, schemas, staff_letters
 from services.notifications.mailings import overview
+from services.notifications.rpcs.choices import ChoiceRpcs
 from shared import context
 from shared.config import GATEWAY
 from shared.ids import new_id
@@ -20,24 +21,27 @@ FAILURES_OF = timedelta(days=30)
 """How far back failures are counted where nobody says since when."""
 
 
-class NotificationsService:
-    """Lists letters; the worker sends them."""
+class NotificationsService(ChoiceRpcs):
+    """Lists letters, and which of them are wanted; the worker sends them."""
 
     name = "notifications"
     store = StoreProvider()
 
     @rpc(schemas.PersonId, callers=("identity",))
     def held_about(self, person_id: UUID) -> dict[str, Any]:
-        """Return {letters} of a person, as `letters` does: which were sent when, no text."""
+        """Return {letters, choices} of a person: which were sent when, no text; what he chose."""
         query = application.LettersOf(person_id=person_id, limit=MOST_LETTERS)
         found: dict[str, Any] = self.store.query(
-            lambda session: application.letters_of(session, query)
+            lambda session: {
+                **application.letters_of(session, query),
+                **choosing.held_choices(session, person_id),
+            }
         )
         return found
 
     @rpc(schemas.Letters, callers=(GATEWAY,))
     def letters(self, person_id: UUID, limit: int) -> dict[str, Any]:
-        """Return {letters: [{letter_id, kind, state, queued_at, sent_at|None}]}, newest first."""
+        """Return {letters: [{letter_id, kind, state, reason|None, queued_at, sent_at|None}]}."""
         query = application.LettersOf(person_id=person_id, limit=limit)
         found: dict[str, Any] = self.store.query(
             lambda session: application.letters_of(session, query)

@@ -30,7 +30,7 @@ DEFAULT_EXCHANGE = "amq.default"
 
 UPSTREAMS: Mapping[str, tuple[str, ...]] = {
     "accounts": ("identity",),
-    "helpdesk": ("accounts", "identity"),
+    "helpdesk": ("accounts", "identity", "ledger"),
     "ledger": ("accounts", "payments"),
     "payments": ("accounts", "ledger"),
     "notifications": (

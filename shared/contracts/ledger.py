@@ -298,6 +298,25 @@ class PaymentRefunded(_TakenBack):
     )
 
 
+class CorrectionDecided(Schema):
+    proposal_id = PlainId(
+        required=True,
+        metadata={
+            "description": "The proposed correction; what it changes comes as its own event."
+        },
+    )
+    decision = fields.String(
+        required=True,
+        validate=validate.OneOf(("approved", "rejected")),
+        metadata={
+            "description": (
+                "`approved`: a second person agreed, and the correction is made; `rejected`: he "
+                "refused, or its author withdrew it."
+            )
+        },
+    )
+
+
 class MonthClosed(Schema):
     period = Period(
         required=True,
@@ -367,6 +386,7 @@ CONTRACTS = [
     Contract("payment_refunded", 1, PaymentRefunded, "Money of a payment went back to the payer."),
     Contract("payment_posted", 1, PaymentPosted, "A payment has been posted to one account."),
     Contract("advance_settled", 1, AdvanceSettled, "An advance pays a debt that is open."),
+    Contract("correction_decided", 1, CorrectionDecided, "A proposed correction is decided on."),
     Contract("month_closed", 1, MonthClosed, "A month and all before it are closed."),
     Contract("import_begun", 1, ImportBegun, "A file is being imported: its events follow."),
     Contract("import_finished", 1, ImportFinished, "A file has been imported."),

@@ -26,8 +26,8 @@ from werkzeug.test import Client, TestResponse
 from gateway.cabinet import cookies
 from gateway.cabinet.forms import CSRF
 from gateway.cabinet.sealing import Sealer
-from gateway.service import CLIENT_KEY, Gateway
-from gateway.web import SETTINGS_KEY, GatewayServer
+from gateway.service import Gateway
+from gateway.web import CLIENT_KEY, SETTINGS_KEY, GatewayServer
 from services import terminal
 from services.accounts import cli as accounts_cli
 from services.accounts import publishing

@@ -24,8 +24,8 @@ from shared.rpc.callers import Callers, believed, callers_of, staff
 
 ROOT = Path(__file__).parents[2]
 OF_EVERY_SERVICE = {"health", "events_after", "events_position"}
-NOT_CALLED_YET = {"choose_language", "contacts", "letters"}
-"""For the page of a person's letters, and for the delivery of letters."""
+NOT_CALLED_YET = {"choose_language", "letters"}
+"""For the page of a person's letters."""
 
 
 def _methods() -> Iterator[tuple[str, str, Callers]]:

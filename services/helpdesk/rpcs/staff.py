@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from services.helpdesk import application, handling, schemas
 from services.helpdesk.report import Reckoning, begun_within, read_from, report
@@ -88,15 +89,27 @@ class StaffRpcs(HelpdeskRpcs):
 
     @rpc(schemas.Answer, callers=(staff("answer"),))
     def answer(
-        self, question: str, text: str, wait: bool, reason: str, dry_run: bool
+        self,
+        question: str,
+        text: str,
+        wait: bool,
+        reason: str,
+        attachments: list[UUID],
+        dry_run: bool,
     ) -> dict[str, Any]:
         """Return ``{question_id, state}`` of a question that is answered, or asked back.
 
-        The same text to the same messages is one answer. Raises as `handling.answer_question`.
+        The same text with the same files to the same messages is one answer. Raises as
+        `handling.answer_question`.
         """
         question_id, turn = self.store.query(lambda session: application.turn_of(session, question))
         command = handling.AnswerQuestion(
-            question_id=question_id, text=text, reason=reason, wait=wait
+            question_id=question_id,
+            text=text,
+            reason=reason,
+            wait=wait,
+            attachments=tuple(attachments),
+            contents=self.contents_of(attachments),
         )
         # Keyed: what is kept with the events for ever must not give a short text away.
         digest = self.store.fingerprint(handling.answer_question, command)

@@ -59,6 +59,8 @@ def render(
 
 def _formatted(fact: object, settings: Settings) -> object:
     """Return an instant or a day as people write it."""
+    if isinstance(fact, datetime):
+        return _formatted(fact.isoformat(), settings)
     if isinstance(fact, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+[+-]\d\d:\d\d", fact):
         moment = datetime.fromisoformat(fact).astimezone(ZoneInfo(settings.timezone))
         return f"{moment:%d.%m.%Y %H:%M}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.notifications.mailings.mailing import State
+from services.notifications.mailing import State
 from shared.contracts.notifications import LetterKind
 from shared.eventstore import Session
 

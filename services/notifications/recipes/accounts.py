@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from services.notifications.application import ClaimedLetter
-from services.notifications.recipes.frame import Asking, Draft, language_of, recipe, to_person
+from services.notifications.recipes.frame import RUSSIAN, Asking, Draft, recipe, to_person
 from shared.contracts.notifications import LetterKind
 
 
@@ -32,16 +34,19 @@ def access_withdrawn(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.INVITATION)
 def invitation(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Draw the link of an invitation, unless it has ended by now."""
+    """Draw the link of an invitation, in the language of who invites, unless it has ended."""
     issued = asking.ask("accounts", "issue_invitation", invitation_id=letter.refs["invitation_id"])
     if issued is None:
         return None
+    inviter = letter.refs.get("inviter_id")
+    contact = asking.contact(UUID(inviter)) if inviter else None
+    until = asking.until(days=issued["valid_days"])
     names = ("number", "address", "role", "token", "valid_days")
     return Draft(
         to=issued["email"],
-        language=language_of(issued),
-        facts={name: issued[name] for name in names},
-        secret_until=asking.until(days=issued["valid_days"]),
+        language=contact.language if contact else RUSSIAN,
+        facts={"expires_at": until, **{name: issued[name] for name in names}},
+        secret_until=until,
     )
 
 

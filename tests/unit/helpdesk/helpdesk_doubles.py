@@ -8,6 +8,7 @@ from typing import cast
 from uuid import UUID
 
 import msgspec
+from attachment_doubles import FakeAttachments
 
 from services.helpdesk.domain import (
     MessageAdded,
@@ -25,6 +26,7 @@ class FakeReadModel:
         self._questions: dict[UUID, QuestionView] = {}
         self._messages: dict[UUID, list[MessageView]] = {}
         self._closed: set[str] = set()
+        self.attachments = FakeAttachments()
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for record in recorded:
@@ -37,6 +39,8 @@ class FakeReadModel:
                     self._add(record, "person", text)
                 case QuestionAnswered(text=text):
                     self._add(record, "staff", text)
+            taken = getattr(record.event, "attachments", ())
+            self.attachments.take(taken, key, record.position)
             question = cast(Question, aggregates[key])
             self._change(
                 key,
@@ -115,7 +119,9 @@ class FakeReadModel:
 
     def _add(self, record: Recorded, author: str, text: str) -> None:
         at = record.recorded_at.isoformat()
-        message = MessageView(author=author, actor=record.actor, text=text, at=at)
+        message = MessageView(
+            position=record.position, author=author, actor=record.actor, text=text, at=at
+        )
         self._messages.setdefault(record.originator_id, []).append(message)
         view = self._questions[record.originator_id]
         counted = {"unseen": view.unseen + 1} if author == "person" else {"unread": view.unread + 1}

@@ -28,7 +28,12 @@ def test_question_is_handed_to_the_department_of_its_topic(helpdesk: Any) -> Non
     view = helpdesk.view(record.originator_id)
     assert (view.state, view.department, view.account) == ("open", "billing", "0100000001")
     assert helpdesk.messages(record.originator_id) == [
-        {"author": "person", "text": "Почему выросла сумма?", "at": "2026-11-10T09:00:00+00:00"}
+        {
+            "author": "person",
+            "text": "Почему выросла сумма?",
+            "at": "2026-11-10T09:00:00+00:00",
+            "attachments": [],
+        }
     ]
 
 

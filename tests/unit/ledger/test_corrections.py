@@ -20,6 +20,7 @@ from services.ledger.corrections import (
     Correct,
     Reject,
     approve,
+    correct,
     preview,
     proposals,
     reject,
@@ -185,10 +186,29 @@ def test_a_preview_changes_nothing(ledger: Ledger, amount: int, would_be: str) -
     assert ledger.log_length() == length
 
 
-def test_proposals_are_not_published(ledger: Ledger) -> None:
+def test_a_proposal_is_published_when_it_is_decided(ledger: Ledger) -> None:
     length = ledger.log_length()
     proposal_id = UUID(ledger.corrects(adjustment(LIMIT + 1))["correction_id"])
     assert publish(ledger.store.log[length]) is None
     ledger.does(approve, Approve(proposal_id=proposal_id), actor="staff:petrov")
-    names = [p and p.type for p in map(publish, ledger.store.log[length:])]
-    assert [name for name in names if name] == ["charges_adjusted"]
+    published = [one for one in map(publish, ledger.store.log[length:]) if one]
+    assert sorted(one.type for one in published) == ["charges_adjusted", "correction_decided"]
+    [decided] = [one for one in published if one.type == "correction_decided"]
+    assert decided.data == {"proposal_id": str(proposal_id), "decision": "approved"}
+
+
+def test_a_rejection_is_published_without_who_and_why(ledger: Ledger) -> None:
+    proposal_id = UUID(ledger.corrects(adjustment(LIMIT + 1))["correction_id"])
+    ledger.does(reject, Reject(proposal_id=proposal_id, reason="по акту"), actor="staff:petrov")
+    decided = publish(ledger.store.log[-1])
+    assert decided
+    assert decided.data == {"proposal_id": str(proposal_id), "decision": "rejected"}
+
+
+def test_what_is_to_be_proposed_awaits_a_second_person_whatever_it_moves(ledger: Ledger) -> None:
+    command = Correct(
+        correction_id=uuid4(), correction=adjustment(-1_00), reason="спор", propose=True
+    )
+    assert ledger.previews(preview, command, "staff:ivanova")["would_be"] == "proposed"
+    assert ledger.does(correct, command, actor="staff:ivanova")["state"] == "proposed"
+    assert ledger.balance() == (6_000_00, 0, 0)

@@ -14,7 +14,7 @@ from services.notifications.recipes import RECIPES, Asking, Draft
 from services.notifications.requests import Lane
 from shared.config import Settings
 from shared.contracts.notifications import LetterKind
-from shared.errors import NotFound, Unavailable
+from shared.errors import Unavailable
 
 ANNA = UUID(int=1)
 FIRST, SECOND = "0100000001", "0100000002-2"
@@ -43,10 +43,11 @@ class Owners:
                 return {"readers": readers}
             case "ledger.open_debts":
                 return {"accounts": {k: v for k, v in self.debts.items() if k in asked["accounts"]}}
-            case "identity.contact" if self.erased:
-                raise NotFound("person_not_found", "There is no such person.")
-            case "identity.contact":
-                return {"email": "anna@example.org", "language": "en"}
+            case "identity.contacts" if self.erased:
+                return {"contacts": {}}
+            case "identity.contacts":
+                anna = {"email": "anna@example.org", "language": "en"}
+                return {"contacts": {str(ANNA): anna}}
         raise Unavailable("service_unavailable", method)
 
 

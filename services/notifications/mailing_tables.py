@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg import Cursor
 
-from services.notifications.mailings.mailing import Line, Mailing, State
+from services.notifications.mailing import Line, Mailing, State
 from shared.contracts.notifications import LetterKind
 
 _COLUMNS = "mailing_id, kind, about, state, reached, first_position, last_position"
