@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import pypdfium2
 import pytest
 from letter_doubles import START, Harness, contacts, message_of
 
@@ -420,16 +421,13 @@ def test_secrets_and_the_last_letter_are_drawn_once() -> None:
     assert {*SECRETS, LetterKind.PERSON_ERASED} == DRAWN_ONCE
 
 
-def test_the_instruction_goes_with_the_temporary_password(harness: Harness) -> None:
-    text = (
-        "1. Выберите тип\n\n   ![Форма (рис. 1)](pictures/registration.png)\n\n2. Введите адрес\n"
-    )
-    harness.answers["identity.document"] = {"text": text}
+def test_the_instruction_goes_with_the_temporary_password_as_pdf(harness: Harness) -> None:
     react(harness, "identity", "person_registered")
     ((_, content),) = drawn(harness)
     (attachment,) = content.attachments
-    assert attachment.filename == "Инструкция.txt"
-    assert attachment.text == "1. Выберите тип\n\n2. Введите адрес\n"
+    assert (attachment.filename, attachment.media_type) == ("Инструкция.pdf", "application/pdf")
+    (page,) = pypdfium2.PdfDocument(attachment.data)
+    assert "Выберите тип" in page.get_textpage().get_text_range()
     assert harness.events[0].person_id == UUID(PERSON)
 
 
