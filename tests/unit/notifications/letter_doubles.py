@@ -149,6 +149,16 @@ class FakeChoices:
         }
 
 
+class FakeBounces:
+    """What is known of persons whose letters come back."""
+
+    def __init__(self) -> None:
+        self.persons: dict[UUID, datetime] = {}
+
+    def since(self, person_ids: Collection[UUID], now: datetime) -> dict[UUID, datetime]:
+        return {one: since for one, since in self.persons.items() if one in person_ids}
+
+
 class FakeReadModel:
     """The tables of the service as dictionaries."""
 
@@ -156,6 +166,7 @@ class FakeReadModel:
         self.letters: dict[UUID, dict[str, Any]] = {}
         self.outbox = FakeOutbox(self.letters)
         self.choices = FakeChoices()
+        self.bounces = FakeBounces()
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:
