@@ -93,9 +93,10 @@ class Letters:
         """Return since when letters come back; `settled`: as seen when none does any more."""
         later = SETTLED + timedelta(minutes=1) if settled else timedelta(0)
         self.clock.advance(later)
-        found = self.store.query(lambda session: choices_of(session, person_id))["bounced_since"]
+        found = self.store.query(lambda session: choices_of(session, person_id))
         self.clock.advance(-later)
-        return found
+        since: str | None = found["bounced_since"]
+        return since
 
     def age(self, letter_id: UUID, days: int) -> None:
         """Have a letter queued so many days ago."""
