@@ -1,9 +1,11 @@
-"""Noting what reports say of letters: that they came back, or are late."""
+"""What reports say of letters: that they came back, or are late."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from services.notifications.delivery_reports import DeliveryReport
 from services.notifications.domain import Letter
@@ -26,6 +28,12 @@ def note_reports(session: Session, reports: Sequence[DeliveryReport]) -> int:
     """
     known = session.read.bounces.known([report.letter_id for report in reports])
     return sum(_note(session, report) for report in reports if report.letter_id in known)
+
+
+def bounced_since(session: Session, person_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """Return since when letters to persons come back, without those whose address works."""
+    found: dict[UUID, datetime] = session.read.bounces.since(person_ids, session.now)
+    return found
 
 
 def _note(session: Session, report: DeliveryReport) -> bool:

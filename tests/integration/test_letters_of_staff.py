@@ -18,7 +18,7 @@ from services.notifications import application
 from services.notifications.application import ClaimLetters, MarkSent
 from services.notifications.bounced_letters import SETTLED
 from services.notifications.bounces import read_bounces
-from services.notifications.choosing import choices_of
+from services.notifications.bouncing import bounced_since
 from services.notifications.domain import DRAWS_BEFORE_REQUEUEING
 from services.notifications.requests import Lane, LetterRequest
 from shared.config import Settings
@@ -89,14 +89,13 @@ class Letters:
         (self.folder / "new").mkdir(parents=True, exist_ok=True)
         (self.folder / "new" / f"{new_id()}").write_bytes(raw)
 
-    def bounced_since(self, person_id: UUID, *, settled: bool = False) -> str | None:
+    def bounced_since(self, person_id: UUID, *, settled: bool = False) -> datetime | None:
         """Return since when letters come back; `settled`: as seen when none does any more."""
         later = SETTLED + timedelta(minutes=1) if settled else timedelta(0)
         self.clock.advance(later)
-        found = self.store.query(lambda session: choices_of(session, person_id))
+        found = self.store.query(lambda session: bounced_since(session, [person_id]))
         self.clock.advance(-later)
-        since: str | None = found["bounced_since"]
-        return since
+        return found.get(person_id)
 
     def age(self, letter_id: UUID, days: int) -> None:
         """Have a letter queued so many days ago."""

@@ -150,13 +150,13 @@ class FakeChoices:
 
 
 class FakeBounces:
-    """What is known of persons whose letters come back."""
+    """Since when letters to persons come back."""
 
     def __init__(self) -> None:
-        self.persons: dict[UUID, datetime] = {}
+        self.rows: dict[UUID, datetime] = {}
 
     def since(self, person_ids: Collection[UUID], now: datetime) -> dict[UUID, datetime]:
-        return {one: since for one, since in self.persons.items() if one in person_ids}
+        return {person: at for person, at in self.rows.items() if person in person_ids}
 
 
 class FakeReadModel:

@@ -148,7 +148,7 @@ def claimed(kind: LetterKind, person_id: UUID) -> ClaimedLetter:
 def test_optional_letters_are_not_sent_where_letters_come_back() -> None:
     anna, boris = uuid4(), uuid4()
     harness = Harness()
-    harness.store.read_model.bounces.persons[anna] = START
+    harness.store.read_model.bounces.rows[anna] = START
     kinds = (LetterKind.BILL_READY, LetterKind.PAYMENT_RECEIPT)
     letters = [claimed(kind, person) for person in (anna, boris) for kind in kinds]
     asking = Asking(harness, letters)
