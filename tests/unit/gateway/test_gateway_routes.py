@@ -398,6 +398,7 @@ def test_every_operation_has_a_test() -> None:
     }
     elsewhere = {
         "access_list", "preview_invitation",
+        "letters", "choose_letters", "subscription", "unsubscribe",
         "update_profile", "document", "due", "start_payment", "history", "statement", "balance",
         "penalty", "months", "all_charges", "receipt", "acquirer_callback_by_query", "openapi",
         "acquirer_callback_by_form", "named_acquirer_callback_by_query",
