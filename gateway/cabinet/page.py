@@ -225,11 +225,11 @@ def _with_fields(described: Page, visit: Visit) -> Visit:
         return visit
     request = visit.request
     if described.one_click:
-        fields = posted_fields(request, request.environ[BODY], files=True)
-        if fields == ONE_CLICK:
+        posted = posted_fields(request, request.environ[BODY], files=True)
+        if posted == ONE_CLICK:
             return replace(visit, one_click=True)
     _check_own_form(request, visit.settings)
-    fields = request.environ.get(FIELDS)
+    fields: dict[str, str] | None = request.environ.get(FIELDS)
     if fields is None:
         fields = posted_fields(request, request.environ[BODY], files=described.takes_file)
     return visit.with_form(fields)

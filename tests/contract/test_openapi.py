@@ -98,6 +98,8 @@ POST /questions
 GET /questions
 GET /questions/{question_id}
 POST /questions/{question_id}/messages
+POST /questions/attachments
+GET /questions/{question_id}/attachments/{attachment_id}
 GET /events
 GET /openapi.json
 """

@@ -54,6 +54,7 @@ READING: Mapping[str, tuple[str, ...]] = {
     "payments registers": (),
     "helpdesk list": ("--department", "metering"),
     "helpdesk show": ("7",),
+    "helpdesk attachment": ("7", "1", "--to", "."),
     "helpdesk report": ("--from", "2026-10-01", "--to", "2026-10-31"),
     "accounts show": ("0100 0000-01",),
     "accounts links": ("0100 0000-01",),
