@@ -240,7 +240,9 @@ def test_question_needs_an_account_of_the_person(database: Any) -> None:
     with pytest.raises(Forbidden) as refusal:
         service.ask(person_id=person_id, topic="charges", account="02", text=text, attachments=[])
     assert refusal.value.code == "account_not_linked"
-    asked = service.ask(person_id=person_id, topic="charges", account=" 01 ", text=text)
+    asked = service.ask(
+        person_id=person_id, topic="charges", account=" 01 ", text=text, attachments=[]
+    )
     question_id = UUID(asked["question_id"])
     (listed,) = service.questions(person_id=person_id)["questions"]
     found = service.question(person_id=person_id, question_id=question_id)
