@@ -66,6 +66,8 @@ class Page:
     """No page of a person's: a static file, with headers of its own and no cookie."""
     takes_file: bool = False
     """Of a POST: its form has a field for a file, and comes as multipart/form-data."""
+    bare: bool = False
+    """Without the tabs of the cabinet: it answers with a part of a page, or leads elsewhere."""
     takes_attachments: bool = False
     """Of a POST: its form brings files for the help desk, which are passed on as they come."""
     one_click: bool = False
@@ -75,6 +77,12 @@ class Page:
     def is_fallback(self) -> bool:
         """Whether this is the page for every address that is no other page's."""
         return self.path == ANY_OTHER_PATH
+
+    @property
+    def has_tabs(self) -> bool:
+        """Whether a person who is signed in sees the tabs here; files have none."""
+        ending = "." in self.path.rpartition("/")[2]
+        return self.method == "GET" and not (self.plain or self.bare or ending)
 
     @property
     def template(self) -> str:
@@ -91,6 +99,7 @@ def page(
     greets: bool = False,
     plain: bool = False,
     takes_file: bool = False,
+    bare: bool = False,
     takes_attachments: bool = False,
     one_click: bool = False,
 ) -> Callable[[Handler], Handler]:
@@ -103,6 +112,7 @@ def page(
         greets=greets,
         plain=plain,
         takes_file=takes_file,
+        bare=bare,
         takes_attachments=takes_attachments,
         one_click=one_click,
     )
@@ -224,15 +234,21 @@ def _with_fields(described: Page, visit: Visit) -> Visit:
     if described.method != "POST":
         return visit
     request = visit.request
-    if described.one_click:
-        posted = posted_fields(request, request.environ[BODY], files=True)
-        if posted == ONE_CLICK:
-            return replace(visit, one_click=True)
+    if described.one_click and _is_one_click(request):
+        return replace(visit, one_click=True)
     _check_own_form(request, visit.settings)
     fields: dict[str, str] | None = request.environ.get(FIELDS)
     if fields is None:
         fields = posted_fields(request, request.environ[BODY], files=described.takes_file)
     return visit.with_form(fields)
+
+
+def _is_one_click(request: Request) -> bool:
+    """Return whether a mail program takes a person off a list; any other body is none of it."""
+    try:
+        return posted_fields(request, request.environ[BODY], files=True) == ONE_CLICK
+    except Refusal:
+        return False
 
 
 def _outdated(described: Page, visit: Visit) -> Response | None:
@@ -334,7 +350,8 @@ def _handled(described: Page, handler: Handler, visit: Visit) -> Response:
     command_id = derived_id(owner, described.method, path, key) if key else new_id()
     actor = f"person:{visit.person.person_id}" if visit.person else "anonymous"
     with context.bind(actor=actor, command_id=command_id):
-        return handler(visit.service, replace(visit, command_id=command_id))
+        visit = replace(visit, command_id=command_id)
+        return handler(visit.service, visit.counting_unread() if described.has_tabs else visit)
 
 
 def _keep_cookies(visit: Visit, response: Response) -> None:

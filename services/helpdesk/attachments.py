@@ -110,7 +110,9 @@ class UploadUseCases:
         """
         found = _arriving(session, command.attachment_id, command.owner)
         if command.index < found.parts:
-            before = self._folder.read_part(found.attachment_id, _key(session, found), command.index)
+            before = self._folder.read_part(
+                found.attachment_id, _key(session, found), command.index
+            )
             if before != command.content:
                 raise Conflict("part_differs", "Another part came under this index; begin again.")
             return {"parts": found.parts, "size": found.size}
@@ -178,7 +180,9 @@ class UploadUseCases:
 
     def _parts(self, session: Session, found: Attachment) -> Iterable[bytes]:
         key = _key(session, found)
-        return (self._folder.read_part(found.attachment_id, key, index) for index in range(found.parts))
+        return (
+            self._folder.read_part(found.attachment_id, key, index) for index in range(found.parts)
+        )
 
 
 def usable(session: Session, owner: str, ids: Sequence[UUID]) -> tuple[UUID, ...]:

@@ -149,6 +149,16 @@ class FakeChoices:
         }
 
 
+class FakeBounces:
+    """Since when letters to persons come back."""
+
+    def __init__(self) -> None:
+        self.rows: dict[UUID, datetime] = {}
+
+    def since(self, person_ids: Collection[UUID], **_: Any) -> dict[UUID, datetime]:
+        return {person: at for person, at in self.rows.items() if person in person_ids}
+
+
 class FakeReadModel:
     """The tables of the service as dictionaries."""
 
@@ -156,6 +166,7 @@ class FakeReadModel:
         self.letters: dict[UUID, dict[str, Any]] = {}
         self.outbox = FakeOutbox(self.letters)
         self.choices = FakeChoices()
+        self.bounces = FakeBounces()
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:
