@@ -27,6 +27,7 @@ Handler = Callable[[Any, Call], Any]
 
 BODY = "saldo.body"
 CALLER = "saldo.caller"
+FILE = "saldo.file"
 CONTEXT = "saldo.context"
 PERSON = "saldo.person"
 """Keys of the WSGI environment: what is read before a worker has it, and who is signed in."""
@@ -107,6 +108,7 @@ def _run(
         query=query,
         body=data,
         text=text,
+        file=request.environ.get(FILE, {}),
         person=person,
         subscriber=subscriber,
     )

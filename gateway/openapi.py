@@ -25,6 +25,7 @@ from gateway.openapi_responses import (
 from gateway.operations import PATH_PARTS, Access, Idempotency, Operation
 from gateway.reading import FORM, FREE_PARAMETERS, JSON
 from gateway.schemas import patterns
+from gateway.schemas.attachments import MEDIA_TYPES
 from gateway.schemas.base import ID_EXAMPLE
 
 VERSION = "1.0.0"
@@ -62,6 +63,7 @@ _TAGS: Mapping[str, str] = {
     "E-mail change": "Another address, confirmed by both mailboxes.",
     "Events": "What other systems read, by tokens of their own.",
     "Documents": "The rules, the consent, the instruction.",
+    "Letters": "«Письма»: their language, which of them come, the last ones.",
     "Me": "«Настройки»: the signed-in person.",
     "Operation": "For supervisors, monitoring and developers.",
     "Password recovery": "A new password by a link from a letter.",
@@ -72,6 +74,8 @@ _TAGS: Mapping[str, str] = {
     "Second factor": "«Безопасность»: passkeys, an authenticator app, recovery codes.",
     "Sessions": "Signing in and out.",
 }
+OCTETS = "application/octet-stream"
+"""The media type of a body of which nobody says what it is."""
 _SECURITY: Mapping[Access, list[Any]] = {
     Access.PUBLIC: [],
     Access.SUBSCRIBER: [{"subscriber": []}],
@@ -168,6 +172,11 @@ def _described(name: str, operation: Operation, shared: Mapping[Refused, str]) -
                 }
             },
         }
+    elif operation.takes_file:
+        described["requestBody"] = {
+            "required": True,
+            "content": {media_type: {} for media_type in (OCTETS, *MEDIA_TYPES)},
+        }
     elif operation.free_parameters and operation.method == "POST":
         described["requestBody"] = {
             "required": True,
@@ -216,6 +225,17 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
                 "style": "form",
                 "explode": True,
                 "schema": FREE_PARAMETERS,
+            }
+        )
+    if operation.takes_file:
+        parameters.append(
+            {
+                "in": "header",
+                "name": "Content-Disposition",
+                "description": "The name of the file (RFC 6266), of which the harmless part is "
+                "kept. Its kind is what its content says.",
+                "schema": {"type": "string", "maxLength": 1000},
+                "example": "attachment; filename*=UTF-8''%D1%87%D0%B5%D0%BA.pdf",
             }
         )
     if operation.idempotency is not Idempotency.NONE:

@@ -120,7 +120,8 @@ def _success(operation: Operation) -> dict[str, Any]:
     if operation.result is not None:
         content["application/json"] = {"schema": operation.result}
     if operation.status != 204:
-        content.setdefault(operation.media_type, {})
+        for media_type in (operation.media_type, *operation.other_media_types):
+            content.setdefault(media_type, {})
     if content:
         success["content"] = content
     if operation.links:

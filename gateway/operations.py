@@ -128,6 +128,10 @@ class Operation:
     result: type[Schema] | None = None
     media_type: str = "application/json"
     idempotency: Idempotency = Idempotency.NONE
+    other_media_types: Sequence[str] = ()
+    """Media types of the response besides ``media_type``."""
+    takes_file: bool = False
+    """Whether its body is a file, which is passed on to the help desk as it comes."""
     free_parameters: bool = False
     """Whether the parameters are another system's: any names, in the query or a form, or JSON."""
     refusals: Mapping[int, Sequence[str]] = field(default_factory=dict)
@@ -178,6 +182,8 @@ class Call:
     body: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
     """The JSON of another system (`free_parameters`), as it came."""
+    file: Mapping[str, Any] = field(default_factory=dict)
+    """What the help desk says of the file that came as the body (`takes_file`)."""
     person: Person | None = None
     subscriber: Any = None
     """Who asks, where the operation is for other systems (`gateway.subscriptions.Subscriber`)."""

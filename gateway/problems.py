@@ -46,6 +46,8 @@ _KIND_OF_STATUS = {
 _STATUS_OF_CODE = {
     "command_reused": 422,
     "account_not_linked": 404,
+    "attachment_too_large": 413,
+    "too_many_attachments_today": 429,
     "too_many_messages": 429,
     "too_many_questions": 429,
     "too_many_attempts": 429,

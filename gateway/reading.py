@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -40,50 +41,85 @@ def read_body(request: Request, seconds: float) -> bytes:
     Raises Refusal: 413 above MAX_BODY_BYTES, 408 when it takes longer than ``seconds``, 400 for an
     incomplete body or a malformed chunk.
     """
-    announced = request.environ.get("CONTENT_LENGTH") or "0"
-    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+    if (expected_bytes(request.environ) or 0) > MAX_BODY_BYTES:
         raise Refusal(413, "body_too_large", limit=MAX_BODY_BYTES)
-    stream = request.environ["wsgi.input"]
-    timeout = Timeout(seconds)
+    body = b""
+    for piece in body_pieces(request, Allowance(seconds)):
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            raise Refusal(413, "body_too_large", limit=MAX_BODY_BYTES)
+    return body
+
+
+class Allowance:
+    """The time that a body may take; it grows when more of it turns out to be welcome."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._began = time.monotonic()
+
+    def grow(self, seconds: float) -> None:
+        """Allow so much time in all."""
+        self.seconds = max(seconds, self.seconds)
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left, 0 at the least."""
+        return max(0.0, self._began + self.seconds - time.monotonic())
+
+
+def body_pieces(request: Request, allowance: Allowance) -> Iterator[bytes]:
+    """Yield the body as it comes, in pieces of at most 16 KiB.
+
+    Raises Refusal: 408 when
+    no time is left, 400 for an incomplete body or a malformed chunk.
+    """
+    stream, expected = request.environ["wsgi.input"], expected_bytes(request.environ)
+    received = 0
+    while expected is None or received < expected:
+        size = _CHUNK if expected is None else min(_CHUNK, expected - received)
+        if not (piece := _piece(stream, size, allowance)):
+            break
+        received += len(piece)
+        yield piece
+    if expected is not None and received < expected:
+        raise Refusal(400, "body_broken_off")
+
+
+def _piece(stream: Any, size: int, allowance: Allowance) -> bytes:
+    # Only the read is interrupted: a call to a service that is cut leaves half a message behind.
+    if not (left := allowance.left):  # what has come already is read without a wait
+        raise _too_slow(allowance)
+    timeout = Timeout(left)
     try:
-        return _read_chunks(stream, _expected_bytes(request.environ))
+        piece: bytes = stream.read(size)
     except Timeout as expired:
         if expired is not timeout:
             raise
-        raise Refusal(408, "body_too_slow", seconds=max(1, round(seconds))) from None
+        raise _too_slow(allowance) from None
     except ChunkReadError as error:
         raise Refusal(400, "chunk_malformed") from error
     except OSError as error:
         raise Refusal(400, "body_broken_off") from error
     finally:
         timeout.cancel()
+    return piece
+
+
+def _too_slow(allowance: Allowance) -> Refusal:
+    return Refusal(408, "body_too_slow", seconds=max(1, round(allowance.seconds)))
 
 
 def announces_body(environ: Mapping[str, Any]) -> bool:
     """Return whether the headers announce a body."""
-    return _expected_bytes(environ) != 0
+    return expected_bytes(environ) != 0
 
 
-def _expected_bytes(environ: Mapping[str, Any]) -> int | None:
+def expected_bytes(environ: Mapping[str, Any]) -> int | None:
     """Return the length of the body; None if it is chunked, and so unknown."""
     if "chunked" in str(environ.get("HTTP_TRANSFER_ENCODING", "")).lower():
         return None
     return int(environ.get("CONTENT_LENGTH") or 0)
-
-
-def _read_chunks(stream: Any, expected: int | None) -> bytes:
-    body = b""
-    while expected is None or len(body) < expected:
-        size = _CHUNK if expected is None else min(_CHUNK, expected - len(body))
-        chunk = stream.read(size)
-        if not chunk:
-            break
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise Refusal(413, "body_too_large", limit=MAX_BODY_BYTES)
-    if expected is not None and len(body) < expected:
-        raise Refusal(400, "body_broken_off")
-    return body
 
 
 def json_body(request: Request, body: bytes, schema: type[Schema] | None) -> dict[str, Any]:

@@ -60,6 +60,8 @@ def _implied(operation: Operation) -> Iterator[tuple[int, str]]:
 
 
 def _of_body(operation: Operation) -> Iterator[tuple[int, str]]:
+    if operation.takes_file:
+        return
     if operation.body is None:
         yield 400, "body_unexpected"
     else:

@@ -7,8 +7,8 @@ from nameko.runners import ServiceRunner
 
 from gateway.documents.payees import load_payees
 from gateway.readiness import states_of
-from gateway.service import CLIENT_KEY, Gateway
-from gateway.web import SETTINGS_KEY
+from gateway.service import Gateway
+from gateway.web import CLIENT_KEY, SETTINGS_KEY
 from shared import tracing
 from shared.config import GATEWAY, Settings
 from shared.logs import get_logger

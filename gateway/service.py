@@ -16,6 +16,7 @@ from gateway.cabinet.pages.documents import DocumentPages
 from gateway.cabinet.pages.email_change import EmailChangePages
 from gateway.cabinet.pages.entry import EntryPages
 from gateway.cabinet.pages.fiscal_receipts import FiscalReceiptPages
+from gateway.cabinet.pages.letters import LetterPages
 from gateway.cabinet.pages.look import LookPages
 from gateway.cabinet.pages.papers import PaperPages
 from gateway.cabinet.pages.passwords import PasswordPages
@@ -37,6 +38,7 @@ from gateway.operations import ServiceCalls
 from gateway.routes.access import AccessRoutes
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.acquirer import AcquirerRoutes
+from gateway.routes.attachments import AttachmentRoutes
 from gateway.routes.bills import BillRoutes
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.documents import DocumentRoutes
@@ -44,6 +46,7 @@ from gateway.routes.email_changes import EmailChangeRoutes
 from gateway.routes.events import EventRoutes
 from gateway.routes.fiscal_receipts import FiscalReceiptRoutes
 from gateway.routes.health import HealthRoutes
+from gateway.routes.letters import LetterRoutes
 from gateway.routes.me import MeRoutes
 from gateway.routes.papers import PaperRoutes
 from gateway.routes.password_resets import PasswordResetRoutes
@@ -56,11 +59,8 @@ from gateway.routes.second_factors import SecondFactorRoutes
 from gateway.routes.second_step import SecondStepRoutes
 from gateway.routes.sessions import SessionRoutes
 from gateway.subscriptions import Subscriptions
-from gateway.web import SETTINGS_KEY
+from gateway.web import CLIENT_KEY, SETTINGS_KEY
 from shared.config import Settings
-
-CLIENT_KEY = "saldo.rpc_client"
-"""Key of nameko's config under which the process puts the RPC client."""
 
 
 class ServicesProvider(DependencyProvider):
@@ -99,6 +99,7 @@ class Gateway(
     RegistrationPages,
     DocumentPages,
     FiscalReceiptPages,
+    LetterPages,
     LookPages,
     PayingPages,
     PaymentPages,
@@ -122,6 +123,7 @@ class Gateway(
     SessionRoutes,
     SecondStepRoutes,
     SecondFactorRoutes,
+    LetterRoutes,
     MeRoutes,
     PersonalDataRoutes,
     PasswordResetRoutes,
@@ -134,6 +136,7 @@ class Gateway(
     PaymentRoutes,
     ProofRoutes,
     QuestionRoutes,
+    AttachmentRoutes,
     AcquirerRoutes,
     EventRoutes,
     FiscalReceiptRoutes,

@@ -24,13 +24,14 @@ from werkzeug.routing import BaseConverter, Map
 from werkzeug.wrappers import Request, Response
 
 from gateway.connections import CLOSE, SOCKET_SECONDS, StrictProtocol
-from gateway.handling import BODY, CALLER, CONTEXT, Handler, guarded, respond
+from gateway.handling import BODY, CALLER, CONTEXT, FILE, Handler, guarded, respond
 from gateway.headers import secure
 from gateway.operations import PATH_PARTS, Operation
 from gateway.peer import caller_address, trusted_networks
 from gateway.problems import Refusal, problem_response
 from gateway.reading import announces_body, read_body
 from gateway.tracing import CORRELATION_HEADER, TRACE_HEADER, callers_span, incoming_context
+from gateway.uploads import received
 from shared import context, telemetry, tracing
 from shared.config import GATEWAY, Settings
 from shared.logs import get_logger
@@ -44,6 +45,8 @@ UNMATCHED = "unmatched"
 """The route of a request that no route or page answers, for metrics and logs."""
 ANY_OTHER_PATH = "/<outside:path>"
 """The path of the page for every other address outside the API."""
+CLIENT_KEY = "saldo.rpc_client"
+"""Key of nameko's config under which the process puts the RPC client."""
 SETTINGS_KEY = "saldo.settings"
 """Key of nameko's config under which the process puts its settings."""
 
@@ -243,11 +246,20 @@ class Route(HttpRequestHandler):
         """Read the body, run the route in a worker, and return its response."""
 
         def read_and_run() -> Response:
-            settings: Settings = self.container.config[SETTINGS_KEY]
-            request.environ[BODY] = read_body(request, settings.gateway_body_seconds)
+            self.receive(request, self.container.config[SETTINGS_KEY])
             return self._in_worker(request, values)
 
         return guarded(self.operation.template, request, read_and_run, self.refusal_response)
+
+    def receive(self, request: Request, settings: Settings) -> None:
+        """Read the body into the environment of the request; a file is passed on as it comes."""
+        operation, body = self.operation, b""
+        if isinstance(operation, Operation) and operation.takes_file:
+            services = self.container.config[CLIENT_KEY]
+            request.environ[FILE] = received(request, services, operation.access, settings)
+        else:
+            body = read_body(request, settings.gateway_body_seconds)
+        request.environ[BODY] = body
 
     def refusal_response(self, request: Request, refusal: Refusal) -> Response:
         """Return what a client gets that is refused before a worker has its request."""

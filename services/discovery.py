@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from shared.bus import Job, Published, Reaction, Services
+from shared.bus import Job, Published, Reaction, Services, Task
 from shared.bus.listen import BATCH
 from shared.clock import Clock
 from shared.config import SERVICES, Settings
@@ -113,6 +113,12 @@ def jobs_of(name: str) -> Sequence[Job]:
     """Return the jobs of a service; every service has those of keys and of retention."""
     module = _optional(f"services.{name}.jobs")
     return (*_OF_EVERY_SERVICE, *(module.JOBS if module else ()))
+
+
+def tasks_of(name: str, settings: Settings) -> Sequence[Task]:
+    """Return the lasting work of each worker process of a service."""
+    module = _optional(f"services.{name}.tasks")
+    return module.tasks(settings) if module else ()
 
 
 def sealed_columns_of(name: str) -> Sequence[SealedColumn]:

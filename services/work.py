@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event as StopSignal
 from typing import Any
 
 from prometheus_client import REGISTRY
 
-from services.discovery import batch_of, jobs_of, open_store, publisher_of, reactions_of
+from services.discovery import batch_of, jobs_of, open_store, publisher_of, reactions_of, tasks_of
 from services.readiness import states_of
 from shared import gc_tuning, tracing
 from shared.bus.jobs import JobRunner
@@ -66,8 +67,9 @@ def work(names: Sequence[str], settings: Settings) -> None:
 
 
 def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient) -> PostgresStore:
-    """Start the relay, live feed, listeners and jobs of a service; return its store."""
-    store = open_store(name, settings, pool_size=6)
+    """Start the relay, live feed, listeners, jobs and tasks of a service; return its store."""
+    tasks = tasks_of(name, settings)
+    store = open_store(name, settings, pool_size=6 + len(tasks))
     services = WorkerServices(settings, store, client, worker.stop)
     publish, handoff = publisher_of(name), Handoff()
     relay = Relay(settings, store, publish, worker.stop, handoff.put)
@@ -80,4 +82,6 @@ def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient
         worker.start(f"{name} retries", Retrier(services, store, reactions, worker.stop).run)
     if jobs := jobs_of(name):
         worker.start(f"{name} jobs", JobRunner(name, services, jobs, worker.stop).run)
+    for task in tasks:
+        worker.start(f"{name} {task.name}", partial(task.run, services))
     return store

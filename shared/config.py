@@ -79,6 +79,10 @@ class Settings:
     gateway_listen: str = "127.0.0.1:18080"
     smtp_url: str = field(default="smtp://127.0.0.1:18025", repr=False)
     mail_from: str = "Saldo <no-reply@saldo.invalid>"
+    mail_bounces: str = ""
+    """The mailbox for bounces, which gets `<name>+<letter>@<host>`; without one, `mail_from`."""
+    mail_connections: int = 4
+    """How many letters a worker delivers at the same time."""
     bounces_url: str = field(default="", repr=False)
     """The mailbox with the reports of letters that were not delivered; empty: none is read."""
     acquirers: tuple[AcquirerSettings, ...] = (AcquirerSettings("main", "rbs", ACQUIRER_URL),)
@@ -193,6 +197,20 @@ def _no_secret(owner: str) -> ConfigurationError:
     )
 
 
+def _plain(env: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that are taken as they are written."""
+    return {
+        name: env[f"SALDO_{name.upper()}"]
+        for name in (
+            "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
+            "mail_bounces", "bounces_url", "payees", "documents", "timezone", "log_level",
+            "otlp_endpoint", "stream_max_age", "amqp_url", "amqp_admin_url", "role_prefix",
+            "ledger_accruals", "keys_database_url", "uploads_dir",
+        )
+        if env.get(f"SALDO_{name.upper()}")
+    }  # fmt: skip
+
+
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from ``SALDO_*`` variables.
 
@@ -200,16 +218,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     is an error where it is needed.
     """
     env = os.environ if environ is None else environ
-    plain: dict[str, Any] = {
-        name: env[f"SALDO_{name.upper()}"]
-        for name in (
-            "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
-            "bounces_url", "payees", "documents", "timezone", "log_level", "otlp_endpoint",
-            "stream_max_age", "amqp_url", "amqp_admin_url", "role_prefix", "ledger_accruals",
-            "keys_database_url", "uploads_dir",
-        )
-        if env.get(f"SALDO_{name.upper()}")
-    }  # fmt: skip
+    plain = _plain(env)
     if not _AGE.fullmatch(plain.get("stream_max_age", Settings.stream_max_age)):
         raise ConfigurationError("SALDO_STREAM_MAX_AGE is a number and one of Y M D h m s, as 90D")
     accruals_setting(plain.get("ledger_accruals", Settings.ledger_accruals))
@@ -240,6 +249,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         payments_open_orders=_count(
             env, "SALDO_PAYMENTS_OPEN_ORDERS", Settings.payments_open_orders, most=10
         ),
+        mail_connections=_count(env, "SALDO_MAIL_CONNECTIONS", Settings.mail_connections, most=32),
         fiscal=_fiscal(env, plain.get("url", Settings.url)),
         payments_mismatch=_choice(env, "SALDO_PAYMENTS_MISMATCH", ("return", "staff")),
         payments_reconcile_at=_time_of_day(

@@ -17,6 +17,7 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "helpdesk": ("read", "answer", "route", "assign", "propose", "close", "find"),
     "payments": ("refund", "approve", "resolve", "import", "read", "find"),
     "accounts": ("read", "link"),
+    "notifications": ("read", "resend"),
     "identity": (
         "find",
         "show",
@@ -49,6 +50,7 @@ _CLERK = {
     "helpdesk": PERMISSIONS["helpdesk"],
     "payments": ("refund", "resolve", "read", "find"),
     "accounts": ("read",),
+    "notifications": PERMISSIONS["notifications"],
     "identity": ("find", "show", "unblock", "resend", "end-sessions"),
 }
 

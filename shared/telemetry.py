@@ -24,6 +24,7 @@ FAILED = "failed"
 
 _CALL_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 _DELAY_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0)
+_LETTER_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3600.0, 21600.0, 86400.0)
 _JOB_SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0)
 
 HTTP_REQUESTS = Counter(
@@ -129,6 +130,18 @@ JOB_SUCCESS = Gauge(
     "saldo_job_last_success_timestamp_seconds",
     "When the last run that succeeded ended, in seconds since 1970.",
     ("service", "job_name"),
+)
+LETTER_ATTEMPTS = Counter(
+    "saldo_letter_attempts", "What became of letters that were claimed.", ("lane", "outcome")
+)
+LETTER_SECONDS = Histogram(
+    "saldo_letter_duration_seconds",
+    "Time from the queueing of a letter to its acceptance by the mail server.",
+    ("lane",),
+    buckets=_LETTER_SECONDS,
+)
+MAIL_SERVER_FAILURES = Counter(
+    "saldo_mail_server_failures", "Connections to the mail server that no letter could use."
 )
 ACCRUAL_DUE = Gauge(
     "saldo_accrual_due", "1 while a run of the schedule of penalties is due and not made, else 0."

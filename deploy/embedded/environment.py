@@ -74,6 +74,7 @@ def generate_settings(
         "SALDO_FISCAL_INN": "6200098765",
         "SALDO_FISCAL_SELLER": "ООО «Примерский расчётный центр»",
         "SALDO_FISCAL_EMAIL": "receipts@saldo.invalid",
+        "SALDO_MAIL_BOUNCES": "bounces@saldo.invalid",
         "SALDO_BOUNCES_DIR": str(state.bounces),
         "SALDO_BOUNCES_URL": f"maildir://{state.bounces}",
         "SALDO_MAIL_DIR": str(state.mail),

@@ -134,6 +134,8 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         *_SERVICES,
         "SALDO_BOUNCES_URL",
         "SALDO_FISCAL_PASSWORD",
+        "SALDO_MAIL_BOUNCES",
+        "SALDO_MAIL_CONNECTIONS",
         "SALDO_MAIL_FROM",
         "SALDO_OVERDUE_DAYS",
         "SALDO_REMIND_AT",

@@ -22,6 +22,9 @@ CSRF, COMMAND, KEPT, PERSON = "_csrf", "_command", "_kept", "_person"
 """Hidden fields: the CSRF token, the command id of the rendered form, a form kept over a log-in,
 and a mark of the person for whom the form was rendered."""
 
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+"""The whole form of a mail program that takes a person off a list (RFC 8058, 3.1)."""
+
 MAX_FIELDS = 100
 FieldOf = Callable[[str], str]
 """From a JSON pointer (``#/lines/0/amount``) to the id of a field (``amount-0``)."""

@@ -1,7 +1,8 @@
 """The entrypoint of pages, and the way of a request: cookies, session, CSRF, fields, errors.
 
 GET shows, POST does. A POST is refused unless it comes from a page of ours: its token belongs to
-the visitor, its Origin is ours, and no browser says that another site sent it.
+the visitor, its Origin is ours, and no browser says that another site sent it. The one exception
+is what mail programs send to the address in a letter.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from gateway.auth import person_of_token
 from gateway.cabinet import cookies
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.errors import error_page, failure_page
-from gateway.cabinet.forms import COMMAND, CSRF, KEPT, PERSON, posted_fields
+from gateway.cabinet.forms import COMMAND, CSRF, KEPT, ONE_CLICK, PERSON, posted_fields
 from gateway.cabinet.policy import secure_page
 from gateway.cabinet.sealing import Sealer
 from gateway.cabinet.visit import NOTICE_SECONDS, Visit
@@ -62,11 +63,21 @@ class Page:
     """No page of a person's: a static file, with headers of its own and no cookie."""
     takes_file: bool = False
     """Of a POST: its form has a field for a file, and comes as multipart/form-data."""
+    bare: bool = False
+    """Without the tabs of the cabinet: it answers with a part of a page, or leads elsewhere."""
+    one_click: bool = False
+    """Of a POST: mail programs send it, too (RFC 8058). What it does, its address alone allows."""
 
     @property
     def is_fallback(self) -> bool:
         """Whether this is the page for every address that is no other page's."""
         return self.path == ANY_OTHER_PATH
+
+    @property
+    def has_tabs(self) -> bool:
+        """Whether a person who is signed in sees the tabs here; files have none."""
+        ending = "." in self.path.rpartition("/")[2]
+        return self.method == "GET" and not (self.plain or self.bare or ending)
 
     @property
     def template(self) -> str:
@@ -83,6 +94,8 @@ def page(
     greets: bool = False,
     plain: bool = False,
     takes_file: bool = False,
+    bare: bool = False,
+    one_click: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Make a method of the gateway a page. It takes a Visit and returns a Response."""
     described = Page(
@@ -93,6 +106,8 @@ def page(
         greets=greets,
         plain=plain,
         takes_file=takes_file,
+        bare=bare,
+        one_click=one_click,
     )
 
     def decorate(handler: Handler) -> Handler:
@@ -198,10 +213,20 @@ def _with_fields(described: Page, visit: Visit) -> Visit:
     if described.method != "POST":
         return visit
     request = visit.request
+    if described.one_click and _is_one_click(request):
+        return replace(visit, one_click=True)
     if request.headers.get("Sec-Fetch-Site") == "cross-site" or not _is_own_origin(visit):
         raise Refusal(403, "form_of_another_site")
     fields = posted_fields(request, request.environ[BODY], files=described.takes_file)
     return visit.with_form(fields)
+
+
+def _is_one_click(request: Request) -> bool:
+    """Return whether a mail program takes a person off a list; any other body is none of it."""
+    try:
+        return posted_fields(request, request.environ[BODY], files=True) == ONE_CLICK
+    except Refusal:
+        return False
 
 
 def _outdated(described: Page, visit: Visit) -> Response | None:
@@ -211,7 +236,7 @@ def _outdated(described: Page, visit: Visit) -> Response | None:
     Without an Origin nobody says that the form is ours, so it is only refused; so is the form of
     another person of the same browser, whose words stay his own.
     """
-    if described.method != "POST":
+    if described.method != "POST" or visit.one_click:
         return None
     if visit.sealer.is_csrf_token(visit.visitor, visit.form.get(CSRF, "")):
         return None
@@ -297,7 +322,8 @@ def _handled(described: Page, handler: Handler, visit: Visit) -> Response:
     command_id = derived_id(owner, described.method, path, key) if key else new_id()
     actor = f"person:{visit.person.person_id}" if visit.person else "anonymous"
     with context.bind(actor=actor, command_id=command_id):
-        return handler(visit.service, replace(visit, command_id=command_id))
+        visit = replace(visit, command_id=command_id)
+        return handler(visit.service, visit.counting_unread() if described.has_tabs else visit)
 
 
 def _keep_cookies(visit: Visit, response: Response) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
+from eventlet import spawn
 from eventlet.event import Event
+from eventlet.greenthread import GreenThread
 from werkzeug.wrappers import Request, Response
 
 from gateway.cabinet import cookies
@@ -34,6 +37,8 @@ R = TypeVar("R")
 
 NOTICE_SECONDS = 120
 """How long a notice waits for the page that shows it."""
+UNREAD_SECONDS = 0.3
+"""How long a page waits for the number of unread answers, from when it begins to ask others."""
 PAGE_SECONDS = 15.0
 """How long a page may take: an old telephone gives up soon after, and shows nothing honest."""
 
@@ -69,9 +74,13 @@ class Visit:
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Posted fields; on a page shown again after a log-in, what had been typed before."""
     command_id: UUID = field(default_factory=new_id)
+    one_click: bool = False
+    """Whether a mail program has posted, not a person: it comes without cookies, and says why."""
     notice: str = ""
     answers: dict[str, Event] = field(default_factory=dict, repr=False)
     """What this request has asked the services for; see AskedOnce."""
+    unread: GreenThread | None = field(default=None, repr=False)
+    """Counts unread answers of the help desk, beside what the page itself asks for."""
     ends_at: float = field(default_factory=lambda: time.monotonic() + PAGE_SECONDS)
     """The moment, on the monotonic clock, after which no service is waited for."""
 
@@ -185,6 +194,35 @@ class Visit:
                 return None
 
         return careful
+
+    def counting_unread(self) -> Visit:
+        """Return this visit with the unread answers being counted, if the person has tabs."""
+        if not self.has_tabs:
+            return self
+        return replace(self, unread=spawn(copy_context().run, self._read_unread))
+
+    def unread_answers(self) -> int:
+        """Return how many answers the person has not opened; 0 where nobody tells in time."""
+        found: int = self._read_unread() if self.unread is None else self.unread.wait()
+        return found
+
+    @property
+    def has_tabs(self) -> bool:
+        """Whether the tabs of the cabinet are shown: to whoever may go where they lead."""
+        person = self.person
+        return bool(person and not person.must_change_password and not person.must_accept)
+
+    def _read_unread(self) -> int:
+        if self.person is None:
+            return 0
+        services, person_id = self.services, self.person.person_id
+        read = self.aside(
+            lambda: services.call(
+                "helpdesk", "unread", deadline=UNREAD_SECONDS, person_id=person_id
+            )
+        )
+        found = read()
+        return int(found["unread"]) if found else 0
 
     @property
     def services(self) -> ServiceCalls:

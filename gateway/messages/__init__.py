@@ -20,6 +20,7 @@ from gateway.messages.gateway import GATEWAY, KINDS
 from gateway.messages.helpdesk import HELPDESK
 from gateway.messages.identity import IDENTITY
 from gateway.messages.ledger import LEDGER
+from gateway.messages.letters import NOTIFICATIONS
 from gateway.messages.notices import NOTICES
 from gateway.messages.payments import PAYMENTS
 from gateway.messages.second_factor import SECOND_FACTOR
@@ -35,6 +36,7 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
     **LEDGER,
     **PAYMENTS,
     **HELPDESK,
+    **NOTIFICATIONS,
 }
 
 

@@ -21,6 +21,48 @@ HELPDESK = {
         "ru": "За сутки можно отправить не более {limit} сообщений. Вернитесь завтра.",
         "en": "At most {limit} messages can be sent within a day. Write again tomorrow.",
     },
+    "attachment_broken": {
+        "ru": "Файл повреждён: он обрывается. Выберите другой.",
+        "en": "The file is damaged: its end is missing. Choose another one.",
+    },
+    "attachment_empty": {
+        "ru": "Файл пустой. Выберите другой.",
+        "en": "The file is empty. Choose another one.",
+    },
+    "attachment_kind": {
+        "ru": "Такие файлы не принимаются. Пришлите снимок или рисунок (PNG, JPEG, WebP, GIF, "
+        "HEIC) или PDF.",
+        "en": "Files of this kind are not taken. Send a picture (PNG, JPEG, WebP, GIF, HEIC) or "
+        "a PDF.",
+    },
+    "attachment_not_found": {
+        "ru": "Такого файла здесь нет. Откройте вопрос и выберите файл из него.",
+        "en": "There is no such file here. Open the question and choose a file of it.",
+    },
+    "attachment_too_large": {
+        "ru": "Файл больше 5 МБ. Уменьшите его или пришлите часть.",
+        "en": "The file is larger than 5 MB. Make it smaller, or send a part of it.",
+    },
+    "attachment_unknown": {
+        "ru": "Приложенного файла у нас больше нет: он хранится сутки. Приложите его ещё раз.",
+        "en": "The attached file is not here any more: it is kept for a day. Attach it again.",
+    },
+    "too_many_attachments_today": {
+        "ru": "За сутки можно приложить не более {limit} файлов. Отправьте без файла или "
+        "вернитесь завтра.",
+        "en": "At most {limit} files can be attached within a day. Send it without the file, or "
+        "come back tomorrow.",
+    },
+    "uploads_unavailable": {
+        "ru": "Файлы сейчас не принимаются и не открываются. Отправьте без файла или повторите "
+        "позже.",
+        "en": "Files cannot be taken or opened at the moment. Send it without the file, or try "
+        "again later.",
+    },
+    "uploads_busy": {
+        "ru": "Сейчас приходит слишком много файлов. Повторите через минуту.",
+        "en": "Too many files are arriving at the moment. Try again in a minute.",
+    },
     "question_not_found": {
         "ru": "Такого вопроса среди Ваших нет. Выберите вопрос из списка.",
         "en": "There is no such question among yours. Choose one from the list.",

@@ -61,6 +61,14 @@ NOTICES = {
         "en": "The change of address is refused. If you did not start it, change your password at "
         "once.",
     },
+    "letters_chosen": {
+        "ru": "Сохранено. Следующие письма придут так, как Вы выбрали.",
+        "en": "Saved. The next letters come as you have chosen.",
+    },
+    "unsubscribed": {
+        "ru": "Такие письма отключены. Включить их снова можно в настройках, раздел «Письма».",
+        "en": "Such letters are switched off. Switch them on again in the settings, “Letters”.",
+    },
     "password_changed": {
         "ru": "Пароль изменён. В следующий раз входите с новым паролем и никому его не сообщайте.",
         "en": "The password is changed. Use the new one from now on and never share it.",
@@ -105,16 +113,16 @@ NOTICES = {
         "en": "The account is in your cabinet. Its charges are under “Charges”.",
     },
     "question_accepted": {
-        "ru": "Вопрос принят и передан в отдел. Ответ появится в разделе «Вопрос-Ответ» и придёт "
-        "на почту.",
+        "ru": "Вопрос принят и передан в отдел. Ответ появится в разделе «Вопрос-Ответ»; о нём "
+        "придёт письмо.",
         "en": "The question is accepted and handed to the department. The answer will appear "
-        "under “Questions” and come by e-mail.",
+        "under “Questions”; a letter will tell.",
     },
     "message_accepted": {
-        "ru": "Сообщение передано в отдел. Ответ появится в разделе «Вопрос-Ответ» и придёт на "
-        "почту.",
-        "en": "The message is handed to the department. The answer will appear under “Questions” "
-        "and come by e-mail.",
+        "ru": "Сообщение передано в отдел. Ответ появится в разделе «Вопрос-Ответ»; о нём придёт "
+        "письмо.",
+        "en": "The message is handed to the department. The answer will appear under “Questions”; "
+        "a letter will tell.",
     },
     "payment_created": {
         "ru": "Страница банка ещё не открылась, карта не тронута. Подождите несколько секунд и "

@@ -20,6 +20,7 @@ from services.identity.limits import (
     EMAIL_CHANGE_LIFE,
     EMAIL_CHANGE_LIFE_WITH_DELAY,
     EMAIL_CHANGES,
+    EMAIL_LINK_LIFE,
     WRONG_LINKS,
 )
 from services.identity.link_aggregates import EmailChange, EmailChangeEnd, EmailChangeWay
@@ -141,15 +142,15 @@ def issue_email_link(session: Session, command: IssueEmailLink) -> dict[str, Any
     """Store the link of the letter that is being delivered to one of both mailboxes.
 
     Returns {person_id, email, language, way, taken, due_at|None, expires_at}; an address that is
-    ``taken`` gets no link. Raises NotFound ``email_link_not_found`` when the change is over or the
-    mailbox has confirmed, or ``person_not_found``.
+    ``taken`` gets no link, in the language of its owner. Raises NotFound ``email_link_not_found``
+    when the change is over or the mailbox has confirmed, or ``person_not_found``.
     """
     read, now = session.read, session.now
     row = read.email_changes.issue(
         command.change_id,
         command.side,
         command.digest,
-        until=now + EMAIL_CHANGE_LIFE,
+        until=now + EMAIL_LINK_LIFE,
         due=now + EMAIL_CHANGE_DELAY,
     )
     if row is None:
@@ -159,10 +160,12 @@ def issue_email_link(session: Session, command: IssueEmailLink) -> dict[str, Any
     person.must_exist()
     change = session.load(EmailChange, row.change_id)
     email = change.email if command.side == "new" else person.email
+    taken = command.side == "new" and holder is not None
+    reader = session.load(Person, holder.person_id) if taken else person
     return {
         "person_id": str(person.id),
         "email": reveal(session, person.id, email, "email"),
-        "language": person.language.value,
+        "language": reader.language.value,
         "way": row.way,
         "taken": holder is not None,
         "due_at": row.due_at and row.due_at.isoformat(),

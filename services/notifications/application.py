@@ -42,6 +42,7 @@ class WaitingLetter(msgspec.Struct, frozen=True, kw_only=True):
     not_after: datetime | None
     correlation_id: str
     queued_at: datetime
+    generation: int = 0
 
 
 class ClaimedLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +70,11 @@ class ClaimedLetter(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_secret(self) -> bool:
         return self.lane == Lane.SECRET
+
+    @property
+    def lane_name(self) -> str:
+        """Return the lane as metrics name it."""
+        return Lane(self.lane).name.lower()
 
     @property
     def is_drawn_once(self) -> bool:
@@ -142,9 +148,17 @@ def queue_letters(session: Session, requests: Sequence[LetterRequest]) -> int:
         if letter.version > 0:
             continue
         if request.secret_topic is not None:
-            _replace_older(session, request.secret_topic)
+            replace_older(session, request.secret_topic)
         letter.queue(request.kind, request.person_id, request.refs)
         queued.append(request)
+    put_into_outbox(session, queued)
+    return len(queued)
+
+
+def put_into_outbox(
+    session: Session, requests: Sequence[LetterRequest], *, generation: int = 0
+) -> None:
+    """Have letters delivered; their draws are counted on from `generation`."""
     session.read.outbox.add(
         [
             WaitingLetter(
@@ -154,11 +168,11 @@ def queue_letters(session: Session, requests: Sequence[LetterRequest]) -> int:
                 not_after=request.not_after,
                 correlation_id=context.current().correlation_id,
                 queued_at=session.now,
+                generation=generation,
             )
-            for request in queued
+            for request in requests
         ]
     )
-    return len(queued)
 
 
 def claim_letters(session: Session, command: ClaimLetters) -> list[ClaimedLetter]:
@@ -234,7 +248,10 @@ def erase_letters(session: Session, person_id: UUID) -> int:
 
 
 def letters_of(session: Session, query: LettersOf) -> dict[str, Any]:
-    """Return {letters: [{letter_id, kind, state, queued_at, sent_at|None}]}, newest first."""
+    """Return {letters: [{letter_id, kind, state, reason|None, queued_at, sent_at|None}]}.
+
+    The newest comes first.
+    """
     rows = session.read.letters_of(query.person_id, query.limit)
     return {
         "letters": [
@@ -242,6 +259,7 @@ def letters_of(session: Session, query: LettersOf) -> dict[str, Any]:
                 "letter_id": str(row["letter_id"]),
                 "kind": row["kind"],
                 "state": row["state"],
+                "reason": row["reason"],
                 "queued_at": row["queued_at"].isoformat(),
                 "sent_at": row["sent_at"].isoformat() if row["sent_at"] else None,
             }
@@ -261,7 +279,7 @@ def _know(session: Session, letter_ids: Sequence[UUID]) -> None:
             session.adopt(Letter(letter_id))
 
 
-def _replace_older(session: Session, topic: str) -> None:
+def replace_older(session: Session, topic: str) -> None:
     """Give up the unsent letters whose secret is replaced by a newer one."""
     for letter_id in session.peek.outbox.with_secret(topic):
         _fail(session, letter_id, FailureReason.STALE)

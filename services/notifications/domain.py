@@ -1,4 +1,4 @@
-"""The letter: queued once, then either sent or failed.
+"""The letter: queued, then sent or failed; sent, it may come back; staff may queue it again.
 
 The events record the state of a letter and what it is about, by ids. Its address and content are
 asked from their owners when it is delivered.
@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.notifications.choices import ChoicesErased, LettersChosen
 from shared.contracts.notifications import FailureReason, LetterKind
 from shared.eventstore import Aggregate, Event, EventTypes
 
@@ -24,6 +25,7 @@ class State(StrEnum):
     QUEUED = "queued"
     SENT = "sent"
     FAILED = "failed"
+    BOUNCED = "bounced"
 
 
 class LetterQueued(Event, frozen=True, kw_only=True):
@@ -60,7 +62,45 @@ class LetterFailed(Event, frozen=True, kw_only=True):
     reason: str
 
 
-EVENTS = EventTypes(LetterQueued, LetterSent, LetterFailed)
+class LetterDelayed(Event, frozen=True, kw_only=True):
+    """A mail server reported that the letter is late, by a status of RFC 3463."""
+
+    topic: ClassVar[str] = "notifications.letter_delayed.v1"
+    kind: str
+    status: str
+
+
+class LetterBounced(Event, frozen=True, kw_only=True):
+    """The letter came back; `hard`: the status says that its address receives no letters."""
+
+    topic: ClassVar[str] = "notifications.letter_bounced.v1"
+    kind: str
+    status: str
+    hard: bool
+
+
+class LetterRequeued(Event, frozen=True, kw_only=True):
+    """Somebody had the letter sent again, as the kind that was queued at first."""
+
+    topic: ClassVar[str] = "notifications.letter_requeued.v1"
+    kind: str
+    by: str
+
+
+EVENTS = EventTypes(
+    LetterQueued,
+    LetterSent,
+    LetterFailed,
+    LetterDelayed,
+    LetterBounced,
+    LetterRequeued,
+    LettersChosen,
+    ChoicesErased,
+)
+
+#: Draws of a letter are counted on from here when it is queued again: far above what those before
+#: can have reached, whose row is gone.
+DRAWS_BEFORE_REQUEUEING = 1000
 
 
 class Letter(Aggregate):
@@ -70,7 +110,16 @@ class Letter(Aggregate):
         super().__init__(id)
         self.state = State.NONE
         self.kind = ""
+        self.requested_kind = ""
         self.person_id: UUID | None = None
+        self.message_id = ""
+        self._delayed_by = ""
+        self._times_requeued = 0
+
+    @property
+    def drawn_before(self) -> int:
+        """Return the number from which its draws are counted."""
+        return self._times_requeued * DRAWS_BEFORE_REQUEUEING
 
     def queue(
         self, kind: LetterKind, person_id: UUID | None, refs: Mapping[str, Any] | None = None
@@ -111,15 +160,59 @@ class Letter(Aggregate):
         self.trigger(LetterFailed(kind=self.kind, reason=reason.value))
         return True
 
+    def note_delay(self, status: str, message_id: str | None) -> bool:
+        """Note that the letter is late; return False, without an event, where that is no news."""
+        if not self._may_report(message_id) or self._delayed_by == status:
+            return False
+        self.trigger(LetterDelayed(kind=self.kind, status=status))
+        return True
+
+    def bounce(self, status: str, message_id: str | None, *, hard: bool) -> bool:
+        """Mark the letter as come back; return False, without an event, where that is no news.
+
+        `message_id` is that of what came back, if that is known.
+        """
+        if not self._may_report(message_id):
+            return False
+        self.trigger(LetterBounced(kind=self.kind, status=status, hard=hard))
+        return True
+
+    def requeue(self, by: str) -> bool:
+        """Queue a letter again; return False, without an event, if it waits already."""
+        if self.state in {State.NONE, State.QUEUED}:
+            return False
+        self.trigger(LetterRequeued(kind=self.requested_kind, by=by))
+        return True
+
+    def _may_report(self, message_id: str | None) -> bool:
+        """Return whether a report can be about the last sending.
+
+        A letter that waits may have been handed over with an unknown outcome; one that was queued
+        again must not be stopped by what is told of an earlier sending.
+        """
+        if self.state is State.QUEUED:
+            return not self._times_requeued
+        return self.state is State.SENT and message_id in {None, self.message_id}
+
     def apply(self, event: Any) -> None:
         match event:
             case LetterQueued():
                 self.state = State.QUEUED
-                self.kind = event.kind
+                self.kind = self.requested_kind = event.kind
                 self.person_id = event.person_id
             case LetterSent():
                 self.state = State.SENT
                 self.kind = event.kind
                 self.person_id = event.person_id or self.person_id
+                self.message_id = event.message_id
             case LetterFailed():
                 self.state = State.FAILED
+            case LetterDelayed():
+                self._delayed_by = event.status
+            case LetterBounced():
+                self.state = State.BOUNCED
+            case LetterRequeued():
+                self.state = State.QUEUED
+                self.kind = event.kind
+                self._delayed_by = ""
+                self._times_requeued += 1

@@ -41,7 +41,8 @@ def draw(services: Services, asking: Asking, letter: ClaimedLetter) -> Drawn | N
     opened.
     """
     now = services.store.clock.now()
-    if letter.not_after is not None and letter.not_after <= now:
+    is_late = letter.not_after is not None and letter.not_after <= now
+    if is_late or not asking.is_wanted(letter):
         return None
     if letter.sealed is not None and (letter.sealed_until is None or now < letter.sealed_until):
         content = unseal(services.settings, letter.letter_id, letter.sealed)
@@ -51,7 +52,9 @@ def draw(services: Services, asking: Asking, letter: ClaimedLetter) -> Drawn | N
     if letter.is_drawn_once:
         return services.store.transact(_once(services, asking), letter)
     draft = RECIPES[LetterKind(letter.kind)](asking, letter)
-    return None if draft is None else Drawn(content=_written(asking, letter, draft), generation=1)
+    if draft is None:
+        return None
+    return Drawn(content=_written(asking, letter, draft), generation=letter.generation + 1)
 
 
 def _once(services: Services, asking: Asking) -> Callable[[Session, ClaimedLetter], Drawn | None]:
@@ -80,7 +83,11 @@ def _half_way(now: datetime, end: datetime | None) -> datetime | None:
 
 def _written(asking: Asking, letter: ClaimedLetter, draft: Draft) -> Content:
     kind = draft.kind or LetterKind(letter.kind)
-    rendered = letters.render(kind, draft.language, asking.settings, draft.facts)
+    unsubscribe_url = asking.unsubscribe_url(letter)
+    facts = {"expires_at": draft.secret_until, **draft.facts}
+    rendered = letters.render(
+        kind, draft.language, asking.settings, facts, unsubscribe_url=unsubscribe_url
+    )
     return Content(
         to=draft.to,
         subject=rendered.subject,
@@ -88,6 +95,7 @@ def _written(asking: Asking, letter: ClaimedLetter, draft: Draft) -> Content:
         html=rendered.html,
         attachments=draft.attachments,
         language=draft.language,
+        unsubscribe_url=unsubscribe_url,
         kind=kind,
         person_id=draft.person_id,
     )

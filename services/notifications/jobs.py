@@ -1,8 +1,9 @@
-"""Scheduled work: deliver letters, delete the rows of letters that have had their time."""
+"""Scheduled work: read what came back, delete the rows of letters that have had their time."""
 
 from __future__ import annotations
 
-from services.notifications.delivery import deliver_letters
+from services.notifications.bounces import read_bounces
+from services.notifications.mailings.job import carry_on_mailings, forget_mailings
 from shared.bus import Job, Services
 from shared.eventstore import Session
 from shared.retention import load_retention
@@ -23,6 +24,8 @@ def forget_letters(services: Services) -> int:
 
 
 JOBS = [
-    Job("deliver_letters", every=1.0, run=deliver_letters),
+    Job("read_bounces", every=10.0, run=read_bounces),
     Job("forget_letters", every=3600.0, run=forget_letters),
+    Job("carry_on_mailings", every=5.0, run=carry_on_mailings),
+    Job("forget_mailings", every=3600.0, run=forget_mailings),
 ]

@@ -22,6 +22,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.notifications.envelope import Attachment, Content
+from shared.config import Settings
 from shared.smtp import ServerUnavailableError, opened
 
 
@@ -52,8 +53,10 @@ class ConnectionBrokenError(Exception):
 class Connection(Protocol):
     """A connection that sends letters one after another."""
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage, envelope_from: str) -> None:
         """Send a message to its only recipient; return once the server has accepted it.
+
+        What cannot be delivered later is reported to `envelope_from`.
 
         Raises UndeliverableError, RefusedError, DeferredError, ConnectionBrokenError or
         ServerUnavailableError.
@@ -67,9 +70,9 @@ class SmtpConnection:
     def __init__(self, smtp: smtplib.SMTP) -> None:
         self._smtp = smtp
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage, envelope_from: str) -> None:
         try:
-            self._smtp.send_message(message)
+            self._smtp.send_message(message, from_addr=envelope_from)
         except smtplib.SMTPNotSupportedError as error:
             raise UndeliverableError(
                 "the server does not accept international addresses"
@@ -150,6 +153,18 @@ def message_id_of(letter_id: UUID, sender: str, generation: int) -> str:
     """
     draw = f".{generation}" if generation else ""
     return f"<{letter_id}{draw}@{parseaddr(sender)[1].rpartition('@')[2] or 'saldo.invalid'}>"
+
+
+def envelope_sender(settings: Settings, letter_id: UUID) -> str:
+    """Return whom the bounce of a letter goes to: a mailbox for bounces, with the letter's id.
+
+    Without such a mailbox it is the sender.
+    """
+    mailbox = parseaddr(settings.mail_bounces)[1]
+    if not mailbox:
+        return parseaddr(settings.mail_from)[1]
+    local, _, domain = mailbox.rpartition("@")
+    return f"{local}+{letter_id.hex}@{domain}"
 
 
 def _attach(message: EmailMessage, attachment: Attachment) -> None:

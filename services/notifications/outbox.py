@@ -40,7 +40,8 @@ class Outbox:
         """Add letters; the caller has checked, by their streams, that their ids are new."""
         self._cursor.executemany(
             "INSERT INTO outbox (letter_id, lane, secret_topic, not_after, correlation_id,"
-            " attempts, queued_at, next_attempt_at) VALUES (%s, %s, %s, %s, %s, 0, %s, %s)",
+            " attempts, queued_at, next_attempt_at, generation)"
+            " VALUES (%s, %s, %s, %s, %s, 0, %s, %s, %s)",
             [
                 (
                     letter.letter_id,
@@ -50,6 +51,7 @@ class Outbox:
                     letter.correlation_id,
                     letter.queued_at,
                     letter.queued_at,
+                    letter.generation,
                 )
                 for letter in letters
             ],

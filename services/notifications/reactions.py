@@ -6,6 +6,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from services.notifications.application import erase_letters
+from services.notifications.choosing import erase_choices
 from services.notifications.queueing import Queue
 from shared.bus import Message, Services
 from shared.contracts.notifications import LetterKind
@@ -88,9 +89,10 @@ def email_changed(session: Session, message: Message, services: Services) -> Non
 
 
 def person_erased(session: Session, message: Message, services: Services) -> None:
-    """Give up the letters that wait for a person, and queue the last one."""
+    """Give up the letters that wait for a person, forget his choices, and queue the last one."""
     person_id = message.data["person_id"]
     erase_letters(session, UUID(person_id))
+    erase_choices(session, UUID(person_id))
     Queue(session, message).add(LetterKind.PERSON_ERASED, "farewell", erased_id=person_id)
 
 
@@ -124,8 +126,12 @@ def account_unlinked(session: Session, message: Message, services: Services) -> 
 
 def invitation_sent(session: Session, message: Message, services: Services) -> None:
     """Queue the link of an invitation."""
-    queue = Queue(session, message)
-    queue.add(LetterKind.INVITATION, "invitation", invitation_id=message.data["invitation_id"])
+    Queue(session, message).add(
+        LetterKind.INVITATION,
+        "invitation",
+        invitation_id=message.data["invitation_id"],
+        inviter_id=message.data.get("invited_by"),
+    )
 
 
 def proofs_guessed(session: Session, message: Message, services: Services) -> None:
@@ -211,6 +217,16 @@ def question_answered(session: Session, message: Message, services: Services) ->
     queue.add(LetterKind.QUESTION_ANSWERED, "answered", question_id=message.data["question_id"])
 
 
+def dispute_decided(session: Session, message: Message, services: Services) -> None:
+    """Queue the letter about what became of a disputed line."""
+    Queue(session, message).add(
+        LetterKind.DISPUTE_DECIDED,
+        "decided",
+        question_id=message.data["question_id"],
+        approved=message.data["decision"] == "approved",
+    )
+
+
 REACTIONS: dict[str, dict[str, Reaction]] = {
     "identity": {
         "registration_code_requested": registration_code_requested,
@@ -243,5 +259,6 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "question_asked": question_asked,
         "question_routed": question_routed,
         "question_answered": question_answered,
+        "dispute_decided": dispute_decided,
     },
 }

@@ -1,4 +1,4 @@
-"""The table ``letters``, derived from the events, and its queries."""
+"""The tables ``letters`` and ``choices``, derived from the events, and their queries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,19 @@ from uuid import UUID
 from psycopg import Cursor
 from psycopg.types.json import Jsonb
 
-from services.notifications.domain import LetterFailed, LetterQueued, LetterSent
+from services.notifications.bounced_letters import BouncedLetters
+from services.notifications.choice_table import ChoiceTable
+from services.notifications.choices import ChoicesErased, LettersChosen
+from services.notifications.domain import (
+    LetterBounced,
+    LetterDelayed,
+    LetterFailed,
+    LetterQueued,
+    LetterRequeued,
+    LetterSent,
+)
+from services.notifications.letter_lists import LetterLists
+from services.notifications.mailings.tables import Mailings
 from services.notifications.outbox import Outbox
 from shared.eventstore import Aggregate, Recorded
 
@@ -21,6 +33,10 @@ class ReadModel:
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
         self.outbox = Outbox(cursor)
+        self.bounces = BouncedLetters(cursor)
+        self.lists = LetterLists(cursor)
+        self.mailings = Mailings(cursor)
+        self.choices = ChoiceTable(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Apply events to `letters`."""
@@ -32,11 +48,24 @@ class ReadModel:
                     self._send(entry, entry.event)
                 case LetterFailed(reason=reason):
                     self._fail(entry.originator_id, reason)
+                case LetterDelayed(status=status):
+                    self.bounces.delay(entry.originator_id, status)
+                case LetterBounced(status=status, hard=hard):
+                    self.bounces.bounce(entry.originator_id, status, entry.recorded_at, hard=hard)
+                case LetterRequeued(kind=kind):
+                    self._requeue(entry.originator_id, kind)
+                case LettersChosen(kind=kind, wanted=wanted):
+                    self.choices.put(entry.originator_id, kind, entry.recorded_at, wanted=wanted)
+                case ChoicesErased():
+                    self.choices.erase(entry.originator_id)
 
     def letters_of(self, person_id: UUID, limit: int) -> list[dict[str, Any]]:
-        """Return a person's letters, newest first: letter_id, kind, state, queued_at, sent_at."""
+        """Return a person's letters, newest first.
+
+        Each has letter_id, kind, state, reason, queued_at, sent_at.
+        """
         self._cursor.execute(
-            "SELECT letter_id, kind, state, queued_at, sent_at FROM letters"
+            "SELECT letter_id, kind, state, reason, queued_at, sent_at FROM letters"
             " WHERE person_id = %s ORDER BY position DESC LIMIT %s",
             (person_id, limit),
         )
@@ -73,6 +102,13 @@ class ReadModel:
             "UPDATE letters SET state = 'sent', sent_at = %s, kind = %s,"
             " person_id = coalesce(%s, person_id) WHERE letter_id = %s",
             (entry.recorded_at, sent.kind, sent.person_id, entry.originator_id),
+        )
+
+    def _requeue(self, letter_id: UUID, kind: str) -> None:
+        self._cursor.execute(
+            "UPDATE letters SET state = 'queued', kind = %s, reason = NULL, sent_at = NULL,"
+            " bounced_at = NULL, report_status = NULL, bounced_hard = false WHERE letter_id = %s",
+            (kind, letter_id),
         )
 
     def _fail(self, letter_id: UUID, reason: str) -> None:

@@ -38,6 +38,26 @@ MAILED_IN_BULK: Final = frozenset({LetterKind.BILL_READY, LetterKind.DUE_SOON, L
 DRAWN_ONCE: Final = frozenset({*SECRETS, LetterKind.PERSON_ERASED})
 
 
+#: What a letter turned out to be when it was drawn, and what it was queued as.
+QUEUED_AS: Final[Mapping[LetterKind, LetterKind]] = {
+    LetterKind.ALREADY_REGISTERED: LetterKind.REGISTRATION_CODE,
+    LetterKind.EMAIL_TAKEN: LetterKind.EMAIL_TO_CONFIRM,
+}
+#: The letters that go to another address than that of their person's cabinet.
+TO_ANOTHER_ADDRESS: Final = frozenset(
+    {
+        LetterKind.REGISTRATION_CODE,
+        LetterKind.ALREADY_REGISTERED,
+        LetterKind.EMAIL_TO_CONFIRM,
+        LetterKind.EMAIL_TAKEN,
+        LetterKind.EMAIL_CHANGED,
+        LetterKind.PERSON_ERASED,
+        LetterKind.INVITATION,
+        LetterKind.QUESTION_TO_DEPARTMENT,
+    }
+)
+
+
 class LetterRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A letter to be delivered.
 

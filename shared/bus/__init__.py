@@ -5,6 +5,6 @@ exchange), :mod:`listen` (queue -> reaction), :mod:`parked` (messages that faile
 :mod:`jobs` (scheduled work), :mod:`worker` (the threads that run all these).
 """
 
-from shared.bus.messages import Job, Message, Publication, Published, Reaction, Services
+from shared.bus.messages import Job, Message, Publication, Published, Reaction, Services, Task
 
-__all__ = ["Job", "Message", "Publication", "Published", "Reaction", "Services"]
+__all__ = ["Job", "Message", "Publication", "Published", "Reaction", "Services", "Task"]

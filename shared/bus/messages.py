@@ -120,6 +120,14 @@ class Job:
     run: Callable[[Any], int]
 
 
+@dataclass(frozen=True)
+class Task:
+    """Lasting work that every worker process of a service does; ``run`` returns on stop."""
+
+    name: str
+    run: Callable[[Any], None]
+
+
 def in_order(published: Published) -> Sequence[Publication]:
     """Return the versions of one event, the oldest first.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from marshmallow import Schema, fields, validate
 
@@ -49,6 +50,10 @@ class LetterKind(StrEnum):
     BILL_READY = "bill_ready"
     DUE_SOON = "due_soon"
     OVERDUE = "overdue"
+
+
+OPTIONAL: Final = frozenset({LetterKind.BILL_READY, LetterKind.DUE_SOON, LetterKind.OVERDUE})
+"""The letters that a person may switch off."""
 
 
 class FailureReason(StrEnum):

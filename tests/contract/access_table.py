@@ -174,6 +174,12 @@ API: Mapping[str, Row] = {
         body={"token": _TOKEN, "new_password": "другая длинная фраза 18"},
         refused=_UNKNOWN,
     ),
+    "GET /api/v1/me/letters": Row(OWN),
+    "PUT /api/v1/me/letters": Row(OWN, body={"language": "en", "optional": {"overdue": False}}),
+    "GET /api/v1/letters/unsubscribe/{link}": Row(PUBLIC),
+    "POST /api/v1/letters/unsubscribe": Row(
+        PUBLIC, body={"token": _TOKEN}, refused=("unsubscribe_link_unknown",)
+    ),
     "POST /api/v1/accounts/lookup": Row(OWN, body={"number": "0100000002"}),
     "GET /api/v1/accounts": Row(OWN),
     "POST /api/v1/accounts": Row(
@@ -223,6 +229,7 @@ API: Mapping[str, Row] = {
     ),
     "GET /api/v1/questions": Row(OWN),
     "GET /api/v1/questions/{question_id}": Row(THING),
+    "PUT /api/v1/questions/{question_id}/read": Row(THING, body={"messages": 1}),
     "POST /api/v1/questions/{question_id}/messages": Row(THING, body={"text": "А пени?"}),
     "GET /api/v1/events": Row(SUBSCRIBER, query="service=ledger"),
     "GET /api/v1/openapi.json": Row(PUBLIC),
@@ -279,6 +286,8 @@ PAGES: Mapping[str, Row] = {
     "GET /email/{side}/{token}": Row(PUBLIC),
     "POST /email/{side}/{token}": Row(PUBLIC, body={}, refused=("422",)),
     "GET /glossary": Row(PUBLIC),
+    "GET /letters/unsubscribe/{link}": Row(PUBLIC),
+    "POST /letters/unsubscribe/{link}": Row(PUBLIC, body={}),
     "GET /log-in/{token}": Row(PUBLIC),
     "POST /log-in/{token}": Row(PUBLIC, body={}, refused=("422",)),
     "GET /log-in/passkey": Row(PUBLIC, refused=_AGAIN),
@@ -364,6 +373,8 @@ PAGES: Mapping[str, Row] = {
         },
         refused=_AGAIN,
     ),
+    "GET /settings/letters": Row(OWN),
+    "POST /settings/letters": Row(OWN, body={"language": "en"}),
     "GET /settings/security": Row(OWN),
     "GET /settings/security/passkeys": Row(OWN),
     "POST /settings/security/passkeys": Row(OWN, body=_WRONG, refused=_AGAIN),

@@ -50,13 +50,9 @@ ANSWERS: Mapping[str, tuple[Any, Callable[..., Any]]] = {
     "ledger.open_debts": (mailing_schemas.OpenDebts, mailing.open_debts),
     "accounts.readers": (
         accounts_schemas.Readers,
-        lambda session, accounts: _readers(session, accounts),
+        lambda session, **asked: accounts.readers(session, asked["accounts"]),
     ),
 }
-
-
-def _readers(session: Any, keys: list[str]) -> dict[str, Any]:
-    return accounts.readers(session, keys)
 
 
 @dataclass

@@ -22,10 +22,12 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from services.discovery import open_store
 from services.notifications import application
 from services.notifications.application import LettersOf
-from services.notifications.delivery import PORTION, deliver_letters
+from services.notifications.claims import Claims
+from services.notifications.delivery import Delivery as Connection
 from services.notifications.domain import LetterQueued
 from services.notifications.reactions import REACTIONS
 from services.notifications.requests import LetterRequest
+from services.notifications.slow_domains import SlowDomains
 from shared.bus import Publication
 from shared.bus.messages import envelope
 from shared.bus.reactions import Delivery as Arrived
@@ -34,6 +36,7 @@ from shared.config import Settings
 from shared.contracts.notifications import LetterKind
 from shared.eventstore import Recorded
 from shared.eventstore.postgres import PostgresStore
+from shared.smtp import ServerUnavailableError
 from tests.fixed_clock import FixedClock
 
 pytestmark = pytest.mark.nodes
@@ -45,7 +48,9 @@ CODE = "493027"
 KILLED_BEFORE_MARKING = f"""
 import os
 from services.notifications import application
-from services.notifications.delivery import deliver_letters
+from services.notifications.claims import Claims
+from services.notifications.delivery import Delivery
+from services.notifications.slow_domains import SlowDomains
 from services.discovery import open_store
 from shared.config import load_settings
 
@@ -57,7 +62,7 @@ class Services:
         return {{"kind": "code", "email": "{ADDRESS}", "code": "{CODE}", "valid_minutes": 15}}
 
 application.mark_sent = lambda *_: os._exit(9)
-deliver_letters(Services())
+Delivery(Services(), Claims(), SlowDomains()).deliver()
 """
 
 
@@ -115,7 +120,7 @@ class Delivery:
         return {"kind": "code", "email": ADDRESS, "code": CODE, "valid_minutes": 15}
 
     def run(self) -> int:
-        return deliver_letters(self)
+        return Connection(self, Claims(), SlowDomains()).deliver()
 
     def queue(self, person_id: UUID | None = None) -> UUID:
         letter_id = uuid4()
@@ -127,13 +132,6 @@ class Delivery:
         )
         self.store.transact(application.queue_letters, [request])
         return letter_id
-
-    def run_all(self) -> int:
-        """Deliver claim by claim until nothing is due."""
-        tried = 0
-        while done := self.run():
-            tried += done
-        return tried
 
 
 @pytest.fixture
@@ -296,8 +294,8 @@ def test_permanently_refused_letter_is_erased_and_recorded(
 
 def test_many_letters_share_one_connection(delivery: Delivery, sink: MailFake) -> None:
     ids = {delivery.queue() for _ in range(20)}
-    assert delivery.run_all() == 20
-    assert len(sink.sessions) == 20 // PORTION
+    assert delivery.run() == 20
+    assert len(sink.sessions) == 1
     assert {UUID(str(m["Message-ID"])[1:37]) for m in sink.accepted} == ids
 
 
@@ -321,7 +319,8 @@ def test_letter_is_sent_with_a_password(delivery: Delivery, sink: MailFake) -> N
         delivery.queue()
         where = f"127.0.0.1:{controller.port}"
         delivery.settings = replace(delivery.settings, smtp_url=f"smtp://saldo:wrong@{where}")
-        assert delivery.run() == 0
+        with pytest.raises(ServerUnavailableError):
+            delivery.run()
         assert waiting(delivery.settings) == 1
         delivery.clock.advance(timedelta(seconds=5))
         url = f"smtp://saldo:p%40ss%3Aword@{where}"

@@ -122,4 +122,34 @@ def _about(visit: Visit) -> dict[str, str]:
 
 def _thread(visit: Visit, errors: Any = None) -> Response:
     question = visit.api(QuestionRoutes.question, path=visit.path)
-    return visit.render("question.html", question=question, errors=errors)
+    return visit.render(
+        "question.html",
+        question=question,
+        authors={"person": visit.text("Вы"), "system": visit.text("Кабинет")},
+        fresh=_fresh(question),
+        errors=errors,
+        **_read_now(visit, question),
+    )
+
+
+def _fresh(question: Any) -> set[int]:
+    """Return the places of the messages that the person sees for the first time."""
+    answers = [
+        place for place, message in enumerate(question["messages"]) if message["author"] != "person"
+    ]
+    return set(answers[len(answers) - question["unread"] :])
+
+
+def _read_now(visit: Visit, question: Any) -> dict[str, int]:
+    """Note that the messages shown are read; return what is unread of all questions then."""
+    if not question["unread"]:
+        return {}
+    note = visit.aside(
+        lambda: visit.api(
+            QuestionRoutes.read_question,
+            path=visit.path,
+            body={"messages": len(question["messages"])},
+        )
+    )
+    found = note()
+    return {"unread_now": found["unread"]} if found else {}

@@ -94,7 +94,7 @@ class Mailings:
             " ORDER BY begun_at, mailing_id LIMIT 1"
         )
         row = self._cursor.fetchone()
-        return row and _mailing(row)
+        return None if row is None else _mailing(row)
 
     def lock(self, mailing: Mailing) -> bool:
         """Lock a mailing until the commit; False where another process has carried it on."""

@@ -5,6 +5,7 @@ from services.notifications.recipes import (
     accounts,
     addresses,
     factors,
+    mailings,
     payments,
     questions,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "accounts",
     "addresses",
     "factors",
+    "mailings",
     "payments",
     "questions",
     "recipe",

@@ -25,12 +25,13 @@ def registration_code(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     to, language = issued["email"], language_of(issued)
     if issued["kind"] == "already_registered":
         return Draft(to=to, language=language, facts={}, kind=LetterKind.ALREADY_REGISTERED)
-    return Draft(
-        to=to,
-        language=language,
-        facts={"code": issued["code"], "valid_minutes": issued["valid_minutes"]},
-        secret_until=asking.until(minutes=issued["valid_minutes"]),
-    )
+    until = asking.until(minutes=issued["valid_minutes"])
+    facts = {
+        "code": issued["code"],
+        "valid_minutes": issued["valid_minutes"],
+        "expires_at": until,
+    }
+    return Draft(to=to, language=language, facts=facts, secret_until=until)
 
 
 @recipe(LetterKind.TEMPORARY_PASSWORD)
@@ -41,12 +42,18 @@ def temporary_password(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     if issued is None or instruction is None:
         return None
     text = _PICTURE.sub("", instruction["text"])
+    until = asking.until(hours=issued["valid_hours"])
+    facts = {
+        "password": issued["password"],
+        "valid_hours": issued["valid_hours"],
+        "expires_at": until,
+    }
     return Draft(
         to=issued["email"],
         language=language_of(issued),
-        facts={"password": issued["password"], "valid_hours": issued["valid_hours"]},
+        facts=facts,
         attachments=(Attachment(filename="Инструкция.txt", text=text),),
-        secret_until=asking.until(hours=issued["valid_hours"]),
+        secret_until=until,
     )
 
 
@@ -100,9 +107,10 @@ def person_erased(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 def _link(asking: Asking, issued: dict[str, Any] | None) -> Draft | None:
     if issued is None:
         return None
-    return Draft(
-        to=issued["email"],
-        language=language_of(issued),
-        facts={"token": issued["token"], "valid_minutes": issued["valid_minutes"]},
-        secret_until=asking.until(minutes=issued["valid_minutes"]),
-    )
+    until = asking.until(minutes=issued["valid_minutes"])
+    facts = {
+        "token": issued["token"],
+        "valid_minutes": issued["valid_minutes"],
+        "expires_at": until,
+    }
+    return Draft(to=issued["email"], language=language_of(issued), facts=facts, secret_until=until)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from uuid import UUID
+
 from services.notifications.application import ClaimedLetter
-from services.notifications.recipes.frame import Asking, Draft, language_of, recipe, to_person
+from services.notifications.recipes.frame import RUSSIAN, Asking, Draft, recipe, to_person
 from shared.contracts.notifications import LetterKind
 
 
@@ -32,16 +35,18 @@ def access_withdrawn(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.INVITATION)
 def invitation(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Draw the link of an invitation, unless it has ended by now."""
+    """Draw the link of an invitation, in the language of who invites, unless it has ended."""
     issued = asking.ask("accounts", "issue_invitation", invitation_id=letter.refs["invitation_id"])
     if issued is None:
         return None
-    names = ("number", "address", "role", "token", "valid_days")
+    inviter = letter.refs.get("inviter_id")
+    contact = asking.contact(UUID(inviter)) if inviter else None
+    names = ("number", "address", "role", "token", "valid_days", "expires_at")
     return Draft(
         to=issued["email"],
-        language=language_of(issued),
+        language=contact.language if contact else RUSSIAN,
         facts={name: issued[name] for name in names},
-        secret_until=asking.until(days=issued["valid_days"]),
+        secret_until=datetime.fromisoformat(issued["expires_at"]),
     )
 
 

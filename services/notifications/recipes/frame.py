@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+from services.notifications import unsubscribe
 from services.notifications.application import ClaimedLetter
 from services.notifications.envelope import Attachment
 from shared.bus import Services
 from shared.config import Settings
-from shared.contracts.notifications import LetterKind
+from shared.contracts.notifications import OPTIONAL, LetterKind
 from shared.errors import Conflict, NotFound
 from shared.logs import get_logger
 
 log = get_logger(__name__)
+
+T = TypeVar("T")
 
 RUSSIAN = "ru"
 
@@ -57,6 +60,9 @@ class Asking:
         self._services = services
         self._contacts: dict[UUID, Contact | None] = {}
         self._persons = [one.person_id for one in letters if one.person_id is not None]
+        self._letters = letters
+        self._together: dict[str, Any] = {}
+        self._unwanted: set[tuple[UUID, str]] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -80,6 +86,34 @@ class Asking:
             return None
         return result
 
+    def together(self, subject: str, ask: Callable[[Sequence[ClaimedLetter]], T]) -> T:
+        """Return what is asked once for all letters of the claim."""
+        if subject not in self._together:
+            self._together[subject] = ask(self._letters)
+        known: T = self._together[subject]
+        return known
+
+    def is_wanted(self, letter: ClaimedLetter) -> bool:
+        """Return whether the person of a letter has not switched such letters off.
+
+        The choices of all persons of a claim are read at once.
+        """
+        if letter.kind not in OPTIONAL:
+            return True
+        if self._unwanted is None:
+            self._unwanted = self._services.store.query(
+                lambda session: session.read.choices.unwanted(self._persons)
+            )
+        return (letter.person_id, letter.kind) not in self._unwanted
+
+    def unsubscribe_url(self, letter: ClaimedLetter) -> str | None:
+        """Return the address that switches such letters off; None for those that always come."""
+        if letter.person_id is None or letter.kind not in OPTIONAL:
+            return None
+        key = self._services.store.hash_key(unsubscribe.KEY_PURPOSE)
+        kind = LetterKind(letter.kind)
+        return unsubscribe.unsubscribe_url(self.settings, key, letter.person_id, kind)
+
     def contact(self, person_id: UUID | None) -> Contact | None:
         """Return where a person gets letters; None if there is no such person. Raises Unavailable.
 
@@ -93,10 +127,11 @@ class Asking:
 
     def _fetch(self, person_id: UUID) -> None:
         asked = {*self._persons, person_id} - self._contacts.keys()
+        persons = sorted(str(one) for one in asked)
+        found = self._services.call("identity", "contacts", person_ids=persons)["contacts"]
         for one in asked:
-            found = self.ask("identity", "contact", person_id=str(one))
-            contact = None if found is None else Contact(found["email"], language_of(found))
-            self._contacts[one] = contact
+            contact = found.get(str(one))
+            self._contacts[one] = contact and Contact(contact["email"], language_of(contact))
 
 
 Recipe = Callable[[Asking, ClaimedLetter], Draft | None]

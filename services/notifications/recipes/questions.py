@@ -31,6 +31,26 @@ def question_closed(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     return _to_asker(asking, letter)
 
 
+@recipe(LetterKind.DISPUTE_DECIDED)
+def dispute_decided(asking: Asking, letter: ClaimedLetter) -> Draft | None:
+    """Tell the person what became of the line that he disputes."""
+    question = _question(asking, letter)
+    if question is None or question["dispute"] is None:
+        return None
+    person_id = UUID(question["person_id"])
+    contact = asking.contact(person_id)
+    if contact is None:
+        return None
+    facts = {
+        "question_id": letter.refs["question_id"],
+        "number": question["number"],
+        "account": question["dispute"]["account"],
+        "period": question["dispute"]["period"],
+        "approved": letter.refs["approved"],
+    }
+    return Draft(to=contact.email, language=contact.language, facts=facts, person_id=person_id)
+
+
 @recipe(LetterKind.QUESTION_TO_DEPARTMENT)
 def question_to_department(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     """Send a department the number of a question."""
@@ -40,7 +60,7 @@ def question_to_department(asking: Asking, letter: ClaimedLetter) -> Draft | Non
     if question["department_email"] is None:
         log.error("department_without_mailbox", question_id=letter.refs["question_id"])
         return None
-    facts = {**_headline(question), "account": question["account"]}
+    facts = {**_headline(question, RUSSIAN), "account": question["account"]}
     return Draft(to=question["department_email"], language=RUSSIAN, facts=facts)
 
 
@@ -52,20 +72,24 @@ def _to_asker(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     contact = asking.contact(person_id)
     if contact is None:
         return None
-    facts = {"question_id": letter.refs["question_id"], **_headline(question)}
+    facts = {
+        "question_id": letter.refs["question_id"],
+        "waits": question["state"] == "waiting",
+        **_headline(question, contact.language),
+    }
     return Draft(to=contact.email, language=contact.language, facts=facts, person_id=person_id)
 
 
 def _question(asking: Asking, letter: ClaimedLetter) -> dict[str, Any] | None:
     """Return the facts of a question; None if it has been erased since."""
-    question = asking.ask("helpdesk", "letter_of", question_id=letter.refs["question_id"])
-    return None if question is None or question["text"] is None else question
+    return asking.ask("helpdesk", "letter_of", question_id=letter.refs["question_id"])
 
 
-def _headline(question: dict[str, Any]) -> dict[str, Any]:
+def _headline(question: dict[str, Any], language: str) -> dict[str, Any]:
+    suffix = "" if language == RUSSIAN else f"_{language}"
     return {
         "number": question["number"],
-        "topic_title": question["topic_title"],
-        "department_title": question["department_title"],
-        "due_on": question.get("due_on"),
+        "topic_title": question[f"topic_title{suffix}"],
+        "department_title": question[f"department_title{suffix}"],
+        "due_on": question["due_on"],
     }

@@ -20,8 +20,8 @@ with warnings.catch_warnings():
 
     from gateway.operations import API, Operation
     from gateway.refusals import refusals_of
-    from gateway.service import CLIENT_KEY, Gateway
-    from gateway.web import SETTINGS_KEY, GatewayServer, Route
+    from gateway.service import Gateway
+    from gateway.web import CLIENT_KEY, SETTINGS_KEY, GatewayServer, Route
 
 SETTINGS = Settings(
     amqp_url="",

@@ -25,6 +25,7 @@ from gateway.messages.gateway import GATEWAY
 from gateway.messages.helpdesk import HELPDESK
 from gateway.messages.identity import IDENTITY
 from gateway.messages.ledger import LEDGER
+from gateway.messages.letters import NOTIFICATIONS
 from gateway.messages.payments import PAYMENTS
 from gateway.messages.second_factor import SECOND_FACTOR
 
@@ -99,7 +100,16 @@ def test_every_field_code_has_words() -> None:
 
 
 def test_a_code_has_its_words_once() -> None:
-    parts = (GATEWAY, IDENTITY, ACCOUNTS, LEDGER, PAYMENTS, SECOND_FACTOR, HELPDESK)
+    parts = (
+        GATEWAY,
+        IDENTITY,
+        ACCOUNTS,
+        LEDGER,
+        PAYMENTS,
+        SECOND_FACTOR,
+        HELPDESK,
+        NOTIFICATIONS,
+    )
     assert sum(len(part) for part in parts) == len(CATALOGUE)
 
 

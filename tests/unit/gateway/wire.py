@@ -12,8 +12,8 @@ from gateway_doubles import FakeServices
 from nameko.containers import ServiceContainer
 
 from gateway import server
-from gateway.service import CLIENT_KEY, Gateway
-from gateway.web import SETTINGS_KEY, GatewayServer
+from gateway.service import Gateway
+from gateway.web import CLIENT_KEY, SETTINGS_KEY, GatewayServer
 from shared.config import Settings
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

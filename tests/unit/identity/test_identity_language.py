@@ -18,7 +18,8 @@ def choose(identity: Any, person_id: str, language: str) -> Any:
 
 
 def language_of(identity: Any, person_id: str) -> str:
-    return str(identity.call("contact", person_id=person_id)["language"])
+    found = identity.call("contacts", person_ids=[person_id])["contacts"]
+    return str(found[person_id]["language"])
 
 
 @pytest.mark.parametrize(("asked", "language"), [({}, "ru"), ({"language": "en"}, "en")])
@@ -46,10 +47,10 @@ def test_a_chosen_language_is_in_force_everywhere(identity: Any) -> None:
     asked |= {"email": "moved@example.org", "current_password": "длинная фраза 1"}
     identity.call("request_email_change", **asked)
     change_id = str(identity.store.log[-1].originator_id)
-    links = identity.call("issue_email_links", change_id=change_id)
-    assert links["language"] == "en"
     for side in ("new", "old"):
-        identity.call("confirm_email_change", token=links[f"{side}_token"], ip=ip)
+        link = identity.call("issue_email_link", change_id=change_id, side=side)
+        assert link["language"] == "en"
+        identity.call("confirm_email_change", token=link["token"], ip=ip)
     assert identity.call("changed_email", change_id=change_id)["language"] == "en"
     held = identity.call("profile", person_id=person_id)
     assert (held["email"], held["language"]) == ("moved@example.org", "en")
@@ -73,6 +74,24 @@ def test_a_registered_address_gets_its_letter_in_the_language_of_its_owner(ident
     registration_id = identity.start("known@example.org", language="ru")
     letter = identity.call("issue_registration_code", registration_id=registration_id)
     assert (letter["kind"], letter["language"]) == ("already_registered", "en")
+
+
+def test_a_taken_address_is_told_in_the_language_of_its_owner(identity: Any) -> None:
+    choose(identity, identity.person("known@example.org"), "en")
+    session = identity.member()
+    asked = {"person_id": session["person_id"], "session_id": session["session_id"]}
+    asked |= {
+        "email": "known@example.org",
+        "current_password": "длинная фраза 1",
+        "ip": "203.0.113.7",
+    }
+    identity.call("request_email_change", **asked)
+    change_id = str(identity.store.log[-1].originator_id)
+    languages = [
+        identity.call("issue_email_link", change_id=change_id, side=side)["language"]
+        for side in ("new", "old")
+    ]
+    assert languages == ["en", "ru"]
 
 
 def test_contacts_of_many_leave_out_whoever_is_erased(identity: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from services.notifications.application import ClaimedLetter, WaitingLetter
+from services.notifications.choices import ChoicesErased, LettersChosen
 from services.notifications.domain import EVENTS, LetterFailed, LetterQueued, LetterSent
 from services.notifications.mailer import Connection, ConnectionBrokenError
 from services.notifications.requests import Lane
@@ -120,12 +121,52 @@ class FakeOutbox:
         self.rows.pop(letter_id, None)
 
 
+class FakeChoices:
+    """The table `choices` as a dictionary."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[UUID, str], tuple[bool, datetime]] = {}
+
+    def put(self, person_id: UUID, kind: str, at: datetime, *, wanted: bool) -> None:
+        self.rows[person_id, kind] = (wanted, at)
+
+    def erase(self, person_id: UUID) -> None:
+        self.rows = {key: row for key, row in self.rows.items() if key[0] != person_id}
+
+    def made_by(self, person_id: UUID) -> list[dict[str, Any]]:
+        return [
+            {"kind": kind, "wanted": wanted, "chosen_at": at}
+            for (owner, kind), (wanted, at) in sorted(self.rows.items())
+            if owner == person_id
+        ]
+
+    def unwanted_by(self, person_id: UUID) -> set[str]:
+        return {kind for _, kind in self.unwanted([person_id])}
+
+    def unwanted(self, person_ids: Collection[UUID]) -> set[tuple[UUID, str]]:
+        return {
+            key for key, (wanted, _) in self.rows.items() if key[0] in person_ids and not wanted
+        }
+
+
+class FakeBounces:
+    """Since when letters to persons come back."""
+
+    def __init__(self) -> None:
+        self.rows: dict[UUID, datetime] = {}
+
+    def since(self, person_ids: Collection[UUID], **_: Any) -> dict[UUID, datetime]:
+        return {person: at for person, at in self.rows.items() if person in person_ids}
+
+
 class FakeReadModel:
     """The tables of the service as dictionaries."""
 
     def __init__(self) -> None:
         self.letters: dict[UUID, dict[str, Any]] = {}
         self.outbox = FakeOutbox(self.letters)
+        self.choices = FakeChoices()
+        self.bounces = FakeBounces()
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:
@@ -139,14 +180,19 @@ class FakeReadModel:
                         "state": "queued",
                         "queued_at": entry.recorded_at,
                         "sent_at": None,
+                        "reason": None,
                         "position": entry.position,
                     }
                 case LetterSent():
                     row = self.letters[entry.originator_id]
                     row.update(state="sent", sent_at=entry.recorded_at, kind=entry.event.kind)
                     row["person_id"] = entry.event.person_id or row["person_id"]
-                case LetterFailed():
-                    self.letters[entry.originator_id].update(state="failed")
+                case LetterFailed(reason=reason):
+                    self.letters[entry.originator_id].update(state="failed", reason=reason)
+                case LettersChosen(kind=kind, wanted=wanted):
+                    self.choices.put(entry.originator_id, kind, entry.recorded_at, wanted=wanted)
+                case ChoicesErased():
+                    self.choices.erase(entry.originator_id)
 
     def letters_of(self, person_id: UUID, limit: int) -> list[dict[str, Any]]:
         rows = [row for row in self.letters.values() if row["person_id"] == person_id]
@@ -185,6 +231,15 @@ class Harness:
         return [entry.event for entry in self.store.log]
 
 
+def contacts(person_ids: Sequence[str], language: str = "ru") -> dict[str, Any]:
+    """Return what identity returns: an address for everybody."""
+    return {
+        "contacts": {
+            one: {"email": f"{one[:4]}@example.org", "language": language} for one in person_ids
+        }
+    }
+
+
 def message_of(source: str, event_type: str, data: dict[str, Any], position: int = 7) -> Message:
     """Return an event of another service, as a reaction gets it."""
     return Message(
@@ -209,6 +264,7 @@ class FakeMailServer:
 
     answers: list[Exception | None] = field(default_factory=list)
     accepted: list[EmailMessage] = field(default_factory=list)
+    senders: list[str] = field(default_factory=list)
     connections: int = 0
     down: Exception | None = None
     breaks_after_the_dot: int = 0
@@ -220,11 +276,12 @@ class FakeMailServer:
             raise self.down
         yield self
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage, envelope_from: str) -> None:
         answer = self.answers.pop(0) if self.answers else None
         if answer is not None:
             raise answer
         self.accepted.append(message)
+        self.senders.append(envelope_from)
         if self.breaks_after_the_dot:
             self.breaks_after_the_dot -= 1
             raise ConnectionBrokenError("hung up")

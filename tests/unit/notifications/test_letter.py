@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from letter_doubles import Harness
 
-from services.notifications import application, jobs
+from services.notifications import application
 from services.notifications.application import (
     RETRY_PERIOD,
     ClaimedLetter,
@@ -254,6 +254,7 @@ def test_letters_of_a_person_the_newest_first(harness: Harness) -> None:
             "letter_id": str(second),
             "kind": "payment_receipt",
             "state": "queued",
+            "reason": None,
             "queued_at": now,
             "sent_at": None,
         },
@@ -261,6 +262,7 @@ def test_letters_of_a_person_the_newest_first(harness: Harness) -> None:
             "letter_id": str(first),
             "kind": "password_changed",
             "state": "sent",
+            "reason": None,
             "queued_at": now,
             "sent_at": now,
         },
@@ -280,7 +282,3 @@ def test_publications_keep_their_contracts(harness: Harness) -> None:
     ]
     for publication in published:
         check_publication("notifications", publication)
-
-
-def test_the_delivery_is_a_job() -> None:
-    assert [job.name for job in jobs.JOBS] == ["deliver_letters", "forget_letters"]

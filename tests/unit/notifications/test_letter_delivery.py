@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from letter_doubles import SETTINGS, FakeMailServer, Harness
+from letter_doubles import SETTINGS, FakeMailServer, Harness, contacts
 
-from services.notifications import application, delivery
-from services.notifications.delivery import PORTION, deliver_letters
+from services.notifications import application, outcomes
+from services.notifications.claims import Claims
+from services.notifications.delivery import PORTION, Delivery
 from services.notifications.domain import LetterFailed, LetterSent
 from services.notifications.envelope import Content, seal
 from services.notifications.mailer import (
@@ -20,6 +22,7 @@ from services.notifications.mailer import (
     connect,
 )
 from services.notifications.requests import Lane, LetterRequest
+from services.notifications.slow_domains import SlowDomains
 from shared.config import ConfigurationError
 from shared.context import bind
 from shared.contracts.notifications import LetterKind
@@ -48,7 +51,7 @@ def codes() -> Codes:
 def harness(codes: Codes) -> Harness:
     return Harness(
         {
-            "identity.contact": lambda person_id: {"email": f"{person_id[:4]}@example.org"},
+            "identity.contacts": contacts,
             "identity.issue_registration_code": codes.issue,
         }
     )
@@ -87,8 +90,18 @@ def queue_before_the_upgrade(harness: Harness, **changes: Any) -> UUID:
     return letter_id
 
 
+def delivery_of(harness: Harness, server: FakeMailServer, lowest: Lane = Lane.BULK) -> Delivery:
+    return Delivery(harness, Claims(), SlowDomains(), lowest=lowest, connect_to=server.connect)
+
+
 def deliver(harness: Harness, server: FakeMailServer) -> int:
-    return deliver_letters(harness, server.connect)
+    return delivery_of(harness, server).deliver()
+
+
+def no_server(harness: Harness, server: FakeMailServer) -> None:
+    """Try to deliver while there is no mail server."""
+    with pytest.raises(ServerUnavailableError):
+        deliver(harness, server)
 
 
 def test_letters_share_a_connection_and_are_marked_sent(
@@ -114,7 +127,7 @@ def test_a_code_is_drawn_when_the_server_is_there_again(
     queue_code(harness)
     server.down = ServerUnavailableError("no connection")
     for _ in range(4):
-        assert deliver(harness, server) == 0
+        no_server(harness, server)
         harness.clock.advance(timedelta(hours=1))
     assert codes.drawn == []
     server.down = None
@@ -201,7 +214,7 @@ def test_without_a_server_no_letter_is_touched(harness: Harness, server: FakeMai
     queue(harness)
     queue(harness)
     server.down = ServerUnavailableError("no connection")
-    assert deliver(harness, server) == 0
+    no_server(harness, server)
     assert [(row.attempts, row.claimed_by) for row in harness.queued] == [(0, None)] * 2
     server.down = None
     assert deliver(harness, server) == 2
@@ -213,7 +226,7 @@ def test_without_a_server_for_five_days_letters_are_given_up(
     queue(harness)
     server.down = ServerUnavailableError("no connection")
     harness.clock.advance(application.RETRY_PERIOD)
-    deliver(harness, server)
+    no_server(harness, server)
     assert harness.queued == []
     assert harness.events[-1] == LetterFailed(kind="password_changed", reason="gave_up")
 
@@ -224,7 +237,7 @@ def test_a_refused_sender_stops_the_connection_and_not_the_other_letters(
     queue(harness)
     queue(harness)
     server.answers = [ServerUnavailableError("the sender is refused: 552")]
-    assert deliver(harness, server) == 0
+    no_server(harness, server)
     assert [row.attempts for row in harness.queued] == [1, 0]
     assert deliver(harness, server) == 1
 
@@ -256,8 +269,7 @@ def test_an_owner_that_does_not_answer_delays_the_letter(
     queue(harness)
     answer = harness.answers["identity.issue_registration_code"]
     harness.answers["identity.issue_registration_code"] = Unavailable("no_answer", "Later.")
-    assert deliver(harness, server) == 1
-    assert deliver(harness, server) == 1
+    assert deliver(harness, server) == 2
     assert len(server.accepted) == 1
     harness.answers["identity.issue_registration_code"] = answer
     harness.clock.advance(timedelta(seconds=5))
@@ -282,8 +294,7 @@ def test_an_impossible_address_does_not_stop_the_others(
     issued = {"kind": "code", "email": "a@b.ru\r\nBcc: thief@evil.example", "code": "1"}
     harness.answers["identity.issue_registration_code"] = {**issued, "valid_minutes": 15}
     queue(harness)
-    assert deliver(harness, server) == 1
-    assert deliver(harness, server) == 1
+    assert deliver(harness, server) == 2
     assert len(server.accepted) == 1
     assert LetterFailed(kind="registration_code", reason="undeliverable") in harness.events
 
@@ -325,14 +336,12 @@ def test_a_lost_claim_is_not_handed_over(
     secret = queue_code(harness)
     rows = harness.store.read_model.outbox.rows
 
-    def take_over(person_id: str) -> dict[str, str]:
+    def take_over(person_ids: list[str]) -> dict[str, Any]:
         for row in rows.values():
             row.claimed_by = uuid4()
-        return {"email": "a@example.org"}
+        return contacts(person_ids)
 
-    harness.answers["identity.contact"] = take_over
-    deliver(harness, server)
-    assert len(server.accepted) == 1
+    harness.answers["identity.contacts"] = take_over
     deliver(harness, server)
     assert len(server.accepted) == 1
     assert secret not in rows
@@ -346,27 +355,75 @@ def test_a_bulk_queue_is_claimed_after_the_secrets_and_in_portions(
     for letter_id in bulk:
         harness.store.read_model.outbox.rows[letter_id].lane = Lane.BULK
     code = queue_code(harness)
-    assert deliver(harness, server) == 1
-    assert server.accepted[0]["Message-ID"] == f"<{code}.1@saldo.example>"
-    assert deliver_letters(harness, server.connect, Lane.PERSONAL) == 0
-    assert deliver(harness, server) == PORTION
-    assert deliver(harness, server) == 1
+    assert delivery_of(harness, server, Lane.PERSONAL).deliver() == 1
+    late: list[UUID] = []
+
+    def queue_one_more(person_ids: list[str]) -> dict[str, Any]:
+        if not late:
+            late.append(queue_code(harness))
+        return contacts(person_ids)
+
+    harness.answers["identity.contacts"] = queue_one_more
+    assert deliver(harness, server) == PORTION + 2
+    places = [message["Message-ID"] for message in server.accepted]
+    assert places.index(f"<{code}.1@saldo.example>") == 0
+    assert places.index(f"<{late[0]}.1@saldo.example>") == PORTION + 1
+
+
+def test_a_domain_that_defers_is_slowed_down_and_no_other(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    for _ in range(3):
+        queue(harness)
+    *_, last = [str(row["person_id"]) for row in harness.store.read_model.letters.values()]
+    harness.answers["identity.contacts"] = lambda person_ids: {
+        "contacts": {
+            one: {"email": f"a@{'quick' if one == last else 'slow'}.example"} for one in person_ids
+        }
+    }
+    server.answers = [DeferredError(450)]
+    assert deliver(harness, server) == 3
+    assert [message["To"] for message in server.accepted] == ["a@quick.example"]
+    assert [row.attempts for row in harness.queued] == [1, 0]
+
+
+def test_a_secret_does_not_wait_for_a_slow_domain(harness: Harness, server: FakeMailServer) -> None:
+    delivery = delivery_of(harness, server)
+    for _ in range(2):
+        queue_code(harness)
+    server.answers = [DeferredError(450)]
+    assert delivery.deliver() == 2
+    assert len(server.accepted) == 1
+
+
+def test_a_bounce_goes_to_the_mailbox_of_bounces_with_the_id_of_the_letter(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    queue(harness)
+    deliver(harness, server)
+    harness.settings = replace(SETTINGS, mail_bounces="bounces@saldo.example")
+    letter_id = queue(harness)
+    deliver(harness, server)
+    assert server.senders == [
+        "no-reply@saldo.example",
+        f"bounces+{letter_id.hex}@saldo.example",
+    ]
 
 
 def test_marking_as_sent_is_retried(
     harness: Harness, server: FakeMailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue(harness)
-    outcomes = [Unavailable("database_unavailable", "Again."), None]
+    refusals = [Unavailable("database_unavailable", "Again."), None]
     transact = harness.store.transact
 
     def flaky(handler: object, command: object) -> object:
-        if handler is application.mark_sent and (refusal := outcomes.pop(0)):
+        if handler is application.mark_sent and (refusal := refusals.pop(0)):
             raise refusal
         return transact(handler, command)
 
     monkeypatch.setattr(harness.store, "transact", flaky)
-    monkeypatch.setattr(delivery, "MARK_SENT_PAUSE", 0.0)
+    monkeypatch.setattr(outcomes, "MARK_SENT_PAUSE", 0.0)
     assert deliver(harness, server) == 1
     assert len(server.accepted) == 1
     assert isinstance(harness.events[-1], LetterSent)

@@ -85,7 +85,7 @@ def send(url: str) -> None:
     content = Content(to="a@example.org", subject="Тема", text="Текст\n", html="<p>Текст</p>")
     message = compose(uuid4(), content, sender=SETTINGS.mail_from, queued_at=START)
     with connect(url) as connection:
-        connection.send(message)
+        connection.send(message, "no-reply@saldo.example")
 
 
 def test_trusted_certificate_is_accepted(

@@ -14,7 +14,7 @@ from services.notifications.recipes import RECIPES, Asking, Draft
 from services.notifications.requests import Lane
 from shared.config import Settings
 from shared.contracts.notifications import LetterKind
-from shared.errors import NotFound, Unavailable
+from shared.errors import Unavailable
 
 ANNA = UUID(int=1)
 FIRST, SECOND = "0100000001", "0100000002-2"
@@ -33,24 +33,26 @@ class Owners:
     def __init__(self, read: tuple[str, ...], debts: Mapping[str, list[dict[str, Any]]]) -> None:
         self.read, self.debts = read, debts
         self.erased = False
+        self.asked: list[str] = []
 
     def call(self, service: str, method: str, **asked: Any) -> dict[str, Any]:
+        self.asked.append(f"{service}.{method}")
         match f"{service}.{method}":
             case "accounts.readers":
                 readers = {one: [str(ANNA)] for one in asked["accounts"] if one in self.read}
                 return {"readers": readers}
             case "ledger.open_debts":
-                assert set(asked["accounts"]) <= set(self.read)
                 return {"accounts": {k: v for k, v in self.debts.items() if k in asked["accounts"]}}
-            case "identity.contact" if self.erased:
-                raise NotFound("person_not_found", "There is no such person.")
-            case "identity.contact":
-                return {"email": "anna@example.org", "language": "en"}
+            case "identity.contacts" if self.erased:
+                return {"contacts": {}}
+            case "identity.contacts":
+                anna = {"email": "anna@example.org", "language": "en"}
+                return {"contacts": {str(ANNA): anna}}
         raise Unavailable("service_unavailable", method)
 
 
-def drawn(owners: Owners, kind: LetterKind, **refs: Any) -> Draft | None:
-    letter = ClaimedLetter(
+def claimed(kind: LetterKind, **refs: Any) -> ClaimedLetter:
+    return ClaimedLetter(
         letter_id=uuid4(),
         kind=kind.value,
         person_id=ANNA,
@@ -65,7 +67,11 @@ def drawn(owners: Owners, kind: LetterKind, **refs: Any) -> Draft | None:
         attempts=0,
         queued_at=NOW,
     )
-    return RECIPES[kind](Asking(owners), letter)  # type: ignore[arg-type]
+
+
+def drawn(owners: Owners, kind: LetterKind, **refs: Any) -> Draft | None:
+    letter = claimed(kind, **refs)
+    return RECIPES[kind](Asking(owners, [letter]), letter)  # type: ignore[arg-type]
 
 
 def facts(owners: Owners, kind: LetterKind, **refs: Any) -> Mapping[str, Any]:
@@ -140,3 +146,16 @@ def test_whoever_was_erased_since_gets_no_letter(kind: LetterKind, refs: dict[st
 @pytest.mark.parametrize(("kind", "refs"), REQUESTS[1:])
 def test_whoever_has_paid_since_is_not_reminded(kind: LetterKind, refs: dict[str, Any]) -> None:
     assert drawn(Owners((FIRST,), {}), kind, **refs) is None
+
+
+def test_the_letters_of_a_claim_ask_of_accounts_and_debts_once() -> None:
+    owners = Owners((FIRST, SECOND), {FIRST: [debt(90_00)], SECOND: [debt(80_00)]})
+    letters = [
+        claimed(LetterKind.BILL_READY, period="2026-03", accounts=[FIRST]),
+        claimed(LetterKind.DUE_SOON, due_on="2026-04-15", accounts=[SECOND]),
+        claimed(LetterKind.OVERDUE, penalties_from="2026-05-16", due_on={FIRST: "2026-04-15"}),
+    ]
+    asking = Asking(owners, letters)  # type: ignore[arg-type]
+    drafts = [RECIPES[LetterKind(letter.kind)](asking, letter) for letter in letters]
+    assert [draft.facts["total"] for draft in drafts if draft] == [90_00, 80_00, 90_00]
+    assert owners.asked.count("accounts.readers") == owners.asked.count("ledger.open_debts") == 1

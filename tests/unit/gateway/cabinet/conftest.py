@@ -10,8 +10,8 @@ from cabinet_person import CabinetPerson
 from gateway_doubles import PERSON, Browser, FakeServices
 from nameko.containers import ServiceContainer
 
-from gateway.service import CLIENT_KEY, Gateway
-from gateway.web import SETTINGS_KEY, GatewayServer
+from gateway.service import Gateway
+from gateway.web import CLIENT_KEY, SETTINGS_KEY, GatewayServer
 from shared.config import Settings
 
 PROFILE = {

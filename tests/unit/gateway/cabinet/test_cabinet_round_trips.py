@@ -15,6 +15,7 @@ from cabinet_person import history_of, payment
 from gateway_doubles import LINK_TOKEN, SESSION, THING, Browser, FakeServices
 from gateway_samples import (
     BALANCE,
+    LETTER,
     MONTH,
     PAID,
     PENALTY,
@@ -97,6 +98,8 @@ PAGES = {
     "/register/<uuid:registration_id>/email": (f"/register/{THING}/email", 0, 0),
     "/register/<uuid:registration_id>/done": (f"/register/{THING}/done", 0, 0),
     "/settings": ("/settings", 2, 2),
+    "/settings/letters": ("/settings/letters", 4, 2),
+    "/letters/unsubscribe/<token:link>": (f"/letters/unsubscribe/{LINK_TOKEN}", 1, 1),
     "/settings/email": ("/settings/email", 3, 2),
     "/settings/email/without-old": ("/settings/email/without-old", 3, 2),
     "/email/<any(new,old):side>/<token:token>": (f"/email/old/{LINK_TOKEN}", 0, 0),
@@ -156,6 +159,14 @@ FACTORS = {
         "recovery_codes": None,
     },
 }
+LETTERS = {
+    ("notifications", "choices"): {
+        "optional": {"bill_ready": True, "due_soon": True, "overdue": False},
+        "bounced_since": None,
+    },
+    ("notifications", "letters"): {"letters": [LETTER]},
+    ("notifications", "subscription"): {"kind": "overdue", "wanted": True},
+}
 READS = {
     "/accounts": ("/accounts", 2, 2),
     "/accounts/<account:number>": (f"/accounts/{NUMBER}", 2, 2),
@@ -186,6 +197,8 @@ READS = {
     "/me/second-factors": ("/me/second-factors", 2, 2),
     "/me/totp/challenges/<uuid:challenge_id>": (f"/me/totp/challenges/{THING}", 2, 2),
     "/me/email-change": ("/me/email-change", 2, 2),
+    "/me/letters": ("/me/letters", 4, 2),
+    "/letters/unsubscribe/<token:link>": (f"/letters/unsubscribe/{LINK_TOKEN}", 1, 1),
     "/me/data": ("/me/data", 2, 2),
     "/openapi.json": ("/openapi.json", 0, 0),
     "/payments": ("/payments?allocation=true", 3, 3),
@@ -255,7 +268,7 @@ def link(services: FakeServices, count: int) -> None:
             ("identity", "authenticate_subscriber"): SUBSCRIBER,
             ("identity", "document"): document,
             ("identity", "pending_email_change"): {"pending": None},
-            ("identity", "profile"): PROFILE,
+            ("identity", "profile"): {**PROFILE, "language": "ru"},
             ("identity", "sessions"): {"sessions": [SESSION_ROW]},
             ("accounts", "control_code"): {"control_code": "7K4M-Q2XD"},
             ("accounts", "linked"): {"accounts": [{**ACCOUNT, **access(one)} for one in numbers]},
@@ -292,6 +305,7 @@ def link(services: FakeServices, count: int) -> None:
     services.answers.update(PAPERS)
     services.answers.update(ACCESS)
     services.answers.update(FACTORS)
+    services.answers.update(LETTERS)
     services.answers.update({(name, "health"): {"status": "ok"} for name in SERVICES})
 
 

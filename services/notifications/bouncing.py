@@ -1,0 +1,61 @@
+"""What is known of letters that came back, and of persons whose address they were sent to.
+
+No address is kept: a letter that bounced is its person's, until he has another address or a later
+letter has reached him.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from services.notifications.delivery_reports import DeliveryReport
+from services.notifications.domain import Letter
+from services.notifications.requests import TO_ANOTHER_ADDRESS
+from shared.eventstore import Session
+
+#: How long a letter that was accepted may still bounce: later ones show that an address works.
+SETTLED = timedelta(hours=1)
+
+#: Statuses of a failure that say nothing against the address: a full mailbox, and what the
+#: receiver does not want to read (RFC 3463, 3.3 and 3.8).
+_NOT_THE_ADDRESS: Final = ("5.2.2", "5.3.", "5.6.", "5.7.")
+
+
+def is_hard(status: str) -> bool:
+    """Return whether a failure says that an address receives no letters."""
+    return status.startswith("5.") and not status.startswith(_NOT_THE_ADDRESS)
+
+
+def note_reports(session: Session, reports: Sequence[DeliveryReport]) -> int:
+    """Note what reports say; return how many were about the last sending of a letter of ours.
+
+    The others are about unknown letters, an earlier sending, or say what was known.
+    """
+    known = session.read.bounces.known([report.letter_id for report in reports])
+    return sum(_note(session, report) for report in reports if report.letter_id in known)
+
+
+def bounced_since(session: Session, person_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """Return since when letters to persons come back, without those whose address works.
+
+    An address works again when it is another one, or when a later letter was accepted and has not
+    come back while others do.
+    """
+    found: dict[UUID, datetime] = session.read.bounces.since(
+        person_ids, kinds_to_others=TO_ANOTHER_ADDRESS, settled_before=session.now - SETTLED
+    )
+    return found
+
+
+def _note(session: Session, report: DeliveryReport) -> bool:
+    letter = session.load(Letter, report.letter_id)
+    if not report.failed:
+        return letter.note_delay(report.status, report.message_id)
+    noted = letter.bounce(report.status, report.message_id, hard=is_hard(report.status))
+    if noted:
+        # It was on its way, though its sending had an unknown outcome: it is not sent again.
+        session.read.outbox.erase(report.letter_id)
+    return noted

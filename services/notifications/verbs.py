@@ -1,0 +1,215 @@
+"""``saldo notifications list | show | failed | resend``: what became of letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, time
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from services.language import text
+from services.staff_calls import calls_to
+from services.terminal import (
+    Actor,
+    DryRun,
+    Json,
+    Reason,
+    day,
+    new_table,
+    out,
+    print_json,
+    recorded_reason,
+    reporting,
+    show,
+)
+
+LetterId = Annotated[UUID, typer.Argument(metavar="LETTER", help="Its id, as list shows it.")]
+Since = Annotated[str | None, typer.Option(help="Queued from this day on (UTC), as 2026-10-31.")]
+
+
+def list_letters(
+    *,
+    state: Annotated[
+        str | None, typer.Option(help="Only queued, sent, failed or bounced ones.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Only this kind, such as registration_code.")
+    ] = None,
+    person: Annotated[
+        UUID | None, typer.Option(metavar="ID", help="Only those to this person.")
+    ] = None,
+    since: Since = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
+    json: Json = False,
+) -> None:
+    """List letters, the newest first: what became of each, never its address or text."""
+    with reporting():
+        start = _start(since)
+        with calls_to("notifications") as notifications:
+            found = notifications.ask(
+                "letters_listed",
+                state=state,
+                kind=kind,
+                person_id=None if person is None else str(person),
+                since=start,
+                limit=limit,
+            )
+    if json:
+        print_json(found)
+        return
+    table = new_table(
+        text("Letters"),
+        text("Letter"),
+        text("Kind"),
+        text("State"),
+        text("Reason"),
+        text("Queued (UTC)"),
+        text("Sent (UTC)"),
+        text("Person"),
+    )
+    for one in found["letters"]:
+        table.add_row(
+            one["letter_id"],
+            one["kind"],
+            state_name(one["state"]),
+            _reason(one),
+            _minute(one["queued_at"]),
+            _minute(one["sent_at"]),
+            one["person_id"] or "",
+        )
+    show(table)
+
+
+def show_letter(letter: LetterId, *, json: Json = False) -> None:
+    """Show a letter: what it is about, and its history. Who looked is kept."""
+    with reporting(), calls_to("notifications") as notifications:
+        found = notifications.ask("letter_shown", letter_id=str(letter))
+    if json:
+        print_json(found)
+        return
+    table = new_table(found["letter_id"], text("What"), "")
+    for what, value in _facts(found):
+        table.add_row(what, value)
+    show(table)
+    history = new_table(text("History"), text("At (UTC)"), text("Event"), text("Details"))
+    for event in found["history"]:
+        details = {name: value for name, value in event.items() if name not in {"at", "event"}}
+        history.add_row(_minute(event["at"]), event["event"], _pairs(details))
+    show(history)
+
+
+def failed(*, since: Since = None, json: Json = False) -> None:
+    """Count the letters that have failed or come back, by kind and reason; of 30 days, or --since.
+
+    The reason of a letter that came back is the status in the report of it (RFC 3463).
+    """
+    with reporting():
+        start = _start(since)
+        with calls_to("notifications") as notifications:
+            found = notifications.ask("letters_failed", since=start)
+    if json:
+        print_json(found)
+        return
+    table = new_table(
+        text("Failures"),
+        text("State"),
+        text("Kind"),
+        text("Reason"),
+        text("Letters"),
+        text("First queued (UTC)"),
+        text("Last queued (UTC)"),
+    )
+    for row in found["failures"]:
+        table.add_row(
+            state_name(row["state"]),
+            row["kind"],
+            _reason_name(row["reason"]),
+            str(row["letters"]),
+            _minute(row["first_queued_at"]),
+            _minute(row["last_queued_at"]),
+        )
+    show(table)
+
+
+def resend(
+    letter: LetterId,
+    *,
+    reason: Reason,
+    actor: Actor = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Have a letter sent again that was sent, has failed or came back.
+
+    It is written anew: with a new code where it has one, and to the address of today. What an
+    earlier one holds is void when the new one is written.
+    """
+    with reporting():
+        why = recorded_reason(reason)
+        with calls_to("notifications", actor) as notifications:
+            done = notifications.command(
+                "resend", letter_id=str(letter), reason=why, dry_run=dry_run
+            )
+    if json:
+        print_json(done)
+    elif done.get("dry_run"):
+        out.print(text("Dry run: all checks passed, nothing was written."))
+    else:
+        out.print(text("{letter} is queued again.", letter=letter), soft_wrap=True)
+
+
+def _start(since: str | None) -> str | None:
+    first = day(since, "--since")
+    return None if first is None else datetime.combine(first, time(), UTC).isoformat()
+
+
+def state_name(state: str) -> str:
+    """Return the name of a letter's state."""
+    return {
+        "queued": text("queued"),
+        "sent": text("sent"),
+        "failed": text("failed"),
+        "bounced": text("came back"),
+    }.get(state, state)
+
+
+def _reason_name(reason: str | None) -> str:
+    """Return why a letter was given up, in words; a status of RFC 3463 as it is."""
+    return {
+        "refused_by_server": text("refused by the server"),
+        "undeliverable": text("no address to deliver to"),
+        "stale": text("pointless by then"),
+        "gave_up": text("given up after five days"),
+    }.get(reason or "", reason or "")
+
+
+def _reason(letter: Mapping[str, Any]) -> str:
+    """Return why a letter has failed or came back, or with which status it is late."""
+    return _reason_name(letter["reason"] or letter["report_status"])
+
+
+def _facts(letter: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield text("Kind"), letter["kind"]
+    yield text("State"), state_name(letter["state"])
+    if reason := _reason(letter):
+        yield text("Reason"), reason
+    yield text("Person"), letter["person_id"] or ""
+    yield text("About"), _pairs(letter["refs"])
+    yield text("Queued (UTC)"), _minute(letter["queued_at"])
+    if letter["sent_at"]:
+        yield text("Sent (UTC)"), _minute(letter["sent_at"])
+    if letter["bounced_at"]:
+        yield text("Came back (UTC)"), _minute(letter["bounced_at"])
+    if letter["next_attempt_at"]:
+        yield text("Failed attempts"), str(letter["attempts"])
+        yield text("Next attempt (UTC)"), _minute(letter["next_attempt_at"])
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items() if value is not None)
+
+
+def _minute(instant: str | None) -> str:
+    return (instant or "")[:16].replace("T", " ")

@@ -1,0 +1,123 @@
+"""A letter that was sent may come back, and staff may have it sent again."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from services.notifications.bouncing import is_hard
+from services.notifications.domain import (
+    DRAWS_BEFORE_REQUEUEING,
+    Letter,
+    LetterBounced,
+    LetterDelayed,
+    LetterRequeued,
+    State,
+)
+from shared.contracts.notifications import FailureReason, LetterKind
+
+FIRST, SECOND = "<1@saldo.example>", "<2@saldo.example>"
+
+
+def queued() -> Letter:
+    letter = Letter(uuid4())
+    letter.queue(LetterKind.PAYMENT_RECEIPT, uuid4(), {"payment_id": "1"})
+    return letter
+
+
+def sent(message_id: str = FIRST) -> Letter:
+    letter = queued()
+    letter.mark_sent(message_id, 1)
+    return letter
+
+
+def last(letter: Letter) -> object:
+    return letter.pending[-1]
+
+
+@pytest.mark.parametrize("message_id", [FIRST, None])
+def test_sent_letter_comes_back_once(message_id: str | None) -> None:
+    letter = sent()
+    assert letter.bounce("5.1.1", message_id, hard=True)
+    assert letter.state is State.BOUNCED
+    assert last(letter) == LetterBounced(kind="payment_receipt", status="5.1.1", hard=True)
+    assert not letter.bounce("5.1.1", message_id, hard=True)
+    assert not letter.note_delay("4.4.1", message_id)
+
+
+def test_late_letter_stays_sent_and_may_still_come_back() -> None:
+    letter = sent()
+    assert letter.note_delay("4.4.1", FIRST)
+    assert last(letter) == LetterDelayed(kind="payment_receipt", status="4.4.1")
+    assert not letter.note_delay("4.4.1", FIRST), "told again an hour later"
+    assert letter.state is State.SENT
+    assert letter.bounce("4.4.7", FIRST, hard=False)
+
+
+def test_letter_that_never_waited_or_was_given_up_does_not_come_back() -> None:
+    assert not Letter(uuid4()).bounce("5.1.1", None, hard=True)
+    letter = queued()
+    letter.fail(FailureReason.GAVE_UP)
+    assert not letter.bounce("5.1.1", None, hard=True)
+
+
+def test_letter_handed_over_with_an_unknown_outcome_may_come_back_while_it_waits() -> None:
+    letter = queued()
+    assert letter.bounce("5.1.1", FIRST, hard=True)
+    assert letter.state is State.BOUNCED
+
+
+def test_report_of_an_earlier_sending_does_not_stop_a_later_one() -> None:
+    letter = sent(FIRST)
+    letter.bounce("5.2.2", FIRST, hard=False)
+    assert letter.requeue("staff:olga")
+    for message_id in (FIRST, None):
+        assert not letter.bounce("5.2.2", message_id, hard=False)
+    letter.mark_sent(SECOND, 1)
+    assert not letter.bounce("5.2.2", FIRST, hard=False)
+    assert letter.bounce("5.1.1", SECOND, hard=True)
+
+
+def test_letter_is_queued_again_as_what_was_asked_for() -> None:
+    letter = Letter(uuid4())
+    letter.queue(LetterKind.REGISTRATION_CODE, None, {"registration_id": "1"})
+    assert not letter.requeue("staff:olga"), "it waits already"
+    letter.mark_sent(FIRST, 1, kind=LetterKind.ALREADY_REGISTERED, person_id=uuid4())
+    assert letter.kind == "already_registered"
+    assert letter.requeue("staff:olga")
+    assert last(letter) == LetterRequeued(kind="registration_code", by="staff:olga")
+    assert (letter.state, letter.kind) == (State.QUEUED, "registration_code")
+    assert letter.mark_sent(SECOND, 1)
+
+
+def test_draws_of_a_letter_that_is_queued_again_have_numbers_of_their_own() -> None:
+    letter = sent()
+    assert letter.drawn_before == 0
+    letter.requeue("staff:olga")
+    letter.fail(FailureReason.REFUSED_BY_SERVER)
+    letter.requeue("staff:olga")
+    assert letter.drawn_before == 2 * DRAWS_BEFORE_REQUEUEING
+
+
+def test_unknown_letter_is_not_queued_again() -> None:
+    assert not Letter(uuid4()).requeue("staff:olga")
+
+
+@pytest.mark.parametrize(
+    ("status", "hard"),
+    [
+        ("5.1.1", True),
+        ("5.1.10", True),
+        ("5.2.1", True),
+        ("5.4.4", True),
+        ("5.0.0", True),
+        ("5.2.2", False),
+        ("5.3.4", False),
+        ("5.6.0", False),
+        ("5.7.1", False),
+        ("4.4.7", False),
+    ],
+)
+def test_only_some_failures_speak_against_the_address(status: str, *, hard: bool) -> None:
+    assert is_hard(status) is hard
