@@ -18,6 +18,7 @@ from werkzeug.wrappers import Request, Response
 
 from gateway.cabinet import cookies
 from gateway.cabinet.asked_once import AskedOnce
+from gateway.cabinet.attached import FILES, TOO_MANY, Attached, RefusedFile, uploader, without_files
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.forms import FIELD_OF_CODE, FieldOf, FormErrors, field_of
 from gateway.cabinet.rendering import render
@@ -270,6 +271,39 @@ class Visit:
         if not mark:
             return True
         return self.person is not None and self.sealer.is_person_mark(self.person.person_id, mark)
+
+    @property
+    def attached(self) -> Attached:
+        """The files that go with the form of this visit."""
+        return Attached(self.sealer, self.form)
+
+    @property
+    def uploader(self) -> str:
+        """What lets the form of this page send files, also after the end of the session."""
+        return uploader(self.sealer, self.person.person_id) if self.person else ""
+
+    def file_errors(self) -> FormErrors | None:
+        """Return what to say of the files that were not taken with the form; None of none."""
+        refused = self.attached.refused
+        if not refused:
+            return None
+        # Names are written in either direction: the isolates keep the sentences in order.
+        said = " ".join(
+            self.text("Файл «%(name)s» не приложен.") % {"name": f"\u2068{each.name}\u2069"}
+            + f" {self._why(each)}"
+            for each in refused
+        )
+        return FormErrors(code=refused[0].code, text=said, fields={FILES: said})
+
+    def _why(self, refused: RefusedFile) -> str:
+        if refused.code == TOO_MANY:
+            return self.text("К одному сообщению можно приложить три файла.")
+        return self.message(refused.code, refused.kind, **refused.params)
+
+    def keeping_files(self, errors: FormErrors) -> Visit:
+        """Return this visit with the files of its form, unless the help desk has lost one."""
+        lost = errors.code == "attachment_unknown"
+        return self.with_form(without_files(self.form)) if lost else self
 
     def with_form(self, form: Mapping[str, str]) -> Visit:
         """Return this visit with other fields typed in."""

@@ -30,15 +30,18 @@ class QuestionPages:
         """Ask what the question is about."""
         return _question_form(visit)
 
-    @page("POST", "/questions", shown_by="/questions/new")
+    @page("POST", "/questions", shown_by="/questions/new", takes_attachments=True)
     def submit_question(self, visit: Visit) -> Response:
         """Hand the question to the competent department."""
+        if errors := visit.file_errors():
+            return _question_form(visit, errors)
         outcome = visit.attempt(
             QuestionRoutes.ask_question,
             body={
                 "topic": visit.form.get("topic", ""),
                 "account": visit.form.get("account") or None,
                 "text": _unix_lines(visit.form.get("text", "")),
+                "attachments": visit.attached.ids,
             },
             says={
                 "topic": visit.text("Выберите, о чём вопрос."),
@@ -47,7 +50,7 @@ class QuestionPages:
             },
         )
         if isinstance(outcome, Refused):
-            return _question_form(visit, outcome.errors)
+            return _question_form(visit.keeping_files(outcome.errors), outcome.errors)
         return visit.redirect(f"/questions/{outcome['question_id']}", outcome["message"])
 
     @page("GET", "/questions/<uuid:question_id>")
@@ -55,17 +58,27 @@ class QuestionPages:
         """Show a question with its messages, the oldest first."""
         return _thread(visit)
 
-    @page("POST", "/questions/<uuid:question_id>", shown_by="/questions/{question_id}")
+    @page(
+        "POST",
+        "/questions/<uuid:question_id>",
+        shown_by="/questions/{question_id}",
+        takes_attachments=True,
+    )
     def submit_message(self, visit: Visit) -> Response:
         """Add a message to a question."""
+        if errors := visit.file_errors():
+            return _thread(visit, errors)
         outcome = visit.attempt(
             QuestionRoutes.add_message,
             path=visit.path,
-            body={"text": _unix_lines(visit.form.get("text", ""))},
+            body={
+                "text": _unix_lines(visit.form.get("text", "")),
+                "attachments": visit.attached.ids,
+            },
             says={"text": visit.text("Напишите сообщение, до 4000 знаков.")},
         )
         if isinstance(outcome, Refused):
-            return _thread(visit, outcome.errors)
+            return _thread(visit.keeping_files(outcome.errors), outcome.errors)
         return visit.redirect(f"/questions/{visit.path['question_id']}", outcome["message"])
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg import Cursor
 
-from services.notifications.mailings.mailing import Line, Mailing, State
+from services.notifications.mailing import Line, Mailing, State
 from shared.contracts.notifications import LetterKind
 
 _COLUMNS = "mailing_id, kind, about, state, reached, first_position, last_position"
@@ -34,14 +34,20 @@ DELETE FROM mailing_lines USING persons
 RETURNING mailing_lines.person_id, account, period, due_on
 """
 _SHOWN = """
-SELECT mailing_id, kind, about, state, reached, first_position, last_position, found, queued,
-       begun_at, finished_at, counted.*
+SELECT newest.*, counted.*,
+       CASE WHEN newest.state = 'queueing' THEN
+           (SELECT count(*) FROM mailing_lines AS l WHERE l.mailing_id = newest.mailing_id)
+       END AS lines_left
   FROM (SELECT * FROM mailings ORDER BY begun_at DESC, mailing_id LIMIT %s) AS newest,
-       LATERAL (SELECT count(*) FILTER (WHERE letters.state = 'sent') AS sent,
-                       count(*) FILTER (WHERE letters.state NOT IN ('queued', 'sent')) AS failed
-                  FROM letters WHERE refs ? 'mailing_id'
-                   AND refs ->> 'mailing_id' = newest.mailing_id::text) AS counted
- ORDER BY begun_at DESC, mailing_id
+       LATERAL (
+           SELECT count(*) FILTER (WHERE l.state = 'sent') AS sent,
+                  count(*) FILTER (WHERE l.state = 'bounced') AS bounced,
+                  count(*) FILTER (WHERE l.state = 'failed' AND l.reason <> 'stale') AS failed,
+                  count(*) FILTER (WHERE l.state = 'failed' AND l.reason = 'stale') AS pointless
+             FROM letters AS l
+            WHERE l.refs ? 'mailing_id' AND l.refs ->> 'mailing_id' = newest.mailing_id::text
+       ) AS counted
+ ORDER BY begun_at DESC, newest.mailing_id
 """
 
 
