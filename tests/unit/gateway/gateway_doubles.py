@@ -24,6 +24,7 @@ class FakeServices:
         self.answers: dict[tuple[str, str], Any] = {
             ("identity", "note_support_code"): {},
             ("helpdesk", "unread"): {"unread": 0},
+            ("helpdesk", "disputes"): {"disputes": []},
         }
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.command_ids: list[UUID | None] = []
