@@ -26,6 +26,7 @@ class FakeServices:
             ("helpdesk", "unread"): {"unread": 0},
             ("notifications", "choices"): {"optional": {}, "bounced_since": None},
             ("notifications", "delivery"): {"late": False},
+            ("helpdesk", "disputes"): {"disputes": []},
         }
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.command_ids: list[UUID | None] = []

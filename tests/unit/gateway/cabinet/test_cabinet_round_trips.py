@@ -298,7 +298,7 @@ def link(services: FakeServices, count: int) -> None:
             ("payments", "history"): history_of(paid),
             ("payments", "faster_payment"): {"payload": None},
             ("payments", "payment"): paid,
-            ("helpdesk", "question"): {**QUESTION, "messages": []},
+            ("helpdesk", "question"): {**QUESTION, "dispute": None, "messages": []},
             ("helpdesk", "questions"): {"questions": [QUESTION]},
             ("helpdesk", "topics"): {"topics": [TOPIC]},
         }
