@@ -6,7 +6,7 @@ address, the facts and the secret.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -14,13 +14,11 @@ from uuid import UUID
 
 from services.notifications import unsubscribe
 from services.notifications.application import ClaimedLetter
-from services.notifications.bouncing import bounced_since
 from services.notifications.envelope import Attachment
 from shared.bus import Services
 from shared.config import Settings
 from shared.contracts.notifications import OPTIONAL, LetterKind
 from shared.errors import Conflict, NotFound
-from shared.eventstore import Session
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -65,7 +63,7 @@ class Asking:
         self._letters = letters
         self._together: dict[str, Any] = {}
         self._unwanted: set[tuple[UUID, str]] | None = None
-        self._bounced: Collection[UUID] = ()
+        self._out_of_reach: Mapping[UUID, datetime] = {}
 
     @property
     def settings(self) -> Settings:
@@ -99,19 +97,20 @@ class Asking:
     def is_wanted(self, letter: ClaimedLetter) -> bool:
         """Return whether the person of a letter gets such letters.
 
-        Not if he has switched them off, nor if letters to his address come back. It is read at
-        once for all persons of a claim.
+        He has not switched them off, and his address receives letters: one that always comes may
+        find out that it does again. The persons of a claim are looked up at once.
         """
         if letter.kind not in OPTIONAL:
             return True
         if self._unwanted is None:
-            self._unwanted, self._bounced = self._services.store.query(self._unreached)
+            self._unwanted, self._out_of_reach = self._services.store.query(
+                lambda session: (
+                    session.read.choices.unwanted(self._persons),
+                    session.read.bounces.since(self._persons, session.now),
+                )
+            )
         unwanted = (letter.person_id, letter.kind) in self._unwanted
-        return not unwanted and letter.person_id not in self._bounced
-
-    def _unreached(self, session: Session) -> tuple[set[tuple[UUID, str]], Collection[UUID]]:
-        unwanted: set[tuple[UUID, str]] = session.read.choices.unwanted(self._persons)
-        return unwanted, bounced_since(session, self._persons)
+        return not unwanted and letter.person_id not in self._out_of_reach
 
     def unsubscribe_url(self, letter: ClaimedLetter) -> str | None:
         """Return the address that switches such letters off; None for those that always come."""

@@ -167,7 +167,7 @@ class FakeBounces:
     def __init__(self) -> None:
         self.rows: dict[UUID, datetime] = {}
 
-    def since(self, person_ids: Collection[UUID], **_: Any) -> dict[UUID, datetime]:
+    def since(self, person_ids: Collection[UUID], now: datetime) -> dict[UUID, datetime]:
         return {person: at for person, at in self.rows.items() if person in person_ids}
 
 

@@ -46,6 +46,7 @@ QUESTION = {
     "state": "open",
     "due_on": "2026-04-14",
     "account": "0012345678",
+    "dispute": {"account": "0100000001", "period": "2026-10", "service": "heating"},
 }
 AT = "31\u00a0марта 2026 года"
 """The day of each event, as a letter writes it."""
@@ -228,15 +229,15 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
         {"question_id": THING, "person_id": PERSON},
         [("question_answered", "0b6e@example.org", f"/questions/{THING}")],
     ),
+    ("helpdesk", "dispute_decided"): (
+        {"question_id": THING, "person_id": PERSON, "decision": "approved"},
+        [("dispute_decided", "0b6e@example.org", "/charges/0100000001/2026-10")],
+    ),
 }
 
 
 #: Kinds that mailings and staff call for.
-CALLED_FOR_OTHERWISE = {"question_closed", "dispute_decided", "bill_ready", "due_soon", "overdue"}
-#: Kinds of mailings and disputes, whose recipes their subjects bring.
-RECIPES_TO_COME = {
-    LetterKind.DISPUTE_DECIDED,
-}
+CALLED_FOR_OTHERWISE = {"question_closed", "bill_ready", "due_soon", "overdue"}
 
 
 @pytest.fixture
@@ -276,7 +277,7 @@ def test_every_kind_of_letter_is_called_for_by_an_event() -> None:
 
 def test_every_kind_that_is_queued_has_a_recipe() -> None:
     turned_out = {LetterKind.ALREADY_REGISTERED, LetterKind.EMAIL_TAKEN}
-    assert set(RECIPES) | turned_out | RECIPES_TO_COME == set(LetterKind)
+    assert set(RECIPES) | turned_out == set(LetterKind)
 
 
 def test_an_address_with_a_cabinet_gets_no_link_to_another(harness: Harness) -> None:
@@ -464,6 +465,19 @@ def test_whoever_unlinks_an_account_himself_gets_no_letter(
 def test_question_without_mailbox_or_erased_gets_no_letter(harness: Harness, answer: Any) -> None:
     harness.answers["helpdesk.letter_of"] = answer
     react(harness, "helpdesk", "question_routed")
+    assert drawn(harness) == []
+
+
+def test_a_rejected_adjustment_is_not_told_as_one_that_was_made(harness: Harness) -> None:
+    rejected = {"question_id": THING, "person_id": PERSON, "decision": "rejected"}
+    harness.react(reactions.dispute_decided, message_of("helpdesk", "dispute_decided", rejected))
+    ((_, content),) = drawn(harness)
+    assert "оставили без изменений" in content.text
+
+
+def test_a_dispute_that_was_erased_is_written_to_nobody(harness: Harness) -> None:
+    harness.answers["helpdesk.letter_of"] = {**QUESTION, "dispute": None}
+    react(harness, "helpdesk", "dispute_decided")
     assert drawn(harness) == []
 
 
