@@ -7,7 +7,7 @@ SALDO := $(BIN)/python -m deploy.embedded
 
 .DEFAULT_GOAL := help
 .PHONY: help up down reset status env test unit check bench mutation format contracts lock release \
-	styleguide pictures \
+	styleguide letters pictures \
 	dist install browser venv
 
 help: ## Show this
@@ -60,6 +60,9 @@ contracts: venv ## Regenerate the descriptions of the events and of the API
 
 styleguide: venv ## Build the page of all components of the cabinet, and print its address
 	@$(BIN)/python -W ignore -m gateway.cabinet.styleguide
+
+letters: venv ## Write every letter in both languages, and print where to look at them
+	@$(BIN)/python -W ignore -m services.cli notifications preview --all --folder .saldo/letters
 
 pictures: browser ## Take the pictures of the instruction and of the README anew
 	SALDO_TEST_PICTURES=take $(BIN)/python -m pytest tests/browser/test_pictures.py -k pictures_show -q

@@ -10,6 +10,7 @@ from gateway.cabinet.pages.acceptance import AcceptancePages
 from gateway.cabinet.pages.access import AccessPages
 from gateway.cabinet.pages.accounts import AccountPages
 from gateway.cabinet.pages.api_reference import ApiReferencePages
+from gateway.cabinet.pages.attachments import AttachmentPages
 from gateway.cabinet.pages.bills import BillPages
 from gateway.cabinet.pages.charges import ChargePages
 from gateway.cabinet.pages.documents import DocumentPages
@@ -105,6 +106,7 @@ class Gateway(
     PaymentPages,
     ProofPages,
     QuestionPages,
+    AttachmentPages,
     SecondStepPages,
     SecurityPages,
     SettingsPages,

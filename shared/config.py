@@ -197,14 +197,9 @@ def _no_secret(owner: str) -> ConfigurationError:
     )
 
 
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from ``SALDO_*`` variables.
-
-    Raises ConfigurationError with the name of a variable that cannot be used. One that is missing
-    is an error where it is needed.
-    """
-    env = os.environ if environ is None else environ
-    plain: dict[str, Any] = {
+def _plain(env: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that are taken as they are written."""
+    return {
         name: env[f"SALDO_{name.upper()}"]
         for name in (
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
@@ -214,6 +209,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from ``SALDO_*`` variables.
+
+    Raises ConfigurationError with the name of a variable that cannot be used. One that is missing
+    is an error where it is needed.
+    """
+    env = os.environ if environ is None else environ
+    plain = _plain(env)
     if not _AGE.fullmatch(plain.get("stream_max_age", Settings.stream_max_age)):
         raise ConfigurationError("SALDO_STREAM_MAX_AGE is a number and one of Y M D h m s, as 90D")
     accruals_setting(plain.get("ledger_accruals", Settings.ledger_accruals))

@@ -57,7 +57,7 @@ def check_month(month: Mapping[str, Any]) -> None:
 def check_receipt(letter: Letter, payment_id: str, line: PaymentLine) -> None:
     """Check that the letter names the payment, the account and its sums."""
     check(format_roubles(line.total) in letter.subject, "the total in the subject")
-    facts = [payment_id, f"{line.account}: {format_roubles(line.amount)}"]
+    facts = [payment_id, f"{line.account}: {format_roubles(line.total)}"]
     if line.penalty:
         facts.append(f"пени {format_roubles(line.penalty)}")
     for fact in facts:

@@ -14,8 +14,13 @@ from deploy.doubles.mailcatcher.letters import text_of
 WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.05
 
-_CODE = re.compile(r"проверочный код: *(\d{4,10})\b")
-_PASSWORD = re.compile(r"временный пароль:\s+(\S+)\s")
+ABOUT_CODE = ("Проверочный код", "Your registration code")
+ABOUT_PASSWORD = ("Временный пароль", "Your temporary password")
+"""In the subjects of these letters, in either language."""
+
+# A letter shows what is to be typed on a line of its own, indented.
+_CODE = re.compile(r"^ {4}(\d{4,12})$", re.MULTILINE)
+_PASSWORD = re.compile(r"^ {4}(\S{8,})$", re.MULTILINE)
 
 
 class LetterError(Exception):
@@ -28,6 +33,10 @@ class Letter:
 
     subject: str
     text: str
+
+    def is_about(self, subjects: tuple[str, ...]) -> bool:
+        """Return whether the subject has one of these in it."""
+        return any(subject in self.subject for subject in subjects)
 
 
 class Mailbox:
@@ -44,21 +53,26 @@ class Mailbox:
         return list(self._letters.get(address, ()))
 
     def wait(
-        self, address: str, about: str, saying: str = "", seconds: float = WAIT_SECONDS
+        self,
+        address: str,
+        about: str | tuple[str, ...],
+        saying: str = "",
+        seconds: float = WAIT_SECONDS,
     ) -> Letter:
         """Return the newest letter with `about` in its subject and `saying` in its text.
 
-        Raises LetterError when none arrives in time.
+        Several of them: any one. Raises LetterError when none arrives in time.
         """
+        subjects = (about,) if isinstance(about, str) else about
         ends = time.monotonic() + seconds
         while True:
             for letter in reversed(self.letters_to(address)):
-                if about in letter.subject and saying in letter.text:
+                if letter.is_about(subjects) and saying in letter.text:
                     return letter
             if time.monotonic() > ends:
                 raise LetterError(
-                    f"no letter about «{about}» arrived in {self._folder} within {seconds:g} s; "
-                    "are the worker and the mail catcher running?"
+                    f"no letter about «{subjects[0]}» arrived in {self._folder} within "
+                    f"{seconds:g} s; are the worker and the mail catcher running?"
                 )
             time.sleep(POLL_SECONDS)
 

@@ -33,7 +33,8 @@ class QuestionRoutes:
             path=f"{API}/questions",
             tag=TAG,
             summary="Ask a question, which is handed to the department of its topic.",
-            description="The answer comes by letter and is added to the question.",
+            description="The answer is added to the question, by `due_on`; a letter tells that it "
+            "has come.",
             idempotency=Idempotency.OPTIONAL,
             body=shapes.AskQuestion,
             status=201,
@@ -96,11 +97,34 @@ class QuestionRoutes:
 
     @route(
         Operation(
+            method="PUT",
+            path=f"{API}/questions/<uuid:question_id>/read",
+            tag=TAG,
+            summary="Say how many messages of a question were shown to the person.",
+            description="These count as read, and a message that came later does not. Reading a "
+            "question over the API changes nothing by itself.",
+            body=shapes.MessagesRead,
+            result=shapes.Unread,
+            refusals={404: ("question_not_found",)},
+        )
+    )
+    def read_question(self, call: Call) -> Any:
+        return call.command(
+            "helpdesk",
+            "note_read",
+            person_id=call.person_id,
+            question_id=str(call.path["question_id"]),
+            messages=call.body["messages"],
+        )
+
+    @route(
+        Operation(
             method="POST",
             path=f"{API}/questions/<uuid:question_id>/messages",
             tag=TAG,
             summary="Add a message to a question.",
-            description="A message reopens a question that was answered or closed.",
+            description="A message reopens a question that was answered or closed, and answers "
+            "what the department has asked back.",
             idempotency=Idempotency.OPTIONAL,
             body=shapes.AddMessage,
             status=201,

@@ -6,7 +6,7 @@ help desk does it: a verb calls it by RPC, under the broker's user of whoever ru
 
 from __future__ import annotations
 
-from services.helpdesk.verbs import acts, reading, report
+from services.helpdesk.verbs import acts, disputes, reading, report
 from services.terminal import StaffVerbs
 
 app = StaffVerbs("The questions that persons ask. Reasons are hidden from them.", languages=True)
@@ -16,4 +16,6 @@ app.writes("answer")(acts.answer)
 app.writes("route")(acts.route)
 app.writes("assign")(acts.assign)
 app.writes("close")(acts.close)
+app.writes("propose")(disputes.propose)
+app.reads("disputes")(disputes.list_disputes)
 app.reads("report")(report.report)

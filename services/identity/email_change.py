@@ -20,6 +20,7 @@ from services.identity.limits import (
     EMAIL_CHANGE_LIFE,
     EMAIL_CHANGE_LIFE_WITH_DELAY,
     EMAIL_CHANGES,
+    EMAIL_LINK_LIFE,
     WRONG_LINKS,
 )
 from services.identity.link_aggregates import EmailChange, EmailChangeEnd, EmailChangeWay
@@ -149,7 +150,7 @@ def issue_email_link(session: Session, command: IssueEmailLink) -> dict[str, Any
         command.change_id,
         command.side,
         command.digest,
-        until=now + EMAIL_CHANGE_LIFE,
+        until=now + EMAIL_LINK_LIFE,
         due=now + EMAIL_CHANGE_DELAY,
     )
     if row is None:

@@ -15,15 +15,16 @@ from services.identity.commands import Command
 from services.identity.current_password import ConfirmedChange, confirm
 from services.identity.domain import ErasureCause, Person, farewell_id
 from services.identity.farewells import Farewell
+from services.identity.limits import LETTER_LIFE
 from services.identity.personal_data import reveal
 from services.identity.registrations import Registration
 from shared.errors import NotFound
 from shared.eventstore import Session
 
-FAREWELL_LIFE = timedelta(days=1)
+FAREWELL_LIFE = LETTER_LIFE
 """How long the address is kept for the last letter, if nobody asks for it."""
-FAREWELL_TAKEN_LIFE = timedelta(seconds=30)
-"""How long once the letter is being written: that may fail, and be repeated."""
+FAREWELL_TAKEN_LIFE = timedelta(minutes=5)
+"""How long once the letter is being drawn: that may fail, and be repeated."""
 
 
 FORGOTTEN_AT_ONCE = 100
@@ -81,7 +82,7 @@ def _erase(session: Session, person: Person, cause: ErasureCause, reason: str) -
     """
     person.must_exist()
     read, email = session.read, reveal(session, person.id, person.email, "email")
-    # The last letter needs the address once more: under a key of its own, for a day.
+    # The last letter needs the address once more: under a key of its own, until it is drawn.
     sealed = session.vault.seal(farewell_id(person.id), email, "email")
     farewell = Farewell(email=sealed, language=person.language.value)
     read.farewells.keep(person.id, farewell, session.now + FAREWELL_LIFE)

@@ -1,4 +1,4 @@
-"""The table ``farewells``: where the last letter to an erased person goes, sealed, for a day."""
+"""The table ``farewells``: where the last letter to an erased person goes, sealed, for days."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from shared.retention import load_retention
 
 _KEPT = load_retention()
 
+LETTER_LIFE = timedelta(days=5)
+"""How long a letter may take to be delivered, and so what it asks for is kept."""
 CODE_LIFE = timedelta(minutes=15)
 CODE_ATTEMPTS = 5
 ATTEMPTS_OF_REGISTRATION = 15
@@ -17,11 +19,13 @@ TEMPORARY_PASSWORD_LIFE = timedelta(hours=24)
 
 REGISTRATION_LIFE = _KEPT.unconfirmed_registrations
 """After this an unconfirmed registration is abandoned and its e-mail address erased."""
-PASSWORD_RESET_LIFE = timedelta(days=1)
-"""After this a recovery whose letter could not be written is forgotten."""
 RESET_LINK_LIFE = timedelta(hours=1)
-EMAIL_CHANGE_LIFE = timedelta(days=1)
+PASSWORD_RESET_LIFE = LETTER_LIFE + RESET_LINK_LIFE
+"""After this a recovery is forgotten, whether or not its letter was delivered."""
+EMAIL_CHANGE_LIFE = LETTER_LIFE
 """How long both mailboxes have to confirm."""
+EMAIL_LINK_LIFE = timedelta(days=1)
+"""How long they have at least from the delivery of their letter."""
 EMAIL_CHANGE_DELAY = timedelta(days=3)
 """How long the old mailbox can refuse a change that it does not have to confirm."""
 EMAIL_CHANGE_LIFE_WITH_DELAY = timedelta(days=14)

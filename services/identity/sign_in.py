@@ -19,6 +19,7 @@ from services.identity.commands import Command
 from services.identity.credentials import Credential
 from services.identity.domain import Person
 from services.identity.limits import (
+    LETTER_LIFE,
     SIGN_IN_LETTERS,
     SIGN_IN_LINK_LIFE,
     SIGN_IN_OF_DEVICE,
@@ -220,5 +221,5 @@ def _request_link(session: Session, person_id: UUID) -> None:
     if read.attempts.take(SIGN_IN_LETTERS, person_id.bytes, now):
         return
     link_id = new_id()
-    read.sign_in_links.open(link_id, person_id, now + SIGN_IN_LINK_LIFE)
+    read.sign_in_links.open(link_id, person_id, now + LETTER_LIFE)
     session.load(Person, person_id).request_sign_in_link(link_id)

@@ -13,22 +13,11 @@ from uuid import UUID
 
 from services.notifications.delivery_reports import DeliveryReport
 from services.notifications.domain import Letter
-from shared.contracts.notifications import LetterKind
+from services.notifications.requests import TO_ANOTHER_ADDRESS
 from shared.eventstore import Session
 
 #: How long a letter that was accepted may still bounce: later ones show that an address works.
 SETTLED = timedelta(hours=1)
-
-#: Letters about a person's cabinet that go to another address than the one by which he signs in.
-TO_OTHERS: Final = frozenset(
-    {
-        LetterKind.EMAIL_TO_CONFIRM,
-        LetterKind.EMAIL_CHANGED,
-        LetterKind.INVITATION,
-        LetterKind.QUESTION_TO_DEPARTMENT,
-        LetterKind.PERSON_ERASED,
-    }
-)
 
 #: Statuses of a failure that say nothing against the address: a full mailbox, and what the
 #: receiver does not want to read (RFC 3463, 3.3 and 3.8).
@@ -56,7 +45,7 @@ def bounced_since(session: Session, person_ids: Collection[UUID]) -> dict[UUID, 
     come back while others do.
     """
     found: dict[UUID, datetime] = session.read.bounces.since(
-        person_ids, kinds_to_others=TO_OTHERS, settled_before=session.now - SETTLED
+        person_ids, kinds_to_others=TO_ANOTHER_ADDRESS, settled_before=session.now - SETTLED
     )
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.notifications import verbs
+from services.notifications.preview_verb import preview
 from services.terminal import StaffVerbs
 
 app = StaffVerbs("Letters: what they say, and what became of them.", languages=True)
@@ -10,3 +11,5 @@ app.reads("list")(verbs.list_letters)
 app.reads("show")(verbs.show_letter)
 app.reads("failed")(verbs.failed)
 app.writes("resend")(verbs.resend)
+app.reads("mailings")(verbs.list_mailings)
+app.reads("preview")(preview)

@@ -84,8 +84,9 @@ def _half_way(now: datetime, end: datetime | None) -> datetime | None:
 def _written(asking: Asking, letter: ClaimedLetter, draft: Draft) -> Content:
     kind = draft.kind or LetterKind(letter.kind)
     unsubscribe_url = asking.unsubscribe_url(letter)
+    facts = {"expires_at": draft.secret_until, **draft.facts}
     rendered = letters.render(
-        kind, draft.language, asking.settings, draft.facts, unsubscribe_url=unsubscribe_url
+        kind, draft.language, asking.settings, facts, unsubscribe_url=unsubscribe_url
     )
     return Content(
         to=draft.to,

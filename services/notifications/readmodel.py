@@ -22,7 +22,7 @@ from services.notifications.domain import (
     LetterSent,
 )
 from services.notifications.letter_lists import LetterLists
-from services.notifications.mailings.tables import Mailings
+from services.notifications.mailing_tables import Mailings
 from services.notifications.outbox import Outbox
 from shared.eventstore import Aggregate, Recorded
 

@@ -106,3 +106,14 @@ class Resend(LetterShown):
         falsy={False},
         metadata={"description": "Only check."},
     )
+
+
+class Mailings(Schema):
+    """The newest mailings."""
+
+    limit = fields.Integer(
+        load_default=20,
+        strict=True,
+        validate=validate.Range(min=1, max=1_000),
+        metadata={"description": "The maximal number of mailings."},
+    )

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.notifications import application, choosing, lateness, schemas, staff_letters
+from services.notifications.mailings import overview
 from services.notifications.rpcs.choices import ChoiceRpcs
 from shared import context
 from shared.config import GATEWAY
@@ -74,6 +75,12 @@ class NotificationsService(ChoiceRpcs):
         found: dict[str, Any] = self.store.query(
             lambda session: staff_letters.failures(session, since or session.now - FAILURES_OF)
         )
+        return found
+
+    @rpc(schemas.Mailings, callers=(staff("read"),))
+    def mailings(self, limit: int) -> dict[str, Any]:
+        """Return {mailings: [...]}, newest first; see `overview.mailings`."""
+        found: dict[str, Any] = self.store.query(lambda session: overview.mailings(session, limit))
         return found
 
     @rpc(schemas.Resend, callers=(staff("resend"),))

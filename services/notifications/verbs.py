@@ -1,4 +1,4 @@
-"""``saldo notifications list | show | failed | resend``: what became of letters."""
+"""``saldo notifications``: what became of letters, one by one and by mailings."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from services.terminal import (
     reporting,
     show,
 )
+
+DIGITS_OF_DIGEST = 12
 
 LetterId = Annotated[UUID, typer.Argument(metavar="LETTER", help="Its id, as list shows it.")]
 Since = Annotated[str | None, typer.Option(help="Queued from this day on (UTC), as 2026-10-31.")]
@@ -160,6 +162,46 @@ def resend(
         out.print(text("{letter} is queued again.", letter=letter), soft_wrap=True)
 
 
+def list_mailings(
+    *,
+    last: Annotated[int, typer.Option(min=1, max=1_000, help="So many, the newest first.")] = 20,
+    json: Json = False,
+) -> None:
+    """List mailings: letters to all who have a new bill, or who are to pay soon, or who are late.
+
+    A person gets one letter of each about all his accounts. Pointless are letters that nobody
+    needed any more when their turn came: all was paid, or the access had ended.
+    """
+    with reporting(), calls_to("notifications") as notifications:
+        found = notifications.ask("mailings", limit=last)
+    if json:
+        print_json(found)
+        return
+    table = new_table(
+        text("Mailings"),
+        text("Kind"),
+        text("About"),
+        text("State"),
+        text("Begun (UTC)"),
+        text("Found"),
+        text("Queued"),
+        text("Sent"),
+        text("Failed"),
+        text("Came back"),
+        text("Pointless"),
+    )
+    for one in found["mailings"]:
+        counts = ("found", "queued", "sent", "failed", "bounced", "pointless")
+        table.add_row(
+            one["kind"],
+            _about(one),
+            _mailing_state(one),
+            _minute(one["begun_at"]),
+            *(str(one[name]) for name in counts),
+        )
+    show(table)
+
+
 def _start(since: str | None) -> str | None:
     first = day(since, "--since")
     return None if first is None else datetime.combine(first, time(), UTC).isoformat()
@@ -213,3 +255,19 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 def _minute(instant: str | None) -> str:
     return (instant or "")[:16].replace("T", " ")
+
+
+def _about(mailing: Mapping[str, Any]) -> str:
+    """Return the day, or the beginning of the digest of a file, as `saldo ledger import` has it."""
+    return str(mailing["about"])[:DIGITS_OF_DIGEST]
+
+
+def _mailing_state(mailing: Mapping[str, Any]) -> str:
+    name = {
+        "collecting": text("looking for persons"),
+        "queueing": text("queueing"),
+        "done": text("queued"),
+        "outdated": text("too old to mail"),
+    }.get(mailing["state"], mailing["state"])
+    progress = mailing["progress"]
+    return name if progress is None else f"{name}, {progress:.0%}"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from deploy.demo.acquirer_page import CVC, EXPIRY
-from deploy.demo.letters import code_in, password_in
+from deploy.demo.letters import ABOUT_CODE, ABOUT_PASSWORD, code_in, password_in
 from deploy.demo.person import Person
 from tests.browser.site import Site
 from tests.browser.visitor import Visitor
 from tests.waiting import eventually
 
-CODE_LETTER, PASSWORD_LETTER = "Проверочный код", "Временный пароль"
 BOTH_TICKS = ("accept_rules", "consent_personal_data")
 ANSWER = "В октябре выросла цена тепловой энергии."
 
@@ -26,7 +25,7 @@ def ask_for_code(visitor: Visitor, site: Site, person: Person) -> None:
 
 def read_code(site: Site, person: Person) -> None:
     """S3: the letter with the code."""
-    person.code = code_in(site.mailbox.wait(person.email, CODE_LETTER))
+    person.code = code_in(site.mailbox.wait(person.email, ABOUT_CODE))
 
 
 def ask_for_code_again(visitor: Visitor, site: Site, person: Person) -> None:
@@ -36,7 +35,7 @@ def ask_for_code_again(visitor: Visitor, site: Site, person: Person) -> None:
         lambda: [
             letter
             for letter in site.mailbox.letters_to(person.email)
-            if CODE_LETTER in letter.subject
+            if letter.is_about(ABOUT_CODE)
         ][1:],
         "a second letter with a code",
     )
@@ -53,7 +52,7 @@ def confirm(visitor: Visitor, code: str, *, ticks: tuple[str, ...]) -> None:
 
 def read_password(site: Site, person: Person) -> None:
     """S8: the letter with the instruction and the temporary password."""
-    letter = site.mailbox.wait(person.email, PASSWORD_LETTER)
+    letter = site.mailbox.wait(person.email, ABOUT_PASSWORD)
     person.temporary_password = password_in(letter)
 
 

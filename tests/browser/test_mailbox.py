@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.demo.letters import code_in, token_in
+from deploy.demo.letters import ABOUT_CODE, code_in, token_in
 from deploy.demo.person import Person, new_address
-from tests.browser.instruction import BOTH_TICKS, CODE_LETTER, confirm, log_in, read_password
+from tests.browser.instruction import BOTH_TICKS, confirm, log_in, read_password
 from tests.browser.site import Site, Visitors
 from tests.waiting import eventually
 
@@ -90,7 +90,7 @@ def test_a_mistyped_address_is_corrected_before_the_code(
         )
         visitor.click("Получить код")
     visitor.look("code")
-    lost = code_in(site.mailbox.wait(mistyped, CODE_LETTER))
+    lost = code_in(site.mailbox.wait(mistyped, ABOUT_CODE))
     visitor.click("Ошиблись в адресе? Исправить", "link")
     visitor.fill(email="x")
     visitor.click("Получить код")
@@ -100,7 +100,7 @@ def test_a_mistyped_address_is_corrected_before_the_code(
     visitor.click("Получить код")
     confirm(visitor, lost, ticks=BOTH_TICKS)
     assert visitor.error_of("code"), "the code went to another mailbox"
-    confirm(visitor, code_in(site.mailbox.wait(person.email, CODE_LETTER)), ticks=BOTH_TICKS)
+    confirm(visitor, code_in(site.mailbox.wait(person.email, ABOUT_CODE)), ticks=BOTH_TICKS)
     read_password(site, person)
     visitor.open("/")
     log_in(visitor, person.email, person.temporary_password)

@@ -101,6 +101,7 @@ GET /questions/topics
 POST /questions
 GET /questions
 GET /questions/{question_id}
+PUT /questions/{question_id}/read
 POST /questions/{question_id}/messages
 GET /events
 GET /openapi.json

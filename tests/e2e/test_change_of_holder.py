@@ -15,7 +15,7 @@ from deploy.demo import reconciliation
 from deploy.demo.acquirer_page import Payer
 from deploy.demo.client import CabinetClient, PaymentLine, Problem
 from deploy.demo.company import ACCOUNTS_FILE
-from deploy.demo.letters import Mailbox, code_in, password_in
+from deploy.demo.letters import ABOUT_CODE, ABOUT_PASSWORD, Mailbox, code_in, password_in
 from deploy.demo.loading import saldo
 from deploy.embedded.installation import Installation
 from tests.waiting import eventually
@@ -37,9 +37,9 @@ class Holder:
         self.client = CabinetClient(environment["SALDO_URL"], patience=20)
         mailbox = Mailbox(Path(environment["SALDO_MAIL_DIR"]))
         registration_id = self.client.start_registration(self.email)
-        code = code_in(mailbox.wait(self.email, "Проверочный код"))
+        code = code_in(mailbox.wait(self.email, ABOUT_CODE))
         self.client.confirm_registration(registration_id, code)
-        temporary = password_in(mailbox.wait(self.email, "Временный пароль"))
+        temporary = password_in(mailbox.wait(self.email, ABOUT_PASSWORD))
         self.client.sign_in(self.email, temporary)
         self.client.change_password(temporary, f"{uuid4()}")
 

@@ -15,7 +15,7 @@ from deploy.demo.client import CabinetClient
 from deploy.demo.company import DEMO_PERSON_ACCOUNTS, demo_accounts
 from deploy.demo.demo_person import make_demo_person
 from deploy.demo.journey import register, set_up_cabinet
-from deploy.demo.letters import Mailbox, code_in, token_in
+from deploy.demo.letters import ABOUT_CODE, Mailbox, code_in, token_in
 from deploy.demo.loading import saldo
 from deploy.demo.person import Journey, Person, new_address
 from deploy.demo.report import Report
@@ -174,7 +174,7 @@ class Cabinets:
         client, address = CabinetClient(self._url), new_address("newcomer")
         waiting = {"registration_id": client.start_registration(new_address("waiting"))}
         ready = {"registration_id": client.start_registration(address)}
-        code = code_in(self._mailbox.wait(address, "Проверочный код"))
+        code = code_in(self._mailbox.wait(address, ABOUT_CODE))
         consents = {"accept_rules": True, "consent_personal_data": True}
         return {
             "resend_code": {"path": waiting},

@@ -28,10 +28,14 @@ from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.penalties.law import law_in_force
 from services.ledger.reports import mailing
 from services.ledger.rpcs import mailing_schemas
+from services.notifications.choosing import Choose, choose
+from services.notifications.domain import Letter
 from services.notifications.mailings.job import carry_on_mailings
 from shared import context
 from shared.config import Settings
+from shared.contracts.notifications import LetterKind
 from shared.errors import Unavailable
+from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
 from tests.fixed_clock import FixedClock
@@ -121,6 +125,22 @@ class MailingWorld:
         command = PostPayment(payment_id=uuid4(), paid_on=day, lines=(line,))
         self._do("ledger", post_payment, command)
 
+    def chooses(self, person_id: UUID, kind: LetterKind, *, wanted: bool) -> None:
+        command = Choose(person_id=person_id, wanted={kind.value: wanted})
+        with context.bind(actor=f"person:{person_id}", command_id=uuid4()):
+            self.store.execute(choose, command)
+
+    def bounces(self, person_id: UUID) -> None:
+        """Let the last letter to a person come back: there is no such mailbox."""
+        [newest, *_] = self.store.query(lambda session: session.read.letters_of(person_id, 1))
+
+        def bounce(session: Session, letter_id: UUID) -> None:
+            letter = session.load(Letter, letter_id)
+            letter.mark_sent("<1@example.org>", 1)
+            assert letter.bounce("5.1.1", None, hard=True)
+
+        self.store.transact(bounce, newest["letter_id"])
+
     def set_to(self, day: date, at: time = time(9, 30)) -> None:
         """Let it be a time of a day in Moscow."""
         moment = datetime.combine(day, at, MOSCOW).astimezone(UTC)
@@ -157,8 +177,10 @@ class MailingWorld:
 
 
 def world_of(database: Database, folder: Path) -> MailingWorld:
-    """Return a world as of now."""
-    return MailingWorld(database, folder, FixedClock(datetime.now(UTC)))
+    """Return a world on the morning of today, before the hour of reminders."""
+    world = MailingWorld(database, folder, FixedClock(datetime.now(UTC)))
+    world.set_to(in_days(0), time(8))
+    return world
 
 
 def in_days(days: int) -> date:

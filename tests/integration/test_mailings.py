@@ -12,6 +12,7 @@ from services import terminal
 from services.notifications.mailings import collecting, queueing
 from services.notifications.mailings.collecting import collect
 from services.notifications.mailings.queueing import queue_batch
+from shared.contracts.notifications import LetterKind
 from tests.conftest import Database
 from tests.integration.mailing_world import MailingWorld, in_days, world_of
 
@@ -90,7 +91,6 @@ def test_a_job_killed_after_any_page_goes_on_and_nobody_gets_two(
 
 
 def test_a_page_that_two_processes_do_counts_once(world: MailingWorld) -> None:
-    world.set_to(in_days(0), time(8))
     world.bills("november.csv", DUE, A, B, C)
     other = world.again()
     assert world.step()
@@ -120,6 +120,33 @@ def test_whoever_lost_access_before_the_run_gets_no_letter(world: MailingWorld) 
     world.unlinks(VERA, C)
     world.mails()
     assert told(world, "bill_ready") == [(ANNA, [B]), (BORIS, [B])]
+
+
+def test_whoever_has_switched_such_letters_off_gets_none_until_he_wants_them(
+    world: MailingWorld,
+) -> None:
+    world.chooses(ANNA, LetterKind.BILL_READY, wanted=False)
+    world.bills("november.csv", DUE, A, B)
+    world.mails()
+    assert told(world, "bill_ready") == [(BORIS, [B])]
+    world.set_to(DUE - timedelta(days=5))
+    world.mails()
+    assert told(world, "due_soon") == [(ANNA, [A, B]), (BORIS, [B])]
+    world.chooses(ANNA, LetterKind.BILL_READY, wanted=True)
+    world.set_to(in_days(0), time(8))
+    world.bills("late.csv", DUE, C, D)
+    world.links(ANNA, D)
+    world.mails()
+    assert (ANNA, [D]) in told(world, "bill_ready")
+
+
+def test_an_address_that_receives_nothing_gets_no_letter(world: MailingWorld) -> None:
+    world.bills("november.csv", DUE, A, C)
+    world.mails()
+    world.bounces(ANNA)
+    world.set_to(DUE - timedelta(days=5))
+    world.mails()
+    assert told(world, "due_soon") == [(VERA, [C])]
 
 
 def test_a_closed_account_is_told_to_nobody(world: MailingWorld) -> None:

@@ -30,15 +30,18 @@ class QuestionPages:
         """Ask what the question is about."""
         return _question_form(visit)
 
-    @page("POST", "/questions", shown_by="/questions/new")
+    @page("POST", "/questions", shown_by="/questions/new", takes_attachments=True)
     def submit_question(self, visit: Visit) -> Response:
         """Hand the question to the competent department."""
+        if errors := visit.file_errors():
+            return _question_form(visit, errors)
         outcome = visit.attempt(
             QuestionRoutes.ask_question,
             body={
                 "topic": visit.form.get("topic", ""),
                 "account": visit.form.get("account") or None,
                 "text": _unix_lines(visit.form.get("text", "")),
+                "attachments": visit.attached.ids,
             },
             says={
                 "topic": visit.text("Выберите, о чём вопрос."),
@@ -47,7 +50,7 @@ class QuestionPages:
             },
         )
         if isinstance(outcome, Refused):
-            return _question_form(visit, outcome.errors)
+            return _question_form(visit.keeping_files(outcome.errors), outcome.errors)
         return visit.redirect(f"/questions/{outcome['question_id']}", outcome["message"])
 
     @page("GET", "/questions/<uuid:question_id>")
@@ -55,17 +58,27 @@ class QuestionPages:
         """Show a question with its messages, the oldest first."""
         return _thread(visit)
 
-    @page("POST", "/questions/<uuid:question_id>", shown_by="/questions/{question_id}")
+    @page(
+        "POST",
+        "/questions/<uuid:question_id>",
+        shown_by="/questions/{question_id}",
+        takes_attachments=True,
+    )
     def submit_message(self, visit: Visit) -> Response:
         """Add a message to a question."""
+        if errors := visit.file_errors():
+            return _thread(visit, errors)
         outcome = visit.attempt(
             QuestionRoutes.add_message,
             path=visit.path,
-            body={"text": _unix_lines(visit.form.get("text", ""))},
+            body={
+                "text": _unix_lines(visit.form.get("text", "")),
+                "attachments": visit.attached.ids,
+            },
             says={"text": visit.text("Напишите сообщение, до 4000 знаков.")},
         )
         if isinstance(outcome, Refused):
-            return _thread(visit, outcome.errors)
+            return _thread(visit.keeping_files(outcome.errors), outcome.errors)
         return visit.redirect(f"/questions/{visit.path['question_id']}", outcome["message"])
 
 
@@ -122,4 +135,34 @@ def _about(visit: Visit) -> dict[str, str]:
 
 def _thread(visit: Visit, errors: Any = None) -> Response:
     question = visit.api(QuestionRoutes.question, path=visit.path)
-    return visit.render("question.html", question=question, errors=errors)
+    return visit.render(
+        "question.html",
+        question=question,
+        authors={"person": visit.text("Вы"), "system": visit.text("Кабинет")},
+        fresh=_fresh(question),
+        errors=errors,
+        **_read_now(visit, question),
+    )
+
+
+def _fresh(question: Any) -> set[int]:
+    """Return the places of the messages that the person sees for the first time."""
+    answers = [
+        place for place, message in enumerate(question["messages"]) if message["author"] != "person"
+    ]
+    return set(answers[len(answers) - question["unread"] :])
+
+
+def _read_now(visit: Visit, question: Any) -> dict[str, int]:
+    """Note that the messages shown are read; return what is unread of all questions then."""
+    if not question["unread"]:
+        return {}
+    note = visit.aside(
+        lambda: visit.api(
+            QuestionRoutes.read_question,
+            path=visit.path,
+            body={"messages": len(question["messages"])},
+        )
+    )
+    found = note()
+    return {"unread_now": found["unread"]} if found else {}

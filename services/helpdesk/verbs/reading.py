@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.helpdesk.verbs.disputes import print_dispute
 from services.helpdesk.verbs.words import (
     Csv,
     Which,
@@ -87,6 +88,8 @@ def show_question(question: Which, *, json: Json = False) -> None:
         found["assigned_to"] and text("assigned to {login}", login=found["assigned_to"]),
     )
     out.print(" · ".join(filter(None, facts)), style="bold", soft_wrap=True)
+    if found["dispute"]:
+        print_dispute(found["dispute"])
     for message in found["messages"]:
         out.print(f"\n{author_name(message['author'])} {minute(message['at'])} UTC", style="bold")
         _print_text(message["text"])

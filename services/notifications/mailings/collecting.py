@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.notifications.mailings.mailing import Line, Mailing, State
+from services.notifications.mailing import Line, Mailing, State
 from shared.bus import Services
 from shared.contracts.notifications import LetterKind
 from shared.eventstore import Session

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.notifications.mailing import State
 from services.notifications.mailings.collecting import collect
-from services.notifications.mailings.mailing import State
 from services.notifications.mailings.noting import note_days, note_imports
 from services.notifications.mailings.queueing import queue_batch
 from shared.bus import Services

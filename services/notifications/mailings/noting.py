@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from services.notifications.mailings.mailing import Mailing
+from services.notifications.mailing import Mailing
 from shared.bus import Services
 from shared.config import Settings
 from shared.contracts.notifications import LetterKind

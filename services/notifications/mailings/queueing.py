@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -9,7 +10,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from services.notifications.application import queue_letters
-from services.notifications.mailings.mailing import Mailing, State, letters_of
+from services.notifications.bouncing import bounced_since
+from services.notifications.mailing import Line, Mailing, State, letters_of
 from shared.bus import Services
 from shared.eventstore import Session
 
@@ -37,7 +39,17 @@ def _queue(session: Session, batch: _Batch) -> None:
     if not lines:
         mailings.move_on(mailing, State.DONE, mailing.reached, finished_at=session.now)
         return
-    letters = list(letters_of(mailing, lines, ZoneInfo(batch.timezone)))
-    queued = queue_letters(session, letters)
+    wanted = _wanted(session, mailing, lines)
+    queued = queue_letters(session, list(letters_of(mailing, wanted, ZoneInfo(batch.timezone))))
     last = max(line.person_id for line in lines)
     mailings.move_on(mailing, State.QUEUEING, str(last), queued=queued)
+
+
+def _wanted(session: Session, mailing: Mailing, lines: Sequence[Line]) -> list[Line]:
+    """Return the lines of persons who want such letters, and whose address receives any."""
+    persons = {line.person_id for line in lines}
+    unwanted = {
+        person for person, kind in session.peek.choices.unwanted(persons) if kind == mailing.kind
+    }
+    bounced = bounced_since(session, persons).keys()
+    return [line for line in lines if line.person_id not in unwanted | bounced]

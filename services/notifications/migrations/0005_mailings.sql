@@ -39,6 +39,6 @@ CREATE TABLE noted_imports (
 );
 INSERT INTO noted_imports (position) VALUES (0);
 
--- How many letters of a mailing are sent.
-CREATE INDEX letters_of_mailing ON letters ((refs ->> 'mailing_id'), state)
+-- What has come of the letters of a mailing.
+CREATE INDEX letters_of_mailing ON letters ((refs ->> 'mailing_id'), state, reason)
     WHERE refs ? 'mailing_id';

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from services.notifications.application import ClaimedLetter
@@ -40,13 +41,12 @@ def invitation(asking: Asking, letter: ClaimedLetter) -> Draft | None:
         return None
     inviter = letter.refs.get("inviter_id")
     contact = asking.contact(UUID(inviter)) if inviter else None
-    until = asking.until(days=issued["valid_days"])
-    names = ("number", "address", "role", "token", "valid_days")
+    names = ("number", "address", "role", "token", "valid_days", "expires_at")
     return Draft(
         to=issued["email"],
         language=contact.language if contact else RUSSIAN,
-        facts={"expires_at": until, **{name: issued[name] for name in names}},
-        secret_until=until,
+        facts={name: issued[name] for name in names},
+        secret_until=datetime.fromisoformat(issued["expires_at"]),
     )
 
 

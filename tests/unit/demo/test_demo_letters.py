@@ -8,7 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.demo.letters import Letter, LetterError, Mailbox, code_in, password_in
+from deploy.demo.letters import (
+    ABOUT_CODE,
+    ABOUT_PASSWORD,
+    Letter,
+    LetterError,
+    Mailbox,
+    code_in,
+    password_in,
+)
 from deploy.doubles.mailcatcher.letters import Letters
 from services.notifications.envelope import Content
 from services.notifications.letters import render
@@ -19,8 +27,9 @@ from shared.contracts.notifications import LetterKind
 SETTINGS = Settings(amqp_url="", secret=bytes(32), url="http://127.0.0.1:1")
 
 
-def send(caught: Letters, kind: LetterKind, to: str, **facts: object) -> None:
-    wording = render(kind, "ru", SETTINGS, facts)
+def send(caught: Letters, kind: LetterKind, to: str, language: str = "ru", **facts: object) -> None:
+    lasts = {"valid_minutes": 15, "valid_hours": 24, "expires_at": datetime.now(UTC)}
+    wording = render(kind, language, SETTINGS, lasts | facts)
     content = Content(to=to, subject=wording.subject, text=wording.text, html=wording.html)
     now = datetime.now(UTC)
     message = compose(uuid4(), content, sender="Saldo <no-reply@saldo.invalid>", queued_at=now)
@@ -30,29 +39,28 @@ def send(caught: Letters, kind: LetterKind, to: str, **facts: object) -> None:
 def test_codes_are_read_from_real_letters(tmp_path: Path) -> None:
     caught = Letters(tmp_path / "mail")
     mailbox = Mailbox(tmp_path / "mail")
-    send(caught, LetterKind.REGISTRATION_CODE, "a@b.invalid", code="040923", valid_minutes=15)
+    send(caught, LetterKind.REGISTRATION_CODE, "a@b.invalid", code="040923")
     send(
         caught,
         LetterKind.TEMPORARY_PASSWORD,
         "a@b.invalid",
         password="k7vd-m3xp-w9ah",
-        valid_hours=24,
     )
-    send(caught, LetterKind.REGISTRATION_CODE, "c@d.invalid", code="111111", valid_minutes=15)
-    assert code_in(mailbox.wait("a@b.invalid", "Проверочный код")) == "040923"
-    assert password_in(mailbox.wait("a@b.invalid", "Временный пароль")) == "k7vd-m3xp-w9ah"
+    send(caught, LetterKind.REGISTRATION_CODE, "c@d.invalid", code="111111", language="en")
+    assert code_in(mailbox.wait("a@b.invalid", ABOUT_CODE)) == "040923"
+    assert password_in(mailbox.wait("a@b.invalid", ABOUT_PASSWORD)) == "k7vd-m3xp-w9ah"
     assert len(mailbox.letters_to("a@b.invalid")) == 2
-    assert code_in(mailbox.wait("c@d.invalid", "Проверочный", saying="111111\n")) == "111111"
+    assert code_in(mailbox.wait("c@d.invalid", ABOUT_CODE, saying="111111\n")) == "111111"
 
 
 def test_newest_letter_counts_and_earlier_ones_do_not(tmp_path: Path) -> None:
     caught = Letters(tmp_path / "mail")
-    send(caught, LetterKind.REGISTRATION_CODE, "a@b.invalid", code="000001", valid_minutes=15)
+    send(caught, LetterKind.REGISTRATION_CODE, "a@b.invalid", code="000001")
     mailbox = Mailbox(tmp_path / "mail")
     assert mailbox.letters_to("a@b.invalid") == []
-    send(caught, LetterKind.REGISTRATION_CODE, "a@b.invalid", code="000002", valid_minutes=15)
+    send(caught, LetterKind.REGISTRATION_CODE, "a@b.invalid", code="000002")
     assert code_in(mailbox.wait("a@b.invalid", "код")) == "000002"
-    send(caught, LetterKind.REGISTRATION_CODE, "a@b.invalid", code="000003", valid_minutes=15)
+    send(caught, LetterKind.REGISTRATION_CODE, "a@b.invalid", code="000003")
     assert code_in(mailbox.wait("a@b.invalid", "код")) == "000003"
 
 

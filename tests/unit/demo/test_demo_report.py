@@ -82,8 +82,11 @@ def test_month_that_does_not_add_up_is_an_error() -> None:
 
 def test_receipt_names_the_payment_and_its_amounts() -> None:
     line = PaymentLine("0100000001", 4500_00, 14_25)
-    text = "Номер платежа: p-1\nЛицевой счёт 0100000001: 4\u00a0500,00 руб., пени 14,25 руб."
-    check_receipt(Letter("Квитанция об оплате на 4\u00a0514,25 руб.", text), "p-1", line)
+    text = (
+        "Номер платежа: p-1\n"
+        "Лицевой счёт 0100000001: 4\u00a0514,25\u00a0₽, в том числе пени 14,25\u00a0₽"
+    )
+    check_receipt(Letter("Квитанция об оплате на 4\u00a0514,25\u00a0₽", text), "p-1", line)
     with pytest.raises(CheckError, match="p-2"):
         check_receipt(Letter("4\u00a0514,25", text), "p-2", line)
     with pytest.raises(CheckError, match="subject"):

@@ -25,6 +25,7 @@ class FakeServices:
             ("identity", "note_support_code"): {},
             ("notifications", "choices"): {"optional": {}, "bounced_since": None},
             ("notifications", "delivery"): {"late": False},
+            ("helpdesk", "unread"): {"unread": 0},
         }
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.command_ids: list[UUID | None] = []

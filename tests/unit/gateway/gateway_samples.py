@@ -154,6 +154,9 @@ QUESTION = {
     "state": "answered",
     "asked_at": "2026-05-14T09:30:00+00:00",
     "last_message_at": "2026-05-14T10:30:00+00:00",
+    "due_on": None,
+    "overdue": False,
+    "unread": 0,
 }
 TOPIC = {
     "topic": "charges",

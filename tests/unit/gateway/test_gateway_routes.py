@@ -39,6 +39,13 @@ SHOWN_PAYMENT = {
 REGISTRATION = {"person_type": "individual", "email": "a@b.ru", "organisation": None}
 
 
+ASKED = {
+    "question_id": THING,
+    "number": 7,
+    "department": "b",
+    "department_title": "Отдел",
+    "due_on": "2026-05-28",
+}
 CONFIRMATION = {"code": "123456", "accept_rules": True, "consent_personal_data": False}
 FROM_HERE = {"person_id": PERSON, "ip": "127.0.0.1"}
 RENEWED = {"token": "t2", "expires_at": "2026-06-14T09:30:00+00:00"}
@@ -241,8 +248,7 @@ PLAIN: list[tuple[Any, ...]] = [
         "POST", "/questions", {"topic": "charges", "text": "Почему?"},
         "helpdesk", "ask",
         {"person_id": PERSON, "topic": "charges", "account": None, "text": "Почему?"},
-        {"question_id": THING, "number": 7, "department": "b", "department_title": "Отдел"},
-        201, {"question_id": THING, "number": 7, "department": "b", "department_title": "Отдел"},
+        ASKED, 201, ASKED,
     ),
     (
         "GET", "/questions", None, "helpdesk", "questions", {"person_id": PERSON},
@@ -253,6 +259,12 @@ PLAIN: list[tuple[Any, ...]] = [
         "helpdesk", "question", {"person_id": PERSON, "question_id": THING},
         {**QUESTION, "messages": []},
         200, {**QUESTION, "messages": []},
+    ),
+    (
+        "PUT", f"/questions/{THING}/read", {"messages": 2},
+        "helpdesk", "note_read",
+        {"person_id": PERSON, "question_id": THING, "messages": 2}, {"unread": 1}, 200,
+        {"unread": 1},
     ),
     (
         "POST", f"/questions/{THING}/messages", {"text": "Ещё"},

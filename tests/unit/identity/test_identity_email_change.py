@@ -16,6 +16,7 @@ from services.identity.email_change import (
     restore_access,
 )
 from services.identity.fingerprints import new_token
+from services.identity.limits import EMAIL_CHANGE_LIFE
 from services.identity.link_aggregates import EmailChangeEnd, EmailChangeEnded
 from shared.context import ANONYMOUS, bind
 from shared.email_address import parse_email
@@ -175,7 +176,7 @@ def test_the_person_cancels_a_change(identity: Any, session: Any) -> None:
 
 def test_a_change_that_nobody_confirms_expires(identity: Any, session: Any) -> None:
     sent = change(identity, session)
-    identity.clock.advance(timedelta(days=1))
+    identity.clock.advance(EMAIL_CHANGE_LIFE)
     assert refusal_of(confirm, identity, sent["new_token"]).code == "email_link_not_found"
     assert run_job(identity) == 1
     ended = [event for event in identity.events() if isinstance(event, EmailChangeEnded)]

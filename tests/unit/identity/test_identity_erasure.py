@@ -13,6 +13,7 @@ from identity_steps import refusal_of
 
 from services.identity.domain import PersonErased, farewell_id
 from services.identity.erasure import forget_farewells
+from services.identity.limits import LETTER_LIFE
 from services.identity.publishing import publish
 from services.identity.registrations import person_id_of
 from shared.context import bind
@@ -154,14 +155,14 @@ def test_the_last_letter_has_the_address_until_it_is_written(identity: Any) -> N
     with pytest.raises(NotFound):
         identity.call("farewell", person_id=person_id)
     erase(identity, person_id)
-    identity.clock.advance(timedelta(hours=23))
+    identity.clock.advance(LETTER_LIFE - timedelta(hours=1))
     assert identity.store.transact(forget_farewells, None) == 0
     for _ in range(2):  # writing it may fail, and be repeated
         assert identity.call("farewell", person_id=person_id) == {
             "email": "anna@example.org",
             "language": "ru",
         }
-    identity.clock.advance(timedelta(seconds=30))
+    identity.clock.advance(timedelta(minutes=5))
     assert identity.store.transact(forget_farewells, None) == 1
     with pytest.raises(NotFound):
         identity.call("farewell", person_id=person_id)

@@ -11,7 +11,7 @@ from identity_steps import refusal_of
 from services.identity import recovery
 from services.identity.domain import PasswordChanged, PasswordOrigin
 from services.identity.fingerprints import new_token
-from services.identity.limits import LETTERS_OF_NETWORK
+from services.identity.limits import LETTERS_OF_NETWORK, PASSWORD_RESET_LIFE
 from services.identity.link_aggregates import PasswordResetRequested
 from services.identity.sweeping import Sweep, sweep
 from shared.errors import NotFound
@@ -174,7 +174,7 @@ def test_an_old_recovery_is_swept(identity: Any) -> None:
     identity.member(OWN)
     reset_id = request(identity)
     token = link_of(identity, reset_id)
-    identity.clock.advance(timedelta(days=1, seconds=1))
+    identity.clock.advance(PASSWORD_RESET_LIFE + timedelta(seconds=1))
     assert identity.store.transact(sweep, Sweep()) > 0
     assert refusal_of(confirm, identity, token).code == "password_reset_not_found"
     refused = refusal_of(identity.call, "issue_reset_link", reset_id=reset_id)

@@ -45,6 +45,8 @@ QUESTION = {
     "due_on": "2026-04-14",
     "account": "0012345678",
 }
+AT = "31\u00a0марта 2026 года"
+"""The day of each event, as a letter writes it."""
 ANSWERS: dict[str, Any] = {
     "identity.issue_registration_code": {
         "kind": "code",
@@ -133,25 +135,25 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ("identity", "email_changed"): (
         {"change_id": THING},
         [
-            ("email_changed", "new@example.org", "31.03.2026 21:00"),
-            ("email_changed", "old@example.org", "31.03.2026 21:00"),
+            ("email_changed", "new@example.org", AT),
+            ("email_changed", "old@example.org", AT),
         ],
     ),
     ("identity", "password_changed"): (
         {"person_id": PERSON},
-        [("password_changed", "0b6e@example.org", "31.03.2026 21:00")],
+        [("password_changed", "0b6e@example.org", AT)],
     ),
     ("identity", "second_factor_changed"): (
         {"person_id": PERSON, "change": "totp_enabled"},
-        [("second_factor_changed", "0b6e@example.org", "Изменены настройки входа")],
+        [("second_factor_changed", "0b6e@example.org", "Включены коды из приложения.")],
     ),
     ("identity", "recovery_code_used"): (
         {"person_id": PERSON, "left": 3},
-        [("recovery_code_used", "0b6e@example.org", "Кодов почти не осталось")],
+        [("recovery_code_used", "0b6e@example.org", "Осталось кодов: 3. Получите новые")],
     ),
     ("identity", "second_factor_guessed"): (
         {"person_id": PERSON},
-        [("second_factor_guessed", "0b6e@example.org", "31.03.2026 21:00")],
+        [("second_factor_guessed", "0b6e@example.org", AT)],
     ),
     ("identity", "sign_in_link_requested"): (
         {"link_id": THING},
@@ -159,11 +161,11 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ),
     ("identity", "new_device_signed_in"): (
         {"person_id": PERSON, "session_id": THING},
-        [("new_device", "0b6e@example.org", "мы раньше не видели: Firefox, Linux.")],
+        [("new_device", "0b6e@example.org", "Устройство: Firefox, Linux\n")],
     ),
     ("identity", "person_erased"): (
         {"person_id": PERSON},
-        [("person_erased", "gone@example.org", "31.03.2026 21:00")],
+        [("person_erased", "gone@example.org", AT)],
     ),
     ("accounts", "account_linked"): (
         {"number": "0012345678", "person_id": PERSON, "other_person_ids": [OTHER, THING]},
@@ -174,7 +176,7 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ),
     ("accounts", "account_unlinked"): (
         {"number": "0012345678", "person_id": PERSON, "ended_by": "owner"},
-        [("access_withdrawn", "0b6e@example.org", "31.03.2026 21:00")],
+        [("access_withdrawn", "0b6e@example.org", AT)],
     ),
     ("accounts", "invitation_sent"): (
         {"invitation_id": THING, "number": "0012345678", "role": "viewer", "invited_by": PERSON},
@@ -182,11 +184,11 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
     ),
     ("accounts", "proofs_guessed"): (
         {"number": "0012345678", "attempts": 10, "owner_ids": [PERSON]},
-        [("proofs_guessed", "0b6e@example.org", "не подошли, раз: 10.")],
+        [("proofs_guessed", "0b6e@example.org", "не подошли 10\u00a0раз.")],
     ),
     ("payments", "payment_completed"): (
         {"payment_id": THING, "person_id": PERSON, "lines": PAYMENT["lines"], "total": 450000},
-        [("payment_receipt", "0b6e@example.org", "31.03.2026 20:59")],
+        [("payment_receipt", "0b6e@example.org", "31\u00a0марта 2026, 20:59")],
     ),
     ("payments", "payment_failed"): (
         {"payment_id": THING, "person_id": PERSON, "reason": "declined"},
@@ -203,17 +205,17 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
             "whole": False,
             "reason": "staff",
         },
-        [("payment_refunded", "0b6e@example.org", "День возврата: 02.04.2026")],
+        [("payment_refunded", "0b6e@example.org", "День возврата: 2\u00a0апреля 2026")],
     ),
     ("payments", "payment_mismatched"): (
         {"payment_id": THING, "person_id": PERSON, "ordered": 450000, "charged": 4500},
-        [("payment_mismatched", "0b6e@example.org", "вернём её на карту полностью")],
+        [("payment_mismatched", "0b6e@example.org", "Если банк ошибся, зачислим платёж.")],
     ),
     ("helpdesk", "question_asked"): (
         {"question_id": THING, "person_id": PERSON, "department": "billing", "topic": "charges"},
         [
-            ("question_accepted", "0b6e@example.org", "Отдел расчётов"),
-            ("question_to_department", "billing@utility.example", "saldo helpdesk show 17"),
+            ("question_accepted", "0b6e@example.org", "Номер вопроса: 17\n"),
+            ("question_to_department", "billing@utility.example", "saldo helpdesk answer 17"),
         ],
     ),
     ("helpdesk", "question_routed"): (

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.notifications.mailings.mailing import Line, Mailing, letters_of
+from services.notifications.mailing import Line, Mailing, letters_of
 from services.notifications.mailings.noting import days_to_note
 from shared.config import ConfigurationError, Settings, load_settings
 from shared.contracts.notifications import LetterKind

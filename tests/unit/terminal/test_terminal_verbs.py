@@ -36,7 +36,7 @@ def declared() -> dict[str, tuple[Verb, click.Command, Callable[..., Any]]]:
     found = {}
     for name, group in groups():
         assert isinstance(group, StaffVerbs), name
-        command = typer.main.get_command(group)
+        command = typer.main.get_group(group)
         functions = {info.name: info.callback for info in group.registered_commands}
         assert functions.keys() == group.verbs.keys(), f"{name}: mount by reads() or writes()"
         for verb, kind in group.verbs.items():

@@ -1,0 +1,123 @@
+"""The message of a letter: headers, bodies, attachments; what is sealed; no injected header."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+from typing import Any
+from uuid import UUID
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from letter_doubles import SETTINGS, START
+
+from services.notifications.envelope import Attachment, Content, seal, unseal
+from services.notifications.letters import Rendered, render
+from services.notifications.letters.preview import Shown, shown
+from services.notifications.letters.samples import SAMPLES, samples
+from services.notifications.mailer import UndeliverableError, compose
+from shared.config import Settings
+from shared.contracts.notifications import LetterKind
+from tests.hostile_texts import HOSTILE
+
+LETTER = UUID("0b6e1f66-94a4-4b4e-a9ff-8a3c0e6c4a2d")
+
+
+def content_of(letter: Rendered, to: str = "a@example.org", **more: Any) -> Content:
+    """Return the content of a letter to an address."""
+    return Content(to=to, subject=letter.subject, text=letter.text, html=letter.html, **more)
+
+
+def unix(text: str) -> str:
+    """Return a text with line feeds: on the wire the line ends are CRLF."""
+    return text.replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("one", shown(SETTINGS), ids=lambda one: one.sample.name)
+def test_every_subject_reads_back_as_it_was_written(one: Shown) -> None:
+    content = content_of(one.letter)
+    message = compose(LETTER, content, sender="saldo@example.org", queued_at=START)
+    read = message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert read["Subject"] == content.subject
+    assert max(len(line) for line in message.as_bytes().splitlines()) <= 78
+
+
+def test_a_message_reads_back_as_it_was_written() -> None:
+    facts = SAMPLES[LetterKind.TEMPORARY_PASSWORD][""]
+    content = content_of(
+        render(LetterKind.TEMPORARY_PASSWORD, "ru", SETTINGS, facts),
+        to="ivan@почта.рф",
+        attachments=(
+            Attachment(filename="Инструкция.txt", text="1. Выберите тип\n"),
+            Attachment(filename="Инструкция.pdf", media_type="application/pdf", data=b"%PDF-1"),
+        ),
+    )
+    message = compose(LETTER, content, sender=SETTINGS.mail_from, queued_at=START)
+    read = message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert read["Message-ID"] == f"<{LETTER}.1@saldo.example>"
+    assert read["To"] == "ivan@xn--80a1acny.xn--p1ai"
+    assert read["From"] == "Сальдо <no-reply@saldo.example>"
+    assert read["Subject"] == content.subject
+    assert read["Auto-Submitted"] == "auto-generated"
+    assert read["Date"].datetime == START
+    assert unix(read.get_body(("plain",)).get_content()) == content.text
+    assert unix(read.get_body(("html",)).get_content()) == content.html + "\n"
+    plain, typeset = read.iter_attachments()
+    assert plain.get_filename() == "Инструкция.txt"
+    assert unix(plain.get_content()) == "1. Выберите тип\n"
+    assert typeset.get_filename() == "Инструкция.pdf"
+    assert typeset.get_content_type() == "application/pdf"
+    assert typeset.get_content() == b"%PDF-1"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@b.ru\r\nBcc: thief@evil.example",
+        "a@b.ru\nSubject: x",
+        "a@b.ru, thief@evil.example",
+        "<a@b.ru>",
+        "a@b.ru ",
+        "a b@c.ru",
+        "nobody",
+        "@b.ru",
+        "a@",
+        "",
+    ],
+)
+def test_an_address_cannot_carry_a_header_or_a_second_recipient(address: str) -> None:
+    content = Content(to=address, subject="s", text="t\n", html="<p>t</p>")
+    with pytest.raises(UndeliverableError) as caught:
+        compose(LETTER, content, sender=SETTINGS.mail_from, queued_at=START)
+    assert "evil" not in str(caught.value)
+
+
+@pytest.mark.parametrize("subject", ["s\r\nBcc: thief@evil.example", "s\nx", "s\rx"])
+def test_a_subject_cannot_carry_a_header(subject: str) -> None:
+    content = Content(to="a@b.ru", subject=subject, text="t\n", html="<p>t</p>")
+    with pytest.raises(UndeliverableError):
+        compose(LETTER, content, sender=SETTINGS.mail_from, queued_at=START)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_title_stays_out_of_the_headers(hostile: str) -> None:
+    kind = LetterKind.QUESTION_TO_DEPARTMENT  # its subject has the title of a topic
+    [facts, *_] = (sample.facts for sample in samples([kind], ["ru"]))
+    letter = render(kind, "ru", SETTINGS, {**facts, "topic_title": f"x\nBcc: a@b.c{hostile}"})
+    message = compose(LETTER, content_of(letter), sender=SETTINGS.mail_from, queued_at=START)
+    read = message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert read["Subject"] == letter.subject
+    assert not {"Bcc", "Cc", "Reply-To"} & set(read.keys())
+    assert read["To"] == "a@example.org"
+
+
+def test_envelope_is_bound_to_its_key_and_letter() -> None:
+    content = Content(to="a@b.ru", subject="s", text="493027\n", html="<p>493027</p>")
+    sealed = seal(SETTINGS, LETTER, content)
+    assert unseal(SETTINGS, LETTER, sealed) == content
+    assert "493027" not in sealed
+    assert "493027" not in repr(content)
+    with pytest.raises(InvalidTag):
+        unseal(SETTINGS, UUID(int=1), sealed)
+    other = Settings(amqp_url="amqp://nowhere", secret=bytes(32))
+    with pytest.raises(InvalidTag):
+        unseal(other, LETTER, sealed)
