@@ -82,6 +82,7 @@ GET /accounts/{number}/debt
 GET /accounts/{number}/reconciliation.pdf
 GET /statement
 GET /charges
+GET /disputes
 GET /payments/due
 POST /payments
 GET /payments
@@ -103,6 +104,8 @@ GET /questions
 GET /questions/{question_id}
 PUT /questions/{question_id}/read
 POST /questions/{question_id}/messages
+POST /questions/attachments
+GET /questions/{question_id}/attachments/{attachment_id}
 GET /events
 GET /openapi.json
 """
