@@ -60,6 +60,7 @@ READING: Mapping[str, tuple[str, ...]] = {
     "notifications show": (PAYMENT,),
     "notifications failed": ("--since", "2026-10-01"),
     "helpdesk disputes": ("--state", "all"),
+    "helpdesk attachment": ("7", "1", "--to", "."),
     "helpdesk report": ("--from", "2026-10-01", "--to", "2026-10-31"),
     "accounts show": ("0100 0000-01",),
     "accounts links": ("0100 0000-01",),
