@@ -351,7 +351,11 @@ def _handled(described: Page, handler: Handler, visit: Visit) -> Response:
     actor = f"person:{visit.person.person_id}" if visit.person else "anonymous"
     with context.bind(actor=actor, command_id=command_id):
         visit = replace(visit, command_id=command_id)
-        return handler(visit.service, visit.counting_unread() if described.has_tabs else visit)
+        counting = visit.counting_unread() if described.has_tabs else visit
+        response = handler(visit.service, counting)
+        if counting.unread is not None:
+            counting.unread.cancel()  # where the page led elsewhere, before anybody was asked
+        return response
 
 
 def _keep_cookies(visit: Visit, response: Response) -> None:

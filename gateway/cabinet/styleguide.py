@@ -100,6 +100,7 @@ def styleguide(look: Look, language: str) -> str:
         {
             "errors": None,
             "active": "/accounts",
+            "unread_now": 2,
             "wrong": _errors(visit),
             "whole_form": FormErrors(code="", text=visit.message("link_refused")),
             "colours": [

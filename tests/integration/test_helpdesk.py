@@ -236,6 +236,7 @@ VERBS = {
 @pytest.mark.parametrize("permission", VERBS)
 def test_each_verb_takes_its_permission(database: Any, run: Any, permission: str) -> None:
     ask(database, uuid4())
+    grant(database.settings, "helpdesk", "petrov", "answer", None)
     revoke(database.settings, "helpdesk", "olga", permission)
     for needed, verbs in VERBS.items():
         for arguments in verbs:
@@ -331,7 +332,9 @@ def test_question_needs_an_account_of_the_person(database: Any) -> None:
     service.store, service.services = database.store("helpdesk"), Accounts()
     text = "Почему выросла сумма?"
     with pytest.raises(Forbidden) as refusal:
-        service.ask(person_id=person_id, topic="charges", account="02", text=text, attachments=[])
+        service.ask(
+            person_id=person_id, topic="charges", account="02", text=text, attachments=[], line=None
+        )
     assert refusal.value.code == "account_not_linked"
     asked = service.ask(
         person_id=person_id, topic="charges", account=" 01 ", text=text, attachments=[]
