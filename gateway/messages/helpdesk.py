@@ -76,10 +76,10 @@ HELPDESK = {
         "come back tomorrow.",
     },
     "uploads_unavailable": {
-        "ru": "Файлы сейчас не принимаются и не открываются. Отправьте без файла или повторите "
-        "позже.",
-        "en": "Files cannot be taken or opened at the moment. Send it without the file, or try "
-        "again later.",
+        "ru": "Файлы сейчас не принимаются и не открываются. Отправьте без файла или вернитесь "
+        "через час.",
+        "en": "Files cannot be taken or opened at the moment. Send it without the file, or come "
+        "back in an hour.",
     },
     "uploads_busy": {
         "ru": "Сейчас приходит слишком много файлов. Повторите через минуту.",
