@@ -237,7 +237,7 @@ def _with_fields(described: Page, visit: Visit) -> Visit:
     if described.one_click and _is_one_click(request):
         return replace(visit, one_click=True)
     _check_own_form(request, visit.settings)
-    fields = request.environ.get(FIELDS)
+    fields: dict[str, str] | None = request.environ.get(FIELDS)
     if fields is None:
         fields = posted_fields(request, request.environ[BODY], files=described.takes_file)
     return visit.with_form(fields)

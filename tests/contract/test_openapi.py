@@ -104,6 +104,8 @@ GET /questions
 GET /questions/{question_id}
 PUT /questions/{question_id}/read
 POST /questions/{question_id}/messages
+POST /questions/attachments
+GET /questions/{question_id}/attachments/{attachment_id}
 GET /events
 GET /openapi.json
 """

@@ -247,7 +247,10 @@ PLAIN: list[tuple[Any, ...]] = [
     (
         "POST", "/questions", {"topic": "charges", "text": "Почему?"},
         "helpdesk", "ask",
-        {"person_id": PERSON, "topic": "charges", "account": None, "text": "Почему?", "line": None},
+        {
+            "person_id": PERSON, "topic": "charges", "account": None, "text": "Почему?",
+            "attachments": [], "line": None,
+        },
         ASKED, 201, ASKED,
     ),
     (
@@ -269,7 +272,7 @@ PLAIN: list[tuple[Any, ...]] = [
     (
         "POST", f"/questions/{THING}/messages", {"text": "Ещё"},
         "helpdesk", "add_message",
-        {"person_id": PERSON, "question_id": THING, "text": "Ещё"}, {}, 201,
+        {"person_id": PERSON, "question_id": THING, "text": "Ещё", "attachments": []}, {}, 201,
         {"question_id": THING},
     ),
 ]  # fmt: skip
@@ -404,7 +407,8 @@ def test_every_operation_has_a_test() -> None:
         "acquirer_callback_by_form", "named_acquirer_callback_by_query",
         "named_acquirer_callback_by_form", "alive", "ready", "metrics", "verify_proof",
         "verifier_keys", "last_checkpoint", "bill", "bill_file", "statements", "events",
-        "reconciliation_file", "debt", "certificate_file", "history_file",
+        "reconciliation_file", "debt", "certificate_file", "history_file", "attachment",
+        "send_attachment",
     }  # fmt: skip
     for name, operation in operations_of(Gateway).items():
         path = operation.template.removeprefix("/api/v1")

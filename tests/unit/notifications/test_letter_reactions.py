@@ -7,11 +7,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import pypdfium2
 import pytest
 from letter_doubles import START, Harness, contacts, message_of
 
 from services.notifications import application, reactions
-from services.notifications.application import ClaimedLetter, ClaimLetters
+from services.notifications.application import ClaimedLetter, ClaimLetters, LostClaimError
+from services.notifications.domain import LetterFailed
 from services.notifications.drawing import draw
 from services.notifications.envelope import Content
 from services.notifications.recipes import RECIPES, Asking
@@ -375,13 +377,27 @@ def test_registered_address_gets_a_letter_without_a_code(harness: Harness) -> No
     assert (kind, content.to) == ("already_registered", "old@example.org")
 
 
-def test_a_code_sent_again_replaces_the_unsent_one(harness: Harness) -> None:
-    react(harness, "identity", "registration_code_requested", position=7)
-    react(harness, "identity", "registration_code_requested", position=8)
-    (row,) = harness.queued
-    assert row.secret_topic == f"registration:{THING}"
-    react(harness, "identity", "registration_code_requested", position=7)
-    assert harness.queued == [row]
+def test_only_the_newest_code_of_a_registration_is_drawn(harness: Harness) -> None:
+    for position in (7, 8):
+        react(harness, "identity", "registration_code_requested", position)
+    older, newer = claimed(harness)
+    asking = Asking(harness)
+    assert draw(harness, asking, older) is None
+    assert draw(harness, asking, newer) is not None
+    assert len(harness.calls) == 1
+
+
+def test_an_older_code_that_waits_is_void_once_a_newer_one_is_drawn(harness: Harness) -> None:
+    react(harness, "identity", "registration_code_requested", 7)
+    asking, (older,) = Asking(harness), claimed(harness)
+    assert draw(harness, asking, older) is not None
+    react(harness, "identity", "registration_code_requested", 8)
+    (newer,) = claimed(harness)
+    assert draw(harness, asking, newer) is not None
+    assert [row.letter_id for row in harness.queued] == [newer.letter_id]
+    assert harness.events[-1] == LetterFailed(kind="registration_code", reason="stale")
+    with pytest.raises(LostClaimError):
+        draw(harness, asking, older)
 
 
 def test_a_secret_is_drawn_once_and_kept_for_half_its_life(harness: Harness) -> None:
@@ -406,16 +422,13 @@ def test_secrets_and_the_last_letter_are_drawn_once() -> None:
     assert {*SECRETS, LetterKind.PERSON_ERASED} == DRAWN_ONCE
 
 
-def test_the_instruction_goes_with_the_temporary_password(harness: Harness) -> None:
-    text = (
-        "1. Выберите тип\n\n   ![Форма (рис. 1)](pictures/registration.png)\n\n2. Введите адрес\n"
-    )
-    harness.answers["identity.document"] = {"text": text}
+def test_the_instruction_goes_with_the_temporary_password_as_pdf(harness: Harness) -> None:
     react(harness, "identity", "person_registered")
     ((_, content),) = drawn(harness)
     (attachment,) = content.attachments
-    assert attachment.filename == "Инструкция.txt"
-    assert attachment.text == "1. Выберите тип\n\n2. Введите адрес\n"
+    assert (attachment.filename, attachment.media_type) == ("Инструкция.pdf", "application/pdf")
+    (page,) = pypdfium2.PdfDocument(attachment.data)
+    assert "Выберите тип" in page.get_textpage().get_text_range()
     assert harness.events[0].person_id == UUID(PERSON)
 
 

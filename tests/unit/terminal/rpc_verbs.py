@@ -56,6 +56,7 @@ READING: Mapping[str, tuple[str, ...]] = {
     "payments registers": (),
     "helpdesk list": ("--department", "metering"),
     "helpdesk show": ("7",),
+    "helpdesk attachment": ("7", "1", "--to", "."),
     "notifications list": ("--state", "bounced"),
     "notifications show": (PAYMENT,),
     "notifications failed": ("--since", "2026-10-01"),
