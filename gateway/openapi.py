@@ -172,7 +172,7 @@ def _described(name: str, operation: Operation, shared: Mapping[Refused, str]) -
                 }
             },
         }
-    elif operation.takes_file:
+    elif operation.receives:
         described["requestBody"] = {
             "required": True,
             "content": {media_type: {} for media_type in (OCTETS, *MEDIA_TYPES)},
@@ -227,7 +227,7 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
                 "schema": FREE_PARAMETERS,
             }
         )
-    if operation.takes_file:
+    if operation.receives:
         parameters.append(
             {
                 "in": "header",

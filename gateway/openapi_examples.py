@@ -10,7 +10,12 @@ from marshmallow import Schema, fields
 from gateway.operations import Operation
 from gateway.schemas.base import ID_EXAMPLE
 
-OF_PATHS: Mapping[str, str] = {"number": "0001234", "period": "2026-10", "name": "main"}
+OF_PATHS: Mapping[str, str] = {
+    "number": "0001234",
+    "period": "2026-10",
+    "name": "main",
+    "link": "q0Zb3m1V7xR5sT9uY2wC4eG6hJ8kL0nP1aD3fF5gH7j",
+}
 """Examples of the parts of a path that are neither ids nor one of a few words."""
 
 

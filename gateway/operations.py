@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from werkzeug.wrappers import Request
 
 from gateway.messages import language_of, notice_text
 from gateway.problems import Refusal
+from shared.config import Settings
 
 API = "/api/v1"
 
@@ -130,8 +131,8 @@ class Operation:
     idempotency: Idempotency = Idempotency.NONE
     other_media_types: Sequence[str] = ()
     """Media types of the response besides ``media_type``."""
-    takes_file: bool = False
-    """Whether its body is a file, which is passed on to the help desk as it comes."""
+    receives: Callable[[Request, ServiceCalls, Access, Settings], Mapping[str, Any]] | None = None
+    """Of an operation whose body is a file: what passes it on as it comes (`gateway.uploads`)."""
     free_parameters: bool = False
     """Whether the parameters are another system's: any names, in the query or a form, or JSON."""
     refusals: Mapping[int, Sequence[str]] = field(default_factory=dict)
@@ -183,7 +184,7 @@ class Call:
     text: str = ""
     """The JSON of another system (`free_parameters`), as it came."""
     file: Mapping[str, Any] = field(default_factory=dict)
-    """What the help desk says of the file that came as the body (`takes_file`)."""
+    """What the help desk says of the file that came as the body (`receives`)."""
     person: Person | None = None
     subscriber: Any = None
     """Who asks, where the operation is for other systems (`gateway.subscriptions.Subscriber`)."""

@@ -60,7 +60,7 @@ def _implied(operation: Operation) -> Iterator[tuple[int, str]]:
 
 
 def _of_body(operation: Operation) -> Iterator[tuple[int, str]]:
-    if operation.takes_file:
+    if operation.receives:
         return
     if operation.body is None:
         yield 400, "body_unexpected"

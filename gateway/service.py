@@ -10,6 +10,7 @@ from gateway.cabinet.pages.acceptance import AcceptancePages
 from gateway.cabinet.pages.access import AccessPages
 from gateway.cabinet.pages.accounts import AccountPages
 from gateway.cabinet.pages.api_reference import ApiReferencePages
+from gateway.cabinet.pages.attachments import AttachmentPages
 from gateway.cabinet.pages.bills import BillPages
 from gateway.cabinet.pages.charges import ChargePages
 from gateway.cabinet.pages.documents import DocumentPages
@@ -41,6 +42,7 @@ from gateway.routes.acquirer import AcquirerRoutes
 from gateway.routes.attachments import AttachmentRoutes
 from gateway.routes.bills import BillRoutes
 from gateway.routes.charges import ChargeRoutes
+from gateway.routes.disputes import DisputeRoutes
 from gateway.routes.documents import DocumentRoutes
 from gateway.routes.email_changes import EmailChangeRoutes
 from gateway.routes.events import EventRoutes
@@ -105,6 +107,7 @@ class Gateway(
     PaymentPages,
     ProofPages,
     QuestionPages,
+    AttachmentPages,
     SecondStepPages,
     SecurityPages,
     SettingsPages,
@@ -132,6 +135,7 @@ class Gateway(
     AccessRoutes,
     BillRoutes,
     ChargeRoutes,
+    DisputeRoutes,
     PaperRoutes,
     PaymentRoutes,
     ProofRoutes,

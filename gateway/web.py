@@ -31,7 +31,6 @@ from gateway.peer import caller_address, trusted_networks
 from gateway.problems import Refusal, problem_response
 from gateway.reading import announces_body, read_body
 from gateway.tracing import CORRELATION_HEADER, TRACE_HEADER, callers_span, incoming_context
-from gateway.uploads import received
 from shared import context, telemetry, tracing
 from shared.config import GATEWAY, Settings
 from shared.logs import get_logger
@@ -254,9 +253,11 @@ class Route(HttpRequestHandler):
     def receive(self, request: Request, settings: Settings) -> None:
         """Read the body into the environment of the request; a file is passed on as it comes."""
         operation, body = self.operation, b""
-        if isinstance(operation, Operation) and operation.takes_file:
+        if isinstance(operation, Operation) and operation.receives:
             services = self.container.config[CLIENT_KEY]
-            request.environ[FILE] = received(request, services, operation.access, settings)
+            request.environ[FILE] = operation.receives(
+                request, services, operation.access, settings
+            )
         else:
             body = read_body(request, settings.gateway_body_seconds)
         request.environ[BODY] = body

@@ -33,6 +33,14 @@ PAGE_READ_SECONDS = 2.0
 UPLOAD_SECONDS = 600.0
 """15 MB at 250 kbit/s, as a village has it, take eight minutes."""
 
+_SECONDS = {
+    "gateway_head_seconds": REQUEST_SECONDS,
+    "gateway_body_seconds": REQUEST_SECONDS,
+    "gateway_upload_seconds": UPLOAD_SECONDS,
+    "page_read_seconds": PAGE_READ_SECONDS,
+}
+"""Settings that are limits of time, each with its default."""
+
 ACQUIRER_URL = "http://127.0.0.1:18090"
 """Where the first acquirer answers without a setting: the simulated one."""
 
@@ -222,6 +230,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if not _AGE.fullmatch(plain.get("stream_max_age", Settings.stream_max_age)):
         raise ConfigurationError("SALDO_STREAM_MAX_AGE is a number and one of Y M D h m s, as 90D")
     accruals_setting(plain.get("ledger_accruals", Settings.ledger_accruals))
+    plain |= {name: _seconds(env, name, default) for name, default in _SECONDS.items()}
     return Settings(
         secret=_master_secret(env),
         key_rings={
@@ -239,11 +248,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         staff_keys_database_url=(
             env.get("SALDO_STAFF_KEYS_DATABASE_URL") or env.get("SALDO_KEYS_DATABASE_URL", "")
         ),
-        gateway_head_seconds=_seconds(env, "SALDO_GATEWAY_HEAD_SECONDS"),
-        gateway_body_seconds=_seconds(env, "SALDO_GATEWAY_BODY_SECONDS"),
-        gateway_upload_seconds=_seconds(env, "SALDO_GATEWAY_UPLOAD_SECONDS", UPLOAD_SECONDS),
         uploads_free_bytes=_bytes(env, "SALDO_UPLOADS_FREE_BYTES", Settings.uploads_free_bytes),
-        page_read_seconds=_seconds(env, "SALDO_PAGE_READ_SECONDS", PAGE_READ_SECONDS),
         acquirers=_acquirers(env),
         payments_largest=_sum(env, "SALDO_PAYMENTS_LARGEST", Settings.payments_largest),
         payments_open_orders=_count(
@@ -293,7 +298,8 @@ def _each(env: Mapping[str, str], name: str, principals: Iterable[str]) -> dict[
     return {principal: value for principal, value in named.items() if value}
 
 
-def _seconds(env: Mapping[str, str], name: str, default: float = REQUEST_SECONDS) -> float:
+def _seconds(env: Mapping[str, str], setting: str, default: float) -> float:
+    name = f"SALDO_{setting.upper()}"
     try:
         seconds = float(env.get(name) or default)
     except ValueError:

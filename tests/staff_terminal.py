@@ -69,8 +69,14 @@ def _change(
 class ServicesHere:
     """Serves calls as the server process does, without a broker; stands in for RpcClient."""
 
-    def __init__(self, stores: Mapping[str, PostgresStore], amqp_url: str) -> None:
+    def __init__(
+        self,
+        stores: Mapping[str, PostgresStore],
+        amqp_url: str,
+        settings: Settings | None = None,
+    ) -> None:
         self._stores = stores
+        self._settings = settings
         self._user = user_of(amqp_url)
 
     def call(self, service: str, method: str, *, deadline: float = 5.0, **arguments: Any) -> Any:
@@ -89,6 +95,7 @@ class ServicesHere:
         serving: Any = hosted(_class_of(service))()
         serving.store = self._stores[service]
         serving.services = ServicesHere(self._stores, f"amqp://{service}:secret@127.0.0.1:1/")
+        serving.settings = self._settings
         serving.server_context = SimpleNamespace(store=serving.store)
         (entrypoint,) = getattr(type(serving), method).nameko_entrypoints
         assert isinstance(entrypoint, Method)
@@ -101,11 +108,13 @@ class ServicesHere:
 
 
 @contextmanager
-def services_here(stores: Mapping[str, PostgresStore]) -> Iterator[None]:
+def services_here(
+    stores: Mapping[str, PostgresStore], settings: Settings | None = None
+) -> Iterator[None]:
     """Let the staff CLIs of this process reach these services without a broker."""
 
     def client(amqp_url: str, *, name: str) -> ServicesHere:
-        return ServicesHere(stores, amqp_url)
+        return ServicesHere(stores, amqp_url, settings)
 
     with mock.patch.multiple(staff_calls, RpcClient=client, check_access=mock.DEFAULT):
         yield

@@ -23,6 +23,7 @@ from gateway.auth import person_of_token
 from gateway.cabinet import cookies
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.errors import error_page, failure_page
+from gateway.cabinet.form_files import MULTIPART, FormWithFiles
 from gateway.cabinet.forms import COMMAND, CSRF, KEPT, ONE_CLICK, PERSON, posted_fields
 from gateway.cabinet.policy import secure_page
 from gateway.cabinet.sealing import Sealer
@@ -31,7 +32,7 @@ from gateway.handling import BODY, CALLER, CONTEXT
 from gateway.messages import language_of
 from gateway.operations import PATH_PARTS, Access, template_of
 from gateway.problems import Refusal
-from gateway.web import ANY_OTHER_PATH, SETTINGS_KEY, UNMATCHED, Route
+from gateway.web import ANY_OTHER_PATH, CLIENT_KEY, SETTINGS_KEY, UNMATCHED, Route
 from shared import context
 from shared.config import Settings
 from shared.ids import NAMESPACE, derived_id, new_id
@@ -40,6 +41,8 @@ Handler = Callable[[Any, Visit], Response]
 
 KEPT_SECONDS = 3600
 """How long a form waits, encrypted in the browser, for its writer to log in again."""
+FIELDS = "saldo.fields"
+"""Key of the WSGI environment: the fields of a form whose files were passed on."""
 ACCEPTANCE = "/acceptance"
 """The page that asks for new versions of the rules and the consent."""
 SECRET_FIELDS = frozenset(
@@ -63,6 +66,10 @@ class Page:
     """No page of a person's: a static file, with headers of its own and no cookie."""
     takes_file: bool = False
     """Of a POST: its form has a field for a file, and comes as multipart/form-data."""
+    bare: bool = False
+    """Without the tabs of the cabinet: it answers with a part of a page, or leads elsewhere."""
+    takes_attachments: bool = False
+    """Of a POST: its form brings files for the help desk, which are passed on as they come."""
     one_click: bool = False
     """Of a POST: mail programs send it, too (RFC 8058). What it does, its address alone allows."""
 
@@ -70,6 +77,12 @@ class Page:
     def is_fallback(self) -> bool:
         """Whether this is the page for every address that is no other page's."""
         return self.path == ANY_OTHER_PATH
+
+    @property
+    def has_tabs(self) -> bool:
+        """Whether a person who is signed in sees the tabs here; files have none."""
+        ending = "." in self.path.rpartition("/")[2]
+        return self.method == "GET" and not (self.plain or self.bare or ending)
 
     @property
     def template(self) -> str:
@@ -86,6 +99,8 @@ def page(
     greets: bool = False,
     plain: bool = False,
     takes_file: bool = False,
+    bare: bool = False,
+    takes_attachments: bool = False,
     one_click: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Make a method of the gateway a page. It takes a Visit and returns a Response."""
@@ -97,6 +112,8 @@ def page(
         greets=greets,
         plain=plain,
         takes_file=takes_file,
+        bare=bare,
+        takes_attachments=takes_attachments,
         one_click=one_click,
     )
 
@@ -143,6 +160,20 @@ class PageRoute(Route):
 
     def __init__(self, described: Page, **kwargs: Any) -> None:
         super().__init__(described, **kwargs)
+
+    def receive(self, request: Request, settings: Settings) -> None:
+        """Read the body; of a form with files the fields, and pass its files on as they come."""
+        described = self.operation
+        attaching = isinstance(described, Page) and described.takes_attachments
+        if not attaching or request.mimetype != MULTIPART:
+            super().receive(request, settings)
+            return
+        _check_own_form(request, settings)
+        services = self.container.config[CLIENT_KEY]
+        form = FormWithFiles(request, services, Sealer(settings), settings)
+        request.environ[FIELDS] = form.read()
+        if form.is_whole:
+            request.environ[BODY] = b""
 
     def refusal_response(self, request: Request, refusal: Refusal) -> Response:
         """Return what was refused before a worker had the request: an unreadable body."""
@@ -203,14 +234,21 @@ def _with_fields(described: Page, visit: Visit) -> Visit:
     if described.method != "POST":
         return visit
     request = visit.request
-    if described.one_click:
-        fields = posted_fields(request, request.environ[BODY], files=True)
-        if fields == ONE_CLICK:
-            return replace(visit, one_click=True)
-    if request.headers.get("Sec-Fetch-Site") == "cross-site" or not _is_own_origin(visit):
-        raise Refusal(403, "form_of_another_site")
-    fields = posted_fields(request, request.environ[BODY], files=described.takes_file)
+    if described.one_click and _is_one_click(request):
+        return replace(visit, one_click=True)
+    _check_own_form(request, visit.settings)
+    fields: dict[str, str] | None = request.environ.get(FIELDS)
+    if fields is None:
+        fields = posted_fields(request, request.environ[BODY], files=described.takes_file)
     return visit.with_form(fields)
+
+
+def _is_one_click(request: Request) -> bool:
+    """Return whether a mail program takes a person off a list; any other body is none of it."""
+    try:
+        return posted_fields(request, request.environ[BODY], files=True) == ONE_CLICK
+    except Refusal:
+        return False
 
 
 def _outdated(described: Page, visit: Visit) -> Response | None:
@@ -238,12 +276,18 @@ def _shown_at(described: Page, visit: Visit) -> str:
     return described.shown_by.format_map(visit.path) or visit.request.path
 
 
-def _is_own_origin(visit: Visit) -> bool:
-    origin, host = visit.request.headers.get("Origin"), visit.request.host
+def _check_own_form(request: Request, settings: Settings) -> None:
+    """Raise Refusal 403 for a form of another site."""
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" or not _is_own(request, settings):
+        raise Refusal(403, "form_of_another_site")
+
+
+def _is_own(request: Request, settings: Settings) -> bool:
+    origin, host = request.headers.get("Origin"), request.host
     if origin is None:  # old browsers send none
         return True
     # A site with TLS has no forms outside it: whoever is on the wire could have written them.
-    plain = () if visit.settings.url.startswith("https:") else (f"http://{host}",)
+    plain = () if settings.url.startswith("https:") else (f"http://{host}",)
     return origin in (f"https://{host}", *plain)
 
 
@@ -306,7 +350,12 @@ def _handled(described: Page, handler: Handler, visit: Visit) -> Response:
     command_id = derived_id(owner, described.method, path, key) if key else new_id()
     actor = f"person:{visit.person.person_id}" if visit.person else "anonymous"
     with context.bind(actor=actor, command_id=command_id):
-        return handler(visit.service, replace(visit, command_id=command_id))
+        visit = replace(visit, command_id=command_id)
+        counting = visit.counting_unread() if described.has_tabs else visit
+        response = handler(visit.service, counting)
+        if counting.unread is not None:
+            counting.unread.cancel()  # where the page led elsewhere, before anybody was asked
+        return response
 
 
 def _keep_cookies(visit: Visit, response: Response) -> None:

@@ -27,7 +27,8 @@ def secure_page(request: Request, response: Response, settings: Settings) -> Res
     if GOES_TO_BANK in request.environ:
         # A browser applies form-action to the redirect that answers a form, too.
         bank = "".join(f" {origin}" for origin in _origins_of_acquirers(settings))
-    response.headers["Content-Security-Policy"] = _POLICY.format(bank=bank)
+    # A download has a stricter one of its own.
+    response.headers.setdefault("Content-Security-Policy", _POLICY.format(bank=bank))
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     response.headers["Referrer-Policy"] = "same-origin"
     response.vary.update(["Accept-Language", "Cookie"])

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
+from eventlet import spawn
 from eventlet.event import Event
+from eventlet.greenthread import GreenThread
 from werkzeug.wrappers import Request, Response
 
 from gateway.cabinet import cookies
 from gateway.cabinet.asked_once import AskedOnce
+from gateway.cabinet.attached import FILES, TOO_MANY, Attached, RefusedFile, uploader, without_files
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.forms import FIELD_OF_CODE, FieldOf, FormErrors, field_of
 from gateway.cabinet.rendering import render
@@ -34,6 +38,8 @@ R = TypeVar("R")
 
 NOTICE_SECONDS = 120
 """How long a notice waits for the page that shows it."""
+UNREAD_SECONDS = 0.3
+"""How long a page waits for the number of unread answers, from when it begins to ask others."""
 PAGE_SECONDS = 15.0
 """How long a page may take: an old telephone gives up soon after, and shows nothing honest."""
 
@@ -74,6 +80,8 @@ class Visit:
     notice: str = ""
     answers: dict[str, Event] = field(default_factory=dict, repr=False)
     """What this request has asked the services for; see AskedOnce."""
+    unread: GreenThread | None = field(default=None, repr=False)
+    """Counts unread answers of the help desk, beside what the page itself asks for."""
     ends_at: float = field(default_factory=lambda: time.monotonic() + PAGE_SECONDS)
     """The moment, on the monotonic clock, after which no service is waited for."""
 
@@ -188,6 +196,35 @@ class Visit:
 
         return careful
 
+    def counting_unread(self) -> Visit:
+        """Return this visit with the unread answers being counted, if the person has tabs."""
+        if not self.has_tabs:
+            return self
+        return replace(self, unread=spawn(copy_context().run, self._read_unread))
+
+    def unread_answers(self) -> int:
+        """Return how many answers the person has not opened; 0 where nobody tells in time."""
+        found: int = self._read_unread() if self.unread is None else self.unread.wait()
+        return found
+
+    @property
+    def has_tabs(self) -> bool:
+        """Whether the tabs of the cabinet are shown: to whoever may go where they lead."""
+        person = self.person
+        return bool(person and not person.must_change_password and not person.must_accept)
+
+    def _read_unread(self) -> int:
+        if self.person is None:
+            return 0
+        services, person_id = self.services, self.person.person_id
+        read = self.aside(
+            lambda: services.call(
+                "helpdesk", "unread", deadline=UNREAD_SECONDS, person_id=person_id
+            )
+        )
+        found = read()
+        return int(found["unread"]) if found else 0
+
     @property
     def services(self) -> ServiceCalls:
         return AskedOnce(
@@ -234,6 +271,39 @@ class Visit:
         if not mark:
             return True
         return self.person is not None and self.sealer.is_person_mark(self.person.person_id, mark)
+
+    @property
+    def attached(self) -> Attached:
+        """The files that go with the form of this visit."""
+        return Attached(self.sealer, self.form)
+
+    @property
+    def uploader(self) -> str:
+        """What lets the form of this page send files, also after the end of the session."""
+        return uploader(self.sealer, self.person.person_id) if self.person else ""
+
+    def file_errors(self) -> FormErrors | None:
+        """Return what to say of the files that were not taken with the form; None of none."""
+        refused = self.attached.refused
+        if not refused:
+            return None
+        # Names are written in either direction: the isolates keep the sentences in order.
+        said = " ".join(
+            self.text("Файл «%(name)s» не приложен.") % {"name": f"\u2068{each.name}\u2069"}
+            + f" {self._why(each)}"
+            for each in refused
+        )
+        return FormErrors(code=refused[0].code, text=said, fields={FILES: said})
+
+    def _why(self, refused: RefusedFile) -> str:
+        if refused.code == TOO_MANY:
+            return self.text("К одному сообщению можно приложить три файла.")
+        return self.message(refused.code, refused.kind, **refused.params)
+
+    def keeping_files(self, errors: FormErrors) -> Visit:
+        """Return this visit with the files of its form, unless the help desk has lost one."""
+        lost = errors.code == "attachment_unknown"
+        return self.with_form(without_files(self.form)) if lost else self
 
     def with_form(self, form: Mapping[str, str]) -> Visit:
         """Return this visit with other fields typed in."""

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from gateway.operations import API, SERVICE_TIMEOUT, Call, Link, Operation, ServiceCalls
 from gateway.schemas import attachments as shapes
 from gateway.schemas.attachments import MEDIA_TYPES
+from gateway.uploads import received
 from gateway.web import route
 from shared import context
 
@@ -34,7 +35,7 @@ class AttachmentRoutes:
             "GIF, HEIC) or a PDF, which is told by its content alone. Name its id in "
             "`attachments` of the question or the message; a file that none takes is deleted "
             "after a day.",
-            takes_file=True,
+            receives=received,
             result=shapes.Attachment,
             refusals={
                 413: ("attachment_too_large",),

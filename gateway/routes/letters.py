@@ -76,7 +76,7 @@ class LetterRoutes:
     @route(
         Operation(
             method="GET",
-            path=f"{API}/letters/unsubscribe/<token:token>",
+            path=f"{API}/letters/unsubscribe/<token:link>",
             tag=TAG,
             summary="What the link in a letter would switch off; nothing changes.",
             description="The token says whose letters and which; who the person is, it does not "
@@ -87,7 +87,7 @@ class LetterRoutes:
         )
     )
     def subscription(self, call: Call) -> Any:
-        found = call.ask("notifications", "subscription", token=call.path["token"])
+        found = call.ask("notifications", "subscription", token=call.path["link"])
         return {**found, "title": letter_title(found["kind"], call.language)}
 
     @route(

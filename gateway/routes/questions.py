@@ -33,14 +33,16 @@ class QuestionRoutes:
             path=f"{API}/questions",
             tag=TAG,
             summary="Ask a question, which is handed to the department of its topic.",
-            description="The answer comes by letter and is added to the question.",
+            description="The answer is added to the question, by `due_on`; a letter tells that it "
+            "has come. With `line` it disputes a line of a bill, which is under review from then "
+            "on.",
             idempotency=Idempotency.OPTIONAL,
             body=shapes.AskQuestion,
             status=201,
             result=shapes.QuestionAccepted,
             refusals={
                 404: ("account_not_linked",),
-                422: ("attachment_unknown", "invalid_text", "unknown_topic"),
+                422: ("attachment_unknown", "invalid_text", "unknown_line", "unknown_topic"),
                 429: ("too_many_messages", "too_many_questions"),
             },
             location=f"{API}/questions/{{question_id}}",
@@ -58,6 +60,7 @@ class QuestionRoutes:
             topic=call.body["topic"],
             account=call.body["account"],
             text=call.body["text"],
+            line=call.body["line"],
             attachments=call.body["attachments"],
         )
         return {**asked, "message": call.notice("question_accepted")}
@@ -87,11 +90,34 @@ class QuestionRoutes:
         )
     )
     def question(self, call: Call) -> Any:
-        return call.ask(
+        found = call.ask(
             "helpdesk",
             "question",
             person_id=call.person_id,
             question_id=str(call.path["question_id"]),
+        )
+        return {**found, "messages": [_worded(call, one) for one in found["messages"]]}
+
+    @route(
+        Operation(
+            method="PUT",
+            path=f"{API}/questions/<uuid:question_id>/read",
+            tag=TAG,
+            summary="Say how many messages of a question were shown to the person.",
+            description="These count as read, and a message that came later does not. Reading a "
+            "question over the API changes nothing by itself.",
+            body=shapes.MessagesRead,
+            result=shapes.Unread,
+            refusals={404: ("question_not_found",)},
+        )
+    )
+    def read_question(self, call: Call) -> Any:
+        return call.command(
+            "helpdesk",
+            "note_read",
+            person_id=call.person_id,
+            question_id=str(call.path["question_id"]),
+            messages=call.body["messages"],
         )
 
     @route(
@@ -100,7 +126,8 @@ class QuestionRoutes:
             path=f"{API}/questions/<uuid:question_id>/messages",
             tag=TAG,
             summary="Add a message to a question.",
-            description="A message reopens a question that was answered or closed.",
+            description="A message reopens a question that was answered or closed, and answers "
+            "what the department has asked back.",
             idempotency=Idempotency.OPTIONAL,
             body=shapes.AddMessage,
             status=201,
@@ -125,3 +152,10 @@ class QuestionRoutes:
             attachments=call.body["attachments"],
         )
         return {"question_id": question_id, "message": call.notice("message_accepted")}
+
+
+def _worded(call: Call, message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message, what the system says in the language of the client."""
+    if message["author"] != "system":
+        return message
+    return {**message, "text": call.notice(f"dispute_{message['text']}")}

@@ -6,8 +6,13 @@ from datetime import date
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-import msgspec
-
+from services.helpdesk.dispute import (
+    AdjustmentProposed,
+    Decision,
+    Dispute,
+    DisputeDecided,
+    DisputedLine,
+)
 from shared.errors import Conflict
 from shared.eventstore import Aggregate, Event, EventTypes
 
@@ -22,14 +27,6 @@ OWED: tuple[State, ...] = ("open", "in_progress", "reopened")
 """The states in which the department owes an answer by the due day."""
 
 Author = Literal["person", "staff", "system"]
-
-
-class DisputedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of a bill that the person disputes; ``account`` is the key of the account."""
-
-    account: str
-    period: str
-    service: str
 
 
 class QuestionAsked(Event, frozen=True, kw_only=True):
@@ -119,6 +116,8 @@ EVENTS = EventTypes(
     QuestionAnswered,
     QuestionClosed,
     QuestionErased,
+    AdjustmentProposed,
+    DisputeDecided,
 )
 
 
@@ -134,6 +133,7 @@ class Question(Aggregate):
         self.assigned_to: str | None = None
         self.due_on: date | None = None
         self.waiting_since: date | None = None
+        self.dispute: Dispute | None = None
         self.erased = False
 
     def apply(self, event: Any) -> None:
@@ -143,6 +143,7 @@ class Question(Aggregate):
                 self.department = event.department
                 self.subject = event.subject
                 self.due_on = event.due_on
+                self.dispute = Dispute(event.line) if event.line else None
             case QuestionRouted():
                 self.department = event.department
                 self._assign(None)
@@ -160,6 +161,9 @@ class Question(Aggregate):
             case QuestionErased():
                 self.state = "closed"
                 self.erased = True
+                self.dispute = None
+        if self.dispute:
+            _follow(self.dispute, event)
 
     def erase(self) -> None:
         """Erase the question; one that is erased stays so. The caller destroys the key."""
@@ -253,6 +257,25 @@ class Question(Aggregate):
             raise _closed()
         self.trigger(QuestionClosed(reason=reason))
 
+    def propose(self, proposal_id: UUID) -> None:
+        """Note a proposed adjustment of the disputed line; one that is noted stays so.
+
+        Raises Conflict ``not_disputed``.
+        """
+        if self.dispute is None:
+            raise Conflict("not_disputed", "The question is not about a line of a bill.")
+        if proposal_id not in self.dispute.proposals:
+            self.trigger(AdjustmentProposed(proposal_id=proposal_id))
+
+    def decide(self, proposal_id: UUID, decision: Decision) -> None:
+        """Note what was decided on a proposal; a second time, or of another question: nothing."""
+        if self.dispute is None or self.person_id is None:
+            return
+        if self.dispute.proposals.get(proposal_id, decision) is None:
+            self.trigger(
+                DisputeDecided(person_id=self.person_id, proposal_id=proposal_id, decision=decision)
+            )
+
     def _assign(self, to: str | None) -> None:
         self.assigned_to = to
         self.state = state_after_assignment(self.state, to)
@@ -272,6 +295,18 @@ def state_after_message(state: State, assigned_to: str | None) -> State:
     if state == "waiting":
         return "in_progress" if assigned_to else "open"
     return state
+
+
+def _follow(dispute: Dispute, event: Any) -> None:
+    match event:
+        case AdjustmentProposed():
+            dispute.propose(event.proposal_id)
+        case DisputeDecided():
+            dispute.decide(event.proposal_id, event.decision)
+        case MessageAdded():
+            dispute.go_on()
+        case QuestionAnswered(waiting_since=None) | QuestionClosed():
+            dispute.answer()
 
 
 def _closed() -> Conflict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.helpdesk.dispute import DisputeDecided
 from services.helpdesk.domain import (
     MessageAdded,
     QuestionAnswered,
@@ -32,6 +33,9 @@ def publish(recorded: Recorded) -> Publication | None:
             kind, data = "question_message_added", {}
         case QuestionClosed():
             kind, data = "question_closed", {}
+        case DisputeDecided() as event:
+            kind = "dispute_decided"
+            data = {"person_id": str(event.person_id), "decision": event.decision}
         case _:
             return None
     return Publication(type=kind, subject=question_id, data={"question_id": question_id, **data})

@@ -1,4 +1,4 @@
-"""Reactions of the help desk to persons who are erased, and to accounts that are closed."""
+"""Reactions to persons who are erased, accounts that are closed, and decisions on disputes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from services.helpdesk.application import erase_questions
+from services.helpdesk.disputes import note_decision
 from shared.account_key import FIRST, key_of
 from shared.bus import Message, Services
 from shared.eventstore import Session
@@ -22,7 +23,13 @@ def tenure_closed(session: Session, message: Message, services: Services) -> Non
     session.read.note_closed(key_of(data["number"], data.get("tenure", FIRST)))
 
 
+def correction_decided(session: Session, message: Message, services: Services) -> None:
+    """Tell whoever disputes a line what was decided on the adjustment that staff proposed."""
+    note_decision(session, UUID(message.data["proposal_id"]), message.data["decision"])
+
+
 REACTIONS: Final = {
     "identity": {"person_erased": person_erased},
     "accounts": {"tenure_closed": tenure_closed},
+    "ledger": {"correction_decided": correction_decided},
 }

@@ -11,6 +11,8 @@ import msgspec
 import psycopg
 
 from services.helpdesk.attachment_tables import Attachments
+from services.helpdesk.dispute import AdjustmentProposed, DisputeDecided
+from services.helpdesk.dispute_tables import Disputes
 from services.helpdesk.domain import (
     OWED,
     Author,
@@ -39,6 +41,7 @@ class ReadModel:
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
         self.attachments = Attachments(cursor)
+        self.disputes = Disputes(cursor)
         self.turns = Turns(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
@@ -63,7 +66,12 @@ class ReadModel:
                     self.turns.end(record, "closed_at")
                 case QuestionRouted(department=department):
                     self.turns.route(record, department)
+                case AdjustmentProposed(proposal_id=proposal_id):
+                    self.disputes.add_proposal(question.id, proposal_id)
+                case DisputeDecided(decision=decision):
+                    self._add_message(record, "system", decision)
             self._update(question)
+            self.disputes.project(record, question)
 
     def next_number(self) -> int:
         """Return the next short number; the counter stays locked until the transaction ends."""

@@ -41,13 +41,23 @@ class Topics(Schema):
     """No arguments."""
 
 
+class BilledLine(Schema):
+    """A line of the bill of a month."""
+
+    period = fields.String(required=True, validate=validate.Regexp(r"[0-9]{4}-(0[1-9]|1[0-2])\Z"))
+    service = fields.String(required=True, validate=(validate.Length(min=1, max=64), printable))
+
+
 class Ask(Schema):
+    """``line``: the line of a bill of the account that the person disputes."""
+
     person_id = fields.UUID(required=True)
     topic = fields.String(required=True, validate=validate.Length(min=1, max=40))
     account = fields.String(
         load_default=None, allow_none=True, validate=validate.Length(min=1, max=64)
     )
     text = fields.String(required=True, validate=_TEXT)
+    line = fields.Nested(BilledLine, load_default=None, allow_none=True)
     attachments = _ATTACHMENTS
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.helpdesk import application, schemas
+from services.helpdesk import application, disputes, schemas
 from services.helpdesk.answers import letter_facts
 from services.helpdesk.domain import Question
 from services.helpdesk.rpcs.attachments import AttachmentRpcs
 from services.helpdesk.rpcs.base import closed_of
+from services.helpdesk.rpcs.disputes import DisputeRpcs
 from services.helpdesk.rpcs.staff import StaffRpcs
 from shared.config import GATEWAY
 from shared.errors import Forbidden, Unavailable
@@ -20,7 +21,7 @@ MAX_LISTED = 200
 """The maximal number of listed questions of one person."""
 
 
-class HelpdeskService(StaffRpcs, AttachmentRpcs):
+class HelpdeskService(StaffRpcs, AttachmentRpcs, DisputeRpcs):
     """Questions and their answers."""
 
     name = "helpdesk"
@@ -42,11 +43,18 @@ class HelpdeskService(StaffRpcs, AttachmentRpcs):
 
     @rpc(schemas.Ask, callers=(GATEWAY,))
     def ask(
-        self, person_id: UUID, topic: str, account: str | None, text: str, attachments: list[UUID]
+        self,
+        person_id: UUID,
+        topic: str,
+        account: str | None,
+        text: str,
+        line: dict[str, str] | None,
+        attachments: list[UUID],
     ) -> dict[str, Any]:
         """Return ``{question_id, number, department, department_title, due_on}``.
 
-        Raises Forbidden ``account_not_linked`` for an account that is not the person's, and as
+        Raises Forbidden ``account_not_linked`` for an account that is not the person's,
+        ValidationFailed ``unknown_line`` for a line that is not in a bill of it, and as
         `application.QuestionUseCases.ask`.
         """
         key = self._linked(person_id, account) if account else None
@@ -58,6 +66,7 @@ class HelpdeskService(StaffRpcs, AttachmentRpcs):
             house=self._house_of(key) if key else None,
             attachments=tuple(attachments),
             contents=self.contents_of(attachments),
+            line=self._disputed(key, line),
         )
         result: dict[str, Any] = self.store.execute(self.use_cases.ask, command)
         return result
@@ -96,7 +105,9 @@ class HelpdeskService(StaffRpcs, AttachmentRpcs):
         def read(session: Session) -> dict[str, Any]:
             view = application.question_of(session, question_id, person_id)
             messages = application.messages_of(session, question_id)
-            return {**self._summaries().for_person(view), "messages": messages}
+            dispute = disputes.dispute_for_person(session, question_id)
+            summary = self._summaries().for_person(view)
+            return {**summary, "dispute": dispute, "messages": messages}
 
         result: dict[str, Any] = self.store.query(read)
         return result
@@ -135,7 +146,8 @@ class HelpdeskService(StaffRpcs, AttachmentRpcs):
             view = application.question_of(session, question_id)
             if session.load(Question, question_id).erased:
                 raise application.not_found()
-            return letter_facts(view, self.directory, closed_of(session, view))
+            facts = letter_facts(view, self.directory, closed_of(session, view))
+            return {**facts, "dispute": disputes.dispute_for_person(session, question_id)}
 
         result: dict[str, Any] = self.store.query(read)
         return result

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.helpdesk.dispute import DisputeState
 from services.helpdesk.domain import Author, State
 
 
@@ -30,6 +31,19 @@ class QuestionView(msgspec.Struct, frozen=True, kw_only=True):
     assigned_to: str | None = None
     unread: int = 0
     unseen: int = 0
+
+
+class DisputeView(msgspec.Struct, frozen=True, kw_only=True):
+    """A disputed line and whose question it is; ``account`` is a key, ``since`` is ISO 8601."""
+
+    question_id: UUID
+    number: int
+    person_id: UUID
+    account: str
+    period: str
+    service: str
+    state: DisputeState
+    since: str
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,12 +28,9 @@ class Unsubscribe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choices_of(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {optional: {kind: wanted}, bounced_since|None}, with every optional kind."""
+    """Return {optional: {kind: wanted}}, with every optional kind."""
     unwanted = session.read.choices.unwanted_by(person_id)
-    return {
-        "optional": {kind.value: kind not in unwanted for kind in sorted(OPTIONAL)},
-        "bounced_since": None,
-    }
+    return {"optional": {kind.value: kind not in unwanted for kind in sorted(OPTIONAL)}}
 
 
 def held_choices(session: Session, person_id: UUID) -> dict[str, Any]:

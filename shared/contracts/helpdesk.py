@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import Contract, FullMatch, PersonId, PlainId
 
@@ -40,6 +40,21 @@ class QuestionAnswered(Schema):
     person_id = PersonId(required=True, metadata={"description": "The person who asked."})
 
 
+class DisputeDecided(Schema):
+    question_id = PlainId(required=True, metadata={"description": "The question."})
+    person_id = PersonId(required=True, metadata={"description": "The person who asked."})
+    decision = fields.String(
+        required=True,
+        validate=validate.OneOf(("approved", "rejected")),
+        metadata={
+            "description": (
+                "What became of the adjustment that staff proposed for the disputed line: "
+                "`approved` and made, or `rejected`."
+            )
+        },
+    )
+
+
 class QuestionMessageAdded(Schema):
     question_id = PlainId(required=True, metadata={"description": "The question."})
 
@@ -72,6 +87,12 @@ CONTRACTS = [
         version=1,
         schema=QuestionMessageAdded,
         summary="The person added a message: the question is open.",
+    ),
+    Contract(
+        "dispute_decided",
+        version=1,
+        schema=DisputeDecided,
+        summary="It was decided on the adjustment of a line that the person disputes.",
     ),
     Contract(
         "question_closed",

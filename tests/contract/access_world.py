@@ -35,12 +35,14 @@ from services.identity.fingerprints import Fingerprints, new_token, token_digest
 from services.identity.passwords import Passwords
 from services.ledger.domain.events import ChargeLine
 from services.ledger.reactions import REACTIONS
+from services.notifications import unsubscribe
 from services.payments.application import NO_LIMITS, StartPayment, starting
 from services.payments.events import Line
 from shared import context
 from shared.account_key import key_of
 from shared.bus import Message
 from shared.bus.principals import principal_of
+from shared.contracts.notifications import LetterKind
 from shared.errors import ServiceError, from_wire
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.callers import believed
@@ -382,4 +384,11 @@ def _own_things(world: World) -> None:
         "payment_id": str(payment_id),
         "question_id": asked["question_id"],
         "registration_id": started_id,
+        "link": _link_of_a_letter(world, UUID(owner)),
     }
+
+
+def _link_of_a_letter(world: World, person_id: UUID) -> str:
+    """Return the token that switches reminders off."""
+    key = world.services.store("notifications").hash_key(unsubscribe.KEY_PURPOSE)
+    return unsubscribe.token_of(key, person_id, LetterKind.DUE_SOON)

@@ -57,6 +57,10 @@ POST /me/email-change
 DELETE /me/email-change
 POST /email-changes/confirm
 POST /email-changes/refuse
+GET /me/letters
+PUT /me/letters
+GET /letters/unsubscribe/{link}
+POST /letters/unsubscribe
 POST /accounts/lookup
 GET /accounts/{number}/access
 DELETE /accounts/{number}/access/{access_id}
@@ -78,6 +82,7 @@ GET /accounts/{number}/debt
 GET /accounts/{number}/reconciliation.pdf
 GET /statement
 GET /charges
+GET /disputes
 GET /payments/due
 POST /payments
 GET /payments
@@ -97,7 +102,10 @@ GET /questions/topics
 POST /questions
 GET /questions
 GET /questions/{question_id}
+PUT /questions/{question_id}/read
 POST /questions/{question_id}/messages
+POST /questions/attachments
+GET /questions/{question_id}/attachments/{attachment_id}
 GET /events
 GET /openapi.json
 """
@@ -169,7 +177,7 @@ def test_moving_money_needs_a_key_and_a_session() -> None:
     assert public == {
         "start_registration", "correct_email", "resend_code", "confirm_registration", "document",
         "sign_in", "sign_in_by_link", "request_password_reset", "confirm_password_reset",
-        "confirm_email_change", "refuse_email_change",
+        "confirm_email_change", "refuse_email_change", "subscription", "unsubscribe",
         "acquirer_callback_by_query", "acquirer_callback_by_form",
         "named_acquirer_callback_by_query", "named_acquirer_callback_by_form", "alive", "openapi",
         "verify_proof", "verifier_keys", "last_checkpoint", "passkey_request",

@@ -24,8 +24,6 @@ from shared.rpc.callers import Callers, believed, callers_of, staff
 
 ROOT = Path(__file__).parents[2]
 OF_EVERY_SERVICE = {"health", "events_after", "events_position"}
-NOT_CALLED_YET = {"choose_language", "letters"}
-"""For the page of a person's letters."""
 
 
 def _methods() -> Iterator[tuple[str, str, Callers]]:
@@ -85,7 +83,7 @@ def test_every_call_in_the_code_is_served() -> None:
 
 def test_nobody_is_served_who_does_not_call() -> None:
     for (service, method), callers in METHODS.items():
-        if method not in OF_EVERY_SERVICE | NOT_CALLED_YET:
+        if method not in OF_EVERY_SERVICE:
             users = {caller for caller, *called in CALLS if called == [service, method]}
             assert callers.users <= users, f"{service}.{method} serves more than who calls it"
 

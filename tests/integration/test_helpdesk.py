@@ -22,6 +22,7 @@ from services.helpdesk.application import (
     question_of,
 )
 from services.helpdesk.departments import load_directory
+from services.helpdesk.service import HelpdeskService
 from shared.errors import Forbidden, NotFound, ServiceError
 from shared.staff import PERMISSIONS
 from shared.working_days import load_working_days
@@ -101,11 +102,102 @@ def test_staff_hand_over_and_close(database: Any, run: Any) -> None:
     assert json.loads(run("show", number, "--json").stdout)["state"] == "closed"
 
 
+def test_a_question_is_assigned_to_whoever_may_answer(database: Any, run: Any) -> None:
+    number = ask(database, uuid4())["number"]
+    assert run("assign", number, "petrov").exit_code == 2
+    grant(database.settings, "helpdesk", "petrov", "answer", None)
+    assigned = run("assign", number, "petrov")
+    assert assigned.stdout == f"Question {number} is assigned to petrov.\n"
+    ask(database, uuid4())
+    [mine] = json.loads(run("list", "--assigned-to", "petrov", "--json").stdout)["questions"]
+    assert (mine["number"], mine["state"]) == (number, "in_progress")
+    assert run("assign", number).stdout == f"Question {number} is assigned to nobody.\n"
+    assert json.loads(run("list", "--assigned-to", "petrov", "--json").stdout)["questions"] == []
+
+
+def test_a_list_begins_with_what_is_due_first(database: Any, run: Any) -> None:
+    for _ in range(3):
+        ask(database, uuid4())
+    with database.owner("helpdesk") as owner:
+        owner.execute("UPDATE questions SET due_on = due_on - number::int * 20")
+        owner.execute("UPDATE questions SET due_on = due_on + 100 WHERE number = 2")
+    run("answer", 3, "--text", "Да.")
+    everything = json.loads(run("list", "--state", "all", "--json").stdout)["questions"]
+    assert [each["number"] for each in everything] == [1, 2, 3]
+    [late] = json.loads(run("list", "--overdue", "--json").stdout)["questions"]
+    assert (late["number"], late["overdue"], late["unseen"]) == (1, True, 1)
+    assert f"{late['due_on']}, overdue" in run("list").stdout
+    assert f"{late['due_on']}, просрочен" in run("list", "--lang", "ru").stdout
+    lines = run("list", "--csv").stdout.splitlines()
+    assert lines[0].startswith("number;state;department;topic")
+    assert lines[1].startswith("1;open;billing;charges;0100000001;;")
+
+
+def test_showing_a_question_reads_its_new_messages(database: Any, run: Any) -> None:
+    number = ask(database, uuid4())["number"]
+    run("show", number)
+    [shown] = json.loads(run("list", "--json").stdout)["questions"]
+    assert shown["unseen"] == 0
+
+
+def test_the_report_counts_each_turn_of_a_question(database: Any, run: Any) -> None:
+    person_id, store = uuid4(), database.store("helpdesk")
+    question_id = UUID(ask(database, person_id)["question_id"])
+
+    def write(text: str) -> None:
+        command = AddMessage(person_id=person_id, question_id=question_id, text=text)
+        store.execute(USE_CASES.add_message, command)
+
+    run("answer", question_id, "--text", "Какой счётчик?", "--wait")
+    assert (
+        reported(run)["total"] | {"asked": 1, "answered": 0, "waiting": 1} == reported(run)["total"]
+    )
+    write("Тот")
+    run("answer", question_id, "--text", "Да.")
+    run("answer", question_id, "--text", "И ещё.")
+    write("А?")
+    run("route", question_id, "metering", "--reason", "r")
+    found = reported(run)
+    assert found["total"] | {"asked": 2, "answered": 1, "in_time": 1} == found["total"]
+    assert (found["total"]["median"], found["total"]["unseen"]) == (0, 3)
+    assert {each["department"]: each["asked"] for each in found["departments"]} == {
+        "billing": 1,
+        "metering": 1,
+    }
+    assert "Отдел учёта" in run("report", "--lang", "ru").stdout
+    assert "0 ████" in run("report").stdout
+    assert run("report", "--csv").stdout.splitlines()[-1].startswith("total;;2;1;1;0;0;0;0;3")
+
+
+def reported(run: Any) -> dict[str, Any]:
+    return dict(json.loads(run("report", "--json").stdout))
+
+
+def test_a_person_reads_what_is_new_of_his_own_questions(database: Any, run: Any) -> None:
+    person_id, service = uuid4(), HelpdeskService()
+    service.store = database.store("helpdesk")
+    question_id = UUID(ask(database, person_id)["question_id"])
+    ask(database, person_id)
+    for text in ("Раз", "Два"):
+        run("answer", question_id, "--text", text)
+    assert service.unread(person_id=person_id) == {"unread": 2}
+    read = {"question_id": question_id, "messages": 2}
+    with pytest.raises(NotFound):
+        service.note_read(person_id=uuid4(), **read)
+    assert service.note_read(person_id=person_id, **read) == {"unread": 1}
+    assert [each["unread"] for each in service.questions(person_id=person_id)["questions"]] == [
+        1,
+        0,
+    ]
+    assert service.unread(person_id=uuid4()) == {"unread": 0}
+
+
 def test_a_dry_run_checks_and_writes_nothing(database: Any, run: Any) -> None:
     number = ask(database, uuid4())["number"]
     for arguments in (
         ("answer", number, "--text", "Зима."),
         ("route", number, "metering", "--reason", "r"),
+        ("assign", number, "olga"),
         ("close", number, "--reason", "r"),
     ):
         result = run(*arguments, "--dry-run")
@@ -133,9 +225,10 @@ def test_a_repeated_answer_is_given_once_for_each_message_of_the_person(
 
 
 VERBS = {
-    "read": (("list",), ("show", "1")),
+    "read": (("list",), ("show", "1"), ("report",)),
     "answer": (("answer", "1", "--text", "Зима."),),
     "route": (("route", "1", "metering", "--reason", "r"),),
+    "assign": (("assign", "1", "petrov"),),
     "close": (("close", "1", "--reason", "r"),),
 }
 
@@ -143,6 +236,7 @@ VERBS = {
 @pytest.mark.parametrize("permission", VERBS)
 def test_each_verb_takes_its_permission(database: Any, run: Any, permission: str) -> None:
     ask(database, uuid4())
+    grant(database.settings, "helpdesk", "petrov", "answer", None)
     revoke(database.settings, "helpdesk", "olga", permission)
     for needed, verbs in VERBS.items():
         for arguments in verbs:
@@ -161,7 +255,9 @@ HOSTILE: tuple[Any, ...] = (
 METHODS = {
     "questions_of_state": {"state": "open", "department": "metering", "limit": 1},
     "any_question": {"question": "1"},
-    "answer": {"question": "1", "text": "Зима.", "reason": "r", "dry_run": False},
+    "report": {"first": "2026-10-01", "last": "2026-10-31"},
+    "answer": {"question": "1", "text": "Зима.", "reason": "r", "wait": True, "dry_run": False},
+    "assign": {"question": "1", "to": "olga", "reason": "r", "dry_run": True},
     "route": {"question": "1", "department": "metering", "reason": "r", "dry_run": True},
     "close": {"question": "1", "reason": "r", "dry_run": True},
 }
@@ -226,8 +322,6 @@ def test_questions_asked_at_once_get_numbers_without_gaps_and_keep_the_limit(
 
 
 def test_question_needs_an_account_of_the_person(database: Any) -> None:
-    from services.helpdesk.service import HelpdeskService
-
     class Accounts:
         def call(self, service: str, method: str, **arguments: Any) -> dict[str, Any]:
             assert (service, method) == ("accounts", "owns")
@@ -238,9 +332,11 @@ def test_question_needs_an_account_of_the_person(database: Any) -> None:
     service.store, service.services = database.store("helpdesk"), Accounts()
     text = "Почему выросла сумма?"
     with pytest.raises(Forbidden) as refusal:
-        service.ask(person_id=person_id, topic="charges", account="02", text=text)
+        service.ask(person_id=person_id, topic="charges", account="02", text=text, attachments=[])
     assert refusal.value.code == "account_not_linked"
-    asked = service.ask(person_id=person_id, topic="charges", account=" 01 ", text=text)
+    asked = service.ask(
+        person_id=person_id, topic="charges", account=" 01 ", text=text, attachments=[]
+    )
     question_id = UUID(asked["question_id"])
     (listed,) = service.questions(person_id=person_id)["questions"]
     found = service.question(person_id=person_id, question_id=question_id)

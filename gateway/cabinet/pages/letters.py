@@ -41,18 +41,18 @@ class LetterPages:
             return _letters(visit, outcome.errors)
         return visit.redirect(HOME, outcome["message"])
 
-    @page("GET", "/letters/unsubscribe/<token:token>", access=Access.PUBLIC)
+    @page("GET", "/letters/unsubscribe/<token:link>", access=Access.PUBLIC)
     def subscription_page(self, visit: Visit) -> Response:
         """Say what the link would switch off; programs follow links, so this changes nothing."""
         return _subscription(visit)
 
-    @page("POST", "/letters/unsubscribe/<token:token>", access=Access.PUBLIC, one_click=True)
+    @page("POST", "/letters/unsubscribe/<token:link>", access=Access.PUBLIC, one_click=True)
     def submit_unsubscribe(self, visit: Visit) -> Response:
         """Switch the letters off, for a person or for a mail program (RFC 8058).
 
         Mail programs follow no redirect.
         """
-        visit.api(LetterRoutes.unsubscribe, body={"token": visit.path["token"]})
+        visit.api(LetterRoutes.unsubscribe, body={"token": visit.path["link"]})
         return _subscription(visit) if visit.one_click else visit.redirect(visit.request.path)
 
 
@@ -86,10 +86,10 @@ def _letters(visit: Visit, errors: Any = None) -> Response:
 
 
 def _subscription(visit: Visit) -> Response:
-    found = visit.api(LetterRoutes.subscription, path={"token": visit.path["token"]})
+    found = visit.api(LetterRoutes.subscription, path=visit.path)
     return visit.render(
         "unsubscribe.html",
-        token=visit.path["token"],
+        link=visit.path["link"],
         letter=found,
         comes=optional(visit)[found["kind"]],
     )

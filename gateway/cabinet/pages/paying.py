@@ -75,7 +75,7 @@ class PayingPages:
         asked = visit.with_form(kept["fields"])
         return _question(asked, checked, kept["command"])
 
-    @page("GET", "/payments/<uuid:payment_id>/go")
+    @page("GET", "/payments/<uuid:payment_id>/go", bare=True)
     def go_to_bank(self, visit: Visit) -> Response:
         """Lead to the bank's page of a payment; while there is none, wait for it a while."""
         address = f"/payments/{visit.path['payment_id']}"

@@ -110,7 +110,7 @@ class PaymentPages:
             notice = ""
         return visit.redirect(address, notice)
 
-    @page("GET", "/payments/<uuid:payment_id>/state")
+    @page("GET", "/payments/<uuid:payment_id>/state", bare=True)
     def payment_state(self, visit: Visit) -> Response:
         """Return in a line how far a payment is, for the script of its page."""
         payment = _payment(visit)

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.helpdesk import application, handling, schemas
+from services.helpdesk import application, disputes, handling, schemas
 from services.helpdesk.report import Reckoning, begun_within, read_from, report
 from services.helpdesk.rpcs.base import HelpdeskRpcs, closed_of
 from services.helpdesk.views import Wanted
@@ -58,7 +58,8 @@ class StaffRpcs(HelpdeskRpcs):
             messages = application.messages_of(session, view.question_id)
             session.read.note_seen(view.question_id, len(messages))
             summary = self._summaries().for_staff(view, closed_of(session, view))
-            return {**summary, "messages": messages}
+            dispute = disputes.dispute_for_staff(session, view.question_id)
+            return {**summary, "dispute": dispute, "messages": messages}
 
         wanted = application.QuestionWanted(question=question)
         result: dict[str, Any] = self.store.transact(read, wanted)

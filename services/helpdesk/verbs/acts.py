@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.helpdesk.verbs.files import check_files, send
 from services.helpdesk.verbs.words import Which
 from services.language import text
 from services.staff_calls import calls_to
@@ -34,6 +35,10 @@ def answer(
         bool,
         typer.Option("--wait", help="Ask back: the due day stands still until the person writes."),
     ] = False,
+    attach: Annotated[
+        list[Path] | None,
+        typer.Option(help="A picture or a PDF that goes with it, up to 5 MB; three at most."),
+    ] = None,
     actor: Actor = None,
     reason: OptionalReason = "",
     dry_run: DryRun = False,
@@ -44,7 +49,19 @@ def answer(
         if (text_ is None) == (file is None):
             raise ValueError(text("give the answer by one of --text and --file"))
         written = _read(file) if text_ is None else text_
-        result = _write("answer", question, actor, dry_run, text=written, wait=wait, reason=reason)
+        check_files(attach or [])
+        with calls_to("helpdesk", actor) as helpdesk:
+            # A dry run sends no file: it would be one that no answer takes.
+            sent = [] if dry_run else [send(helpdesk, each) for each in attach or []]
+            result = helpdesk.command(
+                "answer",
+                question=question,
+                dry_run=dry_run,
+                text=written,
+                wait=wait,
+                reason=reason,
+                attachments=sent,
+            )
     done = (
         text("Question {question} waits for the person.", question=question)
         if wait

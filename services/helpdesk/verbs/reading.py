@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.helpdesk.verbs.disputes import print_dispute
 from services.helpdesk.verbs.words import (
     Csv,
     Which,
@@ -17,9 +18,10 @@ from services.helpdesk.verbs.words import (
     state_name,
     titled,
 )
-from services.language import text
+from services.language import language, text
 from services.staff_calls import calls_to
 from services.terminal import Json, new_table, out, print_json, reporting, show
+from shared import formats
 
 STATES = ("owed", "open", "in_progress", "waiting", "answered", "reopened", "closed", "all")
 COLUMNS = (
@@ -87,9 +89,16 @@ def show_question(question: Which, *, json: Json = False) -> None:
         found["assigned_to"] and text("assigned to {login}", login=found["assigned_to"]),
     )
     out.print(" · ".join(filter(None, facts)), style="bold", soft_wrap=True)
+    if found["dispute"]:
+        print_dispute(found["dispute"])
+    number = 0
     for message in found["messages"]:
         out.print(f"\n{author_name(message['author'])} {minute(message['at'])} UTC", style="bold")
         _print_text(message["text"])
+        for file in message["attachments"]:
+            number += 1
+            size = formats.size(file["size"], language().value)
+            out.print(f"  [{number}] {file['name']} ({file['media_type']}, {size})", soft_wrap=True)
 
 
 def _print_text(written: str | None) -> None:

@@ -27,6 +27,24 @@ def state_name(state: str) -> str:
     }.get(state, state)
 
 
+def dispute_name(state: str) -> str:
+    """Return the name of a state of a disputed line."""
+    return {
+        "under_review": text("under review"),
+        "corrected": text("corrected"),
+        "rejected": text("not corrected"),
+    }.get(state, state)
+
+
+def decision_name(decision: str | None) -> str:
+    """Return the name of what was decided on a proposal; None: nothing yet."""
+    return {
+        None: text("awaits a second person"),
+        "approved": text("approved"),
+        "rejected": text("rejected"),
+    }.get(decision, str(decision))
+
+
 def author_name(author: str) -> str:
     """Return who wrote a message."""
     return {

@@ -73,10 +73,10 @@ class LetterRpcs(IdentityRpcs):
     def new_device(self, person_id: UUID, session_id: UUID) -> dict[str, Any]:
         return self.store.query(lambda session: access.new_device(session, person_id, session_id))
 
-    @rpc(schemas.PersonId, callers=("notifications", "payments"))
+    @rpc(schemas.PersonId, callers=("payments",))
     def contact(self, person_id: UUID) -> dict[str, Any]:
         found = self.store.query(lambda session: profile.profile(session, person_id))
-        return {name: found[name] for name in ("email", "full_name", "language")}
+        return {name: found[name] for name in ("email", "full_name")}
 
     @rpc(schemas.Contacts, callers=("notifications",))
     def contacts(self, person_ids: list[UUID]) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.notifications import choosing, schemas, unsubscribe
+from services.notifications import bouncing, choosing, schemas, unsubscribe
 from shared.config import GATEWAY
 from shared.contracts.notifications import LetterKind
-from shared.eventstore import Store
+from shared.eventstore import Session, Store
 from shared.rpc.server import StoreProvider, rpc
 
 
@@ -20,10 +20,15 @@ class ChoiceRpcs:
     @rpc(schemas.PersonId, callers=(GATEWAY,))
     def choices(self, person_id: UUID) -> dict[str, Any]:
         """Return {optional: {kind: wanted}, bounced_since|None}."""
-        found: dict[str, Any] = self.store.query(
-            lambda session: choosing.choices_of(session, person_id)
-        )
-        return found
+
+        def read(session: Session) -> dict[str, Any]:
+            since = bouncing.bounced_since(session, [person_id]).get(person_id)
+            return {
+                **choosing.choices_of(session, person_id),
+                "bounced_since": since and since.isoformat(),
+            }
+
+        return self.store.query(read)
 
     @rpc(schemas.Choose, callers=(GATEWAY,))
     def choose(self, person_id: UUID, wanted: dict[str, bool]) -> dict[str, Any]:

@@ -21,7 +21,13 @@ class FakeServices:
     """Returns the answers set by the test, and records calls with their context."""
 
     def __init__(self) -> None:
-        self.answers: dict[tuple[str, str], Any] = {("identity", "note_support_code"): {}}
+        self.answers: dict[tuple[str, str], Any] = {
+            ("identity", "note_support_code"): {},
+            ("helpdesk", "unread"): {"unread": 0},
+            ("notifications", "choices"): {"optional": {}, "bounced_since": None},
+            ("notifications", "delivery"): {"late": False},
+            ("helpdesk", "disputes"): {"disputes": []},
+        }
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.command_ids: list[UUID | None] = []
         self.contexts: list[context.RequestContext] = []

@@ -40,6 +40,14 @@ PROFILE = {
     "full_name": None,
     "phone": None,
 }
+LETTER = {
+    "letter_id": THING,
+    "kind": "payment_receipt",
+    "state": "sent",
+    "reason": None,
+    "queued_at": "2026-05-14T09:30:00+00:00",
+    "sent_at": "2026-05-14T09:30:05+00:00",
+}
 BALANCE = {
     "number": "0001",
     "as_of": None,
@@ -146,6 +154,9 @@ QUESTION = {
     "state": "answered",
     "asked_at": "2026-05-14T09:30:00+00:00",
     "last_message_at": "2026-05-14T10:30:00+00:00",
+    "due_on": None,
+    "overdue": False,
+    "unread": 0,
 }
 TOPIC = {
     "topic": "charges",

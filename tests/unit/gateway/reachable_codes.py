@@ -27,6 +27,7 @@ ROUTES_LEAD_TO = {
     "gateway.cursors",
     "gateway.ownership",
     "gateway.subscriptions",
+    "gateway.uploads",
     "gateway.whole_statements",
 }
 """Modules of the gateway that refuse for a route."""

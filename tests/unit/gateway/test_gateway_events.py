@@ -125,7 +125,9 @@ def test_the_token_of_a_subscriber_opens_nothing_else(
     assert len(others) > 15
     for path in others:
         address = path.replace("{number}", "01").replace("{period}", "2026-10")
-        for name in ("challenge_id", "payment_id", "question_id", "session_id"):
+        for name in (
+            "attachment_id", "challenge_id", "payment_id", "question_id", "session_id",
+        ):  # fmt: skip
             address = address.replace(f"{{{name}}}", "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b03")
         refused = browser("GET", address, token=TOKEN_OF_SUBSCRIBER)
         assert refusal(refused) == (401, "not_signed_in"), path

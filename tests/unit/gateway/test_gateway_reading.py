@@ -112,6 +112,7 @@ def test_a_text_has_something_to_see_within_its_length(
 ) -> None:
     services.answers["helpdesk", "ask"] = {
         "question_id": "q", "number": 1, "department": "d", "department_title": "О",
+        "due_on": "2026-05-28",
     }  # fmt: skip
     answer = browser("POST", "/api/v1/questions", json={"topic": "charges", "text": text})
     assert answer.status_code == status

@@ -85,7 +85,9 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
             "confirm_password_reset",
             "confirm_registration",
             "erase_me",
+            "choose_letters",
             "held_data",
+            "letters",
             "pending_email_change",
             "profile",
             "refuse_email_change",
@@ -123,12 +125,19 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     "password_reset_not_found": frozenset(
         {"erase_me", "confirm_registration", "correct_email", "resend_code"}
     ),
+    # A file is sent in order within a few seconds, by whoever has begun it.
+    "attachment_incomplete": frozenset({"send_attachment"}),
+    "attachment_not_found": frozenset({"send_attachment"}),
+    "part_differs": frozenset({"send_attachment"}),
+    "part_malformed": frozenset({"send_attachment"}),
+    "part_out_of_order": frozenset({"send_attachment"}),
     # Each gets a new id.
     "question_exists": frozenset({"ask_question"}),
     "password_reset_exists": frozenset({"refuse_email_change", "request_password_reset"}),
     "registration_exists": frozenset({"start_registration"}),
     # The shapes of the API refuse them first.
     "negative_amount": frozenset({"start_payment"}),
+    "too_many_attachments": frozenset({"add_message", "ask_question"}),
     "too_many_lines": frozenset({"start_payment"}),
     "organisation_missing": frozenset({"start_registration"}),
     "organisation_not_expected": frozenset({"start_registration"}),

@@ -39,6 +39,13 @@ SHOWN_PAYMENT = {
 REGISTRATION = {"person_type": "individual", "email": "a@b.ru", "organisation": None}
 
 
+ASKED = {
+    "question_id": THING,
+    "number": 7,
+    "department": "b",
+    "department_title": "Отдел",
+    "due_on": "2026-05-28",
+}
 CONFIRMATION = {"code": "123456", "accept_rules": True, "consent_personal_data": False}
 FROM_HERE = {"person_id": PERSON, "ip": "127.0.0.1"}
 RENEWED = {"token": "t2", "expires_at": "2026-06-14T09:30:00+00:00"}
@@ -240,9 +247,11 @@ PLAIN: list[tuple[Any, ...]] = [
     (
         "POST", "/questions", {"topic": "charges", "text": "Почему?"},
         "helpdesk", "ask",
-        {"person_id": PERSON, "topic": "charges", "account": None, "text": "Почему?"},
-        {"question_id": THING, "number": 7, "department": "b", "department_title": "Отдел"},
-        201, {"question_id": THING, "number": 7, "department": "b", "department_title": "Отдел"},
+        {
+            "person_id": PERSON, "topic": "charges", "account": None, "text": "Почему?",
+            "attachments": [], "line": None,
+        },
+        ASKED, 201, ASKED,
     ),
     (
         "GET", "/questions", None, "helpdesk", "questions", {"person_id": PERSON},
@@ -251,13 +260,19 @@ PLAIN: list[tuple[Any, ...]] = [
     (
         "GET", f"/questions/{THING}", None,
         "helpdesk", "question", {"person_id": PERSON, "question_id": THING},
-        {**QUESTION, "messages": []},
-        200, {**QUESTION, "messages": []},
+        {**QUESTION, "dispute": None, "messages": []},
+        200, {**QUESTION, "dispute": None, "messages": []},
+    ),
+    (
+        "PUT", f"/questions/{THING}/read", {"messages": 2},
+        "helpdesk", "note_read",
+        {"person_id": PERSON, "question_id": THING, "messages": 2}, {"unread": 1}, 200,
+        {"unread": 1},
     ),
     (
         "POST", f"/questions/{THING}/messages", {"text": "Ещё"},
         "helpdesk", "add_message",
-        {"person_id": PERSON, "question_id": THING, "text": "Ещё"}, {}, 201,
+        {"person_id": PERSON, "question_id": THING, "text": "Ещё", "attachments": []}, {}, 201,
         {"question_id": THING},
     ),
 ]  # fmt: skip
@@ -386,12 +401,14 @@ def test_every_operation_has_a_test() -> None:
     }
     elsewhere = {
         "access_list", "preview_invitation",
+        "letters", "choose_letters", "subscription", "unsubscribe",
         "update_profile", "document", "due", "start_payment", "history", "statement", "balance",
         "penalty", "months", "all_charges", "receipt", "acquirer_callback_by_query", "openapi",
         "acquirer_callback_by_form", "named_acquirer_callback_by_query",
         "named_acquirer_callback_by_form", "alive", "ready", "metrics", "verify_proof",
         "verifier_keys", "last_checkpoint", "bill", "bill_file", "statements", "events",
-        "reconciliation_file", "debt", "certificate_file", "history_file",
+        "reconciliation_file", "debt", "certificate_file", "history_file", "attachment",
+        "send_attachment",
     }  # fmt: skip
     for name, operation in operations_of(Gateway).items():
         path = operation.template.removeprefix("/api/v1")

@@ -9,7 +9,9 @@ from uuid import UUID
 
 import msgspec
 from attachment_doubles import FakeAttachments
+from dispute_doubles import FakeDisputes
 
+from services.helpdesk.dispute import AdjustmentProposed, DisputeDecided
 from services.helpdesk.domain import (
     MessageAdded,
     Question,
@@ -27,6 +29,7 @@ class FakeReadModel:
         self._messages: dict[UUID, list[MessageView]] = {}
         self._closed: set[str] = set()
         self.attachments = FakeAttachments()
+        self.disputes = FakeDisputes(self._questions)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for record in recorded:
@@ -39,6 +42,10 @@ class FakeReadModel:
                     self._add(record, "person", text)
                 case QuestionAnswered(text=text):
                     self._add(record, "staff", text)
+                case AdjustmentProposed(proposal_id=proposal_id):
+                    self.disputes.add_proposal(key, proposal_id)
+                case DisputeDecided(decision=decision):
+                    self._add(record, "system", decision)
             taken = getattr(record.event, "attachments", ())
             self.attachments.take(taken, key, record.position)
             question = cast(Question, aggregates[key])
@@ -49,6 +56,7 @@ class FakeReadModel:
                 assigned_to=question.assigned_to,
                 due_on=question.due_on,
             )
+            self.disputes.project(record, question)
 
     def next_number(self) -> int:
         self._last += 1

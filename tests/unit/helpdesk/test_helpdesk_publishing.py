@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from services.helpdesk.dispute import DisputedLine
+from services.helpdesk.disputes import NoteProposal, note_decision, note_proposal
 from services.helpdesk.domain import EVENTS, QuestionErased
 from services.helpdesk.publishing import publish
 from shared.contracts.helpdesk import CONTRACTS
@@ -12,7 +14,14 @@ from shared.contracts.helpdesk import CONTRACTS
 
 def test_every_event_is_published_by_its_contract(helpdesk: Any) -> None:
     person_id = uuid4()
-    question_id = helpdesk.ask(person_id)
+    line = DisputedLine(account="0100000001", period="2026-10", service="heating")
+    question_id = helpdesk.ask(person_id, account=line.account, line=line)
+    proposed = NoteProposal(question_id=question_id, proposal_id=uuid4())
+    helpdesk.store.execute(note_proposal, proposed)
+    helpdesk.store.transact(
+        lambda session, proposal_id: note_decision(session, proposal_id, "approved"),
+        proposed.proposal_id,
+    )
     helpdesk.add_message(person_id, question_id, "И ещё")
     helpdesk.answer(question_id, "Ответ")
     helpdesk.route(question_id, "metering")
@@ -24,8 +33,9 @@ def test_every_event_is_published_by_its_contract(helpdesk: Any) -> None:
         contracts[publication.type].check(publication.data)
     assert {publication.type for publication in published} == set(contracts)
     # That a question was erased follows from the person's erasure, which identity publishes; who
-    # of staff works on it is nobody else's business.
+    # of staff works on it is nobody else's business. The ledger publishes when a proposed
+    # adjustment is decided on.
     assert EVENTS.topics - {QuestionErased.topic} == {r.event.topic for r in helpdesk.store.log}
-    assert len(EVENTS.topics) == len(contracts) + 2
+    assert len(EVENTS.topics) == len(contracts) + 3
     assert {publication.subject for publication in published} == {str(question_id)}
     assert published[0].data["department"] == "billing"

@@ -18,7 +18,8 @@ def choose(identity: Any, person_id: str, language: str) -> Any:
 
 
 def language_of(identity: Any, person_id: str) -> str:
-    return str(identity.call("contact", person_id=person_id)["language"])
+    found = identity.call("contacts", person_ids=[person_id])["contacts"]
+    return str(found[person_id]["language"])
 
 
 @pytest.mark.parametrize(("asked", "language"), [({}, "ru"), ({"language": "en"}, "en")])

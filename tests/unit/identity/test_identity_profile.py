@@ -28,11 +28,7 @@ def test_name_and_phone_can_be_saved_cleared_and_left(identity: Any) -> None:
     assert update(identity, person_id, phone=" ")["full_name"] == "Иванова Анна"
     assert identity.call("profile", person_id=person_id)["phone"] is None
     contact = identity.call("contact", person_id=person_id)
-    assert contact == {
-        "email": "anna@example.org",
-        "full_name": "Иванова Анна",
-        "language": "ru",
-    }
+    assert contact == {"email": "anna@example.org", "full_name": "Иванова Анна"}
 
 
 def test_unchanged_profile_makes_no_event(identity: Any) -> None:

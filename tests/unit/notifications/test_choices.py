@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from letter_doubles import SETTINGS, Harness
+from letter_doubles import SETTINGS, START, Harness
 
 from services.notifications import unsubscribe
 from services.notifications.choices import ChoicesErased, LettersChosen, Way
@@ -61,6 +61,13 @@ def test_every_optional_letter_is_wanted_until_it_is_switched_off(office: Office
     assert office.optional() == {"bill_ready": True, "due_soon": False, "overdue": True}
     office.choose(due_soon=True, overdue=False)
     assert office.optional() == {"bill_ready": True, "due_soon": True, "overdue": False}
+
+
+def test_choices_say_since_when_letters_come_back(office: Office) -> None:
+    assert office.call("choices", person_id=str(ANNA))["bounced_since"] is None
+    office.store.read_model.bounces.rows[ANNA] = START
+    found = office.call("choices", person_id=str(ANNA))
+    assert found["bounced_since"] == START.isoformat()
 
 
 def test_choosing_what_is_chosen_makes_no_event(office: Office) -> None:

@@ -99,18 +99,19 @@ class CabinetBrowser:
     def get(self, path: str, **headers: str) -> Shown:
         return self._send("GET", path, None, headers)
 
-    def post(self, path: str, fields: dict[str, str], **headers: str) -> Shown:
-        """Post fields as they are: no token is added."""
-        return self._send("POST", path, fields, {"Origin": ORIGIN, **headers})
+    def post(
+        self, path: str, fields: dict[str, str] | bytes, kind: str = "", **headers: str
+    ) -> Shown:
+        """Post fields as they are, or a body of a kind: no token is added."""
+        typed = {"Content-Type": kind} if kind else {}
+        return self._send("POST", path, fields, {"Origin": ORIGIN, **typed, **headers})
 
     def submit(self, shown_at: str, action: str, **typed: str) -> Shown:
         """Open a page, fill in its fields, and post them to an address."""
         fields = self.get(shown_at).fields
         return self.post(action, {**fields, **typed})
 
-    def _send(
-        self, method: str, path: str, fields: dict[str, str] | None, headers: dict[str, str]
-    ) -> Shown:
+    def _send(self, method: str, path: str, fields: Any, headers: dict[str, str]) -> Shown:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         response = self.client.open(
             path,

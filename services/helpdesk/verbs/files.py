@@ -1,4 +1,4 @@
-"""Files between a terminal of staff and the help desk, in parts."""
+"""``saldo helpdesk attachment``, and files that go with an answer: both in parts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,33 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from services.helpdesk.attachment import MAX_BYTES, MAX_FILES, PART_BYTES
+from services.helpdesk.verbs.words import Which
 from services.language import text
-from services.staff_calls import StaffCalls
+from services.staff_calls import StaffCalls, calls_to
+from services.terminal import Json, out, print_json, reporting
+
+
+def attachment(
+    question: Which,
+    number: Annotated[
+        int, typer.Argument(min=1, help="Its number, which `saldo helpdesk show` tells.")
+    ],
+    *,
+    to: Annotated[Path, typer.Option(help="A folder, or a file that is not there yet.")],
+    json: Json = False,
+) -> None:
+    """Save a file of a question. It comes from a stranger: open it with care."""
+    with reporting(), calls_to("helpdesk") as helpdesk:
+        saved = save(helpdesk, question, number, to)
+    if json:
+        print_json(saved)
+    else:
+        out.print(text("Saved as {file}.", file=saved["saved_as"]), soft_wrap=True)
 
 
 def check_files(files: list[Path]) -> None:
