@@ -40,7 +40,7 @@ class Room:
         self._taken: Counter[str] = Counter()
 
     @contextmanager
-    def place(self, person_id: str) -> Iterator[None]:
+    def hold_place(self, person_id: str) -> Iterator[None]:
         """Hold a place; raises Refusal 503 ``uploads_busy`` where none is free."""
         if self._taken.total() >= MOST_AT_ONCE or self._taken[person_id] >= MOST_AT_ONCE_OF_ONE:
             raise Refusal(503, "uploads_busy", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
@@ -148,7 +148,7 @@ def received(
     sending = Sending(services, person.person_id, options.get("filename", ""))
     with (
         context.bind(actor=f"person:{person.person_id}", command_id=new_id()),
-        ROOM.place(person.person_id),
+        ROOM.hold_place(person.person_id),
     ):
         sending.begin()
         for piece in body_pieces(request, Allowance(settings.gateway_upload_seconds)):

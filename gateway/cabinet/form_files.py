@@ -155,7 +155,7 @@ class FormWithFiles:
         if len(self._kept) == MAX_FILES:
             raise Refusal(422, TOO_MANY)
         if not self._has_place:
-            self._places.enter_context(ROOM.place(self._uploader))
+            self._places.enter_context(ROOM.hold_place(self._uploader))
             self._places.enter_context(
                 context.bind(actor=f"person:{self._uploader}", command_id=new_id())
             )

@@ -110,7 +110,9 @@ class UploadUseCases:
         """
         found = _arriving(session, command.attachment_id, command.owner)
         if command.index < found.parts:
-            before = self._folder.read(found.attachment_id, _key(session, found), command.index)
+            before = self._folder.read_part(
+                found.attachment_id, _key(session, found), command.index
+            )
             if before != command.content:
                 raise Conflict("part_differs", "Another part came under this index; begin again.")
             return {"parts": found.parts, "size": found.size}
@@ -127,7 +129,7 @@ class UploadUseCases:
                 "attachment_kind", "Send a picture (PNG, JPEG, WebP, GIF, HEIC) or a PDF."
             )
         self._folder.check_room()
-        self._folder.write(
+        self._folder.write_part(
             found.attachment_id, _key(session, found), command.index, command.content
         )
         session.read.attachments.note_part(found.attachment_id, command.index + 1, size, media_type)
@@ -156,9 +158,9 @@ class UploadUseCases:
             raise ValidationFailed(
                 "attachment_broken", "The file is damaged: its end is missing; choose another."
             )
-        self._folder.keep(found.attachment_id)
+        self._folder.sync_file(found.attachment_id)
         vault, id_ = session.vault, found.attachment_id
-        name = name_of(_revealed(session, found, found.name, "name"), found.media_type)
+        name = name_of(_text(session, found, found.name, "name"), found.media_type)
         session.read.attachments.note_whole(
             id_, vault.seal(id_, name, "name"), vault.seal(id_, command.sha256, "digest")
         )
@@ -174,11 +176,13 @@ class UploadUseCases:
         """Return a part of a file; raises NotFound ``attachment_not_found``."""
         if not 0 <= index < found.parts:
             raise not_found()
-        return self._folder.read(found.attachment_id, key, index)
+        return self._folder.read_part(found.attachment_id, key, index)
 
     def _parts(self, session: Session, found: Attachment) -> Iterable[bytes]:
         key = _key(session, found)
-        return (self._folder.read(found.attachment_id, key, index) for index in range(found.parts))
+        return (
+            self._folder.read_part(found.attachment_id, key, index) for index in range(found.parts)
+        )
 
 
 def usable(session: Session, owner: str, ids: Sequence[UUID]) -> tuple[UUID, ...]:
@@ -209,7 +213,7 @@ def contents_of(session: Session, ids: Sequence[UUID]) -> tuple[str, ...]:
     """
     found = session.read.attachments.of_ids(list(ids)) if ids else []
     session.vault.fetch_keys([one.attachment_id for one in found])
-    return tuple(sorted(_digest(session, one) or "" for one in found))
+    return tuple(sorted(_digest(session, one) for one in found))
 
 
 def by_message(
@@ -221,16 +225,18 @@ def by_message(
     messages: dict[tuple[UUID, int], list[dict[str, Any]]] = {}
     for one in found:
         if one.question_id is not None and one.position is not None:
-            key = one.question_id, one.position
-            messages.setdefault(key, []).append(described(session, one))
+            messages.setdefault((one.question_id, one.position), []).append(described(session, one))
     return messages
 
 
 def described(session: Session, found: Attachment) -> dict[str, Any]:
-    """Return ``{attachment_id, name, media_type, size, sha256}`` of a whole file."""
+    """Return ``{attachment_id, name, media_type, size, sha256}`` of a whole file.
+
+    Where its key is gone, name and digest are "": an older dump may have brought its row back.
+    """
     return {
         "attachment_id": str(found.attachment_id),
-        "name": _revealed(session, found, found.name, "name"),
+        "name": _text(session, found, found.name, "name"),
         "media_type": found.media_type,
         "size": found.size,
         "sha256": _digest(session, found),
@@ -307,13 +313,16 @@ def _key(session: Session, found: Attachment) -> bytes:
     return b64decode(_revealed(session, found, found.file_key, "file_key"))
 
 
-def _digest(session: Session, found: Attachment) -> str | None:
-    sealed = found.digest
-    return None if sealed is None else _revealed(session, found, sealed, "digest")
+def _digest(session: Session, found: Attachment) -> str:
+    return _text(session, found, found.digest, "digest")
 
 
 def _revealed(session: Session, found: Attachment, sealed: str | None, field: str) -> str:
-    text = None if sealed is None else session.vault.reveal(found.attachment_id, sealed, field)
-    if text is None:  # its key is destroyed
+    if not (text := _text(session, found, sealed, field)):
         raise not_found()
     return text
+
+
+def _text(session: Session, found: Attachment, sealed: str | None, field: str) -> str:
+    """Return a sealed text; "" where there is none, or its key is destroyed."""
+    return (sealed and session.vault.reveal(found.attachment_id, sealed, field)) or ""

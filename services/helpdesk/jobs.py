@@ -41,7 +41,7 @@ def remove_uploads(services: Services) -> int:
     folder = _folder(services)
     gone = services.store.query(lambda session: session.read.attachments.to_remove(BATCH))
     for file in gone:
-        folder.remove(file)
+        folder.remove_file(file)
 
     def note(session: Session, _command: None) -> None:
         session.read.attachments.note_removed(gone, session.now)
@@ -59,7 +59,7 @@ def remove_strays(services: Services) -> int:
     if not services.settings.uploads_dir:
         return 0
     folder, before = _folder(services), time.time() - STRAY_SECONDS
-    old = [file for file, changed_at in folder.files().items() if changed_at < before]
+    old = [file for file, changed_at in folder.changed_at().items() if changed_at < before]
     for first in range(0, len(old), BATCH):
         some = old[first : first + BATCH]
 
@@ -67,7 +67,7 @@ def remove_strays(services: Services) -> int:
             return {one.attachment_id for one in session.read.attachments.of_ids(some)}
 
         for file in set(some) - services.store.query(known):
-            folder.remove(file)
+            folder.remove_file(file)
             log.warning("stray_upload_removed", attachment_id=str(file))
     return 0
 

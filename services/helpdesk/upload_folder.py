@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.helpdesk.attachment import PART_BYTES
 from shared.cooperation import outside_event_loop
+from shared.durable_files import sync_to_disk
 from shared.errors import Unavailable
 from shared.logs import get_logger
 
@@ -49,7 +50,7 @@ class UploadFolder:
             log.error("uploads_folder_full", free_bytes=free)
             raise _unavailable(None)
 
-    def write(self, file: UUID, key: bytes, index: int, part: bytes) -> None:
+    def write_part(self, file: UUID, key: bytes, index: int, part: bytes) -> None:
         """Write a part to its place."""
         path = self._of(file)
 
@@ -65,7 +66,7 @@ class UploadFolder:
 
         self._outside(write)
 
-    def read(self, file: UUID, key: bytes, index: int) -> bytes:
+    def read_part(self, file: UUID, key: bytes, index: int) -> bytes:
         """Return a part; raises Unavailable where the file is missing or damaged."""
         path = self._of(file)
 
@@ -81,21 +82,17 @@ class UploadFolder:
             log.error("upload_damaged", attachment_id=str(file))  # noqa: TRY400 - it is expected
             raise _unavailable(None) from error
 
-    def keep(self, file: UUID) -> None:
+    def sync_file(self, file: UUID) -> None:
         """Return when a file has reached the disk."""
         path = self._of(file)
 
-        def keep() -> None:
-            for target in (path, path.parent):
-                descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+        def sync() -> None:
+            for each in (path, path.parent):
+                sync_to_disk(each)
 
-        self._outside(keep)
+        self._outside(sync)
 
-    def remove(self, file: UUID) -> None:
+    def remove_file(self, file: UUID) -> None:
         """Delete a file; one that is not there is no error."""
         path = self._of(file)
 
@@ -106,7 +103,7 @@ class UploadFolder:
 
         self._outside(remove)
 
-    def files(self) -> dict[UUID, float]:
+    def changed_at(self) -> dict[UUID, float]:
         """Return the files of the folder, each with the time of its last change."""
         root = self._root()
 

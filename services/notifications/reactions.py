@@ -217,6 +217,22 @@ def question_answered(session: Session, message: Message, services: Services) ->
     queue.add(LetterKind.QUESTION_ANSWERED, "answered", question_id=message.data["question_id"])
 
 
+def dispute_decided(session: Session, message: Message, services: Services) -> None:
+    """Queue the letter about what became of a disputed line."""
+    Queue(session, message).add(
+        LetterKind.DISPUTE_DECIDED,
+        "decided",
+        question_id=message.data["question_id"],
+        approved=message.data["decision"] == "approved",
+    )
+
+
+def question_closed(session: Session, message: Message, services: Services) -> None:
+    """Queue the letter that staff have closed the question."""
+    queue = Queue(session, message)
+    queue.add(LetterKind.QUESTION_CLOSED, "closed", question_id=message.data["question_id"])
+
+
 REACTIONS: dict[str, dict[str, Reaction]] = {
     "identity": {
         "registration_code_requested": registration_code_requested,
@@ -249,5 +265,7 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "question_asked": question_asked,
         "question_routed": question_routed,
         "question_answered": question_answered,
+        "question_closed": question_closed,
+        "dispute_decided": dispute_decided,
     },
 }

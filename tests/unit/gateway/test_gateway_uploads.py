@@ -150,11 +150,11 @@ def test_one_person_and_all_together_send_so_many_files_at_once(
 ) -> None:
     with ExitStack() as sent:
         for _ in range(sending.MOST_AT_ONCE_OF_ONE):
-            sent.enter_context(ROOM.place(PERSON))
+            sent.enter_context(ROOM.hold_place(PERSON))
         assert refusal(send(browser, PDF_BYTES)) == (503, "uploads_busy")
     with ExitStack() as sent:
         for number in range(sending.MOST_AT_ONCE):
-            sent.enter_context(ROOM.place(str(number)))
+            sent.enter_context(ROOM.hold_place(str(number)))
         assert refusal(send(browser, PDF_BYTES)) == (503, "uploads_busy")
     assert send(browser, PDF_BYTES).status_code == 200
 

@@ -277,7 +277,7 @@ def test_a_file_that_the_table_does_not_know_is_removed_when_it_is_old(
 ) -> None:
     known = UUID(uploads.send(PDF_BYTES)["attachment_id"])
     stray = uuid4()
-    uploads.use_cases._folder.write(stray, bytes(32), 0, b"x")
+    uploads.use_cases._folder.write_part(stray, bytes(32), 0, b"x")
     (uploads.folder / "note.txt").write_text("an operator's own", encoding="utf-8")
     uploads.run(jobs.remove_strays)
     assert len(uploads.on_disk()) == 3

@@ -206,7 +206,7 @@ def test_the_limit_of_a_day_is_told_with_its_number(form: Form) -> None:
 
 
 def test_a_person_who_sends_too_much_at_once_is_told(form: Form) -> None:
-    places = [ROOM.place(PERSON) for _ in range(MOST_AT_ONCE_OF_ONE)]
+    places = [ROOM.hold_place(PERSON) for _ in range(MOST_AT_ONCE_OF_ONE)]
     for place in places:
         place.__enter__()
     try:
