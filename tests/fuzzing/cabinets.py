@@ -159,6 +159,7 @@ class Cabinets:
             "link_account": {"body": {"number": free.number, "proof": free.proof}},
             "start_payment": {"body": {"lines": [line]}},
             "ask_question": {"body": asked},
+            "read_question": {"path": question, "body": {"messages": 2}},
             "add_message": {"path": question, "body": {"text": "Спасибо, а за ноябрь?"}},
             "verify_proof": {"body": self._owner.receipt(self._paid)["proofs"][0]["proof"]},
             "acquirer_callback_by_form": {"body": callback},
