@@ -42,6 +42,7 @@ from gateway.routes.acquirer import AcquirerRoutes
 from gateway.routes.attachments import AttachmentRoutes
 from gateway.routes.bills import BillRoutes
 from gateway.routes.charges import ChargeRoutes
+from gateway.routes.disputes import DisputeRoutes
 from gateway.routes.documents import DocumentRoutes
 from gateway.routes.email_changes import EmailChangeRoutes
 from gateway.routes.events import EventRoutes
@@ -134,6 +135,7 @@ class Gateway(
     AccessRoutes,
     BillRoutes,
     ChargeRoutes,
+    DisputeRoutes,
     PaperRoutes,
     PaymentRoutes,
     ProofRoutes,

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from gateway.cabinet.markdown import prose
 from gateway.cabinet.visit import Visit
-from gateway.documents.markdown import document_pdf
+from gateway.documents.text import document_pdf
 from gateway.problems import Refusal
 
 BOXES = {"rules": "accept_rules", "consent": "consent_personal_data"}

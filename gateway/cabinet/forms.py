@@ -138,6 +138,7 @@ FIELD_OF_CODE: Mapping[str, str] = {
     "kpp_missing": "organisation-kpp",
     "kpp_not_expected": "organisation-kpp",
     "unknown_topic": "topic",
+    "unknown_line": "line",
     "attachment_unknown": "files",
     "invalid_text": "text",
     "link_refused": "proof",

@@ -157,4 +157,8 @@ def _of_questions_and_letters(text: Text) -> dict[str, str]:
         "kind": text("Вид письма"),
         "queued_at": text("Когда написано"),
         "sent_at": text("Когда отправлено"),
+        "reason": text("Почему не отправлено"),
+        "choices": text("Какие письма Вы выбрали"),
+        "wanted": text("Присылать"),
+        "chosen_at": text("Когда выбрано"),
     }

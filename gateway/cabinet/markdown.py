@@ -11,8 +11,8 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from gateway.cabinet.static import static_path
-from gateway.documents.markdown import parser
-from gateway.documents.pictures import picture_of
+from shared.documents.markdown import parser
+from shared.documents.pictures import picture_of
 
 
 @lru_cache(maxsize=64)

@@ -33,7 +33,7 @@ def static_files() -> Mapping[str, StaticFile]:
     """Return all files of ``static/``, and the pictures of documents, by name (``cabinet.css``)."""
     found = {}
     own = files("gateway.cabinet").joinpath("static")
-    for entry in (*own.iterdir(), *files("gateway.documents").joinpath("pictures").iterdir()):
+    for entry in (*own.iterdir(), *files("shared.documents").joinpath("pictures").iterdir()):
         if not entry.is_file():
             continue
         content = entry.read_bytes()

@@ -25,6 +25,7 @@ from gateway.cabinet.sealing import Sealer
 from gateway.cabinet.static import PREFIX, static_files
 from gateway.cabinet.visit import Visit
 from gateway.operations import Person
+from gateway.schemas.base import ID_EXAMPLE
 from shared.config import Settings
 
 FOLDER = Path(__file__).resolve().parents[2] / ".saldo" / "styleguide"
@@ -110,6 +111,7 @@ def styleguide(look: Look, language: str) -> str:
             "looks": _looks(look, language),
             "chart": year_chart(_MONTHS),
             "month": _MONTHS[0],
+            "disputes": _DISPUTES,
             "lines": _LINES,
             "outlooks": _outlooks(visit),
         },
@@ -276,6 +278,14 @@ def _line(
 
 
 _MONTHS = [_month(f"2026-{n:02d}", 2_000_00 + 150_00 * abs(8 - n)) for n in range(8, 0, -1)]
+_DISPUTES = {
+    ("0100000001", _MONTHS[0]["period"], service): {"state": state, "question_id": question_id}
+    for service, state, question_id in (
+        ("heating", "under_review", ID_EXAMPLE),
+        ("water", "corrected", None),
+        ("waste", "rejected", None),
+    )
+}
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -7,6 +7,10 @@ HELPDESK = {
         "ru": "Такой темы нет. Выберите тему из списка.",
         "en": "There is no such topic. Choose one from the list.",
     },
+    "unknown_line": {
+        "ru": "Такой строки в счёте за этот месяц нет. Выберите её в начислениях.",
+        "en": "There is no such line in the bill of this month. Choose it in the charges.",
+    },
     "invalid_text": {
         "ru": "Текст не подходит. Напишите от 1 до {max_length} знаков.",
         "en": "The text is not valid. Write 1 to {max_length} characters.",

@@ -124,6 +124,18 @@ NOTICES = {
         "en": "The message is handed to the department. The answer will appear under “Questions”; "
         "a letter will tell.",
     },
+    "dispute_approved": {
+        "ru": "По Вашему обращению сделан перерасчёт. Его сумма и причина — в начислениях за этот "
+        "месяц.",
+        "en": "A recalculation was made at your request. Its amount and the reason stand in the "
+        "charges of this month.",
+    },
+    "dispute_rejected": {
+        "ru": "Перерасчёт не одобрен, начисление осталось прежним. Если Вы не согласны, напишите "
+        "сюда ещё раз.",
+        "en": "The recalculation was not approved, the charge stays as it was. If you do not "
+        "agree, write here again.",
+    },
     "payment_created": {
         "ru": "Страница банка ещё не открылась, карта не тронута. Подождите несколько секунд и "
         "обновите страницу.",

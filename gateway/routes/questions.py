@@ -34,14 +34,15 @@ class QuestionRoutes:
             tag=TAG,
             summary="Ask a question, which is handed to the department of its topic.",
             description="The answer is added to the question, by `due_on`; a letter tells that it "
-            "has come.",
+            "has come. With `line` it disputes a line of a bill, which is under review from then "
+            "on.",
             idempotency=Idempotency.OPTIONAL,
             body=shapes.AskQuestion,
             status=201,
             result=shapes.QuestionAccepted,
             refusals={
                 404: ("account_not_linked",),
-                422: ("attachment_unknown", "invalid_text", "unknown_topic"),
+                422: ("attachment_unknown", "invalid_text", "unknown_line", "unknown_topic"),
                 429: ("too_many_messages", "too_many_questions"),
             },
             location=f"{API}/questions/{{question_id}}",
@@ -59,6 +60,7 @@ class QuestionRoutes:
             topic=call.body["topic"],
             account=call.body["account"],
             text=call.body["text"],
+            line=call.body["line"],
             attachments=call.body["attachments"],
         )
         return {**asked, "message": call.notice("question_accepted")}
@@ -88,12 +90,13 @@ class QuestionRoutes:
         )
     )
     def question(self, call: Call) -> Any:
-        return call.ask(
+        found = call.ask(
             "helpdesk",
             "question",
             person_id=call.person_id,
             question_id=str(call.path["question_id"]),
         )
+        return {**found, "messages": [_worded(call, one) for one in found["messages"]]}
 
     @route(
         Operation(
@@ -149,3 +152,10 @@ class QuestionRoutes:
             attachments=call.body["attachments"],
         )
         return {"question_id": question_id, "message": call.notice("message_accepted")}
+
+
+def _worded(call: Call, message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message, what the system says in the language of the client."""
+    if message["author"] != "system":
+        return message
+    return {**message, "text": call.notice(f"dispute_{message['text']}")}

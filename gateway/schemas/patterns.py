@@ -68,3 +68,4 @@ UUID = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 
 LINK_TOKEN = "^[A-Za-z0-9_-]{43}$"  # noqa: S105 - the form of one
 """The token of a link in a letter: 256 bits."""
+MONTH = "^[0-9]{4}-(0[1-9]|1[0-2])$"

@@ -17,6 +17,7 @@ from gateway.schemas.base import (
     notice,
     output_text,
 )
+from gateway.schemas.disputes import DisputedLine, disputed_line
 
 
 def question_number() -> fields.Integer:
@@ -46,6 +47,7 @@ class AskQuestion(Shape):
 
     topic = input_text("The code of the topic.", "charges", most=40)
     account = account_number(required=False, load_default=None, allow_none=True)
+    line = disputed_line()
     text = input_text("The question.", "Почему в октябре начислено больше?", most=4000)
     attachments = attached()
 
@@ -113,6 +115,12 @@ class Message(Result):
 class Question(QuestionSummary):
     """A question with its messages, the oldest first."""
 
+    dispute = fields.Nested(
+        DisputedLine,
+        required=True,
+        allow_none=True,
+        metadata=described("The line of a bill that the question is about; null: none."),
+    )
     messages = fields.List(fields.Nested(Message), required=True)
 
 

@@ -33,6 +33,21 @@ MAX_SECRET_RETRY_DELAY = timedelta(seconds=30)
 LEASE = timedelta(seconds=30)
 
 
+class LostClaimError(Exception):
+    """Raised if the claim of a letter has ended: somebody else delivers it, or it was given up."""
+
+
+class ReplacedError(Exception):
+    """Raised for a letter with a secret for which a newer one waits."""
+
+
+class HeldLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A locked letter, and the claim under which it is, if any."""
+
+    letter_id: UUID
+    claim: UUID | None
+
+
 class WaitingLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A letter as it is put into the outbox."""
 
@@ -80,6 +95,11 @@ class ClaimedLetter(msgspec.Struct, frozen=True, kw_only=True):
     def is_drawn_once(self) -> bool:
         return self.kind in DRAWN_ONCE
 
+    def may_be_sent_again(self, now: datetime) -> bool:
+        """Return whether what is kept may be sent unchanged."""
+        fresh = self.sealed_until is None or now < self.sealed_until
+        return self.sealed is not None and fresh
+
     @property
     def is_drawn_when_queued(self) -> bool:
         """Return whether an earlier version drew it: it cannot be drawn again."""
@@ -95,11 +115,12 @@ class ClaimLetters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeepDrawn(msgspec.Struct, frozen=True, kw_only=True):
-    """Keep what was drawn for a letter that its transaction holds."""
+    """Keep what was drawn for a letter that its transaction holds, in place of older ones."""
 
     letter_id: UUID
     sealed: str
     until: datetime | None
+    voided: Sequence[UUID] = ()
 
 
 class MarkSent(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,8 +168,6 @@ def queue_letters(session: Session, requests: Sequence[LetterRequest]) -> int:
         letter = session.load(Letter, request.letter_id)
         if letter.version > 0:
             continue
-        if request.secret_topic is not None:
-            replace_older(session, request.secret_topic)
         letter.queue(request.kind, request.person_id, request.refs)
         queued.append(request)
     put_into_outbox(session, queued)
@@ -191,13 +210,31 @@ def claim_letters(session: Session, command: ClaimLetters) -> list[ClaimedLetter
     return []
 
 
+def hold(session: Session, letter: ClaimedLetter) -> Sequence[UUID]:
+    """Lock a claimed letter and all others with a secret for the same, until the transaction ends.
+
+    Returns the older ones, whose secrets the next draw voids. Raises LostClaimError if the claim
+    has ended, ReplacedError if a newer one waits: the newest secret must be the last one drawn.
+    """
+    topic = session.peek.outbox.hold_topic(letter.letter_id)
+    if not any(one.letter_id == letter.letter_id and one.claim == letter.claim for one in topic):
+        raise LostClaimError
+    if topic[-1].letter_id != letter.letter_id:
+        raise ReplacedError
+    return [one.letter_id for one in topic[:-1]]
+
+
 def keep_drawn(session: Session, command: KeepDrawn) -> None:
-    """Keep what was drawn, so that it can be sent again unchanged."""
+    """Keep what was drawn, so that it can be sent again unchanged; the older letters are void."""
     session.peek.outbox.keep(command.letter_id, command.sealed, command.until)
+    for letter_id in command.voided:
+        _fail(session, letter_id, FailureReason.STALE)
 
 
 def mark_sent(session: Session, command: MarkSent) -> None:
     """Mark a letter as sent and erase what was drawn."""
+    # The row is locked before the log: whoever draws a secret locks in that order, too.
+    session.peek.outbox.lock(command.letter_id)
     session.load(Letter, command.letter_id).mark_sent(
         command.message_id, command.attempts, kind=command.kind, person_id=command.person_id
     )
@@ -277,12 +314,6 @@ def _know(session: Session, letter_ids: Sequence[UUID]) -> None:
     for letter_id in unknown:
         if letter_id not in known and not session.has(letter_id):
             session.adopt(Letter(letter_id))
-
-
-def replace_older(session: Session, topic: str) -> None:
-    """Give up the unsent letters whose secret is replaced by a newer one."""
-    for letter_id in session.peek.outbox.with_secret(topic):
-        _fail(session, letter_id, FailureReason.STALE)
 
 
 def _fail(session: Session, letter_id: UUID, reason: FailureReason) -> None:

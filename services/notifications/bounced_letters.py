@@ -1,13 +1,21 @@
-"""Letters that came back, in the table ``letters``."""
+"""Letters that came back, in the table ``letters``.
+
+No address is kept: what is known of one is its person's, until he has another.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from psycopg import Cursor
+
+from services.notifications.requests import TO_ANOTHER_ADDRESS
+
+#: How long a letter that was accepted may still come back: later it shows that its address works.
+SETTLED = timedelta(hours=1)
 
 _SINCE = """
 SELECT person_id, min(bounced_at) AS since FROM letters AS bounced
@@ -37,18 +45,16 @@ class BouncedLetters:
         )
         return {row["letter_id"] for row in self._cursor.fetchall()}
 
-    def since(
-        self,
-        person_ids: Collection[UUID],
-        *,
-        kinds_to_others: Collection[str],
-        settled_before: datetime,
-    ) -> dict[UUID, datetime]:
-        """Return since when the letters of persons come back; see `bouncing.bounced_since`."""
+    def since(self, person_ids: Collection[UUID], now: datetime) -> dict[UUID, datetime]:
+        """Return since when letters to persons come back, without those whose address works.
+
+        An address works again when it is another one, or when a later letter was accepted and has
+        not come back while others do.
+        """
         asked = {
             "persons": list(person_ids),
-            "others": [str(kind) for kind in kinds_to_others],
-            "settled": settled_before,
+            "others": [kind.value for kind in TO_ANOTHER_ADDRESS],
+            "settled": now - SETTLED,
         }
         self._cursor.execute(_SINCE, asked)
         return {row["person_id"]: row["since"] for row in self._cursor.fetchall()}

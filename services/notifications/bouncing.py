@@ -1,23 +1,15 @@
-"""What is known of letters that came back, and of persons whose address they were sent to.
-
-No address is kept: a letter that bounced is its person's, until he has another address or a later
-letter has reached him.
-"""
+"""What reports say of letters: that they came back, or are late."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from services.notifications.delivery_reports import DeliveryReport
 from services.notifications.domain import Letter
-from services.notifications.requests import TO_ANOTHER_ADDRESS
 from shared.eventstore import Session
-
-#: How long a letter that was accepted may still bounce: later ones show that an address works.
-SETTLED = timedelta(hours=1)
 
 #: Statuses of a failure that say nothing against the address: a full mailbox, and what the
 #: receiver does not want to read (RFC 3463, 3.3 and 3.8).
@@ -39,14 +31,8 @@ def note_reports(session: Session, reports: Sequence[DeliveryReport]) -> int:
 
 
 def bounced_since(session: Session, person_ids: Collection[UUID]) -> dict[UUID, datetime]:
-    """Return since when letters to persons come back, without those whose address works.
-
-    An address works again when it is another one, or when a later letter was accepted and has not
-    come back while others do.
-    """
-    found: dict[UUID, datetime] = session.read.bounces.since(
-        person_ids, kinds_to_others=TO_ANOTHER_ADDRESS, settled_before=session.now - SETTLED
-    )
+    """Return since when letters to persons come back, without those whose address works."""
+    found: dict[UUID, datetime] = session.read.bounces.since(person_ids, session.now)
     return found
 
 

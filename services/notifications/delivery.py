@@ -15,9 +15,9 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 
 from services.notifications import application
-from services.notifications.application import ClaimedLetter, ClaimLetters
+from services.notifications.application import ClaimedLetter, ClaimLetters, LostClaimError
 from services.notifications.claims import Claims
-from services.notifications.drawing import Drawn, LostClaimError, draw
+from services.notifications.drawing import Drawn, draw
 from services.notifications.mailer import (
     Connection,
     ConnectionBrokenError,

@@ -1,9 +1,10 @@
 """Drawing: what is handed over to the mail server for a claimed letter.
 
-A letter with a secret is drawn while its row is locked, and kept sealed before it is handed over:
-whatever happens then, it can be sent again unchanged, under the same Message-ID, while half of the
-secret's life is left. Afterwards it is drawn anew under another Message-ID: a receiver that drops
-duplicates must not drop the secret that works.
+A letter with a secret is drawn while its row is locked, with those of all letters for the same
+thing: the newest one is drawn last. It is kept sealed before it is handed over: whatever happens
+then, it can be sent again unchanged, under the same Message-ID, while half of the secret's life is
+left. Afterwards it is drawn anew under another Message-ID: a receiver that drops duplicates must
+not drop the secret that works.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from datetime import datetime
 import msgspec
 
 from services.notifications import letters
-from services.notifications.application import ClaimedLetter, KeepDrawn, keep_drawn
+from services.notifications.application import (
+    ClaimedLetter,
+    KeepDrawn,
+    ReplacedError,
+    hold,
+    keep_drawn,
+)
 from services.notifications.envelope import Content, seal, unseal
 from services.notifications.recipes import RECIPES, Asking, Draft
 from shared.bus import Services
 from shared.contracts.notifications import LetterKind
 from shared.eventstore import Session
-
-
-class LostClaimError(Exception):
-    """Raised if the claim of a letter has ended: somebody else delivers it, or it was given up."""
 
 
 class Drawn(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,13 +47,12 @@ def draw(services: Services, asking: Asking, letter: ClaimedLetter) -> Drawn | N
     is_late = letter.not_after is not None and letter.not_after <= now
     if is_late or not asking.is_wanted(letter):
         return None
-    if letter.sealed is not None and (letter.sealed_until is None or now < letter.sealed_until):
-        content = unseal(services.settings, letter.letter_id, letter.sealed)
-        return Drawn(content=content, generation=letter.generation)
-    if letter.is_drawn_when_queued:
+    if letter.is_drawn_when_queued and not letter.may_be_sent_again(now):
         return None
     if letter.is_drawn_once:
         return services.store.transact(_once(services, asking), letter)
+    if letter.may_be_sent_again(now):
+        return _kept(services, letter)
     draft = RECIPES[LetterKind(letter.kind)](asking, letter)
     if draft is None:
         return None
@@ -59,9 +61,12 @@ def draw(services: Services, asking: Asking, letter: ClaimedLetter) -> Drawn | N
 
 def _once(services: Services, asking: Asking) -> Callable[[Session, ClaimedLetter], Drawn | None]:
     def draw_once(session: Session, letter: ClaimedLetter) -> Drawn | None:
-        # The lock keeps a request for a newer secret waiting: the newest one is drawn last.
-        if not session.peek.outbox.hold(letter.letter_id, letter.claim):
-            raise LostClaimError
+        try:
+            older = hold(session, letter)
+        except ReplacedError:
+            return None
+        if letter.may_be_sent_again(session.now):
+            return _kept(services, letter)
         draft = RECIPES[LetterKind(letter.kind)](asking, letter)
         if draft is None:
             return None
@@ -70,11 +75,17 @@ def _once(services: Services, asking: Asking) -> Callable[[Session, ClaimedLette
             letter_id=letter.letter_id,
             sealed=seal(services.settings, letter.letter_id, content),
             until=_half_way(session.now, draft.secret_until),
+            voided=older,
         )
         keep_drawn(session, command)
         return Drawn(content=content, generation=letter.generation + 1)
 
     return draw_once
+
+
+def _kept(services: Services, letter: ClaimedLetter) -> Drawn:
+    content = unseal(services.settings, letter.letter_id, letter.sealed or "")
+    return Drawn(content=content, generation=letter.generation)
 
 
 def _half_way(now: datetime, end: datetime | None) -> datetime | None:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from psycopg import Cursor
 
-from services.notifications.application import ClaimedLetter, WaitingLetter
+from services.notifications.application import ClaimedLetter, HeldLetter, WaitingLetter
 from services.notifications.requests import Lane
 
 _CLAIM = """
@@ -27,6 +27,14 @@ WITH due AS (
 SELECT letter_id, kind, person_id, refs, lane, sealed, sealed_until, generation, not_after,
        claimed_by AS claim, correlation_id, attempts, claimed.queued_at
 FROM claimed JOIN letters USING (letter_id) ORDER BY claimed.queued_at, letter_id
+"""
+
+_HOLD_TOPIC = """
+SELECT outbox.letter_id, claimed_by, outbox.queued_at, position
+  FROM outbox JOIN letters USING (letter_id)
+ WHERE letter_id = %(letter)s
+    OR secret_topic = (SELECT secret_topic FROM outbox WHERE letter_id = %(letter)s)
+ ORDER BY letter_id FOR UPDATE OF outbox
 """
 
 
@@ -65,6 +73,14 @@ class Outbox:
         )
         return self._cursor.fetchone() is not None
 
+    def waiting(self) -> dict[Lane, tuple[int, datetime]]:
+        """Return by lane how many letters wait, and since when the oldest does."""
+        self._cursor.execute(
+            "SELECT lane, count(*) AS number, min(queued_at) AS since FROM outbox GROUP BY lane"
+        )
+        rows = self._cursor.fetchall()
+        return {Lane(row["lane"]): (row["number"], row["since"]) for row in rows}
+
     def claim(
         self, lane: Lane, limit: int, *, claim: UUID, now: datetime, until: datetime
     ) -> list[ClaimedLetter]:
@@ -98,6 +114,16 @@ class Outbox:
         )
         return self._cursor.fetchone() is not None
 
+    def hold_topic(self, letter_id: UUID) -> list[HeldLetter]:
+        """Lock a letter and those with a secret for the same; return them, the newest last."""
+        self._cursor.execute(_HOLD_TOPIC, {"letter": letter_id})
+        rows = sorted(self._cursor.fetchall(), key=lambda row: (row["queued_at"], row["position"]))
+        return [HeldLetter(letter_id=row["letter_id"], claim=row["claimed_by"]) for row in rows]
+
+    def lock(self, letter_id: UUID) -> None:
+        """Lock a letter to the end of the transaction, if it waits."""
+        self._cursor.execute("SELECT 1 FROM outbox WHERE letter_id = %s FOR UPDATE", (letter_id,))
+
     def keep(self, letter_id: UUID, sealed: str, until: datetime | None) -> None:
         """Keep what was drawn for a letter, which is its next generation."""
         self._cursor.execute(
@@ -129,17 +155,11 @@ class Outbox:
         )
         return [row["letter_id"] for row in self._cursor.fetchall()]
 
-    def with_secret(self, topic: str) -> list[UUID]:
-        """Return the letters with a secret of a topic, locked: none of them is being drawn."""
-        self._cursor.execute(
-            "SELECT letter_id FROM outbox WHERE secret_topic = %s FOR UPDATE", (topic,)
-        )
-        return [row["letter_id"] for row in self._cursor.fetchall()]
-
     def of_person(self, person_id: UUID) -> list[UUID]:
-        """Return the letters that wait for a person."""
+        """Return the letters that wait for a person, locked."""
         self._cursor.execute(
-            "SELECT letter_id FROM outbox JOIN letters USING (letter_id) WHERE person_id = %s",
+            "SELECT letter_id FROM outbox JOIN letters USING (letter_id) WHERE person_id = %s"
+            " FOR UPDATE OF outbox",
             (person_id,),
         )
         return [row["letter_id"] for row in self._cursor.fetchall()]

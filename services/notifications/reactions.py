@@ -105,7 +105,7 @@ def account_linked(session: Session, message: Message, services: Services) -> No
                 holder,
                 LetterKind.INVITATION_ACCEPTED,
                 number=event["number"],
-                role=event["role"],
+                role=event.get("role"),
             )
         else:
             queue.notify(holder, LetterKind.ACCOUNT_LINKED_BY_ANOTHER, number=event["number"])
@@ -217,6 +217,16 @@ def question_answered(session: Session, message: Message, services: Services) ->
     queue.add(LetterKind.QUESTION_ANSWERED, "answered", question_id=message.data["question_id"])
 
 
+def dispute_decided(session: Session, message: Message, services: Services) -> None:
+    """Queue the letter about what became of a disputed line."""
+    Queue(session, message).add(
+        LetterKind.DISPUTE_DECIDED,
+        "decided",
+        question_id=message.data["question_id"],
+        approved=message.data["decision"] == "approved",
+    )
+
+
 REACTIONS: dict[str, dict[str, Reaction]] = {
     "identity": {
         "registration_code_requested": registration_code_requested,
@@ -249,5 +259,6 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "question_asked": question_asked,
         "question_routed": question_routed,
         "question_answered": question_answered,
+        "dispute_decided": dispute_decided,
     },
 }

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.notifications import application, choosing, schemas, staff_letters
+from services.notifications import application, choosing, lateness, schemas, staff_letters
 from services.notifications.mailings import overview
 from services.notifications.rpcs.choices import ChoiceRpcs
 from shared import context
 from shared.config import GATEWAY
 from shared.ids import new_id
 from shared.rpc.callers import staff
-from shared.rpc.server import StoreProvider, rpc
+from shared.rpc.server import Nothing, StoreProvider, rpc
 
 MOST_LETTERS = 10_000
 """What is told of one person."""
@@ -46,6 +46,12 @@ class NotificationsService(ChoiceRpcs):
         found: dict[str, Any] = self.store.query(
             lambda session: application.letters_of(session, query)
         )
+        return found
+
+    @rpc(Nothing, callers=(GATEWAY,))
+    def delivery(self) -> dict[str, Any]:
+        """Return {late} for whoever waits for a letter."""
+        found: dict[str, Any] = self.store.query(lateness.delivery)
         return found
 
     # For staff

@@ -104,8 +104,6 @@ def _queue_again(session: Session, letter: Letter, refs: Mapping[str, Any]) -> N
         person_id=letter.person_id,
         refs=refs,
     )
-    if request.secret_topic is not None:
-        application.replace_older(session, request.secret_topic)
     application.put_into_outbox(session, [request], generation=letter.drawn_before)
 
 

@@ -27,7 +27,13 @@ import psycopg
 from psycopg import sql
 
 from services.discovery import migrations_of, open_store
-from services.notifications.application import ClaimLetters, claim_letters, queue_letters
+from services.notifications.application import (
+    ClaimLetters,
+    MarkSent,
+    claim_letters,
+    mark_sent,
+    queue_letters,
+)
 from services.notifications.requests import Lane, LetterRequest
 from shared import context
 from shared.config import Settings
@@ -47,11 +53,14 @@ CODE_EVERY_S = 0.5
 def mailings(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
     """Measure runs beside raw COPY of their rows, their memory, and the codes beside them."""
     peaks: list[float] = []
-    with tempfile.TemporaryDirectory() as folder, _notifications(bench.settings) as settings:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        notifications_database(bench.settings) as settings,
+    ):
         codes = _Codes(settings)
 
         def ours() -> float:
-            _empty(settings)
+            empty(settings)
             with codes.coming():
                 took, peak = _mail(settings, LETTERS)
             peaks.append(peak)
@@ -69,7 +78,7 @@ def mailings(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
             progress=progress,
         )
         beside = max(codes.waited)
-        _empty(settings)
+        empty(settings)
         small = _mail(settings, SMALL)[1]
         codes.waited.clear()
         with codes.coming():
@@ -103,6 +112,7 @@ class _Codes:
 
     def __init__(self, settings: Settings) -> None:
         self._store: PostgresStore = open_store("notifications", settings)
+        self._letter_id = uuid4()
         self.waited: list[float] = []
 
     @contextmanager
@@ -113,7 +123,8 @@ class _Codes:
         def ask_for_codes() -> None:
             with context.bind(actor="service:notifications"):
                 while not stop.wait(CODE_EVERY_S):
-                    self.waited.append(seconds(self._one))
+                    self.waited.append(seconds(self._claim_one))
+                    self._send_it()
 
         asking = Thread(target=ask_for_codes)
         asking.start()
@@ -123,24 +134,29 @@ class _Codes:
             stop.set()
             asking.join()
 
-    def _one(self) -> None:
+    def _claim_one(self) -> None:
         request = LetterRequest(
-            letter_id=uuid4(),
+            letter_id=self._letter_id,
             kind=LetterKind.REGISTRATION_CODE,
             refs={"registration_id": str(uuid4())},
         )
         self._store.transact(queue_letters, [request])
         command = ClaimLetters(claim=uuid4(), lowest=Lane.BULK, limit=10)
         [claimed] = self._store.transact(claim_letters, command)
-        if claimed.letter_id != request.letter_id:
+        if claimed.letter_id != self._letter_id:
             raise RuntimeError("another letter came before the code")
+
+    def _send_it(self) -> None:
+        sent = MarkSent(letter_id=self._letter_id, message_id="<1@example.org>", attempts=1)
+        self._store.transact(mark_sent, sent)
+        self._letter_id = uuid4()
 
     def close(self) -> None:
         self._store.close()
 
 
 @contextmanager
-def _notifications(base: Settings) -> Iterator[Settings]:
+def notifications_database(base: Settings) -> Iterator[Settings]:
     """Make a database with the schema of notifications for the length of a block."""
     name = f"saldo_bench_{secrets.token_hex(4)}"
     parts = urlsplit(base.database_url)
@@ -170,7 +186,7 @@ def _as_owner(settings: Settings) -> psycopg.Connection[Any]:
     )
 
 
-def _empty(settings: Settings) -> None:
+def empty(settings: Settings) -> None:
     with _as_owner(settings) as owner:
         owner.execute("ALTER TABLE events DISABLE TRIGGER USER")
         owner.execute(f"TRUNCATE {', '.join(TABLES)}, mailings, mailing_lines")

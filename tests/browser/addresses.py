@@ -28,6 +28,8 @@ ADDRESSES: Mapping[str, str] = {
     "/register/<uuid:registration_id>/done": "/register/{registration}/done",
     "/log-in/<token:token>": "/log-in/{token}",
     "/recover": "/recover",
+    "/settings/letters": "/settings/letters",
+    "/letters/unsubscribe/<token:link>": "/letters/unsubscribe/{token}",
     "/settings/email": "/settings/email",
     "/settings/email/without-old": "/settings/email/without-old",
     "/email/<any(new,old):side>/<token:token>": "/email/old/{token}",

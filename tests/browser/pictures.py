@@ -25,7 +25,7 @@ from tests.browser.site import Site
 from tests.browser.visitor import Visitor
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PICTURES = REPOSITORY / "gateway" / "documents" / "pictures"
+PICTURES = REPOSITORY / "shared" / "documents" / "pictures"
 PORTRAITS = Path(__file__).parent / "portraits"
 """What the pages said and how they stood, a text file for each picture."""
 README = "cabinet"

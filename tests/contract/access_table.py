@@ -208,6 +208,7 @@ API: Mapping[str, Row] = {
     "GET /api/v1/accounts/{number}/reconciliation.pdf": Row(READ),
     "GET /api/v1/statement": Row(OWN),
     "GET /api/v1/charges": Row(OWN),
+    "GET /api/v1/disputes": Row(OWN),
     "GET /api/v1/payments/due": Row(OWN),
     "POST /api/v1/payments": Row(PAY, body=_PAYING, refused=("payment_must_be_restarted",)),
     "GET /api/v1/payments": Row(OWN),

@@ -82,6 +82,7 @@ GET /accounts/{number}/debt
 GET /accounts/{number}/reconciliation.pdf
 GET /statement
 GET /charges
+GET /disputes
 GET /payments/due
 POST /payments
 GET /payments

@@ -40,7 +40,7 @@ FISCAL = ["fiscal_receipt_requested", "fiscal_receipt_registered"]
 HISTORY = [
     "identity.registration_started", "notifications.letter_queued registration_code",
     "identity.registration_confirmed", "identity.person_registered",
-    "identity.temporary_password_issued", "notifications.letter_queued temporary_password",
+    "notifications.letter_queued temporary_password", "identity.temporary_password_issued",
     "identity.password_changed", "identity.profile_changed", "accounts.account_linked",
     "payments.payment_started", "payments.order_registered", "payments.payment_captured",
     "ledger.payment_posted", "payments.line_posted", "payments.payment_completed",

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from gateway.cabinet import spellings
 from gateway.cabinet.forms import FormErrors
 from gateway.cabinet.invitations import waiting_invitation
+from gateway.cabinet.letter_notices import come_back_since
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
 from gateway.documents.statement import operation
@@ -31,10 +32,11 @@ class AccountPages:
     @page("GET", "/accounts")
     def accounts(self, visit: Visit) -> Response:
         """Show each linked account with what is due on it; without one, the form that links."""
-        linked, due, charges = visit.together(
+        linked, due, charges, since = visit.together(
             lambda: visit.api(AccountRoutes.list_accounts)["accounts"],
             visit.aside(lambda: visit.api(PaymentRoutes.due)),
             visit.aside(lambda: visit.api(ChargeRoutes.all_charges, query={"limit": "1"})),
+            visit.aside(lambda: come_back_since(visit)),
         )
         if not linked:
             return _link_form(visit)
@@ -59,6 +61,7 @@ class AccountPages:
             today=_today(visit),
             most=MOST_ACCOUNTS,
             invitation=waiting_invitation(visit),
+            come_back_since=since,
         )
 
     @page("GET", "/accounts/<number>")

@@ -6,6 +6,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from gateway.cabinet.disputed_lines import marks_of
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Visit
 from gateway.documents.bill import bill_pdf
@@ -22,15 +23,17 @@ class BillPages:
     def bill_page(self, visit: Visit) -> Response:
         """Show the bill of a month; where there is none yet, say so and lead to the latest."""
         try:
-            bill, due = visit.together(
+            bill, due, disputes = visit.together(
                 lambda: visit.api(BillRoutes.bill, path=visit.path),
                 visit.aside(lambda: visit.api(PaymentRoutes.due)),
+                marks_of(visit, visit.path["number"]),
             )
         except NotFound as error:
             return _not_issued(visit, error)
         return visit.render(
             "bill.html",
             bill=bill,
+            disputes=disputes,
             due_now=_due_now(due, bill),
             payable=_is_payable(due, bill["number"]),
             payees=bill["payees"],

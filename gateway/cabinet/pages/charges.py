@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from gateway.cabinet import spellings
 from gateway.cabinet.charts import year_chart
 from gateway.cabinet.comparison import why
+from gateway.cabinet.disputed_lines import marks_of
 from gateway.cabinet.forms import FormErrors
 from gateway.cabinet.page import page
 from gateway.cabinet.penalty_steps import next_step
@@ -37,9 +38,10 @@ class ChargePages:
         """Show the months of each account, or of the one that is named, newest first."""
         chosen = visit.query.get("account", "").strip()
         if chosen:
-            linked, found = visit.together(
+            linked, found, disputes = visit.together(
                 lambda: visit.api(AccountRoutes.list_accounts)["accounts"],
                 lambda: _months(visit, chosen),
+                marks_of(visit, chosen),
             )
         else:
             linked = visit.api(AccountRoutes.list_accounts)["accounts"]
@@ -47,17 +49,23 @@ class ChargePages:
                 return visit.redirect("/accounts")
             if len(linked) == 1:
                 chosen = linked[0]["number"]
-                found = _months(visit, chosen)
+                found, disputes = visit.together(
+                    lambda: _months(visit, chosen), marks_of(visit, chosen)
+                )
         if chosen:
             pages = [{**one, **found} for one in linked if one["number"] == chosen]
         else:
-            pages = visit.api(ChargeRoutes.all_charges, query={"limit": str(FEW)})["accounts"]
+            pages, disputes = visit.together(
+                lambda: visit.api(ChargeRoutes.all_charges, query={"limit": str(FEW)})["accounts"],
+                marks_of(visit),
+            )
         accounts = [{**account, "months": _explained(account["months"])} for account in pages]
         return visit.render(
             "charges.html",
             accounts=accounts,
             linked=linked,
             chosen=chosen,
+            disputes=disputes,
             open_all=visit.query.get("open") == "all",
             chart=year_chart(pages[0]["months"][:12]) if chosen else None,
         )
@@ -69,11 +77,14 @@ class ChargePages:
         if not PERIOD.fullmatch(period):
             raise Refusal(404, "path_not_found")
         query = {"before": months_after(number, period), "limit": "2"}
-        found = visit.api(ChargeRoutes.months, path={"number": number}, query=query)
+        found, disputes = visit.together(
+            lambda: visit.api(ChargeRoutes.months, path={"number": number}, query=query),
+            marks_of(visit, number),
+        )
         months = _explained(found["months"])
         if not months or months[0]["period"] != period:
             raise Refusal(404, "path_not_found")
-        return visit.render("charge_month.html", number=number, month=months[0])
+        return visit.render("charge_month.html", number=number, month=months[0], disputes=disputes)
 
     @page("GET", "/accounts/<number>/penalty")
     def penalty_page(self, visit: Visit) -> Response:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from werkzeug.wrappers import Response
 
 from gateway.cabinet import spellings
+from gateway.cabinet.letter_notices import are_late, come_back_since
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
 from gateway.operations import Access
@@ -95,11 +97,20 @@ def _requested(visit: Visit, template: str, bill: dict[str, str]) -> Response:
 
 
 def _settings(visit: Visit, template: str, errors: Any = None) -> Response:
-    profile, change = visit.together(
+    profile, change, late, since = visit.together(
         lambda: visit.api(MeRoutes.profile),
         lambda: visit.api(EmailChangeRoutes.pending_email_change),
+        visit.aside(partial(are_late, visit)),
+        visit.aside(partial(come_back_since, visit)),
     )
-    return visit.render(template, email=profile["email"], pending=change["pending"], errors=errors)
+    return visit.render(
+        template,
+        email=profile["email"],
+        pending=change["pending"],
+        are_late=late,
+        come_back_since=since,
+        errors=errors,
+    )
 
 
 def _link(visit: Visit, errors: Any = None) -> Response:

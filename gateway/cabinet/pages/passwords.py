@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from werkzeug.wrappers import Response
 
 from gateway.cabinet import cookies
+from gateway.cabinet.letter_notices import are_late
 from gateway.cabinet.page import page
 from gateway.cabinet.pages.entry import device_token
 from gateway.cabinet.visit import Refused, Visit
@@ -67,7 +69,7 @@ class PasswordPages:
     @page("GET", "/recover/sent", access=Access.PUBLIC)
     def recovery_sent(self, visit: Visit) -> Response:
         """Say that a letter is on its way, if the address is known."""
-        return visit.render("recover_sent.html")
+        return visit.render("recover_sent.html", are_late=visit.aside(partial(are_late, visit))())
 
     @page("GET", "/recover/<token:token>", access=Access.PUBLIC)
     def new_password_form(self, visit: Visit) -> Response:

@@ -6,10 +6,10 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from gateway.cabinet.disputed_lines import described_line, disputed_month, line_of
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
 from gateway.routes.accounts import AccountRoutes
-from gateway.routes.charges import ChargeRoutes
 from gateway.routes.questions import QuestionRoutes
 from shared import formats
 
@@ -35,17 +35,20 @@ class QuestionPages:
         """Hand the question to the competent department."""
         if errors := visit.file_errors():
             return _question_form(visit, errors)
+        line = line_of(visit.form.get("line", ""))
         outcome = visit.attempt(
             QuestionRoutes.ask_question,
             body={
                 "topic": visit.form.get("topic", ""),
-                "account": visit.form.get("account") or None,
+                "account": (line.number if line else visit.form.get("account")) or None,
+                "line": {"period": line.period, "service": line.service} if line else None,
                 "text": _unix_lines(visit.form.get("text", "")),
                 "attachments": visit.attached.ids,
             },
             says={
                 "topic": visit.text("Выберите, о чём вопрос."),
                 "account": visit.text("Выберите лицевой счёт из списка."),
+                "line": visit.text("Выберите строку счёта."),
                 "text": visit.text("Напишите вопрос, до 4000 знаков."),
             },
         )
@@ -106,31 +109,24 @@ def _question_form(visit: Visit, errors: Any = None) -> Response:
     )
 
 
-def _about(visit: Visit) -> dict[str, str]:
-    """Return what a link has asked about: a line of a bill, or topic, account and text."""
-    asked = {name: visit.query.get(name, "") for name in ("topic", "account", "text")}
-    number, period, service = [*visit.query.get("line", "").split(".", 2), "", ""][:3]
-    if not service:
-        return asked
-    read = visit.aside(
-        lambda: visit.api(ChargeRoutes.months, path={"number": number}, query={"limit": "60"})
-    )
-    found = read() or {"months": []}
-    lines = [
-        line
-        for month in found["months"]
-        if month["period"] == period
-        for line in month["lines"]
-        if line["service"] == service
-    ]
-    if not lines:
-        return {**asked, "topic": "charges", "account": number}
-    text = visit.text("%(name)s за %(month)s, начислено %(sum)s. Не согласен, потому что: ") % {
-        "name": lines[0]["name"],
-        "month": formats.month(period, visit.language),
-        "sum": formats.roubles(lines[0]["payable"], visit.language),
+def _about(visit: Visit) -> dict[str, Any]:
+    """Return what a link or a form asks about: topic, account and text, and maybe a line.
+
+    ``line`` is the value of its field and its words; the text is the person's own.
+    """
+    asked: dict[str, Any] = {
+        name: visit.query.get(name, "") for name in ("topic", "account", "text")
     }
-    return {"topic": "charges", "account": number, "text": text}
+    line = line_of(visit.form.get("line") or visit.query.get("line", ""))
+    if line is None:
+        return {**asked, "line": None}
+    words = described_line(visit, line)
+    if words == "":
+        words = visit.text("строка счёта за %(month)s") % {
+            "month": formats.month(line.period, visit.language)
+        }
+    found = None if words is None else (line.value, words)
+    return {**asked, "topic": "charges", "account": line.number, "line": found}
 
 
 def _thread(visit: Visit, errors: Any = None) -> Response:
@@ -140,6 +136,7 @@ def _thread(visit: Visit, errors: Any = None) -> Response:
         question=question,
         authors={"person": visit.text("Вы"), "system": visit.text("Кабинет")},
         fresh=_fresh(question),
+        month=disputed_month(visit, question["dispute"]),
         errors=errors,
         **_read_now(visit, question),
     )

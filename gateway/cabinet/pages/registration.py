@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -10,6 +11,7 @@ from werkzeug.wrappers import Response
 from gateway.cabinet import spellings
 from gateway.cabinet.document_versions import BOXES, changed_since_shown, read_to_accept
 from gateway.cabinet.forms import FormErrors
+from gateway.cabinet.letter_notices import are_late
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
 from gateway.operations import Access
@@ -114,7 +116,7 @@ class RegistrationPages:
     @page("GET", "/register/<uuid:registration_id>/done", access=Access.PUBLIC)
     def registered(self, visit: Visit) -> Response:
         """Say that the letter with the temporary password is on its way."""
-        return visit.render("register_done.html")
+        return visit.render("register_done.html", are_late=visit.aside(partial(are_late, visit))())
 
 
 def _organisation(visit: Visit) -> dict[str, Any]:
@@ -138,7 +140,9 @@ def _email_form(visit: Visit, errors: FormErrors | None = None) -> Response:
 
 def _code_form(visit: Visit, errors: FormErrors | None = None) -> Response:
     """Return the check window; a tick for a version that is no longer in force is taken back."""
-    documents = read_to_accept(visit, list(BOXES))
+    documents, late = visit.together(
+        partial(read_to_accept, visit, list(BOXES)), visit.aside(partial(are_late, visit))
+    )
     changed = changed_since_shown(visit, documents)
     if errors is not None:
         errors = replace(errors, fields={**errors.fields, **changed})
@@ -147,6 +151,7 @@ def _code_form(visit: Visit, errors: FormErrors | None = None) -> Response:
         "register_code.html",
         registration_id=visit.path["registration_id"],
         documents=documents,
+        are_late=late,
         ticked={
             kind
             for kind, box in BOXES.items()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+from typing import Any
 
 from services.notifications.application import ClaimedLetter
 from services.notifications.envelope import Attachment
+from services.notifications.instruction import instruction_pdf
 from services.notifications.recipes.frame import Asking, Draft, language_of, recipe, to_person
 from shared.contracts.notifications import LetterKind
 from shared.devices import device_name
-
-_PICTURE: Final = re.compile(r"^ *!\[[^\]]*\]\([^)]*\)\n+", re.MULTILINE)
 
 
 @recipe(LetterKind.REGISTRATION_CODE)
@@ -41,7 +39,6 @@ def temporary_password(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     issued = asking.ask("identity", "issue_temporary_password", person_id=str(letter.person_id))
     if issued is None or instruction is None:
         return None
-    text = _PICTURE.sub("", instruction["text"])
     until = asking.until(hours=issued["valid_hours"])
     facts = {
         "password": issued["password"],
@@ -52,7 +49,13 @@ def temporary_password(asking: Asking, letter: ClaimedLetter) -> Draft | None:
         to=issued["email"],
         language=language_of(issued),
         facts=facts,
-        attachments=(Attachment(filename="Инструкция.txt", text=text),),
+        attachments=(
+            Attachment(
+                filename="Инструкция.pdf",
+                media_type="application/pdf",
+                data=instruction_pdf(instruction),
+            ),
+        ),
         secret_until=until,
     )
 

@@ -63,6 +63,7 @@ class Asking:
         self._letters = letters
         self._together: dict[str, Any] = {}
         self._unwanted: set[tuple[UUID, str]] | None = None
+        self._out_of_reach: Mapping[UUID, datetime] = {}
 
     @property
     def settings(self) -> Settings:
@@ -94,17 +95,22 @@ class Asking:
         return known
 
     def is_wanted(self, letter: ClaimedLetter) -> bool:
-        """Return whether the person of a letter has not switched such letters off.
+        """Return whether the person of a letter gets such letters.
 
-        The choices of all persons of a claim are read at once.
+        He has not switched them off, and his address receives letters: one that always comes may
+        find out that it does again. The persons of a claim are looked up at once.
         """
         if letter.kind not in OPTIONAL:
             return True
         if self._unwanted is None:
-            self._unwanted = self._services.store.query(
-                lambda session: session.read.choices.unwanted(self._persons)
+            self._unwanted, self._out_of_reach = self._services.store.query(
+                lambda session: (
+                    session.read.choices.unwanted(self._persons),
+                    session.read.bounces.since(self._persons, session.now),
+                )
             )
-        return (letter.person_id, letter.kind) not in self._unwanted
+        unwanted = (letter.person_id, letter.kind) in self._unwanted
+        return not unwanted and letter.person_id not in self._out_of_reach
 
     def unsubscribe_url(self, letter: ClaimedLetter) -> str | None:
         """Return the address that switches such letters off; None for those that always come."""

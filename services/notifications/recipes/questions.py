@@ -31,6 +31,26 @@ def question_closed(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     return _to_asker(asking, letter)
 
 
+@recipe(LetterKind.DISPUTE_DECIDED)
+def dispute_decided(asking: Asking, letter: ClaimedLetter) -> Draft | None:
+    """Tell the person what became of the line that he disputes."""
+    question = _question(asking, letter)
+    if question is None or question["dispute"] is None:
+        return None
+    person_id = UUID(question["person_id"])
+    contact = asking.contact(person_id)
+    if contact is None:
+        return None
+    facts = {
+        "question_id": letter.refs["question_id"],
+        "number": question["number"],
+        "account": question["dispute"]["account"],
+        "period": question["dispute"]["period"],
+        "approved": letter.refs["approved"],
+    }
+    return Draft(to=contact.email, language=contact.language, facts=facts, person_id=person_id)
+
+
 @recipe(LetterKind.QUESTION_TO_DEPARTMENT)
 def question_to_department(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     """Send a department the number of a question."""

@@ -24,6 +24,9 @@ class FakeServices:
         self.answers: dict[tuple[str, str], Any] = {
             ("identity", "note_support_code"): {},
             ("helpdesk", "unread"): {"unread": 0},
+            ("notifications", "choices"): {"optional": {}, "bounced_since": None},
+            ("notifications", "delivery"): {"late": False},
+            ("helpdesk", "disputes"): {"disputes": []},
         }
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.command_ids: list[UUID | None] = []

@@ -249,7 +249,7 @@ PLAIN: list[tuple[Any, ...]] = [
         "helpdesk", "ask",
         {
             "person_id": PERSON, "topic": "charges", "account": None, "text": "Почему?",
-            "attachments": [],
+            "attachments": [], "line": None,
         },
         ASKED, 201, ASKED,
     ),
@@ -260,8 +260,8 @@ PLAIN: list[tuple[Any, ...]] = [
     (
         "GET", f"/questions/{THING}", None,
         "helpdesk", "question", {"person_id": PERSON, "question_id": THING},
-        {**QUESTION, "messages": []},
-        200, {**QUESTION, "messages": []},
+        {**QUESTION, "dispute": None, "messages": []},
+        200, {**QUESTION, "dispute": None, "messages": []},
     ),
     (
         "PUT", f"/questions/{THING}/read", {"messages": 2},

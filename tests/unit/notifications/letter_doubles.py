@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.notifications.application import ClaimedLetter, WaitingLetter
+from services.notifications.application import ClaimedLetter, HeldLetter, WaitingLetter
 from services.notifications.choices import ChoicesErased, LettersChosen
 from services.notifications.domain import EVENTS, LetterFailed, LetterQueued, LetterSent
 from services.notifications.mailer import Connection, ConnectionBrokenError
@@ -63,6 +63,13 @@ class FakeOutbox:
                 **msgspec.structs.asdict(letter), next_attempt_at=letter.queued_at
             )
 
+    def waiting(self) -> dict[Lane, tuple[int, datetime]]:
+        found: dict[Lane, tuple[int, datetime]] = {}
+        for row in self.rows.values():
+            number, since = found.get(row.lane, (0, row.queued_at))
+            found[row.lane] = (number + 1, min(since, row.queued_at))
+        return found
+
     def any_due(self, now: datetime, lowest: Lane) -> bool:
         return any(row.lane <= lowest and row.next_attempt_at <= now for row in self.rows.values())
 
@@ -111,8 +118,20 @@ class FakeOutbox:
     def queued_before(self, moment: datetime, limit: int) -> list[UUID]:
         return [row.letter_id for row in self.rows.values() if row.queued_at <= moment][:limit]
 
-    def with_secret(self, topic: str) -> list[UUID]:
-        return [row.letter_id for row in self.rows.values() if row.secret_topic == topic]
+    def hold_topic(self, letter_id: UUID) -> list[HeldLetter]:
+        if letter_id not in self.rows:
+            return []
+        topic = self.rows[letter_id].secret_topic
+        held = [
+            row
+            for row in self.rows.values()
+            if row.letter_id == letter_id or (topic and row.secret_topic == topic)
+        ]
+        held.sort(key=lambda row: (row.queued_at, self._letters[row.letter_id]["position"]))
+        return [HeldLetter(letter_id=row.letter_id, claim=row.claimed_by) for row in held]
+
+    def lock(self, letter_id: UUID) -> None:
+        """Lock nothing: there is one transaction at a time."""
 
     def of_person(self, person_id: UUID) -> list[UUID]:
         return [one for one in self.rows if self._letters[one]["person_id"] == person_id]
@@ -155,7 +174,7 @@ class FakeBounces:
     def __init__(self) -> None:
         self.rows: dict[UUID, datetime] = {}
 
-    def since(self, person_ids: Collection[UUID], **_: Any) -> dict[UUID, datetime]:
+    def since(self, person_ids: Collection[UUID], now: datetime) -> dict[UUID, datetime]:
         return {person: at for person, at in self.rows.items() if person in person_ids}
 
 

@@ -131,21 +131,6 @@ def test_a_sent_letter_is_erased(harness: Harness) -> None:
     ]
 
 
-def test_a_newer_secret_replaces_the_unsent_older_one(harness: Harness) -> None:
-    queue_code(harness, "1")
-    other = queue_code(harness, "2")
-    newer = queue_code(harness, "1")
-    assert {row.letter_id for row in harness.queued} == {other, newer}
-    assert harness.events.count(LetterFailed(kind="registration_code", reason="stale")) == 1
-
-
-def test_a_repeated_request_replaces_no_newer_secret(harness: Harness) -> None:
-    older = queue_code(harness, "1")
-    newer = queue_code(harness, "1")
-    queue_code(harness, "1", letter_id=older)
-    assert [row.letter_id for row in harness.queued] == [newer]
-
-
 def test_retry_delays_grow_less_for_secrets(harness: Harness) -> None:
     plain, secret = queue(harness), queue_code(harness, "1")
     pauses: dict[UUID, list[float]] = {plain: [], secret: []}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from letter_doubles import START, Harness
 
+from services.notifications.application import ClaimedLetter
 from services.notifications.bouncing import is_hard
 from services.notifications.domain import (
     DRAWS_BEFORE_REQUEUEING,
@@ -15,6 +17,8 @@ from services.notifications.domain import (
     LetterRequeued,
     State,
 )
+from services.notifications.recipes import Asking
+from services.notifications.requests import lane_of
 from shared.contracts.notifications import FailureReason, LetterKind
 
 FIRST, SECOND = "<1@saldo.example>", "<2@saldo.example>"
@@ -121,3 +125,31 @@ def test_unknown_letter_is_not_queued_again() -> None:
 )
 def test_only_some_failures_speak_against_the_address(status: str, *, hard: bool) -> None:
     assert is_hard(status) is hard
+
+
+def claimed(kind: LetterKind, person_id: UUID) -> ClaimedLetter:
+    return ClaimedLetter(
+        letter_id=uuid4(),
+        kind=kind.value,
+        person_id=person_id,
+        refs={},
+        lane=lane_of(kind),
+        sealed=None,
+        sealed_until=None,
+        generation=0,
+        not_after=None,
+        claim=uuid4(),
+        correlation_id="run",
+        attempts=0,
+        queued_at=START,
+    )
+
+
+def test_optional_letters_are_not_sent_where_letters_come_back() -> None:
+    anna, boris = uuid4(), uuid4()
+    harness = Harness()
+    harness.store.read_model.bounces.rows[anna] = START
+    kinds = (LetterKind.BILL_READY, LetterKind.PAYMENT_RECEIPT)
+    letters = [claimed(kind, person) for person in (anna, boris) for kind in kinds]
+    asking = Asking(harness, letters)
+    assert [asking.is_wanted(letter) for letter in letters] == [False, True, True, True]

@@ -7,11 +7,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import pypdfium2
 import pytest
 from letter_doubles import START, Harness, contacts, message_of
 
 from services.notifications import application, reactions
-from services.notifications.application import ClaimedLetter, ClaimLetters
+from services.notifications.application import ClaimedLetter, ClaimLetters, LostClaimError
+from services.notifications.domain import LetterFailed
 from services.notifications.drawing import draw
 from services.notifications.envelope import Content
 from services.notifications.recipes import RECIPES, Asking
@@ -44,6 +46,7 @@ QUESTION = {
     "state": "open",
     "due_on": "2026-04-14",
     "account": "0012345678",
+    "dispute": {"account": "0100000001", "period": "2026-10", "service": "heating"},
 }
 AT = "31\u00a0марта 2026 года"
 """The day of each event, as a letter writes it."""
@@ -226,15 +229,15 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
         {"question_id": THING, "person_id": PERSON},
         [("question_answered", "0b6e@example.org", f"/questions/{THING}")],
     ),
+    ("helpdesk", "dispute_decided"): (
+        {"question_id": THING, "person_id": PERSON, "decision": "approved"},
+        [("dispute_decided", "0b6e@example.org", "/charges/0100000001/2026-10")],
+    ),
 }
 
 
 #: Kinds that mailings and staff call for.
-CALLED_FOR_OTHERWISE = {"question_closed", "dispute_decided", "bill_ready", "due_soon", "overdue"}
-#: Kinds of mailings and disputes, whose recipes their subjects bring.
-RECIPES_TO_COME = {
-    LetterKind.DISPUTE_DECIDED,
-}
+CALLED_FOR_OTHERWISE = {"question_closed", "bill_ready", "due_soon", "overdue"}
 
 
 @pytest.fixture
@@ -274,7 +277,7 @@ def test_every_kind_of_letter_is_called_for_by_an_event() -> None:
 
 def test_every_kind_that_is_queued_has_a_recipe() -> None:
     turned_out = {LetterKind.ALREADY_REGISTERED, LetterKind.EMAIL_TAKEN}
-    assert set(RECIPES) | turned_out | RECIPES_TO_COME == set(LetterKind)
+    assert set(RECIPES) | turned_out == set(LetterKind)
 
 
 def test_an_address_with_a_cabinet_gets_no_link_to_another(harness: Harness) -> None:
@@ -374,13 +377,27 @@ def test_registered_address_gets_a_letter_without_a_code(harness: Harness) -> No
     assert (kind, content.to) == ("already_registered", "old@example.org")
 
 
-def test_a_code_sent_again_replaces_the_unsent_one(harness: Harness) -> None:
-    react(harness, "identity", "registration_code_requested", position=7)
-    react(harness, "identity", "registration_code_requested", position=8)
-    (row,) = harness.queued
-    assert row.secret_topic == f"registration:{THING}"
-    react(harness, "identity", "registration_code_requested", position=7)
-    assert harness.queued == [row]
+def test_only_the_newest_code_of_a_registration_is_drawn(harness: Harness) -> None:
+    for position in (7, 8):
+        react(harness, "identity", "registration_code_requested", position)
+    older, newer = claimed(harness)
+    asking = Asking(harness)
+    assert draw(harness, asking, older) is None
+    assert draw(harness, asking, newer) is not None
+    assert len(harness.calls) == 1
+
+
+def test_an_older_code_that_waits_is_void_once_a_newer_one_is_drawn(harness: Harness) -> None:
+    react(harness, "identity", "registration_code_requested", 7)
+    asking, (older,) = Asking(harness), claimed(harness)
+    assert draw(harness, asking, older) is not None
+    react(harness, "identity", "registration_code_requested", 8)
+    (newer,) = claimed(harness)
+    assert draw(harness, asking, newer) is not None
+    assert [row.letter_id for row in harness.queued] == [newer.letter_id]
+    assert harness.events[-1] == LetterFailed(kind="registration_code", reason="stale")
+    with pytest.raises(LostClaimError):
+        draw(harness, asking, older)
 
 
 def test_a_secret_is_drawn_once_and_kept_for_half_its_life(harness: Harness) -> None:
@@ -405,16 +422,13 @@ def test_secrets_and_the_last_letter_are_drawn_once() -> None:
     assert {*SECRETS, LetterKind.PERSON_ERASED} == DRAWN_ONCE
 
 
-def test_the_instruction_goes_with_the_temporary_password(harness: Harness) -> None:
-    text = (
-        "1. Выберите тип\n\n   ![Форма (рис. 1)](pictures/registration.png)\n\n2. Введите адрес\n"
-    )
-    harness.answers["identity.document"] = {"text": text}
+def test_the_instruction_goes_with_the_temporary_password_as_pdf(harness: Harness) -> None:
     react(harness, "identity", "person_registered")
     ((_, content),) = drawn(harness)
     (attachment,) = content.attachments
-    assert attachment.filename == "Инструкция.txt"
-    assert attachment.text == "1. Выберите тип\n\n2. Введите адрес\n"
+    assert (attachment.filename, attachment.media_type) == ("Инструкция.pdf", "application/pdf")
+    (page,) = pypdfium2.PdfDocument(attachment.data)
+    assert "Выберите тип" in page.get_textpage().get_text_range()
     assert harness.events[0].person_id == UUID(PERSON)
 
 
@@ -451,6 +465,19 @@ def test_whoever_unlinks_an_account_himself_gets_no_letter(
 def test_question_without_mailbox_or_erased_gets_no_letter(harness: Harness, answer: Any) -> None:
     harness.answers["helpdesk.letter_of"] = answer
     react(harness, "helpdesk", "question_routed")
+    assert drawn(harness) == []
+
+
+def test_a_rejected_adjustment_is_not_told_as_one_that_was_made(harness: Harness) -> None:
+    rejected = {"question_id": THING, "person_id": PERSON, "decision": "rejected"}
+    harness.react(reactions.dispute_decided, message_of("helpdesk", "dispute_decided", rejected))
+    ((_, content),) = drawn(harness)
+    assert "оставили без изменений" in content.text
+
+
+def test_a_dispute_that_was_erased_is_written_to_nobody(harness: Harness) -> None:
+    harness.answers["helpdesk.letter_of"] = {**QUESTION, "dispute": None}
+    react(harness, "helpdesk", "dispute_decided")
     assert drawn(harness) == []
 
 

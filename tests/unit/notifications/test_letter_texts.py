@@ -201,6 +201,12 @@ def test_a_secret_is_not_in_the_subject(one: Shown) -> None:
         ("bill_ready", "", "К оплате: 4 812,30 ₽", "To pay: ₽4,812.30"),
         ("bill_ready", "", "до: 10 апреля 2026", "by: 10 April 2026"),
         ("bill_ready", "nothing to pay", "Платить не нужно.", "There is nothing to pay."),
+        (
+            "bill_ready",
+            "one of two paid",
+            "0012345678: 0,00 ₽, платить не нужно",
+            "0012345678: ₽0.00, nothing to pay",
+        ),
         ("overdue", "", "с 11 мая 2026 года", "on 11 May 2026"),
         ("password_changed", "", "31 марта 2026 года в 21:00", "on 31 March 2026 at 21:00"),
         ("password_reset_link", "", "действует 1 час, до", "valid for 1 hour, until"),

@@ -67,6 +67,17 @@ def test_only_the_kind_of_the_person_is_unwanted(harness: Harness) -> None:
     assert [asking.is_wanted(letter) for letter in letters] == [False, True, True, True]
 
 
+def test_an_optional_letter_to_an_address_that_bounces_is_not_drawn(harness: Harness) -> None:
+    harness.store.read_model.bounces.rows[ANNA] = START
+    letters = [
+        claimed(LetterKind.BILL_READY),
+        claimed(LetterKind.BILL_READY, BORIS),
+        claimed(LetterKind.PAYMENT_RECEIPT),
+    ]
+    asking = Asking(harness, letters)
+    assert [asking.is_wanted(letter) for letter in letters] == [False, True, True]
+
+
 @pytest.mark.parametrize("kind", sorted(OPTIONAL))
 def test_an_optional_letter_has_its_own_link(harness: Harness, kind: LetterKind) -> None:
     letter = claimed(kind)

@@ -138,18 +138,6 @@ def test_a_forecast_is_only_made_of_days_to_come(
     assert "Если заплатить до" not in main_of(page.text)
 
 
-def test_a_line_leads_to_a_question_about_it(person: CabinetPerson) -> None:
-    page = person.get("/charges/0001/2026-04").text
-    address = "/questions/new?line=0001.2026-04.heating"
-    assert f'href="{address}"' in page
-    form = person.get(address).text
-    assert "Отопление за апрель 2026, начислено 4 500,00 ₽. Не согласен" in main_of(form).replace(
-        "\u00a0", " "
-    )
-    assert '<option value="charges" selected>' in form
-    assert '<option value="0001" selected>' in form
-
-
 def test_an_english_page_names_units_and_tariffs_in_its_own_way(browser: Browser) -> None:
     page = main_of(CabinetPerson(browser, language="en").get("/charges/0001/2026-04").text)
     assert "1.918 Gcal × ₽2,345.678901" in page
@@ -165,22 +153,6 @@ def test_a_unit_that_is_not_known_stays_as_it_is(
     assert (formats.unit(name), formats.unit(name, "en")) == (russian, english)
 
 
-def test_a_line_that_cannot_be_read_still_opens_the_form(
-    person: CabinetPerson, services: FakeServices
-) -> None:
-    services.answers["ledger", "charges"] = Unavailable("service_unavailable", "x")
-    form = person.get("/questions/new?line=0001.2026-04.heating")
-    assert form.status_code == 200
-    assert '<option value="0001" selected>' in form.text
-
-
-def test_a_line_of_another_persons_account_does_not_exist(
-    person: CabinetPerson, services: FakeServices
-) -> None:
-    services.answers["accounts", "owns"] = owns(foreign=["0002"])
-    assert person.get("/questions/new?line=0002.2026-04.heating").status_code == 404
-
-
 @pytest.mark.parametrize(
     ("language", "name"), [("ru", "Отдел: Расчётный отдел"), ("en", "Department: Billing")]
 )
@@ -188,7 +160,7 @@ def test_a_department_has_its_name_in_the_language_of_the_page(
     browser: Browser, services: FakeServices, language: str, name: str
 ) -> None:
     services.answers["helpdesk", "question"] = {
-        **QUESTION, "department_title_en": "Billing", "messages": [],
+        **QUESTION, "department_title_en": "Billing", "dispute": None, "messages": [],
     }  # fmt: skip
     page = CabinetPerson(browser, language=language).get(f"/questions/{QUESTION['question_id']}")
     assert name in main_of(page.text)

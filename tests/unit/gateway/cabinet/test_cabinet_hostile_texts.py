@@ -34,7 +34,12 @@ def test_a_thread_is_text(person: CabinetPerson, services: FakeServices, hostile
         for author in ("person", "staff")
     ]
     changed = {"title": hostile, "title_en": hostile, "department_title": hostile}
-    services.answers["helpdesk", "question"] = {**QUESTION, **changed, "messages": messages}
+    services.answers["helpdesk", "question"] = {
+        **QUESTION,
+        **changed,
+        "dispute": None,
+        "messages": messages,
+    }
     assert is_harmless(person.get(f"/questions/{THING}"))
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from cabinet_doubles import CabinetBrowser
-from gateway_doubles import LINK_TOKEN, FakeServices
+from gateway_doubles import LINK_TOKEN, THING, FakeServices
 from gateway_samples import LETTER, PROFILE
+from test_cabinet_round_trips import link
 
-from shared.errors import NotFound
+from shared.errors import NotFound, Unavailable
 
 HOME = "/settings/letters"
 LINK = f"/letters/unsubscribe/{LINK_TOKEN}"
@@ -124,6 +125,42 @@ def test_a_person_whose_letters_come_back_is_told_what_to_do(
     shown = signed_in.get(HOME)
     assert "возвращаются с 10 мая 2026" in shown.text
     assert "/settings/email" in shown.links
+
+
+# Where a letter is awaited
+
+AWAITED = (f"/register/{THING}", f"/register/{THING}/done", "/recover/sent")
+
+
+@pytest.mark.parametrize("path", AWAITED)
+@pytest.mark.parametrize("late", [True, False])
+def test_whoever_waits_for_a_letter_is_told_that_letters_are_late(
+    cabinet: CabinetBrowser, services: FakeServices, path: str, late: bool
+) -> None:
+    link(services, 1)
+    services.answers["notifications", "delivery"] = {"late": late}
+    assert ("Письмо придёт само" in cabinet.get(path).text) is late
+
+
+@pytest.mark.parametrize("path", [*AWAITED, "/accounts", "/settings/email"])
+def test_without_notifications_the_page_stands_all_the_same(
+    signed_in: CabinetBrowser, services: FakeServices, path: str
+) -> None:
+    link(services, 1)
+    for method in ("delivery", "choices"):
+        services.answers["notifications", method] = Unavailable("service_unavailable", "away")
+    shown = signed_in.get(path)
+    assert shown.status == 200
+    assert "задерживаются" not in shown.text
+
+
+@pytest.mark.parametrize("path", ["/accounts", "/settings/email"])
+def test_a_mailbox_that_returns_letters_is_said_where_it_matters(
+    signed_in: CabinetBrowser, services: FakeServices, path: str
+) -> None:
+    link(services, 1)
+    services.answers["notifications", "choices"] = {"bounced_since": "2026-05-10T08:00:00+00:00"}
+    assert "возвращаются с 10 мая 2026" in signed_in.get(path).text
 
 
 # The link of a letter

@@ -95,9 +95,9 @@ PAGES = {
         "/saldo/contracts/ledger/payment_posted/v1", 0, 0,
     ),
     "/recover/<token:token>": (f"/recover/{LINK_TOKEN}", 0, 0),
-    "/recover/sent": ("/recover/sent", 0, 0),
+    "/recover/sent": ("/recover/sent", 1, 1),
     "/register": ("/register", 0, 0),
-    "/register/<uuid:registration_id>": (f"/register/{THING}", 2, 1),
+    "/register/<uuid:registration_id>": (f"/register/{THING}", 3, 1),
     "/register/<uuid:registration_id>/email": (f"/register/{THING}/email", 0, 0),
     "/register/<uuid:registration_id>/done": (f"/register/{THING}/done", 0, 0),
     "/settings": ("/settings", 3, 2),
@@ -167,6 +167,7 @@ LETTERS = {
         "optional": {"bill_ready": True, "due_soon": True, "overdue": False},
         "bounced_since": None,
     },
+    ("notifications", "delivery"): {"late": False},
     ("notifications", "letters"): {"letters": [LETTER]},
     ("notifications", "subscription"): {"kind": "overdue", "wanted": True},
 }
@@ -305,7 +306,7 @@ def link(services: FakeServices, count: int) -> None:
             ("payments", "history"): history_of(paid),
             ("payments", "faster_payment"): {"payload": None},
             ("payments", "payment"): paid,
-            ("helpdesk", "question"): {**QUESTION, "messages": []},
+            ("helpdesk", "question"): {**QUESTION, "dispute": None, "messages": []},
             ("helpdesk", "attachment"): {
                 "name": "счёт.pdf",
                 "media_type": "application/pdf",

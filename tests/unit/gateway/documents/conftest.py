@@ -8,8 +8,8 @@ import document_samples as samples
 import pytest
 
 from gateway.documents.bill import bill_pdf
-from gateway.documents.markdown import document_pdf
 from gateway.documents.statement import statement_pdf
+from gateway.documents.text import document_pdf
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ import zxingcpp
 from msgspec import structs
 
 from gateway.documents.bill import bill_pdf
-from gateway.documents.markdown import document_pdf
 from gateway.documents.statement import statement_pdf
+from gateway.documents.text import document_pdf
 from services.identity.documents import Documents
 from tests.hostile_texts import HOSTILE as DECEIVING
 

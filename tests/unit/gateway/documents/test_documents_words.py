@@ -8,10 +8,10 @@ from importlib.resources import files
 import polib
 import pytest
 
-from gateway.documents.markdown import blocks
 from gateway.documents.words import texts, words
+from shared.documents.markdown import blocks
 
-TEMPLATES = ("bill", "statement", "receipt", "text")
+TEMPLATES = ("bill", "statement", "receipt")
 _IN_CODE = re.compile(r'(?:\btext|gettext)\(\s*["\']([^"\']*[а-яё][^"\']*)["\']', re.IGNORECASE)
 
 

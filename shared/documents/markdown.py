@@ -9,8 +9,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from gateway.documents.engine import pdf
-from gateway.documents.pictures import picture_of
+from shared.documents.pictures import picture_of
 
 _DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9])")
 _UNDATED = "2000-01-01"
@@ -20,21 +19,18 @@ _LISTS = {"bullet_list": "bullets", "ordered_list": "numbers"}
 _SPANS = {"strong": "strong", "em": "emphasis"}
 
 
-def document_pdf(document: Mapping[str, Any]) -> bytes:
-    """Return the PDF of a document as identity answers it: ``{kind, version, title, text}``.
+def document_data(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the paper ``text`` reads of a document: ``{kind, version, title, text}``.
 
     A version that begins with a day dates the file.
     """
     dated = _DAY.match(document["version"])
-    return pdf(
-        "text",
-        {
-            "title": document["title"],
-            "date": dated[0] if dated else _UNDATED,
-            "version": document["version"],
-            "blocks": blocks(document["text"]),
-        },
-    )
+    return {
+        "title": document["title"],
+        "date": dated[0] if dated else _UNDATED,
+        "version": document["version"],
+        "blocks": blocks(document["text"]),
+    }
 
 
 def parser() -> MarkdownIt:

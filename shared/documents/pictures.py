@@ -26,7 +26,7 @@ class Picture:
 def pictures() -> Mapping[str, Picture]:
     """Return all pictures by name (``pay.png``)."""
     found = {}
-    for entry in files("gateway.documents").joinpath("pictures").iterdir():
+    for entry in files("shared.documents").joinpath("pictures").iterdir():
         if entry.name.endswith(".png"):
             content = entry.read_bytes()
             width, height = struct.unpack_from(">II", content, 16)  # of the chunk IHDR
