@@ -337,12 +337,12 @@ def test_question_needs_an_account_of_the_person(database: Any) -> None:
         )
     assert refusal.value.code == "account_not_linked"
     asked = service.ask(
-        person_id=person_id, topic="charges", account=" 01 ", text=text, attachments=[]
+        person_id=person_id, topic="charges", account=" 01 ", text=text, line=None, attachments=[]
     )
     question_id = UUID(asked["question_id"])
     (listed,) = service.questions(person_id=person_id)["questions"]
     found = service.question(person_id=person_id, question_id=question_id)
-    assert found == {**listed, "messages": found["messages"]}
+    assert found == {**listed, "dispute": None, "messages": found["messages"]}
     # The question is about the account of the second holder; people see the number.
     assert found["account"] == "01"
     with database.owner("helpdesk") as owner:
