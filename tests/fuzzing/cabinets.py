@@ -172,6 +172,7 @@ class Cabinets:
             "start_payment": {"body": {"lines": [line]}},
             "ask_question": {"body": asked},
             "send_attachment": {"body": PDF.decode()},
+            "read_question": {"path": question, "body": {"messages": 2}},
             "add_message": {"path": question, "body": {"text": "Спасибо, а за ноябрь?"}},
             "verify_proof": {"body": self._owner.receipt(self._paid)["proofs"][0]["proof"]},
             "acquirer_callback_by_form": {"body": callback},
