@@ -52,6 +52,7 @@ EXPLAINED: Mapping[str, tuple[str, Holds]] = {
     "two_beginnings": ("OpenAPI does not exclude one parameter by another", _always),
     "position_beyond_log": ("it depends on how long the log is", _always),
     "too_many_reads": ("it counts the requests of the last minute", _always),
+    "unknown_line": ("a line is one of a bill of the account, at /charges", _always),
     "unknown_topic": ("the topics are those of the operator, at /questions/topics", _always),
     "invalid_days": ("JSON Schema does not compare two parameters", _always),
     "duplicate_account": ("JSON Schema does not compare the members of a list", _always),
