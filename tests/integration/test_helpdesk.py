@@ -333,7 +333,7 @@ def test_question_needs_an_account_of_the_person(database: Any) -> None:
     text = "Почему выросла сумма?"
     with pytest.raises(Forbidden) as refusal:
         service.ask(
-            person_id=person_id, topic="charges", account="02", text=text, line=None, attachments=[]
+            person_id=person_id, topic="charges", account="02", text=text, attachments=[], line=None
         )
     assert refusal.value.code == "account_not_linked"
     asked = service.ask(

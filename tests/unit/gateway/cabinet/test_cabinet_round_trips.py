@@ -86,6 +86,9 @@ PAGES = {
     "/problems/<code>": ("/problems/not_signed_in", 2, 2),
     "/questions": ("/questions", 3, 2),
     "/questions/<uuid:question_id>": (f"/questions/{THING}", 3, 2),
+    "/questions/<uuid:question_id>/attachments/<uuid:attachment_id>": (
+        f"/questions/{THING}/attachments/{THING}", 3, 3,
+    ),
     "/questions/new": ("/questions/new", 4, 2),
     "/recover": ("/recover", 0, 0),
     "/saldo/contracts/<owner>/<event>/<version>": (
@@ -214,6 +217,11 @@ READS = {
     "/proofs/keys": ("/proofs/keys", 1, 1),
     "/questions": ("/questions", 2, 2),
     "/questions/<uuid:question_id>": (f"/questions/{THING}", 2, 2),
+    "/questions/<uuid:question_id>/attachments/<uuid:attachment_id>": (
+        f"/questions/{THING}/attachments/{THING}",
+        3,
+        3,
+    ),
     "/questions/topics": ("/questions/topics", 2, 2),
     "/sessions": ("/sessions", 2, 2),
     "/sessions/passkey": ("/sessions/passkey", 1, 1),
@@ -300,6 +308,13 @@ def link(services: FakeServices, count: int) -> None:
             ("payments", "faster_payment"): {"payload": None},
             ("payments", "payment"): paid,
             ("helpdesk", "question"): {**QUESTION, "dispute": None, "messages": []},
+            ("helpdesk", "attachment"): {
+                "name": "счёт.pdf",
+                "media_type": "application/pdf",
+                "size": 4,
+                "parts": 1,
+            },
+            ("helpdesk", "attachment_part"): {"content": "JVBERg=="},
             ("helpdesk", "questions"): {"questions": [QUESTION]},
             ("helpdesk", "topics"): {"topics": [TOPIC]},
         }
