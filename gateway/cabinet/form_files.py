@@ -23,7 +23,6 @@ from werkzeug.wrappers import Request
 
 from gateway.cabinet.attached import (
     FILES,
-    TOO_MANY,
     UPLOADER,
     Attached,
     RefusedFile,
@@ -56,7 +55,7 @@ _TELLING = {
     "attachment_empty",
     "attachment_kind",
     "attachment_too_large",
-    TOO_MANY,
+    "too_many_attachments",
     "too_many_attachments_today",
     "uploads_busy",
 }
@@ -140,6 +139,8 @@ class FormWithFiles:
         if self._uploader is None:
             self._uploader = uploader_of(self._sealer, self._fields.get(UPLOADER, ""))
             self._kept = [file.sealed for file in Attached(self._sealer, self._fields).files]
+            if self._uploader is not None:
+                self._allowance.grow(self._settings.gateway_upload_seconds)
 
     def _end_part(self) -> None:
         part, self._part = self._part, None
@@ -153,14 +154,13 @@ class FormWithFiles:
         if self._uploader is None:
             raise Refusal(403, "form_outdated")
         if len(self._kept) == MAX_FILES:
-            raise Refusal(422, TOO_MANY)
+            raise Refusal(422, "too_many_attachments", most=MAX_FILES)
         if not self._has_place:
             self._places.enter_context(ROOM.hold_place(self._uploader))
             self._places.enter_context(
                 context.bind(actor=f"person:{self._uploader}", command_id=new_id())
             )
             self._has_place = True
-            self._allowance.grow(self._settings.gateway_upload_seconds)
         begun = Sending(self._services, self._uploader, name)
         begun.begin()
         return begun

@@ -18,7 +18,7 @@ from werkzeug.wrappers import Request, Response
 
 from gateway.cabinet import cookies
 from gateway.cabinet.asked_once import AskedOnce
-from gateway.cabinet.attached import FILES, TOO_MANY, Attached, RefusedFile, uploader, without_files
+from gateway.cabinet.attached import FILES, Attached, uploader, without_files
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.forms import FIELD_OF_CODE, FieldOf, FormErrors, field_of
 from gateway.cabinet.rendering import render
@@ -290,15 +290,10 @@ class Visit:
         # Names are written in either direction: the isolates keep the sentences in order.
         said = " ".join(
             self.text("Файл «%(name)s» не приложен.") % {"name": f"\u2068{each.name}\u2069"}
-            + f" {self._why(each)}"
+            + f" {self.message(each.code, each.kind, **each.params)}"
             for each in refused
         )
         return FormErrors(code=refused[0].code, text=said, fields={FILES: said})
-
-    def _why(self, refused: RefusedFile) -> str:
-        if refused.code == TOO_MANY:
-            return self.text("К одному сообщению можно приложить три файла.")
-        return self.message(refused.code, refused.kind, **refused.params)
 
     def keeping_files(self, errors: FormErrors) -> Visit:
         """Return this visit with the files of its form, unless the help desk has lost one."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
+from psycopg.rows import dict_row
 
 from deploy.demo.client import CabinetClient
 from deploy.demo.company import DEMO_PERSON_ACCOUNTS, demo_accounts
@@ -21,9 +22,12 @@ from deploy.demo.person import Journey, Person, new_address
 from deploy.demo.report import Report
 from deploy.doubles.acquirer.signature import checksum
 from services.identity.fingerprints import new_token, token_digest
+from services.notifications import unsubscribe
 from services.subscriber_administration import SubscriberAdministration, new_credentials
 from shared.bus.grants import Grants
 from shared.config import load_settings
+from shared.contracts.notifications import LetterKind
+from shared.eventstore.hash_keys import HashKeys
 from tests.fuzzing.second_factors import SecondFactors
 
 FREE_ACCOUNT, KEPT_ACCOUNT, LEFT_ACCOUNT = "0100000001", "0100000002", "0100000003"
@@ -49,6 +53,10 @@ def _subscriber() -> str:
     administration = SubscriberAdministration(load_settings())
     administration.add("fuzzing", Grants.parse(["ledger"]), credentials, "made to be fuzzed")
     return credentials.token
+
+
+PDF = b"%PDF-1.7\n%%EOF\n"
+"""A file that is taken, of characters that JSON can hold."""
 
 
 class Cabinets:
@@ -98,12 +106,14 @@ class Cabinets:
                 **_new_passwords(changer.person, guest.person),
                 **self._recovery(loser.person),
                 "sign_in_by_link": {"body": {"token": self._link_of(guest.client)}},
+                **self._unsubscribing(leaver.client),
             },
             paths={
                 "number": list(DEMO_PERSON_ACCOUNTS),
                 "period": [month["period"] for month in self._owner.charges(self._number)],
                 "payment_id": [one["payment_id"] for one in self._owner.history()],
-                "question_id": [self._question_id],
+                "question_id": [self._question_id, self._file["question_id"]],
+                "attachment_id": [self._file["attachment_id"]],
             },
         )
 
@@ -126,6 +136,12 @@ class Cabinets:
     def _question_id(self) -> str:
         return str(self._owner.call("GET", "/questions")["questions"][0]["question_id"])
 
+    @cached_property
+    def _file(self) -> dict[str, str]:
+        sent = self._owner.send_file(PDF)["attachment_id"]
+        asked = self._owner.ask("charges", "Вот файл", None, [sent])
+        return {"question_id": str(asked["question_id"]), "attachment_id": str(sent)}
+
     def _reads(self) -> dict[str, Request]:
         account = {"path": {"number": self._number}}
         month = {"path": {**account["path"], "period": "2026-10"}}
@@ -141,6 +157,7 @@ class Cabinets:
             "payment": payment,
             "receipt": payment,
             "question": {"path": {"question_id": self._question_id}},
+            "attachment": {"path": self._file},
             "events": {"query": {"service": "ledger", "types": "payment_posted", "wait": 0}},
         }
 
@@ -154,6 +171,8 @@ class Cabinets:
             "link_account": {"body": {"number": free.number, "proof": free.proof}},
             "start_payment": {"body": {"lines": [line]}},
             "ask_question": {"body": asked},
+            "send_attachment": {"body": PDF.decode()},
+            "read_question": {"path": question, "body": {"messages": 2}},
             "add_message": {"path": question, "body": {"text": "Спасибо, а за ноябрь?"}},
             "verify_proof": {"body": self._owner.receipt(self._paid)["proofs"][0]["proof"]},
             "acquirer_callback_by_form": {"body": callback},
@@ -199,6 +218,19 @@ class Cabinets:
                 (uuid4(), guest.profile()["person_id"], token_digest(token)),
             )
         return token
+
+    def _unsubscribing(self, reader: CabinetClient) -> dict[str, Request]:
+        """Return the link that a letter to somebody would have."""
+        schema = {"options": "-c search_path=notifications", "row_factory": dict_row}
+        with psycopg.connect(self._database_url, **schema) as database:
+            keys = HashKeys(load_settings(), "notifications")
+            key = keys.fetch(database.cursor(), unsubscribe.KEY_PURPOSE)
+        person_id = UUID(reader.profile()["person_id"])
+        token = unsubscribe.token_of(key, person_id, LetterKind.DUE_SOON)
+        return {
+            "subscription": {"path": {"link": token}},
+            "unsubscribe": {"body": {"token": token}},
+        }
 
     def _recovery(self, loser: Person) -> dict[str, Request]:
         client = CabinetClient(self._url)

@@ -159,14 +159,14 @@ def test_the_report_counts_each_turn_of_a_question(database: Any, run: Any) -> N
     run("route", question_id, "metering", "--reason", "r")
     found = reported(run)
     assert found["total"] | {"asked": 2, "answered": 1, "in_time": 1} == found["total"]
-    assert (found["total"]["median"], found["total"]["unseen"]) == (0, 3)
+    assert (found["total"]["median"], found["total"]["unseen"]) == (0, 1)
     assert {each["department"]: each["asked"] for each in found["departments"]} == {
         "billing": 1,
         "metering": 1,
     }
     assert "Отдел учёта" in run("report", "--lang", "ru").stdout
     assert "0 ████" in run("report").stdout
-    assert run("report", "--csv").stdout.splitlines()[-1].startswith("total;;2;1;1;0;0;0;0;3")
+    assert run("report", "--csv").stdout.splitlines()[-1].startswith("total;;2;1;1;0;0;0;0;1")
 
 
 def reported(run: Any) -> dict[str, Any]:
@@ -332,15 +332,17 @@ def test_question_needs_an_account_of_the_person(database: Any) -> None:
     service.store, service.services = database.store("helpdesk"), Accounts()
     text = "Почему выросла сумма?"
     with pytest.raises(Forbidden) as refusal:
-        service.ask(person_id=person_id, topic="charges", account="02", text=text, attachments=[])
+        service.ask(
+            person_id=person_id, topic="charges", account="02", text=text, attachments=[], line=None
+        )
     assert refusal.value.code == "account_not_linked"
     asked = service.ask(
-        person_id=person_id, topic="charges", account=" 01 ", text=text, attachments=[]
+        person_id=person_id, topic="charges", account=" 01 ", text=text, line=None, attachments=[]
     )
     question_id = UUID(asked["question_id"])
     (listed,) = service.questions(person_id=person_id)["questions"]
     found = service.question(person_id=person_id, question_id=question_id)
-    assert found == {**listed, "messages": found["messages"]}
+    assert found == {**listed, "dispute": None, "messages": found["messages"]}
     # The question is about the account of the second holder; people see the number.
     assert found["account"] == "01"
     with database.owner("helpdesk") as owner:

@@ -12,7 +12,7 @@ from gateway.routes.attachments import download
 class AttachmentPages:
     """Files that a person or the help desk has sent."""
 
-    @page("GET", "/questions/<uuid:question_id>/attachments/<uuid:attachment_id>")
+    @page("GET", "/questions/<uuid:question_id>/attachments/<uuid:attachment_id>", bare=True)
     def attachment_file(self, visit: Visit) -> Response:
         """Return a file of the person's question as a download."""
         # Not by what a page remembers of its answers: a file is not to be held whole.

@@ -65,7 +65,7 @@ def with_houses(directory: Directory) -> Directory:
 def reached(service: HelpdeskService, topic: str, account: str | None) -> dict[str, Any]:
     """Ask about a topic; return what the letter to the department is written from."""
     asked = service.ask(
-        person_id=uuid4(), topic=topic, account=account, text="Почему?", attachments=[]
+        person_id=uuid4(), topic=topic, account=account, text="Почему?", attachments=[], line=None
     )
     facts = service.letter_of(question_id=UUID(asked["question_id"]))
     assert facts["due_on"] == asked["due_on"]

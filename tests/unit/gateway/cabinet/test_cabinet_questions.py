@@ -12,9 +12,24 @@ from gateway_samples import QUESTION
 from shared.errors import Unavailable
 
 PAGE = f"/questions/{THING}"
-ASKED = {"author": "person", "text": "Почему?", "at": "2026-05-14T09:30:00+00:00"}
-ANSWER = {"author": "staff", "text": "Потому.", "at": "2026-05-14T10:30:00+00:00"}
-SYSTEM = {"author": "system", "text": "Начисление исправлено.", "at": "2026-05-15T10:30:00+00:00"}
+ASKED = {
+    "author": "person",
+    "text": "Почему?",
+    "at": "2026-05-14T09:30:00+00:00",
+    "attachments": [],
+}
+ANSWER = {
+    "author": "staff",
+    "text": "Потому.",
+    "at": "2026-05-14T10:30:00+00:00",
+    "attachments": [],
+}
+SYSTEM = {
+    "author": "system",
+    "text": "approved",
+    "at": "2026-05-15T10:30:00+00:00",
+    "attachments": [],
+}
 
 pytestmark = pytest.mark.usefixtures("own_pages")
 
@@ -26,6 +41,7 @@ def listed(services: FakeServices, **changes: Any) -> None:
 def thread(services: FakeServices, *messages: dict[str, Any], **changes: Any) -> None:
     services.answers["helpdesk", "question"] = {
         **QUESTION,
+        "dispute": None,
         **changes,
         "messages": list(messages or (ASKED, ANSWER)),
     }
