@@ -345,6 +345,7 @@ def test_resent_secret_is_drawn_in_place_of_one_that_waits(letters: Letters, run
     first = letters.queue(LetterKind.REGISTRATION_CODE, registration_id="r")
     letters.send(first)
     second = letters.queue(LetterKind.REGISTRATION_CODE, registration_id="r")
+    letters.clock.advance(timedelta(seconds=1))
     assert run("resend", first, *WHY).exit_code == 0
     waiting = {letter.letter_id: letter for letter in letters.claimed()}
     assert set(waiting) == {first, second}
