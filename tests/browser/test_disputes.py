@@ -54,7 +54,10 @@ def test_a_line_is_disputed_reviewed_and_corrected(visitors: Visitors, site: Sit
     thread = asker.page.url
     number = re.findall(r"№ (\d+)", asker.heading)[0]
 
-    for path in ("/charges", MONTH, BILL):
+    asker.open("/charges")
+    asker.sees("на проверке")
+    asker.look("charges")
+    for path in ("/charges?open=all", MONTH, BILL):
         asker.open(path)
         asker.sees("на проверке")
         asker.sees("Ваш вопрос")
