@@ -43,7 +43,7 @@ PAGES = {
     "/accounts": ("/accounts", 6, 3),
     "/accounts/<number>": (f"/accounts/{NUMBER}", 7, 2),
     "/accounts/<number>/access": (f"/accounts/{NUMBER}/access", 4, 3),
-    "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 7, 3),
+    "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 6, 3),
     "/accounts/<number>/bills/<period>.pdf": (f"/accounts/{NUMBER}/bills/2026-10.pdf", 4, 2),
     "/accounts/<number>/certificate": (f"/accounts/{NUMBER}/certificate", 5, 2),
     "/accounts/<number>/certificate.pdf": (f"/accounts/{NUMBER}/certificate.pdf", 3, 2),
@@ -259,6 +259,20 @@ def _paid(numbers: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return paid, postings
 
 
+HELP_DESK = {
+    ("helpdesk", "question"): {**QUESTION, "dispute": None, "messages": []},
+    ("helpdesk", "attachment"): {
+        "name": "счёт.pdf",
+        "media_type": "application/pdf",
+        "size": 4,
+        "parts": 1,
+    },
+    ("helpdesk", "attachment_part"): {"content": "JVBERg=="},
+    ("helpdesk", "questions"): {"questions": [QUESTION]},
+    ("helpdesk", "topics"): {"topics": [TOPIC]},
+}
+
+
 def link(services: FakeServices, count: int) -> None:
     """Let a person have this many accounts, with something in each answer."""
     numbers = [f"{int(NUMBER) + place:010}" for place in range(count)]
@@ -307,22 +321,13 @@ def link(services: FakeServices, count: int) -> None:
             ("payments", "history"): history_of(paid),
             ("payments", "faster_payment"): {"payload": None},
             ("payments", "payment"): paid,
-            ("helpdesk", "question"): {**QUESTION, "dispute": None, "messages": []},
-            ("helpdesk", "attachment"): {
-                "name": "счёт.pdf",
-                "media_type": "application/pdf",
-                "size": 4,
-                "parts": 1,
-            },
-            ("helpdesk", "attachment_part"): {"content": "JVBERg=="},
-            ("helpdesk", "questions"): {"questions": [QUESTION]},
-            ("helpdesk", "topics"): {"topics": [TOPIC]},
         }
     )
     services.answers.update(PAPERS)
     services.answers.update(ACCESS)
     services.answers.update(FACTORS)
     services.answers.update(LETTERS)
+    services.answers.update(HELP_DESK)
     services.answers.update({(name, "health"): {"status": "ok"} for name in SERVICES})
 
 
