@@ -129,6 +129,15 @@ PAGES = {
     "/verify": ("/verify", 3, 2),
 }  # fmt: skip
 """By the path of a page: an address of it, the calls it makes, and how many of them in turn."""
+DOCUMENT = {
+    "kind": "rules",
+    "version": "2026-11-01",
+    "title": "Правила",
+    "text": "# Правила\n",
+    "media_type": "text/markdown",
+    "in_force": "2026-11-01",
+    "versions": [],
+}
 PAPERS = {
     ("ledger", "debt"): PAID,
     ("ledger", "reconciliation"): act,
@@ -277,20 +286,13 @@ def link(services: FakeServices, count: int) -> None:
     """Let a person have this many accounts, with something in each answer."""
     numbers = [f"{int(NUMBER) + place:010}" for place in range(count)]
     paid, postings = _paid(numbers)
-    document: dict[str, Any] = {
-        "kind": "rules",
-        "version": "2026-11-01",
-        "title": "Правила",
-        "text": "# Правила\n",
-    }
-    document |= {"media_type": "text/markdown", "in_force": "2026-11-01", "versions": []}
     lines = [{**line, "explanation": None} for line in MONTH["lines"]]
     months = {"months": [{**MONTH, "bill_number": None, "lines": lines}], "next": None}
     entries = {"movements": [MOVEMENT], "totals": TOTALS}
     services.answers.update(
         {
             ("identity", "authenticate_subscriber"): SUBSCRIBER,
-            ("identity", "document"): document,
+            ("identity", "document"): DOCUMENT,
             ("identity", "pending_email_change"): {"pending": None},
             ("identity", "profile"): {**PROFILE, "language": "ru"},
             ("identity", "sessions"): {"sessions": [SESSION_ROW]},
@@ -323,11 +325,8 @@ def link(services: FakeServices, count: int) -> None:
             ("payments", "payment"): paid,
         }
     )
-    services.answers.update(PAPERS)
-    services.answers.update(ACCESS)
-    services.answers.update(FACTORS)
-    services.answers.update(LETTERS)
-    services.answers.update(HELP_DESK)
+    for subject in (PAPERS, ACCESS, FACTORS, LETTERS, HELP_DESK):
+        services.answers.update(subject)
     services.answers.update({(name, "health"): {"status": "ok"} for name in SERVICES})
 
 
