@@ -158,7 +158,7 @@ def erase_questions(session: Session, person_id: UUID) -> int:
 
 
 def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {questions: [{question_id, number, topic, account, state, asked_at, messages}]}.
+    """Return {questions: [...]} of a person, each with its due day and its messages.
 
     Messages are as of `messages_of`; a file can be read by the ids of question and attachment.
     """
@@ -175,6 +175,7 @@ def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
                 "account": view.account and number_of(view.account),
                 "state": view.state,
                 "asked_at": view.asked_at,
+                "due_on": view.due_on.isoformat(),
                 "messages": _revealed(
                     session, view.question_id, messages.get(view.question_id, []), files
                 ),

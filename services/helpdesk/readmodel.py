@@ -266,23 +266,28 @@ class ReadModel:
                 record.recorded_at,
             ),
         )
-        by_person = author == "person"
+        # Who answers has read what was asked.
         self._cursor.execute(
-            "UPDATE questions SET last_message_at = %s, unread = unread + %s, unseen = unseen + %s"
-            " WHERE question_id = %s",
-            (record.recorded_at, int(not by_person), int(by_person), record.originator_id),
+            "UPDATE questions SET last_message_at = %(at)s,"
+            " unread = unread + (%(author)s <> 'person')::int,"
+            " unseen = CASE %(author)s WHEN 'person' THEN unseen + 1 WHEN 'staff' THEN 0"
+            " ELSE unseen END WHERE question_id = %(id)s",
+            {"at": record.recorded_at, "author": author, "id": record.originator_id},
         )
 
     def _update(self, question: Question) -> None:
         # Questions of older versions have a due day in the table alone.
         self._cursor.execute(
             "UPDATE questions SET state = %s, department = %s, assigned_to = %s,"
-            " due_on = coalesce(%s, due_on) WHERE question_id = %s",
+            " due_on = coalesce(%s, due_on), unseen = CASE WHEN %s THEN 0 ELSE unseen END,"
+            " unread = CASE WHEN %s THEN 0 ELSE unread END WHERE question_id = %s",
             (
                 question.state,
                 question.department,
                 question.assigned_to,
                 question.due_on,
+                question.state == "closed",
+                question.erased,
                 question.id,
             ),
         )

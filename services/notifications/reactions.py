@@ -227,6 +227,12 @@ def dispute_decided(session: Session, message: Message, services: Services) -> N
     )
 
 
+def question_closed(session: Session, message: Message, services: Services) -> None:
+    """Queue the letter that staff have closed the question."""
+    queue = Queue(session, message)
+    queue.add(LetterKind.QUESTION_CLOSED, "closed", question_id=message.data["question_id"])
+
+
 REACTIONS: dict[str, dict[str, Reaction]] = {
     "identity": {
         "registration_code_requested": registration_code_requested,
@@ -259,6 +265,7 @@ REACTIONS: dict[str, dict[str, Reaction]] = {
         "question_asked": question_asked,
         "question_routed": question_routed,
         "question_answered": question_answered,
+        "question_closed": question_closed,
         "dispute_decided": dispute_decided,
     },
 }

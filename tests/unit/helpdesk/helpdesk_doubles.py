@@ -132,7 +132,10 @@ class FakeReadModel:
         )
         self._messages.setdefault(record.originator_id, []).append(message)
         view = self._questions[record.originator_id]
-        counted = {"unseen": view.unseen + 1} if author == "person" else {"unread": view.unread + 1}
+        counted = {
+            "person": {"unseen": view.unseen + 1},
+            "staff": {"unread": view.unread + 1, "unseen": 0},
+        }.get(author, {"unread": view.unread + 1})
         self._change(record.originator_id, last_message_at=at, **counted)
 
     def _change(self, key: UUID, **changes: object) -> None:

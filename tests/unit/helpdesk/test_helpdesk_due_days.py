@@ -152,4 +152,11 @@ def test_unread_are_the_answers_that_came_after_the_last_look(helpdesk: Any) -> 
     assert look(3) == 0
     helpdesk.answer(question_id, "Три")
     assert helpdesk.view(question_id).unread == 1
-    assert helpdesk.view(question_id).unseen == 1
+
+
+def test_unseen_are_the_messages_that_no_staff_has_answered_or_opened(helpdesk: Any) -> None:
+    question_id = helpdesk.ask(ANNA)
+    helpdesk.add_message(ANNA, question_id, "И ещё")
+    assert helpdesk.view(question_id).unseen == 2
+    helpdesk.answer(question_id, "Да")
+    assert helpdesk.view(question_id).unseen == 0

@@ -229,6 +229,10 @@ LETTERS: dict[tuple[str, str], tuple[dict[str, Any], list[tuple[str, str, str]]]
         {"question_id": THING, "person_id": PERSON},
         [("question_answered", "0b6e@example.org", f"/questions/{THING}")],
     ),
+    ("helpdesk", "question_closed"): (
+        {"question_id": THING},
+        [("question_closed", "0b6e@example.org", f"/questions/{THING}")],
+    ),
     ("helpdesk", "dispute_decided"): (
         {"question_id": THING, "person_id": PERSON, "decision": "approved"},
         [("dispute_decided", "0b6e@example.org", "/charges/0100000001/2026-10")],

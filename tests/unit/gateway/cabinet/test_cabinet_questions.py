@@ -26,7 +26,7 @@ ANSWER = {
 }
 SYSTEM = {
     "author": "system",
-    "text": "Начисление исправлено.",
+    "text": "approved",
     "at": "2026-05-15T10:30:00+00:00",
     "attachments": [],
 }
@@ -41,6 +41,7 @@ def listed(services: FakeServices, **changes: Any) -> None:
 def thread(services: FakeServices, *messages: dict[str, Any], **changes: Any) -> None:
     services.answers["helpdesk", "question"] = {
         **QUESTION,
+        "dispute": None,
         **changes,
         "messages": list(messages or (ASKED, ANSWER)),
     }
