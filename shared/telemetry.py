@@ -140,6 +140,10 @@ LETTER_SECONDS = Histogram(
     ("lane",),
     buckets=_LETTER_SECONDS,
 )
+LETTERS_WAITING = Gauge("saldo_letters_waiting", "Letters that wait in the outbox.", ("lane",))
+LETTERS_WAITING_SECONDS = Gauge(
+    "saldo_letters_waiting_seconds", "How long the oldest of them has waited.", ("lane",)
+)
 MAIL_SERVER_FAILURES = Counter(
     "saldo_mail_server_failures", "Connections to the mail server that no letter could use."
 )

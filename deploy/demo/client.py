@@ -194,9 +194,19 @@ class CabinetClient:
         topics: list[dict[str, Any]] = self._get("/questions/topics")["topics"]
         return topics
 
-    def ask(self, topic: str, text: str, account: str | None = None) -> dict[str, Any]:
-        """Ask a question; return {question_id, number, department, department_title}."""
-        return self._post("/questions", {"topic": topic, "text": text, "account": account})
+    def ask(
+        self, topic: str, text: str, account: str | None = None, files: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Ask a question; return {question_id, number, department, department_title}.
+
+        ``files`` are ids of `send_file`.
+        """
+        asked = {"topic": topic, "text": text, "account": account, "attachments": list(files)}
+        return self._post("/questions", asked)
+
+    def send_file(self, content: bytes) -> dict[str, Any]:
+        """Send a file for a question; return {attachment_id, name, media_type, size, sha256}."""
+        return self.call("POST", "/questions/attachments", content)
 
     def question(self, question_id: str) -> dict[str, Any]:
         return self._get(f"/questions/{question_id}")
@@ -237,7 +247,8 @@ class CabinetClient:
             return self._http.request(
                 method,
                 url,
-                json=body,
+                json=None if isinstance(body, bytes) else body,
+                data=body if isinstance(body, bytes) else None,
                 params=query,
                 headers=headers,
                 timeout=TIMEOUTS,

@@ -13,8 +13,6 @@ FILES = "files"
 """The field by which files are chosen."""
 UPLOADER = "_uploader"
 """A hidden field: who may send files with this form, also when the session has ended meanwhile."""
-TOO_MANY = "too_many_attachments"
-"""The code of a file above the number of one message."""
 REFUSED = "refused-files"
 """A field that only the server writes: which files were not taken, and why."""
 UPLOADER_SECONDS = 24 * 3600

@@ -23,7 +23,6 @@ from werkzeug.wrappers import Request
 
 from gateway.cabinet.attached import (
     FILES,
-    TOO_MANY,
     UPLOADER,
     Attached,
     RefusedFile,
@@ -56,7 +55,7 @@ _TELLING = {
     "attachment_empty",
     "attachment_kind",
     "attachment_too_large",
-    TOO_MANY,
+    "too_many_attachments",
     "too_many_attachments_today",
     "uploads_busy",
 }
@@ -153,7 +152,7 @@ class FormWithFiles:
         if self._uploader is None:
             raise Refusal(403, "form_outdated")
         if len(self._kept) == MAX_FILES:
-            raise Refusal(422, TOO_MANY)
+            raise Refusal(422, "too_many_attachments", most=MAX_FILES)
         if not self._has_place:
             self._places.enter_context(ROOM.hold_place(self._uploader))
             self._places.enter_context(

@@ -18,7 +18,7 @@ from werkzeug.wrappers import Request, Response
 
 from gateway.cabinet import cookies
 from gateway.cabinet.asked_once import AskedOnce
-from gateway.cabinet.attached import FILES, TOO_MANY, Attached, RefusedFile, uploader, without_files
+from gateway.cabinet.attached import FILES, Attached, uploader, without_files
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.forms import FIELD_OF_CODE, FieldOf, FormErrors, field_of
 from gateway.cabinet.rendering import render
@@ -196,11 +196,14 @@ class Visit:
 
         return careful
 
-    def counting_unread(self) -> Visit:
-        """Return this visit with the unread answers being counted, if the person has tabs."""
+    def beside_unread(self, show: Callable[[Visit], Response]) -> Response:
+        """Return a page, while the unread answers are counted for its tabs, where it has some."""
         if not self.has_tabs:
-            return self
-        return replace(self, unread=spawn(copy_context().run, self._read_unread))
+            return show(self)
+        unread = spawn(copy_context().run, self._read_unread)
+        response = show(replace(self, unread=unread))
+        unread.cancel()  # where the page led elsewhere, before anybody was asked
+        return response
 
     def unread_answers(self) -> int:
         """Return how many answers the person has not opened; 0 where nobody tells in time."""
@@ -290,15 +293,10 @@ class Visit:
         # Names are written in either direction: the isolates keep the sentences in order.
         said = " ".join(
             self.text("Файл «%(name)s» не приложен.") % {"name": f"\u2068{each.name}\u2069"}
-            + f" {self._why(each)}"
+            + f" {self.message(each.code, each.kind, **each.params)}"
             for each in refused
         )
         return FormErrors(code=refused[0].code, text=said, fields={FILES: said})
-
-    def _why(self, refused: RefusedFile) -> str:
-        if refused.code == TOO_MANY:
-            return self.text("К одному сообщению можно приложить три файла.")
-        return self.message(refused.code, refused.kind, **refused.params)
 
     def keeping_files(self, errors: FormErrors) -> Visit:
         """Return this visit with the files of its form, unless the help desk has lost one."""

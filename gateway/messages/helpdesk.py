@@ -33,6 +33,28 @@ HELPDESK = {
         "ru": "Файл пустой. Выберите другой.",
         "en": "The file is empty. Choose another one.",
     },
+    "attachment_incomplete": {
+        "ru": "Файл пришёл не весь. Отправьте его ещё раз.",
+        "en": "Not all of the file came. Send it again.",
+    },
+    "part_differs": {
+        "ru": "Файл изменился, пока отправлялся. Отправьте его ещё раз.",
+        "en": "The file changed while it was sent. Send it again.",
+    },
+    "part_malformed": {
+        "ru": "Часть файла не прочитать. Отправьте файл ещё раз.",
+        "en": "A part of the file cannot be read. Send the file again.",
+    },
+    "part_out_of_order": {
+        "ru": "Части файла пришли не по порядку. Отправьте файл ещё раз.",
+        "en": "The parts of the file came out of order. Send the file again.",
+    },
+    "too_many_attachments": {
+        "ru": "К одному сообщению можно приложить не более {most} файлов. Остальные пришлите "
+        "следующим.",
+        "en": "At most {most} files can be attached to one message. Send the others with the "
+        "next one.",
+    },
     "attachment_kind": {
         "ru": "Такие файлы не принимаются. Пришлите снимок или рисунок (PNG, JPEG, WebP, GIF, "
         "HEIC) или PDF.",
@@ -58,10 +80,10 @@ HELPDESK = {
         "come back tomorrow.",
     },
     "uploads_unavailable": {
-        "ru": "Файлы сейчас не принимаются и не открываются. Отправьте без файла или повторите "
-        "позже.",
-        "en": "Files cannot be taken or opened at the moment. Send it without the file, or try "
-        "again later.",
+        "ru": "Файлы сейчас не принимаются и не открываются. Отправьте без файла или вернитесь "
+        "через час.",
+        "en": "Files cannot be taken or opened at the moment. Send it without the file, or come "
+        "back in an hour.",
     },
     "uploads_busy": {
         "ru": "Сейчас приходит слишком много файлов. Повторите через минуту.",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -69,15 +70,10 @@ class AttachmentRoutes:
         return download(call.services, call.person_id, call.path)
 
 
-def download(services: ServiceCalls, person_id: str, path: Any) -> Response:
+def download(services: ServiceCalls, person_id: str, path: Mapping[str, Any]) -> Response:
     """Return a file of a person's question as a download that comes part by part."""
-    of_question: dict[str, Any] = {
-        "person_id": person_id,
-        "question_id": str(path["question_id"]),
-        "attachment_id": str(path["attachment_id"]),
-    }
-    found = services.call("helpdesk", "attachment", deadline=SERVICE_TIMEOUT, **of_question)
-    first = _part(services, of_question, 0)
+    file = _File(services, person_id, str(path["question_id"]), str(path["attachment_id"]))
+    found, first = file.described(), file.part(0)
     bound = context.current()
 
     def parts() -> Iterator[bytes]:
@@ -85,7 +81,7 @@ def download(services: ServiceCalls, person_id: str, path: Any) -> Response:
         for index in range(1, found["parts"]):
             # The response is sent when the request's own context has ended.
             with context.bind(actor=bound.actor, correlation_id=bound.correlation_id):
-                part = _part(services, of_question, index)
+                part = file.part(index)
             yield part
 
     response = Response(parts(), content_type=found["media_type"])
@@ -96,11 +92,34 @@ def download(services: ServiceCalls, person_id: str, path: Any) -> Response:
     return response
 
 
-def _part(services: ServiceCalls, of_question: dict[str, Any], index: int) -> bytes:
-    answer = services.call(
-        "helpdesk", "attachment_part", deadline=SERVICE_TIMEOUT, **of_question, index=index
-    )
-    return b64decode(answer["content"])
+@dataclass(frozen=True)
+class _File:
+    services: ServiceCalls
+    person_id: str
+    question_id: str
+    attachment_id: str
+
+    def described(self) -> Any:
+        return self.services.call(
+            "helpdesk",
+            "attachment",
+            deadline=SERVICE_TIMEOUT,
+            person_id=self.person_id,
+            question_id=self.question_id,
+            attachment_id=self.attachment_id,
+        )
+
+    def part(self, index: int) -> bytes:
+        answer = self.services.call(
+            "helpdesk",
+            "attachment_part",
+            deadline=SERVICE_TIMEOUT,
+            person_id=self.person_id,
+            question_id=self.question_id,
+            attachment_id=self.attachment_id,
+            index=index,
+        )
+        return b64decode(answer["content"])
 
 
 def _attachment(name: str) -> str:

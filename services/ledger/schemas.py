@@ -64,11 +64,11 @@ class KnownAccounts(Schema):
 
 
 class DisputedLine(Schema):
-    """A line of the bill of a month, of an account that is named by its key."""
+    """A line of the bill of a month: the account by its key, the service by its code."""
 
     account = fields.String(required=True, validate=NUMBER)
     period = fields.String(required=True, validate=validate.Length(max=7))
-    service = fields.String(required=True, validate=validate.Length(max=64))
+    code = fields.String(required=True, validate=validate.Length(max=64))
 
 
 class ProposedAdjustment(DisputedLine):

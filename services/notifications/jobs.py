@@ -1,9 +1,11 @@
-"""Scheduled work: read what came back, delete the rows of letters that have had their time."""
+"""Scheduled work: measure the outbox, read what came back, mail, delete what has had its time."""
 
 from __future__ import annotations
 
 from services.notifications.bounces import read_bounces
 from services.notifications.mailings.job import carry_on_mailings, forget_mailings
+from services.notifications.requests import Lane
+from shared import telemetry
 from shared.bus import Job, Services
 from shared.eventstore import Session
 from shared.retention import load_retention
@@ -23,7 +25,25 @@ def forget_letters(services: Services) -> int:
     return services.store.transact(forget, None)
 
 
+def measure_outbox(services: Services) -> int:
+    """Show in the metrics how many letters wait in each lane, and since when; return 0."""
+
+    def measure(session: Session) -> None:
+        waiting = session.read.outbox.waiting()
+        for lane in Lane:
+            number, since = waiting.get(lane, (0, session.now))
+            name = lane.name.lower()
+            telemetry.LETTERS_WAITING.labels(name).set(number)
+            telemetry.LETTERS_WAITING_SECONDS.labels(name).set(
+                (session.now - since).total_seconds()
+            )
+
+    services.store.query(measure)
+    return 0
+
+
 JOBS = [
+    Job("measure_outbox", every=30.0, run=measure_outbox),
     Job("read_bounces", every=10.0, run=read_bounces),
     Job("forget_letters", every=3600.0, run=forget_letters),
     Job("carry_on_mailings", every=5.0, run=carry_on_mailings),

@@ -73,6 +73,14 @@ class Outbox:
         )
         return self._cursor.fetchone() is not None
 
+    def waiting(self) -> dict[Lane, tuple[int, datetime]]:
+        """Return by lane how many letters wait, and since when the oldest does."""
+        self._cursor.execute(
+            "SELECT lane, count(*) AS number, min(queued_at) AS since FROM outbox GROUP BY lane"
+        )
+        rows = self._cursor.fetchall()
+        return {Lane(row["lane"]): (row["number"], row["since"]) for row in rows}
+
     def claim(
         self, lane: Lane, limit: int, *, claim: UUID, now: datetime, until: datetime
     ) -> list[ClaimedLetter]:

@@ -105,7 +105,7 @@ def account_linked(session: Session, message: Message, services: Services) -> No
                 holder,
                 LetterKind.INVITATION_ACCEPTED,
                 number=event["number"],
-                role=event["role"],
+                role=event.get("role"),
             )
         else:
             queue.notify(holder, LetterKind.ACCOUNT_LINKED_BY_ANOTHER, number=event["number"])

@@ -183,7 +183,7 @@ def list_mailings(
         text("About"),
         text("State"),
         text("Begun (UTC)"),
-        text("Found"),
+        text("People found"),
         text("Queued"),
         text("Sent"),
         text("Failed"),

@@ -147,7 +147,7 @@ def test_links_between_documents_resolve() -> None:
         text = path.read_text(encoding="utf-8")
         # The gateway shows the texts of identity, and has their pictures.
         published = path.parent == REPOSITORY / "services" / "identity" / "documents"
-        folder = REPOSITORY / "gateway" / "documents" if published else path.parent
+        folder = REPOSITORY / "shared" / "documents" if published else path.parent
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)", text):
             if "://" not in target and not (folder / target).exists():
                 broken.append(f"{name_of(path)} -> {target}")

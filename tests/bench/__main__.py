@@ -17,6 +17,7 @@ from tests.bench.billing_run import beside_save, billing_run
 from tests.bench.bills import bill_pdfs
 from tests.bench.company import Bench, bench_database
 from tests.bench.held import greenlets_held
+from tests.bench.letters import letters
 from tests.bench.mailings import mailings
 from tests.bench.measure import RUNS, CannotMeasureError, Result
 from tests.bench.owing import of_those_who_owe
@@ -43,6 +44,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "billing-memory-lines": memory_of_lines,
     "registry": registry,
     "mailings": mailings,
+    "letters": letters,
     "replay": replay,
     "replay-get": beside_get,
     "replay-workers": replay_all,

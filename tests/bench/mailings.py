@@ -53,11 +53,14 @@ CODE_EVERY_S = 0.5
 def mailings(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
     """Measure runs beside raw COPY of their rows, their memory, and the codes beside them."""
     peaks: list[float] = []
-    with tempfile.TemporaryDirectory() as folder, _notifications(bench.settings) as settings:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        notifications_database(bench.settings) as settings,
+    ):
         codes = _Codes(settings)
 
         def ours() -> float:
-            _empty(settings)
+            empty(settings)
             with codes.coming():
                 took, peak = _mail(settings, LETTERS)
             peaks.append(peak)
@@ -75,7 +78,7 @@ def mailings(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
             progress=progress,
         )
         beside = max(codes.waited)
-        _empty(settings)
+        empty(settings)
         small = _mail(settings, SMALL)[1]
         codes.waited.clear()
         with codes.coming():
@@ -153,7 +156,7 @@ class _Codes:
 
 
 @contextmanager
-def _notifications(base: Settings) -> Iterator[Settings]:
+def notifications_database(base: Settings) -> Iterator[Settings]:
     """Make a database with the schema of notifications for the length of a block."""
     name = f"saldo_bench_{secrets.token_hex(4)}"
     parts = urlsplit(base.database_url)
@@ -183,7 +186,7 @@ def _as_owner(settings: Settings) -> psycopg.Connection[Any]:
     )
 
 
-def _empty(settings: Settings) -> None:
+def empty(settings: Settings) -> None:
     with _as_owner(settings) as owner:
         owner.execute("ALTER TABLE events DISABLE TRIGGER USER")
         owner.execute(f"TRUNCATE {', '.join(TABLES)}, mailings, mailing_lines")

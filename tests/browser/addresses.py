@@ -15,6 +15,7 @@ from deploy.demo.person import Journey
 from tests.browser.bank import Bank
 from tests.browser.instruction import answer_as_staff
 from tests.browser.site import Site
+from tests.sample_files import PDF_BYTES
 from tests.waiting import eventually
 
 ADDRESSES: Mapping[str, str] = {
@@ -27,6 +28,8 @@ ADDRESSES: Mapping[str, str] = {
     "/register/<uuid:registration_id>/done": "/register/{registration}/done",
     "/log-in/<token:token>": "/log-in/{token}",
     "/recover": "/recover",
+    "/settings/letters": "/settings/letters",
+    "/letters/unsubscribe/<token:link>": "/letters/unsubscribe/{token}",
     "/settings/email": "/settings/email",
     "/settings/email/without-old": "/settings/email/without-old",
     "/email/<any(new,old):side>/<token:token>": "/email/old/{token}",
@@ -130,7 +133,8 @@ def new_resident(site: Site, first: str, second: str) -> Resident:
     """Register a person with two accounts, four payments, and a question with its answer."""
     journey = site.new_person(first, second)
     client = journey.client
-    asked = client.ask("charges", "Почему больше?", first)
+    file = client.send_file(PDF_BYTES)["attachment_id"]
+    asked = client.ask("charges", "Почему больше?", first, [file])
     answer_as_staff(site, str(asked["number"]))
     # Else the tabs would count the answer until one of the tests opens it.
     read = {"messages": len(client.question(asked["question_id"])["messages"])}
@@ -156,6 +160,7 @@ def new_resident(site: Site, first: str, second: str) -> Resident:
         "token": token_urlsafe(32),
         "invitation": invite(journey, first),
         "question": str(asked["question_id"]),
+        "file": str(file),
         "paid": str(paid["payment_id"]),
         "returned": str(returned["payment_id"]),
         "declined": str(declined["payment_id"]),

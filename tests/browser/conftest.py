@@ -33,7 +33,7 @@ def site(
         # One bank: where an order goes to another one, this one does not know what was charged.
         demo_installation(database.settings, folder, SALDO_ACQUIRERS="main=rbs") as installation,
     ):
-        yield Site(installation.environment)
+        yield Site(installation.environment, database.settings)
 
 
 @pytest.fixture(scope="package")

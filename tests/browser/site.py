@@ -19,13 +19,19 @@ from deploy.demo.letters import Mailbox
 from deploy.demo.person import Journey
 from deploy.demo.report import Report
 from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
+from services.staff_administration import StaffAdministration
+from services.staff_environment import signed_in
+from shared.bus.principals import Principal
+from shared.config import Settings
 from tests.browser.visitor import Visitor
+from tests.staff_logins import PASSWORD, staff_name
 
 
 class Site:
     """The addresses of an installation, its letters, and its staff commands."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], settings: Settings) -> None:
+        self.settings = settings
         self.environment = dict(environment)
         self.url = environment["SALDO_URL"]
         self.acquirer_url = environment["SALDO_ACQUIRER_URL"]
@@ -72,12 +78,24 @@ class Site:
         finally:
             path.unlink()
 
-    def saldo(self, *arguments: str) -> str:
-        """Run a staff command and return its output."""
+    @contextmanager
+    def approver(self) -> Iterator[str]:
+        """Let a second person approve what staff propose; yields the URL of her terminal."""
+        name, administration = staff_name("approver"), StaffAdministration(self.settings)
+        administration.add(name, ["approver"], PASSWORD, "tests")
+        try:
+            user = Principal("staff", name).user
+            yield signed_in(self.settings.amqp_url, user, PASSWORD)
+        finally:
+            administration.remove(name, "tests")
+
+    def saldo(self, *arguments: str, amqp_url: str = "") -> str:
+        """Run a staff command and return its output; `amqp_url`: the terminal of somebody else."""
+        terminal = {"SALDO_AMQP_URL": amqp_url} if amqp_url else {}
         return subprocess.run(
             [sys.executable, "-m", "services.cli", *arguments],
             cwd=REPOSITORY,
-            env=PLAIN_ENVIRONMENT | self.environment,
+            env=PLAIN_ENVIRONMENT | self.environment | terminal,
             check=True,
             capture_output=True,
             text=True,

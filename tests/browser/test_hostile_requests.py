@@ -167,6 +167,7 @@ def posting_paths(resident: Resident) -> list[str]:
         "<uuid:question_id>": facts["question"],
         "<uuid:registration_id>": facts["registration"],
         "<token:token>": facts["token"],
+        "<token:link>": facts["token"],
         "<any(new,old):side>": "old",
         "<uuid:session_id>": facts["registration"],
         "<uuid:access_id>": facts["registration"],

@@ -7,9 +7,11 @@ other within this process, and each service checks its caller as behind the brok
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from hashlib import sha256
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -50,6 +52,7 @@ from shared.rpc.every_service import hosted
 from shared.rpc.server import Method
 from tests.conftest import Database
 from tests.ledger_commands import PostCharges, post_charges
+from tests.sample_files import PDF_BYTES
 from tests.staff_terminal import grant
 
 NUMBER = "0100000001"
@@ -205,6 +208,9 @@ class World:
 
 def make_world(database: Database, folder: Path) -> World:
     """Return a gateway before services that know persons in every role."""
+    database.settings = replace(
+        database.settings, uploads_dir=str(folder), uploads_free_bytes=2**20
+    )
     services = Services(database, "gateway", {})
     container = ServiceContainer(Gateway, {CLIENT_KEY: services, SETTINGS_KEY: database.settings})
     container.extensions.all.setup()
@@ -376,16 +382,32 @@ def _own_things(world: World) -> None:
         "identity", "start_registration", email="begun@example.org", **registering
     )["registration_id"]
     asked = services.call(
-        "helpdesk", "ask", person_id=owner, topic="charges", account=None, text="Почему выросла?"
-    )
+        "helpdesk", "ask", person_id=owner, topic="charges", account=None, text="Почему выросла?",
+        attachments=[attached := _file(world, owner)],
+    )  # fmt: skip
     world.things |= {
         "number": NUMBER,
         "period": PERIOD,
         "payment_id": str(payment_id),
         "question_id": asked["question_id"],
+        "attachment_id": attached,
         "registration_id": started_id,
         "link": _link_of_a_letter(world, UUID(owner)),
     }
+
+
+def _file(world: World, person_id: str) -> str:
+    """Send a file in the name of a person; return its id."""
+    services = world.services
+    id_ = services.call("helpdesk", "begin_upload", person_id=person_id, name="счёт.pdf")[
+        "attachment_id"
+    ]
+    of_person = {"person_id": person_id, "attachment_id": id_}
+    part = b64encode(PDF_BYTES).decode()
+    services.call("helpdesk", "upload_part", **of_person, index=0, content=part)
+    digest = sha256(PDF_BYTES).hexdigest()
+    services.call("helpdesk", "finish_upload", **of_person, sha256=digest)
+    return str(id_)
 
 
 def _link_of_a_letter(world: World, person_id: UUID) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
+from psycopg.rows import dict_row
 
 from deploy.demo.client import CabinetClient
 from deploy.demo.company import DEMO_PERSON_ACCOUNTS, demo_accounts
@@ -21,9 +22,12 @@ from deploy.demo.person import Journey, Person, new_address
 from deploy.demo.report import Report
 from deploy.doubles.acquirer.signature import checksum
 from services.identity.fingerprints import new_token, token_digest
+from services.notifications import unsubscribe
 from services.subscriber_administration import SubscriberAdministration, new_credentials
 from shared.bus.grants import Grants
 from shared.config import load_settings
+from shared.contracts.notifications import LetterKind
+from shared.eventstore.hash_keys import HashKeys
 from tests.fuzzing.second_factors import SecondFactors
 
 FREE_ACCOUNT, KEPT_ACCOUNT, LEFT_ACCOUNT = "0100000001", "0100000002", "0100000003"
@@ -98,6 +102,7 @@ class Cabinets:
                 **_new_passwords(changer.person, guest.person),
                 **self._recovery(loser.person),
                 "sign_in_by_link": {"body": {"token": self._link_of(guest.client)}},
+                **self._unsubscribing(leaver.client),
             },
             paths={
                 "number": list(DEMO_PERSON_ACCOUNTS),
@@ -200,6 +205,19 @@ class Cabinets:
                 (uuid4(), guest.profile()["person_id"], token_digest(token)),
             )
         return token
+
+    def _unsubscribing(self, reader: CabinetClient) -> dict[str, Request]:
+        """Return the link that a letter to somebody would have."""
+        schema = {"options": "-c search_path=notifications", "row_factory": dict_row}
+        with psycopg.connect(self._database_url, **schema) as database:
+            keys = HashKeys(load_settings(), "notifications")
+            key = keys.fetch(database.cursor(), unsubscribe.KEY_PURPOSE)
+        person_id = UUID(reader.profile()["person_id"])
+        token = unsubscribe.token_of(key, person_id, LetterKind.DUE_SOON)
+        return {
+            "subscription": {"path": {"link": token}},
+            "unsubscribe": {"body": {"token": token}},
+        }
 
     def _recovery(self, loser: Person) -> dict[str, Request]:
         client = CabinetClient(self._url)

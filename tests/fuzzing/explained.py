@@ -41,6 +41,7 @@ EXPLAINED: Mapping[str, tuple[str, Holds]] = {
     "challenge_expired": ("it depends on the time and on what was done", _always),
     "passkey_refused": ("only the authenticator can sign", _always),
     "wrong_code": ("the code is in a letter", _always),
+    "unsubscribe_link_unknown": ("the token is in a letter", _always),
     "sign_in_link_expired": ("the token is in a letter", _always),
     "wrong_current_password": ("the password is the person's", _always),
     "code_attempts_used_up": ("it counts the wrong codes of a letter", _always),

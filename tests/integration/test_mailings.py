@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from services import terminal
+from services.notifications.mailing_tables import Mailings
 from services.notifications.mailings import collecting, queueing
 from services.notifications.mailings.collecting import collect
 from services.notifications.mailings.queueing import queue_batch
@@ -87,6 +88,27 @@ def test_a_job_killed_after_any_page_goes_on_and_nobody_gets_two(
     while world.again().step():
         steps += 1
     assert steps > 8
+    assert told(world, "bill_ready") == [(ANNA, [A, B]), (BORIS, [B]), (VERA, [C])]
+
+
+def test_a_page_that_breaks_before_its_commit_leaves_nothing(
+    world: MailingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.bills("november.csv", DUE, A, B, C)
+    assert world.step()
+
+    def break_down(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    for state in ("collecting", "queueing"):
+        with monkeypatch.context() as broken:
+            broken.setattr(Mailings, "move_on", break_down)
+            with pytest.raises(ConnectionError):
+                world.step()
+        assert world.states() == [("bill_ready", state, 0)]
+        assert world.letters() == []
+        assert world.step()
+    world.mails()
     assert told(world, "bill_ready") == [(ANNA, [A, B]), (BORIS, [B]), (VERA, [C])]
 
 

@@ -26,7 +26,7 @@ class BillPages:
             bill, due, disputes = visit.together(
                 lambda: visit.api(BillRoutes.bill, path=visit.path),
                 visit.aside(lambda: visit.api(PaymentRoutes.due)),
-                marks_of(visit, visit.path["number"]),
+                marks_of(visit),
             )
         except NotFound as error:
             return _not_issued(visit, error)

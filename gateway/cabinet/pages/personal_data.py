@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -29,7 +30,8 @@ class PersonalDataPages:
         """Return all that is held as JSON, each part under a title that can be understood."""
         found = visit.api(PersonalDataRoutes.held_data)
         today = SystemClock(visit.settings.timezone).today().isoformat()
-        whole = {visit.text("Составлено"): today, **titled(found["held"], visit.text)}
+        held = _with_addresses(visit, found["held"])
+        whole = {visit.text("Составлено"): today, **titled(held, visit.text)}
         text = json.dumps(whole, ensure_ascii=False, indent=2)
         return file_response(text.encode(), f"my-data-{today}", "json")
 
@@ -46,3 +48,14 @@ class PersonalDataPages:
         response = visit.redirect("/", outcome["message"])
         cookies.forget_person(response)
         return response
+
+
+def _with_addresses(visit: Visit, held: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is held with the address of each file: it is no part of this one."""
+    questions = (held.get("helpdesk") or {}).get("questions", ())
+    for question in questions:
+        for message in question["messages"]:
+            for file in message["attachments"]:
+                path = f"/questions/{question['question_id']}/attachments/{file['attachment_id']}"
+                file["download"] = visit.public_url(path)
+    return dict(held)

@@ -67,7 +67,7 @@ class DisputeRpcs(HelpdeskRpcs):
             proposal_id=str(proposal_id),
             account=line.account,
             period=line.period,
-            service=line.service,
+            code=line.service,
         )
         if not found["adjusts"]:
             raise ValidationFailed(
@@ -83,7 +83,13 @@ class DisputeRpcs(HelpdeskRpcs):
         if line is None:
             return None
         billed = account is not None and bool(
-            self.services.call("ledger", "is_billed", account=account, **line)["billed"]
+            self.services.call(
+                "ledger",
+                "is_billed",
+                account=account,
+                period=line["period"],
+                code=line["service"],
+            )["billed"]
         )
         if account is None or not billed:
             raise ValidationFailed(

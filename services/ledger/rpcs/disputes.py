@@ -16,18 +16,16 @@ class DisputeRpcs:
     store = StoreProvider()
 
     @rpc(schemas.DisputedLine, callers=("helpdesk",))
-    def is_billed(self, account: str, period: str, service: str) -> Any:
+    def is_billed(self, account: str, period: str, code: str) -> Any:
         """Return ``{billed}``: whether the bill of a month has a line for a service."""
         billed = self.store.query(
-            lambda session: disputed_lines.is_billed(session, account, period, service)
+            lambda session: disputed_lines.is_billed(session, account, period, code)
         )
         return {"billed": billed}
 
     @rpc(schemas.ProposedAdjustment, callers=("helpdesk",))
-    def proposed_adjustment(
-        self, proposal_id: UUID, account: str, period: str, service: str
-    ) -> Any:
+    def proposed_adjustment(self, proposal_id: UUID, account: str, period: str, code: str) -> Any:
         """Return ``{adjusts, state}``: whether a proposal adjusts this line, and its state."""
         return self.store.query(
-            lambda session: disputed_lines.adjusts(session, proposal_id, account, period, service)
+            lambda session: disputed_lines.adjusts(session, proposal_id, account, period, code)
         )

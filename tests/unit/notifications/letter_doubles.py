@@ -63,6 +63,13 @@ class FakeOutbox:
                 **msgspec.structs.asdict(letter), next_attempt_at=letter.queued_at
             )
 
+    def waiting(self) -> dict[Lane, tuple[int, datetime]]:
+        found: dict[Lane, tuple[int, datetime]] = {}
+        for row in self.rows.values():
+            number, since = found.get(row.lane, (0, row.queued_at))
+            found[row.lane] = (number + 1, min(since, row.queued_at))
+        return found
+
     def any_due(self, now: datetime, lowest: Lane) -> bool:
         return any(row.lane <= lowest and row.next_attempt_at <= now for row in self.rows.values())
 

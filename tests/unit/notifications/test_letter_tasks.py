@@ -10,8 +10,9 @@ from uuid import uuid4
 
 import pytest
 from letter_doubles import SETTINGS, START, Harness
+from prometheus_client import REGISTRY
 
-from services.notifications import application, tasks
+from services.notifications import application, jobs, tasks
 from services.notifications.application import ClaimLetters
 from services.notifications.claims import Claims
 from services.notifications.requests import Lane, LetterRequest
@@ -118,3 +119,20 @@ def test_a_domain_waits_longer_each_time_in_a_row_until_it_accepts() -> None:
     slow.accept("a@slow.example")
     slow.defer("a@slow.example", now)
     assert slow.waits_until("a@slow.example", now) == now + WAITS[0]
+
+
+def test_the_metrics_have_what_waits_in_each_lane() -> None:
+    harness = Harness()
+    for kind, count in ((LetterKind.PASSWORD_CHANGED, 2), (LetterKind.BILL_READY, 3)):
+        requests = [LetterRequest(letter_id=uuid4(), kind=kind) for _ in range(count)]
+        harness.store.transact(application.queue_letters, requests)
+        harness.clock.advance(timedelta(seconds=60))
+    assert jobs.measure_outbox(harness) == 0
+    shown = {
+        lane: tuple(
+            REGISTRY.get_sample_value(name, {"lane": lane})
+            for name in ("saldo_letters_waiting", "saldo_letters_waiting_seconds")
+        )
+        for lane in ("secret", "personal", "bulk")
+    }
+    assert shown == {"secret": (0, 0), "personal": (2, 120), "bulk": (3, 60)}

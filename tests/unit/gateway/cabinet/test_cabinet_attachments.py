@@ -145,7 +145,7 @@ def test_a_file_that_is_no_good_is_told_beside_the_field(
 def test_a_fourth_file_is_told_and_three_stay(form: Form) -> None:
     form.send(*((f"{number}.pdf", PDF_BYTES) for number in range(4)))
     assert form.kept == ["0.pdf", "1.pdf", "2.pdf"]
-    assert "три файла" in form.error
+    assert "не более 3 файлов" in form.error
     assert len(form.uploads.contents) == 3
     form.send(("4.pdf", PDF_BYTES))
     assert (form.page.status, len(form.uploads.contents)) == (422, 3)

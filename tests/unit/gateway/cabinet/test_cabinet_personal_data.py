@@ -21,7 +21,15 @@ HELD = {
     },
     "accounts": {"linked": [{"number": "0100000001", "role": "owner"}], "attempts": []},
     "payments": {"payments": [{"total": 450000, "lines": [{"account": "0100000001"}]}]},
-    "helpdesk": {"questions": [{"topic": "charges", "messages": [{"author": "person"}]}]},
+    "helpdesk": {
+        "questions": [
+            {
+                "question_id": "q",
+                "topic": "charges",
+                "messages": [{"author": "person", "attachments": [{"attachment_id": "a"}]}],
+            }
+        ]
+    },
     "notifications": {"letters": [{"kind": "payment_receipt", "sent_at": None}]},
 }
 
@@ -53,7 +61,9 @@ def test_the_copy_is_a_file_in_the_language_of_the_reader(services: Any, cabinet
         found = cabinet.get("/settings/data.json", Accept_Language=language)
         assert found.status == 200
         assert found.headers["Content-Disposition"].startswith("attachment; filename=")
-        assert title in json.loads(found.text)
+        copy = json.loads(found.text)
+        assert title in copy
+        assert "http://localhost:18080/questions/q/attachments/a" in json.dumps(copy)
 
 
 def test_the_page_says_what_goes_and_what_stays(cabinet: Any) -> None:
