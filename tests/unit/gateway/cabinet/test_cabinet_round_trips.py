@@ -129,6 +129,15 @@ PAGES = {
     "/verify": ("/verify", 3, 2),
 }  # fmt: skip
 """By the path of a page: an address of it, the calls it makes, and how many of them in turn."""
+FILE = {
+    ("helpdesk", "attachment"): {
+        "name": "счёт.pdf",
+        "media_type": "application/pdf",
+        "size": 4,
+        "parts": 1,
+    },
+    ("helpdesk", "attachment_part"): {"content": "JVBERg=="},
+}
 PAPERS = {
     ("ledger", "debt"): PAID,
     ("ledger", "reconciliation"): act,
@@ -308,17 +317,11 @@ def link(services: FakeServices, count: int) -> None:
             ("payments", "faster_payment"): {"payload": None},
             ("payments", "payment"): paid,
             ("helpdesk", "question"): {**QUESTION, "dispute": None, "messages": []},
-            ("helpdesk", "attachment"): {
-                "name": "счёт.pdf",
-                "media_type": "application/pdf",
-                "size": 4,
-                "parts": 1,
-            },
-            ("helpdesk", "attachment_part"): {"content": "JVBERg=="},
             ("helpdesk", "questions"): {"questions": [QUESTION]},
             ("helpdesk", "topics"): {"topics": [TOPIC]},
         }
     )
+    services.answers.update(FILE)
     services.answers.update(PAPERS)
     services.answers.update(ACCESS)
     services.answers.update(FACTORS)
