@@ -23,7 +23,7 @@ CSRF, COMMAND, KEPT, PERSON = "_csrf", "_command", "_kept", "_person"
 """Hidden fields: the CSRF token, the command id of the rendered form, a form kept over a log-in,
 and a mark of the person for whom the form was rendered."""
 
-ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+_ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 """The whole form of a mail program that takes a person off a list (RFC 8058, 3.1)."""
 
 MAX_FIELDS = 100
@@ -50,6 +50,14 @@ def posted_fields(request: Request, body: bytes, *, files: bool = False) -> dict
     except ValueError as error:
         raise Refusal(400, "parameters_unusable") from error
     return dict(pairs)
+
+
+def is_one_click(request: Request, body: bytes) -> bool:
+    """Return whether a mail program takes a person off a list; any other body is none of it."""
+    try:
+        return posted_fields(request, body, files=True) == _ONE_CLICK
+    except Refusal:
+        return False
 
 
 def _fields_and_files(request: Request, body: bytes) -> dict[str, str]:

@@ -28,9 +28,9 @@ from gateway.cabinet.forms import (
     COMMAND,
     CSRF,
     KEPT,
-    ONE_CLICK,
     PERSON,
     check_own_form,
+    is_one_click,
     posted_fields,
 )
 from gateway.cabinet.policy import secure_page
@@ -242,21 +242,13 @@ def _with_fields(described: Page, visit: Visit) -> Visit:
     if described.method != "POST":
         return visit
     request = visit.request
-    if described.one_click and _is_one_click(request):
+    if described.one_click and is_one_click(request, request.environ[BODY]):
         return replace(visit, one_click=True)
     check_own_form(request, visit.settings)
     fields: dict[str, str] | None = request.environ.get(FIELDS)
     if fields is None:
         fields = posted_fields(request, request.environ[BODY], files=described.takes_file)
     return visit.with_form(fields)
-
-
-def _is_one_click(request: Request) -> bool:
-    """Return whether a mail program takes a person off a list; any other body is none of it."""
-    try:
-        return posted_fields(request, request.environ[BODY], files=True) == ONE_CLICK
-    except Refusal:
-        return False
 
 
 def _outdated(described: Page, visit: Visit) -> Response | None:

@@ -57,6 +57,7 @@ EXPLAINED: Mapping[str, tuple[str, Holds]] = {
     "attachment_broken": ("what a file is, its bytes tell", _always),
     "attachment_empty": ("what a file is, its bytes tell", _always),
     "attachment_unknown": ("the files are those that the person has sent", _always),
+    "unknown_line": ("a line is one of a bill of the account, at /charges", _always),
     "unknown_topic": ("the topics are those of the operator, at /questions/topics", _always),
     "invalid_days": ("JSON Schema does not compare two parameters", _always),
     "duplicate_account": ("JSON Schema does not compare the members of a list", _always),

@@ -337,7 +337,7 @@ def test_question_needs_an_account_of_the_person(database: Any) -> None:
         )
     assert refusal.value.code == "account_not_linked"
     asked = service.ask(
-        person_id=person_id, topic="charges", account=" 01 ", text=text, attachments=[], line=None
+        person_id=person_id, topic="charges", account=" 01 ", text=text, line=None, attachments=[]
     )
     question_id = UUID(asked["question_id"])
     (listed,) = service.questions(person_id=person_id)["questions"]
