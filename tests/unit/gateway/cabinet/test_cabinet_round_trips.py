@@ -43,7 +43,7 @@ PAGES = {
     "/accounts": ("/accounts", 6, 3),
     "/accounts/<number>": (f"/accounts/{NUMBER}", 7, 2),
     "/accounts/<number>/access": (f"/accounts/{NUMBER}/access", 4, 3),
-    "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 7, 3),
+    "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 6, 3),
     "/accounts/<number>/bills/<period>.pdf": (f"/accounts/{NUMBER}/bills/2026-10.pdf", 4, 2),
     "/accounts/<number>/certificate": (f"/accounts/{NUMBER}/certificate", 5, 2),
     "/accounts/<number>/certificate.pdf": (f"/accounts/{NUMBER}/certificate.pdf", 3, 2),
