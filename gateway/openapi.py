@@ -25,7 +25,6 @@ from gateway.openapi_responses import (
 from gateway.operations import PATH_PARTS, Access, Idempotency, Operation
 from gateway.reading import FORM, FREE_PARAMETERS, JSON
 from gateway.schemas import patterns
-from gateway.schemas.attachments import MEDIA_TYPES
 from gateway.schemas.base import ID_EXAMPLE
 
 VERSION = "1.0.0"
@@ -175,7 +174,7 @@ def _described(name: str, operation: Operation, shared: Mapping[Refused, str]) -
     elif operation.receives:
         described["requestBody"] = {
             "required": True,
-            "content": {media_type: {} for media_type in (OCTETS, *MEDIA_TYPES)},
+            "content": {OCTETS: {}},
         }
     elif operation.free_parameters and operation.method == "POST":
         described["requestBody"] = {

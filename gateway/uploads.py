@@ -39,6 +39,11 @@ class Room:
     def __init__(self) -> None:
         self._taken: Counter[str] = Counter()
 
+    @property
+    def taken(self) -> int:
+        """How many places are held."""
+        return self._taken.total()
+
     @contextmanager
     def hold_place(self, person_id: str) -> Iterator[None]:
         """Hold a place; raises Refusal 503 ``uploads_busy`` where none is free."""
@@ -90,7 +95,7 @@ class Sending:
             raise too_large()
         self._held += piece
         while len(self._held) >= PART_BYTES:
-            self._pass_on(bytes(self._held[:PART_BYTES]))
+            self._pass_on(bytes(memoryview(self._held)[:PART_BYTES]))
             del self._held[:PART_BYTES]
 
     def end(self) -> dict[str, Any]:

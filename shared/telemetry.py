@@ -39,6 +39,10 @@ HTTP_SECONDS = Histogram(
 HTTP_IN_PROGRESS = Gauge("saldo_http_requests_in_progress", "HTTP requests in progress.")
 HTTP_CONNECTIONS = Gauge("saldo_http_connections", "Open HTTP connections, idle ones included.")
 
+UPLOADS_ROOM = Gauge(
+    "saldo_uploads_room_bytes", "Room for files of questions, less what must be left.", ("service",)
+)
+
 RPC_CALLS = Counter("saldo_rpc_calls", "RPC calls made.", ("service", "method", "outcome"))
 RPC_CALL_SECONDS = Histogram(
     "saldo_rpc_call_duration_seconds",

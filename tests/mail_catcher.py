@@ -36,6 +36,10 @@ class MailCatcher:
         """Switch all faults off."""
         requests.delete(f"{self.pages}/admin/faults", timeout=_TIMEOUT).raise_for_status()
 
+    def count(self) -> int:
+        """Return how many letters are kept."""
+        return sum(1 for _ in (self.letters.folder / "new").iterdir())
+
     def arrived(self, address: str = "") -> list[EmailMessage]:
         """Return the letters that are kept, newest first: all, or those to an address."""
         headings = self.letters.headings(limit=100_000)

@@ -139,6 +139,8 @@ class FormWithFiles:
         if self._uploader is None:
             self._uploader = uploader_of(self._sealer, self._fields.get(UPLOADER, ""))
             self._kept = [file.sealed for file in Attached(self._sealer, self._fields).files]
+            if self._uploader is not None:
+                self._allowance.grow(self._settings.gateway_upload_seconds)
 
     def _end_part(self) -> None:
         part, self._part = self._part, None
@@ -159,7 +161,6 @@ class FormWithFiles:
                 context.bind(actor=f"person:{self._uploader}", command_id=new_id())
             )
             self._has_place = True
-            self._allowance.grow(self._settings.gateway_upload_seconds)
         begun = Sending(self._services, self._uploader, name)
         begun.begin()
         return begun

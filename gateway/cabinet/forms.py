@@ -17,12 +17,13 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.wrappers import Request
 
 from gateway.problems import Refusal
+from shared.config import Settings
 
 CSRF, COMMAND, KEPT, PERSON = "_csrf", "_command", "_kept", "_person"
 """Hidden fields: the CSRF token, the command id of the rendered form, a form kept over a log-in,
 and a mark of the person for whom the form was rendered."""
 
-ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+_ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 """The whole form of a mail program that takes a person off a list (RFC 8058, 3.1)."""
 
 MAX_FIELDS = 100
@@ -51,6 +52,14 @@ def posted_fields(request: Request, body: bytes, *, files: bool = False) -> dict
     return dict(pairs)
 
 
+def is_one_click(request: Request, body: bytes) -> bool:
+    """Return whether a mail program takes a person off a list; any other body is none of it."""
+    try:
+        return posted_fields(request, body, files=True) == _ONE_CLICK
+    except Refusal:
+        return False
+
+
 def _fields_and_files(request: Request, body: bytes) -> dict[str, str]:
     parser = FormDataParser(
         _in_memory, max_form_memory_size=len(body), max_form_parts=MAX_FIELDS, silent=False
@@ -68,6 +77,21 @@ def _fields_and_files(request: Request, body: bytes) -> dict[str, str]:
 
 def _in_memory(*_: Any, **__: Any) -> BytesIO:
     return BytesIO()  # the whole body is in memory, and it is small
+
+
+def check_own_form(request: Request, settings: Settings) -> None:
+    """Raise Refusal 403 for a form of another site."""
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" or not _is_own(request, settings):
+        raise Refusal(403, "form_of_another_site")
+
+
+def _is_own(request: Request, settings: Settings) -> bool:
+    origin, host = request.headers.get("Origin"), request.host
+    if origin is None:  # old browsers send none
+        return True
+    # A site with TLS has no forms outside it: whoever is on the wire could have written them.
+    plain = () if settings.url.startswith("https:") else (f"http://{host}",)
+    return origin in (f"https://{host}", *plain)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,15 @@ from gateway.cabinet import cookies
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.errors import error_page, failure_page
 from gateway.cabinet.form_files import MULTIPART, FormWithFiles
-from gateway.cabinet.forms import COMMAND, CSRF, KEPT, ONE_CLICK, PERSON, posted_fields
+from gateway.cabinet.forms import (
+    COMMAND,
+    CSRF,
+    KEPT,
+    PERSON,
+    check_own_form,
+    is_one_click,
+    posted_fields,
+)
 from gateway.cabinet.policy import secure_page
 from gateway.cabinet.sealing import Sealer
 from gateway.cabinet.visit import NOTICE_SECONDS, Visit
@@ -168,7 +176,7 @@ class PageRoute(Route):
         if not attaching or request.mimetype != MULTIPART:
             super().receive(request, settings)
             return
-        _check_own_form(request, settings)
+        check_own_form(request, settings)
         services = self.container.config[CLIENT_KEY]
         form = FormWithFiles(request, services, Sealer(settings), settings)
         request.environ[FIELDS] = form.read()
@@ -234,21 +242,13 @@ def _with_fields(described: Page, visit: Visit) -> Visit:
     if described.method != "POST":
         return visit
     request = visit.request
-    if described.one_click and _is_one_click(request):
+    if described.one_click and is_one_click(request, request.environ[BODY]):
         return replace(visit, one_click=True)
-    _check_own_form(request, visit.settings)
+    check_own_form(request, visit.settings)
     fields: dict[str, str] | None = request.environ.get(FIELDS)
     if fields is None:
         fields = posted_fields(request, request.environ[BODY], files=described.takes_file)
     return visit.with_form(fields)
-
-
-def _is_one_click(request: Request) -> bool:
-    """Return whether a mail program takes a person off a list; any other body is none of it."""
-    try:
-        return posted_fields(request, request.environ[BODY], files=True) == ONE_CLICK
-    except Refusal:
-        return False
 
 
 def _outdated(described: Page, visit: Visit) -> Response | None:
@@ -274,21 +274,6 @@ def _outdated(described: Page, visit: Visit) -> Response | None:
 
 def _shown_at(described: Page, visit: Visit) -> str:
     return described.shown_by.format_map(visit.path) or visit.request.path
-
-
-def _check_own_form(request: Request, settings: Settings) -> None:
-    """Raise Refusal 403 for a form of another site."""
-    if request.headers.get("Sec-Fetch-Site") == "cross-site" or not _is_own(request, settings):
-        raise Refusal(403, "form_of_another_site")
-
-
-def _is_own(request: Request, settings: Settings) -> bool:
-    origin, host = request.headers.get("Origin"), request.host
-    if origin is None:  # old browsers send none
-        return True
-    # A site with TLS has no forms outside it: whoever is on the wire could have written them.
-    plain = () if settings.url.startswith("https:") else (f"http://{host}",)
-    return origin in (f"https://{host}", *plain)
 
 
 def _with_person(described: Page, visit: Visit) -> Visit:

@@ -8,6 +8,7 @@ from typing import Any
 from services.helpdesk import attachments
 from services.helpdesk.attachments import DAY
 from services.helpdesk.upload_folder import UploadFolder
+from shared import telemetry
 from shared.bus import Job, Services
 from shared.eventstore import Session
 from shared.logs import get_logger
@@ -39,6 +40,7 @@ def remove_uploads(services: Services) -> int:
     if not services.settings.uploads_dir:
         return 0
     folder = _folder(services)
+    telemetry.UPLOADS_ROOM.labels("helpdesk").set(folder.room())
     gone = services.store.query(lambda session: session.read.attachments.to_remove(BATCH))
     for file in gone:
         folder.remove_file(file)

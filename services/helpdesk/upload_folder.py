@@ -41,14 +41,14 @@ class UploadFolder:
 
     def check_room(self) -> None:
         """Raise Unavailable ``uploads_unavailable`` without a folder, or with too little room."""
-        root = self._root()
-        try:
-            free = outside_event_loop(lambda: shutil.disk_usage(root).free)
-        except OSError as error:
-            raise _unavailable(error) from error
-        if free < self._free_bytes:
-            log.error("uploads_folder_full", free_bytes=free)
+        if (room := self.room()) < 0:
+            log.error("uploads_folder_full", room_bytes=room)
             raise _unavailable(None)
+
+    def room(self) -> int:
+        """Return how many bytes there are for files; below 0 nothing is taken."""
+        root = self._root()
+        return self._outside(lambda: shutil.disk_usage(root).free) - self._free_bytes
 
     def write_part(self, file: UUID, key: bytes, index: int, part: bytes) -> None:
         """Write a part to its place."""

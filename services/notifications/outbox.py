@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from psycopg import Cursor
 
 from services.notifications.application import ClaimedLetter, HeldLetter, WaitingLetter
@@ -37,6 +38,12 @@ SELECT outbox.letter_id, claimed_by, outbox.queued_at, position
  ORDER BY letter_id FOR UPDATE OF outbox
 """
 
+_WAITING = ", ".join((*WaitingLetter.__struct_fields__, "attempts", "next_attempt_at"))
+_ADD = (
+    f"INSERT INTO outbox ({_WAITING})"
+    f" SELECT {_WAITING} FROM json_populate_recordset(NULL::outbox, %s::json)"
+)
+
 
 class Outbox:
     """The table `outbox`, within one transaction."""
@@ -46,24 +53,12 @@ class Outbox:
 
     def add(self, letters: Sequence[WaitingLetter]) -> None:
         """Add letters; the caller has checked, by their streams, that their ids are new."""
-        self._cursor.executemany(
-            "INSERT INTO outbox (letter_id, lane, secret_topic, not_after, correlation_id,"
-            " attempts, queued_at, next_attempt_at, generation)"
-            " VALUES (%s, %s, %s, %s, %s, 0, %s, %s, %s)",
-            [
-                (
-                    letter.letter_id,
-                    letter.lane,
-                    letter.secret_topic,
-                    letter.not_after,
-                    letter.correlation_id,
-                    letter.queued_at,
-                    letter.queued_at,
-                    letter.generation,
-                )
-                for letter in letters
-            ],
-        )
+        rows = [
+            {**msgspec.structs.asdict(letter), "attempts": 0, "next_attempt_at": letter.queued_at}
+            for letter in letters
+        ]
+        if rows:
+            self._cursor.execute(_ADD, (msgspec.json.encode(rows).decode(),))
 
     def any_due(self, now: datetime, lowest: Lane) -> bool:
         """Return whether a letter of these lanes is due."""

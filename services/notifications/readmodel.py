@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from psycopg import Cursor
-from psycopg.types.json import Jsonb
 
 from services.notifications.bounced_letters import BouncedLetters
 from services.notifications.choice_table import ChoiceTable
@@ -25,6 +25,12 @@ from services.notifications.letter_lists import LetterLists
 from services.notifications.mailing_tables import Mailings
 from services.notifications.outbox import Outbox
 from shared.eventstore import Aggregate, Recorded
+
+_COLUMNS = "letter_id, kind, person_id, state, queued_at, position, refs"
+_INSERT = (
+    f"INSERT INTO letters ({_COLUMNS})"
+    f" SELECT {_COLUMNS} FROM json_populate_recordset(NULL::letters, %s::json)"
+)
 
 
 class ReadModel:
@@ -81,21 +87,21 @@ class ReadModel:
         return self._cursor.rowcount
 
     def _insert(self, queued: Sequence[tuple[Recorded, LetterQueued]]) -> None:
-        self._cursor.executemany(
-            "INSERT INTO letters (letter_id, kind, person_id, state, queued_at, position, refs)"
-            " VALUES (%s, %s, %s, 'queued', %s, %s, %s)",
-            [
-                (
-                    entry.originator_id,
-                    event.kind,
-                    event.person_id,
-                    entry.recorded_at,
-                    entry.position,
-                    Jsonb(event.refs),
-                )
-                for entry, event in queued
-            ],
-        )
+        # One statement, however many rows: the log is locked meanwhile, and a code waits for it.
+        rows = [
+            {
+                "letter_id": entry.originator_id,
+                "kind": event.kind,
+                "person_id": event.person_id,
+                "state": "queued",
+                "queued_at": entry.recorded_at,
+                "position": entry.position,
+                "refs": event.refs,
+            }
+            for entry, event in queued
+        ]
+        if rows:
+            self._cursor.execute(_INSERT, (msgspec.json.encode(rows).decode(),))
 
     def _send(self, entry: Recorded, sent: LetterSent) -> None:
         self._cursor.execute(

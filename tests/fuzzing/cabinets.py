@@ -55,6 +55,10 @@ def _subscriber() -> str:
     return credentials.token
 
 
+PDF = b"%PDF-1.7\n%%EOF\n"
+"""A file that is taken, of characters that JSON can hold."""
+
+
 class Cabinets:
     """Persons who register over HTTP.
 
@@ -108,7 +112,8 @@ class Cabinets:
                 "number": list(DEMO_PERSON_ACCOUNTS),
                 "period": [month["period"] for month in self._owner.charges(self._number)],
                 "payment_id": [one["payment_id"] for one in self._owner.history()],
-                "question_id": [self._question_id],
+                "question_id": [self._question_id, self._file["question_id"]],
+                "attachment_id": [self._file["attachment_id"]],
             },
         )
 
@@ -131,6 +136,12 @@ class Cabinets:
     def _question_id(self) -> str:
         return str(self._owner.call("GET", "/questions")["questions"][0]["question_id"])
 
+    @cached_property
+    def _file(self) -> dict[str, str]:
+        sent = self._owner.send_file(PDF)["attachment_id"]
+        asked = self._owner.ask("charges", "Вот файл", None, [sent])
+        return {"question_id": str(asked["question_id"]), "attachment_id": str(sent)}
+
     def _reads(self) -> dict[str, Request]:
         account = {"path": {"number": self._number}}
         month = {"path": {**account["path"], "period": "2026-10"}}
@@ -146,6 +157,7 @@ class Cabinets:
             "payment": payment,
             "receipt": payment,
             "question": {"path": {"question_id": self._question_id}},
+            "attachment": {"path": self._file},
             "events": {"query": {"service": "ledger", "types": "payment_posted", "wait": 0}},
         }
 
@@ -159,6 +171,7 @@ class Cabinets:
             "link_account": {"body": {"number": free.number, "proof": free.proof}},
             "start_payment": {"body": {"lines": [line]}},
             "ask_question": {"body": asked},
+            "send_attachment": {"body": PDF.decode()},
             "read_question": {"path": question, "body": {"messages": 2}},
             "add_message": {"path": question, "body": {"text": "Спасибо, а за ноябрь?"}},
             "verify_proof": {"body": self._owner.receipt(self._paid)["proofs"][0]["proof"]},

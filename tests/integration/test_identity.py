@@ -24,6 +24,7 @@ from services.identity.limits import (
     SUBSCRIBER_TOKENS,
 )
 from services.identity.passwords import Passwords
+from services.identity.registrations import person_id_of
 from services.identity.service import IdentityService
 from services.identity.sweeping import Sweep, sweep
 from shared.context import bind
@@ -415,3 +416,27 @@ def test_window_of_attempts_reopens_when_it_is_over(identity: Identity) -> None:
     assert waits == [0] * SUBSCRIBER_TOKENS.most + [300, 300]
     identity.clock.advance(timedelta(minutes=5))
     assert identity.store.transact(take, None) == 0
+
+
+def test_the_language_of_letters_is_kept_chosen_and_forgotten(identity: Identity) -> None:
+    started = identity.start(language="en")
+    identity.call("confirm_registration", **started)
+    person_id = str(person_id_of(UUID(started["registration_id"])))
+    assert contact(identity, person_id)["language"] == "en"
+    identity.call("choose_language", person_id=person_id, language="ru")
+    assert contact(identity, person_id)["language"] == "ru"
+    identity.call("choose_language", person_id=person_id, language="en")
+    identity.call("erase", person_id=person_id, reason="asked in writing")
+    assert identity.call("contacts", person_ids=[person_id]) == {"contacts": {}}
+    assert identity.call("farewell", person_id=person_id) == {
+        "email": "anna@example.org",
+        "language": "en",
+    }
+    with identity.database.owner("identity") as owner:
+        (kept,) = owner.execute("SELECT language FROM persons").fetchone()
+    assert kept == "ru", "as of whoever has chosen nothing"
+
+
+def contact(identity: Identity, person_id: str) -> dict[str, str]:
+    found: dict[str, str] = identity.call("contacts", person_ids=[person_id])["contacts"][person_id]
+    return found

@@ -59,9 +59,11 @@ class LetterPages:
 def optional(visit: Visit) -> dict[str, str]:
     """Return when each of the optional letters comes, by kind, in the order of the page."""
     return {
-        "bill_ready": visit.text("Когда готов счёт за месяц: сколько начислено и до какого дня."),
-        "due_soon": visit.text("За несколько дней до срока, если счёт ещё не оплачен."),
-        "overdue": visit.text("После срока, за несколько дней до начала пеней."),
+        "bill_ready": visit.text(
+            "Приходит, когда готов счёт за месяц: сколько начислено и до какого дня."
+        ),
+        "due_soon": visit.text("Приходит за несколько дней до срока, если счёт ещё не оплачен."),
+        "overdue": visit.text("Приходит после срока, за несколько дней до начала пеней."),
     }
 
 
