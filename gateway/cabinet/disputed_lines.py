@@ -39,6 +39,11 @@ def marks_of(visit: Visit, number: str | None = None) -> Callable[[], Marks]:
     return read
 
 
+def reviewed_months(marks: Marks) -> set[tuple[str, str]]:
+    """Return number and month of each line that is under review."""
+    return {place[:2] for place, mark in marks.items() if mark["state"] == "under_review"}
+
+
 def line_of(text: str) -> Line | None:
     """Return the line that an address or a field names."""
     number, period, service = [*text.split(".", 2), "", ""][:3]

@@ -291,7 +291,7 @@ class Visit:
         if not refused:
             return None
         # Names are written in either direction: the isolates keep the sentences in order.
-        said = " ".join(
+        said = "\n".join(
             self.text("Файл «%(name)s» не приложен.") % {"name": f"\u2068{each.name}\u2069"}
             + f" {self.message(each.code, each.kind, **each.params)}"
             for each in refused

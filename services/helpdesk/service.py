@@ -7,13 +7,14 @@ from uuid import UUID
 
 from services.helpdesk import application, disputes, schemas
 from services.helpdesk.answers import letter_facts
+from services.helpdesk.dispute import DisputedLine
 from services.helpdesk.domain import Question
 from services.helpdesk.rpcs.attachments import AttachmentRpcs
 from services.helpdesk.rpcs.base import closed_of
 from services.helpdesk.rpcs.disputes import DisputeRpcs
 from services.helpdesk.rpcs.staff import StaffRpcs
 from shared.config import GATEWAY
-from shared.errors import Forbidden, Unavailable
+from shared.errors import Forbidden, Unavailable, ValidationFailed
 from shared.eventstore import Session
 from shared.rpc.server import rpc
 
@@ -178,3 +179,22 @@ class HelpdeskService(StaffRpcs, AttachmentRpcs, DisputeRpcs):
                 "This account is not in the cabinet; choose a linked account, or none.",
             )
         return str(access["account"])
+
+    def _disputed(self, account: str | None, line: dict[str, str] | None) -> DisputedLine | None:
+        """Return a line of an account, by its key; raises ValidationFailed ``unknown_line``."""
+        if line is None:
+            return None
+        billed = account is not None and bool(
+            self.services.call(
+                "ledger",
+                "is_billed",
+                account=account,
+                period=line["period"],
+                code=line["service"],
+            )["billed"]
+        )
+        if account is None or not billed:
+            raise ValidationFailed(
+                "unknown_line", "There is no such line in the bill of this month."
+            )
+        return DisputedLine(account=account, **line)

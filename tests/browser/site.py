@@ -92,14 +92,16 @@ class Site:
     def saldo(self, *arguments: str, amqp_url: str = "") -> str:
         """Run a staff command and return its output; `amqp_url`: the terminal of somebody else."""
         terminal = {"SALDO_AMQP_URL": amqp_url} if amqp_url else {}
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "services.cli", *arguments],
             cwd=REPOSITORY,
             env=PLAIN_ENVIRONMENT | self.environment | terminal,
-            check=True,
+            check=False,
             capture_output=True,
             text=True,
-        ).stdout
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
 
 class Visitors:

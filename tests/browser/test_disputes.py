@@ -34,6 +34,24 @@ def propose(site: Site, number: str, amount: str) -> str:
     return str(json.loads(site.saldo(*arguments))["correction_id"])
 
 
+def see_it_under_review(asker: Visitor, reader: Visitor) -> None:
+    """Find the mark on every page of the line; only the asker has the way to the question."""
+    asker.open("/charges")
+    asker.sees("на проверке")
+    asker.look("charges")
+    for path in ("/charges?open=all", MONTH, BILL):
+        asker.open(path)
+        asker.sees("на проверке")
+        asker.sees("Ваш вопрос")
+        reader.open(path)
+        reader.sees("на проверке")
+        assert reader.words("Ваш вопрос") not in reader.text
+    asker.open(MONTH)
+    asker.look("under-review")
+    reader.open(MONTH)
+    reader.look("under-review")
+
+
 def test_a_line_is_disputed_reviewed_and_corrected(visitors: Visitors, site: Site) -> None:
     journey, other = site.new_person(NUMBER), site.new_person(NUMBER)
     asker = opened(visitors, "asker", journey, width=320, scripts=False)
@@ -54,17 +72,7 @@ def test_a_line_is_disputed_reviewed_and_corrected(visitors: Visitors, site: Sit
     thread = asker.page.url
     number = re.findall(r"№ (\d+)", asker.heading)[0]
 
-    for path in ("/charges", MONTH, BILL):
-        asker.open(path)
-        asker.sees("на проверке")
-        asker.sees("Ваш вопрос")
-        reader.open(path)
-        reader.sees("на проверке")
-        assert reader.words("Ваш вопрос") not in reader.text
-    asker.open(MONTH)
-    asker.look("under-review")
-    reader.open(MONTH)
-    reader.look("under-review")
+    see_it_under_review(asker, reader)
     assert reader.open(thread) == 404
 
     with site.approver() as terminal:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from gateway.cabinet import spellings
 from gateway.cabinet.charts import year_chart
 from gateway.cabinet.comparison import why
-from gateway.cabinet.disputed_lines import marks_of
+from gateway.cabinet.disputed_lines import marks_of, reviewed_months
 from gateway.cabinet.forms import FormErrors
 from gateway.cabinet.page import page
 from gateway.cabinet.penalty_steps import next_step
@@ -66,6 +66,7 @@ class ChargePages:
             linked=linked,
             chosen=chosen,
             disputes=disputes,
+            reviewed=reviewed_months(disputes),
             open_all=visit.query.get("open") == "all",
             chart=year_chart(pages[0]["months"][:12]) if chosen else None,
         )

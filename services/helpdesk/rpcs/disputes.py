@@ -7,7 +7,6 @@ from uuid import UUID
 
 from services.helpdesk import dispute_schemas as schemas
 from services.helpdesk import disputes
-from services.helpdesk.dispute import DisputedLine
 from services.helpdesk.rpcs.base import HelpdeskRpcs
 from services.helpdesk.schemas import AnyQuestion
 from services.helpdesk.views import DisputeView
@@ -77,22 +76,3 @@ class DisputeRpcs(HelpdeskRpcs):
         id_ = derived_id(NAMESPACE, "helpdesk", "proposal", str(question_id), str(proposal_id))
         with context.bind(command_id=id_):
             return self._write(disputes.note_proposal, command, dry_run)
-
-    def _disputed(self, account: str | None, line: dict[str, str] | None) -> DisputedLine | None:
-        """Return a line of an account, by its key; raises ValidationFailed ``unknown_line``."""
-        if line is None:
-            return None
-        billed = account is not None and bool(
-            self.services.call(
-                "ledger",
-                "is_billed",
-                account=account,
-                period=line["period"],
-                code=line["service"],
-            )["billed"]
-        )
-        if account is None or not billed:
-            raise ValidationFailed(
-                "unknown_line", "There is no such line in the bill of this month."
-            )
-        return DisputedLine(account=account, **line)

@@ -408,7 +408,7 @@ def test_every_operation_has_a_test() -> None:
         "named_acquirer_callback_by_form", "alive", "ready", "metrics", "verify_proof",
         "verifier_keys", "last_checkpoint", "bill", "bill_file", "statements", "events",
         "reconciliation_file", "debt", "certificate_file", "history_file", "attachment",
-        "send_attachment",
+        "send_attachment", "disputes",
     }  # fmt: skip
     for name, operation in operations_of(Gateway).items():
         path = operation.template.removeprefix("/api/v1")

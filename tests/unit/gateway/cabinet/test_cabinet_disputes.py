@@ -124,7 +124,7 @@ def test_a_line_leads_to_a_form_that_is_filled_in(person: CabinetPerson, path: s
     form = person.get(ADDRESS)
     words = main_of(form.text).replace("\u00a0", " ")
     assert "Отопление за апрель 2026, начислено 4 500,00 ₽" in words
-    assert '<option value="0001.2026-04.heating" selected>' in form.text
+    assert 'name="line" value="0001.2026-04.heating" checked>' in form.text
     assert '<option value="charges" selected>' in form.text
     assert '<textarea id="text" name="text" rows="8"' in form.text
     assert ">\n</textarea>" in form.text
@@ -151,7 +151,7 @@ def test_a_form_that_is_wrong_keeps_its_line_and_its_text(
     services.answers["helpdesk", "ask"] = ValidationFailed("unknown_line", "x")
     again = person.post("/questions", {**FORM, "text": "Батареи холодные"})
     assert again.status_code == 422
-    assert '<option value="0001.2026-04.heating" selected>' in again.text
+    assert 'name="line" value="0001.2026-04.heating" checked>' in again.text
     assert "Батареи холодные" in again.text
     assert "Такой строки в счёте за этот месяц нет." in main_of(again.text)
 
@@ -172,7 +172,7 @@ def test_a_line_that_cannot_be_read_still_opens_the_form(
     services.answers["ledger", "charges"] = Unavailable("service_unavailable", "x")
     form = person.get(ADDRESS)
     assert form.status_code == 200
-    assert '<option value="0001.2026-04.heating" selected>' in form.text
+    assert 'name="line" value="0001.2026-04.heating" checked>' in form.text
 
 
 @pytest.mark.parametrize("line", ["0001.2026-04.water", "0001.2026-13.heating", "0001", ".."])
