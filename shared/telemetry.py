@@ -151,6 +151,9 @@ LETTERS_WAITING_SECONDS = Gauge(
 MAIL_SERVER_FAILURES = Counter(
     "saldo_mail_server_failures", "Connections to the mail server that no letter could use."
 )
+LETTER_REPORTS = Counter(
+    "saldo_letter_reports", "What mailers reported of letters that were sent.", ("outcome",)
+)
 ACCRUAL_DUE = Gauge(
     "saldo_accrual_due", "1 while a run of the schedule of penalties is due and not made, else 0."
 )

@@ -154,6 +154,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_GATEWAY_HEAD_SECONDS",
         "SALDO_GATEWAY_LISTEN",
         "SALDO_GATEWAY_UPLOAD_SECONDS",
+        "SALDO_MAIL_FROM",
         "SALDO_PAGE_READ_SECONDS",
         "SALDO_PAYEES",
         *_secrets_of(GATEWAY),

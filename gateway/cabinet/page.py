@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -335,12 +335,9 @@ def _handled(described: Page, handler: Handler, visit: Visit) -> Response:
     command_id = derived_id(owner, described.method, path, key) if key else new_id()
     actor = f"person:{visit.person.person_id}" if visit.person else "anonymous"
     with context.bind(actor=actor, command_id=command_id):
+        shown = partial(handler, visit.service)
         visit = replace(visit, command_id=command_id)
-        counting = visit.counting_unread() if described.has_tabs else visit
-        response = handler(visit.service, counting)
-        if counting.unread is not None:
-            counting.unread.cancel()  # where the page led elsewhere, before anybody was asked
-        return response
+        return visit.beside_unread(shown) if described.has_tabs else shown(visit)
 
 
 def _keep_cookies(visit: Visit, response: Response) -> None:

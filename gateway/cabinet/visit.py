@@ -196,11 +196,14 @@ class Visit:
 
         return careful
 
-    def counting_unread(self) -> Visit:
-        """Return this visit with the unread answers being counted, if the person has tabs."""
+    def beside_unread(self, show: Callable[[Visit], Response]) -> Response:
+        """Return a page, while the unread answers are counted for its tabs, where it has some."""
         if not self.has_tabs:
-            return self
-        return replace(self, unread=spawn(copy_context().run, self._read_unread))
+            return show(self)
+        unread = spawn(copy_context().run, self._read_unread)
+        response = show(replace(self, unread=unread))
+        unread.cancel()  # where the page led elsewhere, before anybody was asked
+        return response
 
     def unread_answers(self) -> int:
         """Return how many answers the person has not opened; 0 where nobody tells in time."""
@@ -288,7 +291,7 @@ class Visit:
         if not refused:
             return None
         # Names are written in either direction: the isolates keep the sentences in order.
-        said = " ".join(
+        said = "\n".join(
             self.text("Файл «%(name)s» не приложен.") % {"name": f"\u2068{each.name}\u2069"}
             + f" {self.message(each.code, each.kind, **each.params)}"
             for each in refused

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from services.notifications import bounce_mailboxes
 from services.notifications.bounce_mailboxes import BounceMailbox, MailboxUnavailableError
-from services.notifications.bouncing import note_reports
+from services.notifications.bouncing import is_hard, note_reports
 from services.notifications.delivery_reports import DeliveryReport, read_report
+from shared import telemetry
 from shared.bus import Services
 from shared.logs import get_logger
 
@@ -42,10 +43,12 @@ def _read(services: Services, mailbox: BounceMailbox) -> int:
         else:
             reports[key] = report
     noted = services.store.transact(note_reports, list(reports.values())) if reports else 0
-    for key in reports:
+    for key, report in reports.items():
         mailbox.delete(key)
+        telemetry.LETTER_REPORTS.labels(_outcome(report)).inc()
     for key in others:
         mailbox.set_aside(key)
+        telemetry.LETTER_REPORTS.labels("none").inc()
     if reports or others:
         log.info("bounces_read", reports=len(reports), noted=noted, left_aside=len(others))
     return len(reports) + len(others)
@@ -58,3 +61,9 @@ def _report(raw: bytes) -> DeliveryReport | None:
         # Without its text, which may quote the message.
         log.warning("report_unreadable", error=type(error).__name__)
         return None
+
+
+def _outcome(report: DeliveryReport) -> str:
+    if not report.failed:
+        return "late"
+    return "hard" if is_hard(report.status) else "soft"

@@ -101,13 +101,16 @@ def connect(url: str) -> Iterator[Connection]:
 
 
 class _LetterPolicy(EmailPolicy):
-    """The policy of letters, whose subjects keep their spaces.
+    """The policy of letters, whose subjects keep their spaces, and whose addresses stay whole.
 
-    Python's own folds an encoded subject at a space, which every reader drops there.
+    Python's own folds an encoded subject at a space, which every reader drops there, and writes an
+    address or an id that is longer than a line as encoded words, which no reader decodes there.
     """
 
     def fold_binary(self, name: str, value: str) -> bytes:
         """Return a header as it is sent."""
+        if name.lower() in {"list-unsubscribe", "message-id"}:
+            return f"{name}: {value}{self.linesep}".encode("ascii")
         if name.lower() != "subject" or value.isascii():
             return super().fold_binary(name, value)
         folded = Header(str(value), "utf-8", header_name=name).encode(linesep=self.linesep)

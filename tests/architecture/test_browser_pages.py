@@ -10,7 +10,7 @@ from tests.browser.addresses import ADDRESSES
 
 NO_PAGES = {"/payments/<uuid:payment_id>/state"}
 """Addresses that a script of ours reads, not a person."""
-FILE = re.compile(r"\.(pdf|csv|json|<any\(csv,xlsx,pdf\):ending>)$")
+FILE = re.compile(r"\.(pdf|csv|json|<any\(csv,xlsx,pdf\):ending>)$|/attachments/<[^/]+>$")
 """Downloads: tests/unit/gateway/documents and cabinet look at them."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.messages.notices import NOTICES
 from tests.browser.instruction import log_in
 from tests.browser.site import Site, Visitors
 from tests.browser.test_registration import end_sessions_elsewhere
@@ -72,7 +73,7 @@ def test_good_files_stay_where_others_are_refused_and_reach_the_clerk(
     visitor.look("refused")
     chosen(visitor, ("фото.jpg", JPEG_BYTES))
     visitor.click("Отправить")
-    visitor.sees("Вопрос принят и передан в отдел.")
+    assert NOTICES["question_accepted"][language] in visitor.text
     visitor.look("thread")
     assert saved(visitor, "Акт поверки № 5.pdf") == ("Акт поверки № 5.pdf", PDF_BYTES)
 

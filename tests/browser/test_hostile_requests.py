@@ -34,6 +34,7 @@ PERSONAL = (
     "/payments/{paid}?orderId=1",
     "/payments/{paid}/state",
     "/payments/{open}/receipt",
+    "/questions/{question}/attachments/{file}",
 )
 """Addresses beside those of ADDRESSES that show what belongs to a person."""
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from services.cli import app
 from services.notifications import application
-from services.notifications.application import ClaimLetters, MarkSent
+from services.notifications.application import ClaimLetters, MarkSent, ReplacedError, hold
 from services.notifications.bounced_letters import SETTLED
 from services.notifications.bounces import read_bounces
 from services.notifications.bouncing import bounced_since
@@ -341,13 +341,16 @@ def test_letter_is_sent_again_with_draws_of_its_own(
     assert letters.bounced_since(person_id) is None
 
 
-def test_resent_secret_replaces_an_older_one_that_waits(letters: Letters, run: Run) -> None:
+def test_resent_secret_is_drawn_in_place_of_one_that_waits(letters: Letters, run: Run) -> None:
     first = letters.queue(LetterKind.REGISTRATION_CODE, registration_id="r")
     letters.send(first)
     second = letters.queue(LetterKind.REGISTRATION_CODE, registration_id="r")
     assert run("resend", first, *WHY).exit_code == 0
-    assert [letter.letter_id for letter in letters.claimed()] == [first]
-    assert letters.state(second) == "failed"
+    waiting = {letter.letter_id: letter for letter in letters.claimed()}
+    assert set(waiting) == {first, second}
+    with pytest.raises(ReplacedError):
+        letters.store.transact(hold, waiting[second])
+    assert letters.store.transact(hold, waiting[first]) == [second], "void once it is drawn"
 
 
 def test_what_cannot_be_sent_again_is_refused(letters: Letters, run: Run) -> None:

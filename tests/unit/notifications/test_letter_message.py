@@ -27,6 +27,11 @@ def content_of(letter: Rendered, to: str = "a@example.org", **more: Any) -> Cont
     return Content(to=to, subject=letter.subject, text=letter.text, html=letter.html, **more)
 
 
+def unfolded(message: bytes) -> str:
+    """Return a message with each header on one line."""
+    return message.decode("ascii").replace("\r\n ", " ")
+
+
 def unix(text: str) -> str:
     """Return a text with line feeds: on the wire the line ends are CRLF."""
     return text.replace("\r\n", "\n")
@@ -89,6 +94,27 @@ def test_an_address_cannot_carry_a_header_or_a_second_recipient(address: str) ->
     with pytest.raises(UndeliverableError) as caught:
         compose(LETTER, content, sender=SETTINGS.mail_from, queued_at=START)
     assert "evil" not in str(caught.value)
+
+
+def test_an_optional_letter_is_switched_off_by_one_click_and_no_other_is() -> None:
+    url = "https://saldo.example/letters/unsubscribe/" + "q0Zb3m1V7x" * 9
+    optional = Content(to="a@b.ru", subject="s", text="t\n", html="<p>t</p>", unsubscribe_url=url)
+    other = Content(to="a@b.ru", subject="s", text="t\n", html="<p>t</p>")
+    headers = []
+    for content in (optional, other):
+        message = compose(LETTER, content, sender=SETTINGS.mail_from, queued_at=START)
+        read = message_from_bytes(message.as_bytes(), policy=policy.default)
+        headers.append((read["List-Unsubscribe"], read["List-Unsubscribe-Post"]))
+        # Mail programs look for the address as it is, not for an encoded word.
+        assert (url in unfolded(message.as_bytes())) is (content is optional)
+    assert headers == [(f"<{url}>", "List-Unsubscribe=One-Click"), (None, None)]
+
+
+def test_a_long_message_id_stays_as_it_is() -> None:
+    content = Content(to="a@b.ru", subject="s", text="t\n", html="<p>t</p>")
+    sender = f"no-reply@{'long.' * 12}example"
+    message = compose(LETTER, content, sender=sender, queued_at=START)
+    assert f"<{LETTER}.1@{'long.' * 12}example>" in unfolded(message.as_bytes())
 
 
 @pytest.mark.parametrize("subject", ["s\r\nBcc: thief@evil.example", "s\nx", "s\rx"])

@@ -358,7 +358,7 @@ def test_a_thread_takes_files_and_shows_them_as_downloads(form: Form) -> None:
         "title_en": "Charges", "department": "b", "department_title": "Отдел",
         "department_title_en": "Billing", "account": None, "state": "open",
         "asked_at": "2026-05-14T09:30:00+00:00", "last_message_at": "2026-05-14T09:30:00+00:00",
-        "due_on": "2026-05-28", "overdue": False, "unread": 0,
+        "due_on": "2026-05-28", "overdue": False, "unread": 0, "dispute": None,
         "messages": [
             {"author": "person", "text": "Почему?", "at": "2026-05-14T09:30:00+00:00",
              "attachments": [file]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,13 +11,13 @@ from gateway_doubles import LINK_TOKEN, THING, FakeServices
 from gateway_samples import LETTER, PROFILE
 from test_cabinet_round_trips import link
 
+from shared.contracts.notifications import OPTIONAL
 from shared.errors import NotFound, Unavailable
 
 HOME = "/settings/letters"
 LINK = f"/letters/unsubscribe/{LINK_TOKEN}"
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 ELSEWHERE = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
-OPTIONAL = ("bill_ready", "due_soon", "overdue")
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +53,23 @@ def test_the_form_stands_as_it_was_chosen(signed_in: CabinetBrowser) -> None:
     assert "ivanov@example.org" in shown.text
     assert "Платёж прошёл: квитанция" in shown.text
     assert "возвращаются" not in shown.text
+
+
+def test_every_optional_letter_has_its_box(signed_in: CabinetBrowser) -> None:
+    markup = signed_in.get(HOME).markup
+    boxes = re.findall(r'<input type="checkbox" id="(\w+)"', markup)
+    assert sorted(boxes) == sorted(kind.value for kind in OPTIONAL)
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_letters_of_a_registration_have_the_language_of_its_pages(
+    cabinet: CabinetBrowser, services: FakeServices, language: str
+) -> None:
+    services.answers["identity", "start_registration"] = {"registration_id": THING}
+    cabinet.submit("/look", "/look", language=language)
+    cabinet.submit("/register", "/register", person_type="individual", email="a@example.org")
+    started = [told for _, method, told in services.calls if method == "start_registration"]
+    assert [told["language"] for told in started] == [language]
 
 
 def test_language_and_letters_are_saved(signed_in: CabinetBrowser, services: FakeServices) -> None:

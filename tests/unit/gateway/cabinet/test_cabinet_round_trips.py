@@ -43,7 +43,7 @@ PAGES = {
     "/accounts": ("/accounts", 6, 3),
     "/accounts/<number>": (f"/accounts/{NUMBER}", 7, 2),
     "/accounts/<number>/access": (f"/accounts/{NUMBER}/access", 4, 3),
-    "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 7, 3),
+    "/accounts/<number>/bills/<period>": (f"/accounts/{NUMBER}/bills/2026-10", 6, 3),
     "/accounts/<number>/bills/<period>.pdf": (f"/accounts/{NUMBER}/bills/2026-10.pdf", 4, 2),
     "/accounts/<number>/certificate": (f"/accounts/{NUMBER}/certificate", 5, 2),
     "/accounts/<number>/certificate.pdf": (f"/accounts/{NUMBER}/certificate.pdf", 3, 2),
@@ -129,6 +129,15 @@ PAGES = {
     "/verify": ("/verify", 3, 2),
 }  # fmt: skip
 """By the path of a page: an address of it, the calls it makes, and how many of them in turn."""
+DOCUMENT = {
+    "kind": "rules",
+    "version": "2026-11-01",
+    "title": "Правила",
+    "text": "# Правила\n",
+    "media_type": "text/markdown",
+    "in_force": "2026-11-01",
+    "versions": [],
+}
 PAPERS = {
     ("ledger", "debt"): PAID,
     ("ledger", "reconciliation"): act,
@@ -259,24 +268,31 @@ def _paid(numbers: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return paid, postings
 
 
+HELP_DESK = {
+    ("helpdesk", "question"): {**QUESTION, "dispute": None, "messages": []},
+    ("helpdesk", "attachment"): {
+        "name": "счёт.pdf",
+        "media_type": "application/pdf",
+        "size": 4,
+        "parts": 1,
+    },
+    ("helpdesk", "attachment_part"): {"content": "JVBERg=="},
+    ("helpdesk", "questions"): {"questions": [QUESTION]},
+    ("helpdesk", "topics"): {"topics": [TOPIC]},
+}
+
+
 def link(services: FakeServices, count: int) -> None:
     """Let a person have this many accounts, with something in each answer."""
     numbers = [f"{int(NUMBER) + place:010}" for place in range(count)]
     paid, postings = _paid(numbers)
-    document: dict[str, Any] = {
-        "kind": "rules",
-        "version": "2026-11-01",
-        "title": "Правила",
-        "text": "# Правила\n",
-    }
-    document |= {"media_type": "text/markdown", "in_force": "2026-11-01", "versions": []}
     lines = [{**line, "explanation": None} for line in MONTH["lines"]]
     months = {"months": [{**MONTH, "bill_number": None, "lines": lines}], "next": None}
     entries = {"movements": [MOVEMENT], "totals": TOTALS}
     services.answers.update(
         {
             ("identity", "authenticate_subscriber"): SUBSCRIBER,
-            ("identity", "document"): document,
+            ("identity", "document"): DOCUMENT,
             ("identity", "pending_email_change"): {"pending": None},
             ("identity", "profile"): {**PROFILE, "language": "ru"},
             ("identity", "sessions"): {"sessions": [SESSION_ROW]},
@@ -307,22 +323,10 @@ def link(services: FakeServices, count: int) -> None:
             ("payments", "history"): history_of(paid),
             ("payments", "faster_payment"): {"payload": None},
             ("payments", "payment"): paid,
-            ("helpdesk", "question"): {**QUESTION, "dispute": None, "messages": []},
-            ("helpdesk", "attachment"): {
-                "name": "счёт.pdf",
-                "media_type": "application/pdf",
-                "size": 4,
-                "parts": 1,
-            },
-            ("helpdesk", "attachment_part"): {"content": "JVBERg=="},
-            ("helpdesk", "questions"): {"questions": [QUESTION]},
-            ("helpdesk", "topics"): {"topics": [TOPIC]},
         }
     )
-    services.answers.update(PAPERS)
-    services.answers.update(ACCESS)
-    services.answers.update(FACTORS)
-    services.answers.update(LETTERS)
+    for subject in (PAPERS, ACCESS, FACTORS, LETTERS, HELP_DESK):
+        services.answers.update(subject)
     services.answers.update({(name, "health"): {"status": "ok"} for name in SERVICES})
 
 
