@@ -91,7 +91,7 @@ class Site:
 
     def saldo(self, *arguments: str, amqp_url: str = "") -> str:
         """Run a staff command and return its output; `amqp_url`: the terminal of somebody else."""
-        terminal = {"SALDO_AMQP_URL": amqp_url} if amqp_url else {}
+        terminal = {"SALDO_STAFF_AMQP_URL": amqp_url} if amqp_url else {}
         done = subprocess.run(
             [sys.executable, "-m", "services.cli", *arguments],
             cwd=REPOSITORY,
