@@ -5,12 +5,12 @@ ID=$(curl -s $API/registrations --json '{
   grep -oP '"registration_id":"\K[^"]+')
 
 CODE=$(until curl -s "$SALDO_MAILBOX_URL/letters?to=$EMAIL" |
-  grep -oP 'check code is \K\d+'; do sleep 1; done) &&
+  grep -oP '^ {4}\K\d+$'; do sleep 1; done) &&
 curl -s $API/registrations/$ID/confirm --json '{"code": "'$CODE'",
   "accept_rules": true, "consent_personal_data": true}'
 
 PASSWORD=$(until curl -s "$SALDO_MAILBOX_URL/letters?to=$EMAIL" |
-  grep -xE '[a-z0-9-]{14}'; do sleep 1; done) &&
+  grep -oP '^ {4}\K[a-z0-9-]{14}$'; do sleep 1; done) &&
 AUTH="Authorization: Bearer $(curl -s $API/sessions --json '{
   "email": "'$EMAIL'", "password": "'$PASSWORD'"}' |
   grep -oP '"token":"\K[^"]+')"

@@ -154,8 +154,10 @@ class Question(Aggregate):
                 self.due_on = event.due_on or self.due_on
                 self.waiting_since = None
             case QuestionAnswered():
+                asked_before = self.waiting_since if self.state == "waiting" else None
                 self.state = "waiting" if event.waiting_since else "answered"
-                self.waiting_since = event.waiting_since
+                # Asked back twice, the clock stands still from the first time on.
+                self.waiting_since = event.waiting_since and (asked_before or event.waiting_since)
             case QuestionClosed():
                 self.state = "closed"
             case QuestionErased():

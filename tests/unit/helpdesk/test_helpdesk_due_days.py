@@ -72,6 +72,17 @@ def test_asking_back_stops_the_clock(helpdesk: Any) -> None:
     assert helpdesk.view(question_id).due_on == helpdesk.calendar.after(date(2026, 12, 22), 8)
 
 
+def test_asking_back_again_leaves_the_clock_where_it_stopped(helpdesk: Any) -> None:
+    question_id = helpdesk.ask(ANNA)
+    wait(helpdesk, 2)  # Thursday: 8 working days are left
+    helpdesk.answer(question_id, "Какой счётчик?", wait=True)
+    wait(helpdesk, 38)
+    helpdesk.answer(question_id, "Напоминаем: какой?", wait=True)
+    wait(helpdesk, 2)
+    helpdesk.add_message(ANNA, question_id, "Горячей воды")
+    assert helpdesk.view(question_id).due_on == helpdesk.calendar.after(date(2026, 12, 22), 8)
+
+
 def test_after_asking_back_too_late_one_working_day_is_left(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA)
     wait(helpdesk, 30)
