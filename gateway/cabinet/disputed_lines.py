@@ -14,6 +14,9 @@ from shared import formats
 Marks = Mapping[tuple[str, str, str], Mapping[str, Any]]
 """By number, month and service: ``{state, question_id|None}``."""
 
+_STRONGEST = ("under_review", "corrected", "rejected")
+"""Of several questions about a line: one that is open counts, then one that has changed the line."""
+
 
 class Line(NamedTuple):
     """A line of a bill as a form has it: ``0100000001.2026-10.heating``."""
@@ -92,7 +95,6 @@ def _marks(disputes: list[dict[str, Any]]) -> Marks:
             (one["account"], one["period"], one["service"]),
             {"state": one["state"], "question_id": None},
         )
-        if one["state"] == "under_review":
-            mark["state"] = one["state"]
+        mark["state"] = min(mark["state"], one["state"], key=_STRONGEST.index)
         mark["question_id"] = mark["question_id"] or one["question_id"]
     return marks

@@ -103,6 +103,19 @@ def test_of_several_disputes_of_a_line_the_open_one_counts(
     assert f'href="/questions/{THING}"' in page
 
 
+@pytest.mark.parametrize("states", [("corrected", "rejected"), ("rejected", "corrected")])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_corrected_line_stays_so_whatever_else_was_asked_about_it(
+    person: CabinetPerson, services: FakeServices, path: str, states: tuple[str, str]
+) -> None:
+    services.answers["helpdesk", "disputes"] = {
+        "disputes": [{**DISPUTE, "state": state} for state in states]
+    }
+    words = main_of(person.get(path).text)
+    assert WORDS["corrected"] in words
+    assert WORDS["rejected"] not in words
+
+
 @pytest.mark.parametrize(
     "path", ["/charges", "/charges/0001/2026-04", "/accounts/0001/bills/2026-04"]
 )
