@@ -230,6 +230,11 @@ def test_a_person_sends_so_many_files_a_day(uploads: Uploads) -> None:
     uploads.begin()
 
 
+def test_staff_send_as_many_files_as_they_answer(uploads: Uploads) -> None:
+    begun = {uploads.begin(owner="staff:olga") for _ in range(PER_DAY + 1)}
+    assert len(begun) == PER_DAY + 1
+
+
 def test_what_was_refused_or_forgotten_counts_for_the_day(uploads: Uploads) -> None:
     for _ in range(PER_DAY):
         refused("attachment_kind", uploads.add, uploads.begin(), 0, b"MZ")
