@@ -15,7 +15,7 @@ Marks = Mapping[tuple[str, str, str], Mapping[str, Any]]
 """By number, month and service: ``{state, question_id|None}``."""
 
 _STRONGEST = ("under_review", "corrected", "rejected")
-"""Of several questions about a line: one that is open counts, then one that has changed the line."""
+"""Of several questions about a line an open one counts, then one that has changed the line."""
 
 
 class Line(NamedTuple):
