@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.helpdesk.application import clean_text, not_found
+from services.helpdesk.application import clean_text, not_found, question_of
 from services.helpdesk.attachments import usable
 from services.helpdesk.departments import Directory
 from services.helpdesk.domain import Question
@@ -106,11 +106,12 @@ class StaffUseCases:
 def answer_question(session: Session, command: AnswerQuestion) -> dict[str, Any]:
     """Answer a question as the actor, or ask back.
 
-    Raises NotFound, ValidationFailed ``invalid_text``, Conflict ``question_erased``, and as
-    `attachments.usable`.
+    Raises NotFound, ValidationFailed ``invalid_text``, Conflict ``question_erased`` or
+    ``unseen_messages``, and as `attachments.usable`.
     """
     text = clean_text(command.text)
     question = existing(session, command.question_id)
+    _check_seen(session, question)
     reason = session.vault.seal(question.id, command.reason, "reason") if command.reason else None
     question.answer(
         session.vault.seal(question.id, text, "text"),
@@ -122,8 +123,12 @@ def answer_question(session: Session, command: AnswerQuestion) -> dict[str, Any]
 
 
 def close_question(session: Session, command: CloseQuestion) -> dict[str, Any]:
-    """Close a question. Raises NotFound, and Conflict ``already_closed``."""
+    """Close a question.
+
+    Raises NotFound, and Conflict ``question_erased``, ``unseen_messages`` or ``already_closed``.
+    """
     question = existing(session, command.question_id)
+    _check_seen(session, question)
     question.close(session.vault.seal(question.id, command.reason, "reason"))
     return {"question_id": str(question.id), "state": question.state}
 
@@ -138,3 +143,16 @@ def existing(session: Session, question_id: UUID) -> Question:
             "question_erased", "The person who asked was erased, and the question with that."
         )
     return question
+
+
+def _check_seen(session: Session, question: Question) -> None:
+    # A message that comes while somebody writes the answer would else be answered unread, and its
+    # due day with it. One that comes from here on takes the version, and this is decided again.
+    view = question_of(session, question.id)
+    if view.unseen:
+        raise Conflict(
+            "unseen_messages",
+            "The person has written what no staff has seen: look at it "
+            f"(saldo helpdesk show {view.number}), then repeat the command.",
+            number=view.number,
+        )

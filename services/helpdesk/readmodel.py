@@ -266,7 +266,7 @@ class ReadModel:
                 record.recorded_at,
             ),
         )
-        # Who answers has read what was asked.
+        # Staff answer when they have seen everything; older versions did not ask for it.
         self._cursor.execute(
             "UPDATE questions SET last_message_at = %(at)s,"
             " unread = unread + (%(author)s <> 'person')::int,"

@@ -57,9 +57,23 @@ class HelpdeskHarness:
         command = AddMessage(person_id=person_id, question_id=question_id, text=text)
         return self.store.execute(self.use_cases.add_message, command)
 
+    def show(self, question_id: UUID) -> None:
+        """Show staff all messages."""
+        shown = len(self.messages(question_id))
+        self.store.query(lambda session: session.read.note_seen(question_id, shown))
+
     def answer(
-        self, question_id: UUID, text: str, reason: str = "", *, wait: bool = False
+        self,
+        question_id: UUID,
+        text: str,
+        reason: str = "",
+        *,
+        wait: bool = False,
+        shown: bool = True,
     ) -> dict[str, Any]:
+        """Answer as staff do, who have been shown the question."""
+        if shown:
+            self.show(question_id)
         with bind(actor="staff:olga"):
             command = AnswerQuestion(question_id=question_id, text=text, reason=reason, wait=wait)
             return self.store.execute(answer_question, command)
@@ -72,7 +86,9 @@ class HelpdeskHarness:
         command = AssignQuestion(question_id=question_id, to=to)
         return self.store.execute(self.staff_use_cases.assign, command)
 
-    def close(self, question_id: UUID) -> dict[str, Any]:
+    def close(self, question_id: UUID, *, shown: bool = True) -> dict[str, Any]:
+        if shown:
+            self.show(question_id)
         command = CloseQuestion(question_id=question_id, reason="r")
         return self.store.execute(close_question, command)
 

@@ -340,6 +340,7 @@ def test_a_message_shows_its_files_to_both_sides(uploads: Uploads) -> None:
         person_id=person_id, question_id=question_id, text="Ещё", attachments=(added,)
     )
     desk.store.execute(desk.use_cases.add_message, command)
+    desk.show(question_id)
     answer = UUID(uploads.send(JPEG_BYTES, "схема.jpg", "staff:olga")["attachment_id"])
     with bind(actor="staff:olga"):
         desk.store.execute(
