@@ -90,11 +90,11 @@ def disputed_month(visit: Visit, dispute: Mapping[str, Any] | None) -> dict[str,
 
 def _marks(disputes: list[dict[str, Any]]) -> Marks:
     marks: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for one in disputes:  # the newest first
+    # The newest first of each state: the question of the reader's own is that of the state shown.
+    for one in sorted(disputes, key=lambda one: _STRONGEST.index(one["state"])):
         mark = marks.setdefault(
             (one["account"], one["period"], one["service"]),
             {"state": one["state"], "question_id": None},
         )
-        mark["state"] = min(mark["state"], one["state"], key=_STRONGEST.index)
         mark["question_id"] = mark["question_id"] or one["question_id"]
     return marks
