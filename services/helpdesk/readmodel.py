@@ -61,9 +61,9 @@ class ReadModel:
                     self._add_message(record, "staff", answered.text)
                     self._take_attachments(record, answered.attachments)
                     if answered.waiting_since is None:
-                        self.turns.end(record, "answered_at")
+                        self.turns.answer(record, question, answered.waited)
                 case QuestionClosed() | QuestionErased():
-                    self.turns.end(record, "closed_at")
+                    self.turns.close(record)
                 case QuestionRouted(department=department):
                     self.turns.route(record, department)
                 case AdjustmentProposed(proposal_id=proposal_id):

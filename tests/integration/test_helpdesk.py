@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,6 +23,7 @@ from services.helpdesk.application import (
     question_of,
 )
 from services.helpdesk.departments import load_directory
+from services.helpdesk.domain import Question
 from services.helpdesk.service import HelpdeskService
 from shared.errors import Forbidden, NotFound, ServiceError
 from shared.staff import PERMISSIONS
@@ -190,6 +192,21 @@ def test_the_report_counts_each_turn_of_a_question(database: Any, run: Any) -> N
     assert "Отдел учёта" in run("report", "--lang", "ru").stdout
     assert "0 ████" in run("report").stdout
     assert run("report", "--csv").stdout.splitlines()[-1].startswith("total;;2;1;1;0;0;0;0;1")
+
+
+def test_a_turn_counts_without_the_days_that_staff_waited_in_vain(database: Any) -> None:
+    store, due_on = database.store("helpdesk"), date(2036, 12, 15)
+    question_id = UUID(ask(database, uuid4())["question_id"])
+
+    def answer(session: Any, waited: int) -> dict[str, Any]:
+        session.load(Question, question_id).answer("sealed", None, due_on=due_on, waited=waited)
+        return {}
+
+    for waited in (3, 4):
+        store.execute(answer, waited)
+    [turn] = store.query(lambda session: session.read.turns.since(datetime(2026, 1, 1, tzinfo=UTC)))
+    assert turn.answered_at is not None
+    assert (turn.waited, turn.due_on) == (3, due_on), "the first answer counts"
 
 
 def reported(run: Any) -> dict[str, Any]:

@@ -24,7 +24,6 @@ from services.helpdesk.handling import (
     CloseQuestion,
     RouteQuestion,
     StaffUseCases,
-    answer_question,
     close_question,
 )
 from services.helpdesk.views import QuestionView
@@ -43,7 +42,7 @@ class HelpdeskHarness:
         self.directory: Directory = load_directory({})
         self.calendar = load_working_days({})
         self.use_cases = QuestionUseCases(self.directory, self.calendar)
-        self.staff_use_cases = StaffUseCases(self.directory)
+        self.staff_use_cases = StaffUseCases(self.directory, self.calendar)
 
     def ask(self, person_id: UUID, text: str = "Почему выросла сумма?", **changes: Any) -> UUID:
         return UUID(self.asked(person_id, text, **changes)["question_id"])
@@ -76,7 +75,7 @@ class HelpdeskHarness:
             self.show(question_id)
         with bind(actor="staff:olga"):
             command = AnswerQuestion(question_id=question_id, text=text, reason=reason, wait=wait)
-            return self.store.execute(answer_question, command)
+            return self.store.execute(self.staff_use_cases.answer, command)
 
     def route(self, question_id: UUID, department: str) -> dict[str, Any]:
         command = RouteQuestion(question_id=question_id, department=department, reason="r")

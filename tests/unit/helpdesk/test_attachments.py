@@ -17,7 +17,7 @@ from services.helpdesk import attachments, jobs
 from services.helpdesk.application import AddMessage, erase_questions, held_about
 from services.helpdesk.attachment import MAX_BYTES, PART_BYTES, owned_by_person
 from services.helpdesk.attachments import AddPart, BeginUpload, FinishUpload, UploadUseCases
-from services.helpdesk.handling import AnswerQuestion, answer_question
+from services.helpdesk.handling import AnswerQuestion
 from services.helpdesk.upload_folder import UploadFolder
 from shared.context import bind
 from shared.errors import Conflict, Forbidden, NotFound, ServiceError, Unavailable, ValidationFailed
@@ -344,7 +344,7 @@ def test_a_message_shows_its_files_to_both_sides(uploads: Uploads) -> None:
     answer = UUID(uploads.send(JPEG_BYTES, "схема.jpg", "staff:olga")["attachment_id"])
     with bind(actor="staff:olga"):
         desk.store.execute(
-            answer_question,
+            desk.staff_use_cases.answer,
             AnswerQuestion(question_id=question_id, text="Вот схема.", attachments=(answer,)),
         )
     names = [[one["name"] for one in each["attachments"]] for each in desk.messages(question_id)]

@@ -102,6 +102,24 @@ def test_a_due_day_that_has_passed_stays_so_whatever_staff_ask_back(helpdesk: An
     assert (found["due_on"], found["overdue"]) == ("2026-11-24", True)
 
 
+@pytest.mark.parametrize(
+    ("before", "due_on", "waited"),
+    [(2, date(2026, 12, 15), 15), (15, date(2026, 11, 24), 6)],
+    ids=["asked back in time", "asked back too late"],
+)
+def test_an_answer_without_the_reply_counts_what_staff_waited_for_it(
+    helpdesk: Any, before: int, due_on: date, waited: int
+) -> None:
+    question_id = helpdesk.ask(ANNA)
+    wait(helpdesk, before)
+    helpdesk.answer(question_id, "Какой счётчик?", wait=True)
+    wait(helpdesk, 23 - before)  # Thursday, 3 December
+    helpdesk.answer(question_id, "Горячей воды, судя по акту.")
+    event = helpdesk.store.log[-1].event
+    assert event.waited == waited
+    assert helpdesk.view(question_id).due_on == due_on
+
+
 def test_what_is_asked_after_an_answer_has_a_due_day_of_its_own(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA)
     helpdesk.answer(question_id, "Начался отопительный сезон.")
