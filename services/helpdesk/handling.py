@@ -114,6 +114,16 @@ class StaffUseCases:
             "assigned_to": question.assigned_to,
         }
 
+    def check_named(self, session: Session, department: str | None, login: str | None) -> None:
+        """Check a department and a login of staff by which questions are listed.
+
+        Raises ValidationFailed ``unknown_department`` or ``assignee_may_not_answer``.
+        """
+        if department is not None:
+            self._directory.check_department(department)
+        if login is not None:
+            _check_may_answer(session, login)
+
     def _check_assignee(self, session: Session, login: str, department: str) -> None:
         staff = self._directory.staff_of(department)
         if staff and login not in staff:
@@ -123,12 +133,7 @@ class StaffUseCases:
                 login=login,
                 staff=list(staff),
             )
-        if not session.read.may_answer(login):
-            raise ValidationFailed(
-                "assignee_may_not_answer",
-                f"{login} may not answer questions; choose somebody who may.",
-                login=login,
-            )
+        _check_may_answer(session, login)
 
 
 def close_question(session: Session, command: CloseQuestion) -> dict[str, Any]:
@@ -152,6 +157,15 @@ def existing(session: Session, question_id: UUID) -> Question:
             "question_erased", "The person who asked was erased, and the question with that."
         )
     return question
+
+
+def _check_may_answer(session: Session, login: str) -> None:
+    if not session.read.may_answer(login):
+        raise ValidationFailed(
+            "assignee_may_not_answer",
+            f"{login} may not answer questions; choose somebody who may.",
+            login=login,
+        )
 
 
 def _check_seen(session: Session, question: Question) -> None:

@@ -346,6 +346,8 @@ def test_the_answer_is_of_who_signed_in(database: Any, run: Any) -> None:
         ("answer", "1", "--file", "/nothing/here"),
         ("route", "1", "metering"),
         ("list", "--state", "lost"),
+        ("list", "--department", "metring"),
+        ("list", "--assigned-to", "petrow"),
     ],
 )
 def test_bad_input_exits_with_2(run: Any, arguments: tuple[str, ...]) -> None:

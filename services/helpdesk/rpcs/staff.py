@@ -32,6 +32,8 @@ class StaffRpcs(HelpdeskRpcs):
         """Return ``{questions: [...]}`` of all persons, by their due day.
 
         ``state`` may be ``owed``, for all that are owed an answer; so are those ``overdue``.
+        Raises ValidationFailed ``unknown_department`` or ``assignee_may_not_answer`` where there is
+        no such thing.
         """
         wanted = Wanted(
             states=schemas.states_of("owed" if overdue else state),
@@ -43,6 +45,9 @@ class StaffRpcs(HelpdeskRpcs):
 
         def read(session: Session) -> dict[str, Any]:
             views = session.read.questions_in(wanted)
+            # One that has gone since may still have questions; a mistyped one has none.
+            if not views:
+                self.staff_use_cases.check_named(session, department, assigned_to)
             closed, summaries = closed_of(session, *views), self._summaries()
             return {"questions": [summaries.for_staff(view, closed) for view in views]}
 

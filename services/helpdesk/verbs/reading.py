@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from services.helpdesk.verbs.words import (
     one_form,
     print_csv,
     state_name,
+    system_words,
     titled,
 )
 from services.language import language, text
@@ -98,12 +100,18 @@ def show_question(question: Which, *, json: Json = False) -> None:
     number = 0
     for message in found["messages"]:
         out.print(f"\n{author_name(message['author'])} {minute(message['at'])} UTC", style="bold")
-        written = message["text"]
-        print_indented(text("(erased)") if written is None else written)
+        print_indented(_written(message))
         for file in message["attachments"]:
             number += 1
             size = formats.size(file["size"], language().value)
             print_indented(f"[{number}] {file['name']} ({file['media_type']}, {size})")
+
+
+def _written(message: Mapping[str, Any]) -> str:
+    written: str | None = message["text"]
+    if written is None:
+        return text("(erased)")
+    return system_words(written) if message["author"] == "system" else written
 
 
 def print_indented(written: str) -> None:
@@ -117,7 +125,7 @@ def print_indented(written: str) -> None:
 def _show_list(questions: list[dict[str, Any]]) -> None:
     table = new_table(
         text("Questions"),
-        text("Number"),
+        text("No."),
         text("State"),
         text("Due"),
         text("Department"),

@@ -8,6 +8,8 @@ import pytest
 from rich.cells import cell_len
 
 from services.helpdesk.verbs import reading
+from services.helpdesk.verbs.words import system_words
+from services.language import Language, spoken
 from services.visible_output import TextConsole
 
 WIDTH = 80
@@ -46,3 +48,12 @@ def test_no_line_reaches_either_edge(capsys: pytest.CaptureFixture[str], written
 def test_lines_of_a_message_stay(capsys: pytest.CaptureFixture[str]) -> None:
     reading.print_indented("Почему\n\n  выросла сумма?")
     assert capsys.readouterr().out == "  Почему\n  \n    выросла сумма?\n"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [("en", "The proposed adjustment is approved."), ("ru", "Предложенный перерасчёт утверждён.")],
+)
+def test_what_the_system_says_is_a_sentence(chosen: str, words: str) -> None:
+    with spoken(Language(chosen)):
+        assert system_words("approved") == words
