@@ -132,7 +132,6 @@ def compose(
         message["Date"] = queued_at
         message["Message-ID"] = message_id_of(letter_id, sender, generation)
         message["Auto-Submitted"] = "auto-generated"
-        message["Content-Language"] = content.language
         if content.unsubscribe_url is not None:
             message["List-Unsubscribe"] = f"<{content.unsubscribe_url}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
@@ -143,6 +142,8 @@ def compose(
     message.add_alternative(content.html, subtype="html", cte="base64")
     for attachment in content.attachments:
         _attach(message, attachment)
+    # After the body: setting or wrapping it takes every header of the content away.
+    message["Content-Language"] = content.language
     for place, part in enumerate(one for one in message.walk() if one.is_multipart()):
         # Not a random one: the same draw is the same message, byte by byte.
         part.set_boundary(f"=_{letter_id.hex}.{generation}.{place}")
