@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from services.notifications.domain import Letter
-from services.notifications.requests import DRAWN_ONCE, Lane, LetterRequest
+from services.notifications.requests import DRAWN_ONCE, QUEUED_AS, Lane, LetterRequest
 from shared import context
 from shared.contracts.notifications import FailureReason, LetterKind
 from shared.eventstore import Session
@@ -287,14 +287,15 @@ def erase_letters(session: Session, person_id: UUID) -> int:
 def letters_of(session: Session, query: LettersOf) -> dict[str, Any]:
     """Return {letters: [{letter_id, kind, state, reason|None, queued_at, sent_at|None}]}.
 
-    The newest comes first.
+    The newest comes first. The kind is the one that was queued: what a letter to another address
+    turned out to be would tell whether that address has a cabinet.
     """
     rows = session.read.letters_of(query.person_id, query.limit)
     return {
         "letters": [
             {
                 "letter_id": str(row["letter_id"]),
-                "kind": row["kind"],
+                "kind": QUEUED_AS.get(row["kind"], row["kind"]),
                 "state": row["state"],
                 "reason": row["reason"],
                 "queued_at": row["queued_at"].isoformat(),
