@@ -168,7 +168,7 @@ def queue_letters(session: Session, requests: Sequence[LetterRequest]) -> int:
         letter = session.load(Letter, request.letter_id)
         if letter.version > 0:
             continue
-        letter.queue(request.kind, request.person_id, request.refs)
+        letter.queue(request.kind, request.person_id, request.refs, not_after=request.not_after)
         queued.append(request)
     put_into_outbox(session, queued)
     return len(queued)
