@@ -53,6 +53,7 @@ def harness(codes: Codes) -> Harness:
         {
             "identity.contacts": contacts,
             "identity.issue_registration_code": codes.issue,
+            "identity.secret_needed": {"needed": True},
         }
     )
 
@@ -145,6 +146,61 @@ def test_an_unknown_outcome_is_sent_again_unchanged(
     harness.clock.advance(timedelta(minutes=7))
     assert deliver(harness, server) == 1
     assert codes.drawn == ["000001"]
+    first, second = server.accepted
+    assert first.as_bytes() == second.as_bytes()
+
+
+def test_a_secret_that_was_used_is_not_sent_again(harness: Harness, server: FakeMailServer) -> None:
+    letter_id = queue_code(harness)
+    server.breaks_after_the_dot = 1
+    assert deliver(harness, server) == 1
+    harness.answers["identity.secret_needed"] = {"needed": False}
+    harness.clock.advance(timedelta(minutes=1))
+    assert deliver(harness, server) == 1
+    assert len(server.accepted) == 1
+    assert harness.events[-1] == LetterFailed(kind="registration_code", reason="stale")
+    asked_for = harness.store.read_model.letters[letter_id]["refs"]["registration_id"]
+    asked = {"secret": "registration", "about": asked_for}
+    assert harness.calls[-1] == ("identity.secret_needed", asked)
+
+
+def test_an_invitation_that_has_ended_is_not_sent_again(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    invitation = {
+        "email": "guest@example.org",
+        "number": "0100000001",
+        "address": "ул. Мира, 1",
+        "role": "viewer",
+        "token": "t",
+        "valid_days": 7,
+        "expires_at": (harness.clock.now() + timedelta(days=7)).isoformat(),
+    }
+    harness.answers["accounts.issue_invitation"] = invitation
+    queue(harness, LetterKind.INVITATION, invitation_id=str(uuid4()))
+    server.breaks_after_the_dot = 2
+    for _ in range(2):
+        assert deliver(harness, server) == 1
+        harness.clock.advance(timedelta(minutes=10))
+    harness.answers["accounts.issue_invitation"] = Conflict("invitation_ended", "Withdrawn.")
+    assert deliver(harness, server) == 1
+    assert [message["To"] for message in server.accepted] == ["guest@example.org"] * 2
+    assert harness.events[-1] == LetterFailed(kind="invitation", reason="stale")
+
+
+def test_a_kept_letter_waits_for_an_owner_that_does_not_answer(
+    harness: Harness, server: FakeMailServer, codes: Codes
+) -> None:
+    queue_code(harness)
+    server.breaks_after_the_dot = 1
+    deliver(harness, server)
+    harness.answers["identity.secret_needed"] = Unavailable("no_answer", "Later.")
+    harness.clock.advance(timedelta(minutes=1))
+    assert deliver(harness, server) == 1
+    assert len(server.accepted) == 1
+    harness.answers["identity.secret_needed"] = {"needed": True}
+    harness.clock.advance(timedelta(minutes=1))
+    assert deliver(harness, server) == 1
     first, second = server.accepted
     assert first.as_bytes() == second.as_bytes()
 
