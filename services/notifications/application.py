@@ -26,8 +26,12 @@ RETRY_PERIOD = timedelta(days=5)
 #: Delays after the first, second, ... failed attempt; the last one repeats.
 RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 3600))
 
+#: The same where a letter may have arrived: each attempt may be one more copy.
+UNKNOWN_RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (30, 120, 300, 900, 3600))
+
 #: The longest delay of a letter with a secret, for which the person is waiting.
 MAX_SECRET_RETRY_DELAY = timedelta(seconds=30)
+MAX_UNKNOWN_SECRET_RETRY_DELAY = timedelta(minutes=5)
 
 #: How long a claim lasts unless it is renewed.
 LEASE = timedelta(seconds=30)
@@ -142,13 +146,17 @@ class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Postpone(msgspec.Struct, frozen=True, kw_only=True):
-    """Retry a letter later. `attempts` counts the failed ones, this one included."""
+    """Retry a letter later. `attempts` counts the failed ones, this one included.
+
+    `unknown`: at this one it may have arrived.
+    """
 
     letter_id: UUID
     claim: UUID
     attempts: int
     queued_at: datetime
     secret: bool
+    unknown: bool = False
     until: datetime | None = None
     """When it is due again; None: after a delay that grows with the attempts."""
 
@@ -323,5 +331,8 @@ def _fail(session: Session, letter_id: UUID, reason: FailureReason) -> None:
 
 
 def _delay(command: Postpone) -> timedelta:
-    delay = RETRY_DELAYS[min(max(command.attempts, 1), len(RETRY_DELAYS)) - 1]
-    return min(delay, MAX_SECRET_RETRY_DELAY) if command.secret else delay
+    delays, longest = RETRY_DELAYS, MAX_SECRET_RETRY_DELAY
+    if command.unknown:
+        delays, longest = UNKNOWN_RETRY_DELAYS, MAX_UNKNOWN_SECRET_RETRY_DELAY
+    delay = delays[min(max(command.attempts, 1), len(delays)) - 1]
+    return min(delay, longest) if command.secret else delay

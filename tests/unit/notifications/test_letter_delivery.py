@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from email.message import EmailMessage
+from smtplib import SMTPSenderRefused
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +21,7 @@ from services.notifications.mailer import (
     ConnectionBrokenError,
     DeferredError,
     RefusedError,
+    SmtpConnection,
     connect,
 )
 from services.notifications.requests import Lane, LetterRequest
@@ -148,6 +151,52 @@ def test_an_unknown_outcome_is_sent_again_unchanged(
     assert codes.drawn == ["000001"]
     first, second = server.accepted
     assert first.as_bytes() == second.as_bytes()
+
+
+@pytest.mark.parametrize("kind", [LetterKind.REGISTRATION_CODE, LetterKind.PASSWORD_CHANGED])
+def test_few_copies_arrive_however_often_the_answer_is_lost(
+    harness: Harness, server: FakeMailServer, kind: LetterKind
+) -> None:
+    queue(harness, kind, registration_id=str(uuid4()))
+    server.breaks_after_the_dot = 100
+    arrived = []
+    for second in range(0, 451, 10):
+        if deliver(harness, server):
+            arrived.append(second)
+        harness.clock.advance(timedelta(seconds=10))
+    assert arrived == [0, 30, 150, 450]
+
+
+def test_a_server_that_says_that_it_closes_has_not_accepted_the_letter(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    queue(harness)
+    server.answers = [ConnectionBrokenError("replied 421", may_have_arrived=False)]
+    assert deliver(harness, server) == 1
+    harness.clock.advance(timedelta(seconds=5))
+    assert deliver(harness, server) == 1
+    assert len(server.accepted) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "raised"),
+    [
+        (552, b"5.3.4 Message size exceeds fixed limit", RefusedError),
+        (552, b"Error: message size exceeds fixed maximum message size", RefusedError),
+        (552, b"5.2.2 exceeded storage allocation", ServerUnavailableError),
+        (550, b"5.7.1 sender rejected", ServerUnavailableError),
+    ],
+)
+def test_a_letter_that_is_too_large_is_refused_and_no_other(
+    code: int, text: bytes, raised: type[Exception]
+) -> None:
+    class Server:
+        def send_message(self, *_: Any, **__: Any) -> None:
+            raise SMTPSenderRefused(code, text, "no-reply@saldo.example")
+
+    connection = SmtpConnection(Server())  # type: ignore[arg-type]
+    with pytest.raises(raised):
+        connection.send(EmailMessage(), "no-reply@saldo.example")
 
 
 def test_a_secret_that_was_used_is_not_sent_again(harness: Harness, server: FakeMailServer) -> None:
