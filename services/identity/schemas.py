@@ -228,6 +228,10 @@ class ChangeId(Schema):
     change_id = fields.UUID(required=True)
 
 
+class Address(Schema):
+    email = _email()
+
+
 class SecretNeeded(Schema):
     secret = fields.Enum(SecretOf, by_value=True, required=True)
     about = fields.UUID(required=True)

@@ -89,6 +89,11 @@ class LetterRpcs(IdentityRpcs):
     def new_device(self, person_id: UUID, session_id: UUID) -> dict[str, Any]:
         return self.store.query(lambda session: access.new_device(session, person_id, session_id))
 
+    @rpc(schemas.Address, callers=("notifications",))
+    def language_of_address(self, email: str) -> dict[str, Any]:
+        index = self._fingerprints.email(email)
+        return self.store.query(lambda session: profile.language_of_address(session, index))
+
     @rpc(schemas.PersonId, callers=("payments",))
     def contact(self, person_id: UUID) -> dict[str, Any]:
         found = self.store.query(lambda session: profile.profile(session, person_id))

@@ -226,6 +226,7 @@ def test_an_invitation_that_has_ended_is_not_sent_again(
         "expires_at": (harness.clock.now() + timedelta(days=7)).isoformat(),
     }
     harness.answers["accounts.issue_invitation"] = invitation
+    harness.answers["identity.language_of_address"] = {"language": None}
     queue(harness, LetterKind.INVITATION, invitation_id=str(uuid4()))
     server.breaks_after_the_dot = 2
     for _ in range(2):

@@ -53,6 +53,7 @@ AT = "31\u00a0марта 2026 года"
 """The day of each event, as a letter writes it."""
 ANSWERS: dict[str, Any] = {
     "identity.secret_needed": {"needed": True},
+    "identity.language_of_address": {"language": None},
     "identity.issue_registration_code": {
         "kind": "code",
         "email": "new@example.org",
@@ -448,6 +449,17 @@ def test_the_first_holder_of_an_account_gets_no_letter(harness: Harness) -> None
     data = {"number": "0012345678", "person_id": str(uuid4()), "other_person_ids": []}
     harness.react(reactions.account_linked, message_of("accounts", "account_linked", data))
     assert harness.queued == []
+
+
+@pytest.mark.parametrize(("own", "subject"), [("en", "You are invited"), (None, "Вас приглашают")])
+def test_an_invitation_has_the_language_of_the_invited_or_of_who_invites(
+    harness: Harness, own: str | None, subject: str
+) -> None:
+    harness.answers["identity.language_of_address"] = {"language": own}
+    react(harness, "accounts", "invitation_sent")
+    ((_, content),) = drawn(harness)
+    assert content.subject.startswith(subject)
+    assert ("identity.language_of_address", {"email": "guest@example.org"}) in harness.calls
 
 
 def test_whoever_had_the_account_learns_of_an_accepted_invitation(harness: Harness) -> None:
