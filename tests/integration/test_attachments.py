@@ -140,6 +140,7 @@ def test_staff_are_told_what_cannot_be_sent_or_saved(desk: Desk, tmp_path: Path)
     number = desk.question(person_id, desk.send(person_id, PDF_BYTES))["number"]
     there = tmp_path / "there.pdf"
     there.write_bytes(b"mine")
+    desk.run("show", number)
     for words, said in (
         (("attachment", number, 1, "--to", there), "cannot be written"),
         (("attachment", number, 1, "--to", tmp_path / "no" / "x"), "cannot be written"),

@@ -101,7 +101,7 @@ class StaffRpcs(HelpdeskRpcs):
         """Return ``{question_id, state}`` of a question that is answered, or asked back.
 
         The same text with the same files to the same messages is one answer. Raises as
-        `handling.answer_question`.
+        `handling.StaffUseCases.answer`.
         """
         question_id, turn = self.store.query(lambda session: application.turn_of(session, question))
         command = handling.AnswerQuestion(
@@ -113,12 +113,12 @@ class StaffRpcs(HelpdeskRpcs):
             contents=self.contents_of(attachments),
         )
         # Keyed: what is kept with the events for ever must not give a short text away.
-        digest = self.store.fingerprint(handling.answer_question, command)
+        digest = self.store.fingerprint(self.staff_use_cases.answer, command)
         actor = context.current().actor
         with context.bind(
             command_id=derived_id(NAMESPACE, "helpdesk", "answer", actor, str(turn), digest.hex())
         ):
-            return self._write(handling.answer_question, command, dry_run)
+            return self._write(self.staff_use_cases.answer, command, dry_run)
 
     @rpc(schemas.Route, callers=(staff("route"),))
     def route(self, question: str, department: str, reason: str, dry_run: bool) -> dict[str, Any]:
