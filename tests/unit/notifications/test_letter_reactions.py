@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -497,6 +498,27 @@ def test_a_rejected_adjustment_is_not_told_as_one_that_was_made(harness: Harness
     harness.react(reactions.dispute_decided, message_of("helpdesk", "dispute_decided", rejected))
     ((_, content),) = drawn(harness)
     assert "оставили без изменений" in content.text
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("open", ["Отдел ответит в Вашем вопросе:"]),
+        ("in_progress", ["Отдел ответит в Вашем вопросе:"]),
+        ("reopened", ["Отдел ответит в Вашем вопросе:"]),
+        ("answered", ["Наш ответ есть в Вашем вопросе:"]),
+        ("closed", []),
+        ("waiting", []),
+    ],
+)
+def test_a_rejected_adjustment_promises_only_the_answer_that_there_is(
+    harness: Harness, state: str, said: list[str]
+) -> None:
+    harness.answers["helpdesk.letter_of"] = {**QUESTION, "state": state}
+    rejected = {"question_id": THING, "person_id": PERSON, "decision": "rejected"}
+    harness.react(reactions.dispute_decided, message_of("helpdesk", "dispute_decided", rejected))
+    ((_, content),) = drawn(harness)
+    assert re.findall(r"\S+ ответ\S* .*:", content.text) == said
 
 
 def test_a_dispute_that_was_erased_is_written_to_nobody(harness: Harness) -> None:
