@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,7 @@ _WorkingDays = Annotated[int, msgspec.Meta(ge=1, le=60)]
 _Login = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_-]{0,31}$")]
 
 _WORD = re.compile(r"[^\W_]+")
+_HOUSE_WORDS = frozenset(("д", "дом", "зд", "здание", "вл", "влд", "владение"))
 
 
 class Title(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +60,8 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class House(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Houses with departments of their own, in the place of those of the topics.
 
-    ``address`` is how their addresses begin in the registry: a street, or one house of it.
+    ``address`` is as in the registry: a street, of which it has every house, or one house, which
+    has none of its further buildings («д. 4/2», «д. 4, корп. 2»).
     """
 
     address: _Line
@@ -71,7 +74,15 @@ class House(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def has(self, house: tuple[str, ...]) -> bool:
         """Return whether a house, by the words of its address, is one of these."""
         words = words_of(self.address)
-        return house[: len(words)] == words
+        rest = house[len(words) :]
+        if house[: len(words)] != words:
+            return False
+        if not rest:
+            return True
+        if _has_house(words):
+            return False
+        # A microdistrict ends with a number, as a house does: what follows tells them apart.
+        return not words[-1][0].isdigit() or _has_house(rest)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -162,6 +173,10 @@ class Directory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 def words_of(address: str) -> tuple[str, ...]:
     """Return the words of an address, as addresses are compared: however they are punctuated."""
     return tuple(_WORD.findall(address.casefold().replace("ё", "е")))
+
+
+def _has_house(words: Sequence[str]) -> bool:
+    return any(word in _HOUSE_WORDS and number[0].isdigit() for word, number in pairwise(words))
 
 
 def load_directory(environ: Mapping[str, str] | None = None) -> Directory:

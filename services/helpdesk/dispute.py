@@ -14,6 +14,8 @@ DisputeState = Literal["under_review", "corrected", "rejected"]
 one; ``corrected`` by an adjustment; ``rejected``: the line stays as it is."""
 
 Decision = Literal["approved", "rejected"]
+Outcome = Decision | Literal["withdrawn"]
+"""What becomes of a proposal: its author may withdraw it, which decides nothing."""
 
 
 class DisputedLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +33,13 @@ class AdjustmentProposed(Event, frozen=True, kw_only=True):
     proposal_id: UUID
 
 
+class AdjustmentWithdrawn(Event, frozen=True, kw_only=True):
+    """Whoever proposed an adjustment withdrew it in the ledger, before anybody decided on it."""
+
+    topic: ClassVar[str] = "helpdesk.adjustment_withdrawn.v1"
+    proposal_id: UUID
+
+
 class DisputeDecided(Event, frozen=True, kw_only=True):
     """A proposed adjustment of the disputed line was approved or rejected in the ledger."""
 
@@ -45,8 +54,13 @@ class Dispute:
 
     def __init__(self, line: DisputedLine) -> None:
         self.line = line
-        self.state: DisputeState = "under_review"
-        self.proposals: dict[UUID, Decision | None] = {}
+        self.proposals: dict[UUID, Outcome | None] = {}
+        self._settled: DisputeState = "under_review"
+
+    @property
+    def state(self) -> DisputeState:
+        """Return what holds while no proposal awaits its decision, else ``under_review``."""
+        return "under_review" if self.is_proposed else self._settled
 
     @property
     def is_proposed(self) -> bool:
@@ -56,21 +70,23 @@ class Dispute:
     def propose(self, proposal_id: UUID) -> None:
         """Await the decision on an adjustment."""
         self.proposals[proposal_id] = None
-        self.state = "under_review"
 
     def decide(self, proposal_id: UUID, decision: Decision) -> None:
         """Note a decision; what was approved once has corrected the line."""
         self.proposals[proposal_id] = decision
-        if not self.is_proposed:
-            approved = "approved" in self.proposals.values()
-            self.state = "corrected" if approved else "rejected"
+        approved = "approved" in self.proposals.values()
+        self._settled = "corrected" if approved else "rejected"
+
+    def withdraw(self, proposal_id: UUID) -> None:
+        """Await a proposal no longer; what held before it holds again."""
+        self.proposals[proposal_id] = "withdrawn"
 
     def answer(self) -> None:
         """Note that the department has said its word: without a proposal the line stays."""
-        if not self.is_proposed and self.state == "under_review":
-            self.state = "rejected"
+        if self.state == "under_review" and not self.is_proposed:
+            self._settled = "rejected"
 
     def go_on(self) -> None:
         """Note that the person has written again: he does not agree with what was said."""
-        if self.state == "rejected":
-            self.state = "under_review"
+        if self._settled == "rejected":
+            self._settled = "under_review"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 
-from services.helpdesk.dispute import Decision
+from services.helpdesk.dispute import Outcome
 from services.helpdesk.domain import Question
 from services.helpdesk.views import DisputeView
 from shared.eventstore import Recorded
@@ -64,7 +64,7 @@ class Disputes:
             (question_id, proposal_id),
         )
 
-    def note_decision(self, proposal_id: UUID, decision: Decision | None) -> Decision | None:
+    def note_decision(self, proposal_id: UUID, decision: Outcome | None) -> Outcome | None:
         """Note a decision, or that one is awaited; return what is decided.
 
         The row stays locked until the commit: who awaits a decision and who brings it both write

@@ -10,7 +10,7 @@ import msgspec
 
 from services.helpdesk.answers import named_for_staff
 from services.helpdesk.application import question_of
-from services.helpdesk.dispute import Decision
+from services.helpdesk.dispute import Outcome
 from services.helpdesk.domain import Question
 from services.helpdesk.handling import existing
 from services.helpdesk.views import DisputeView
@@ -33,9 +33,9 @@ def note_proposal(session: Session, command: NoteProposal) -> dict[str, Any]:
     """
     question = existing(session, command.question_id)
     question.propose(command.proposal_id)
-    decision = session.read.disputes.note_decision(command.proposal_id, None)
-    if decision is not None:
-        question.decide(command.proposal_id, decision)
+    outcome = session.read.disputes.note_decision(command.proposal_id, None)
+    if outcome is not None:
+        question.decide(command.proposal_id, outcome)
     return {
         "question_id": str(question.id),
         "proposal_id": str(command.proposal_id),
@@ -43,11 +43,11 @@ def note_proposal(session: Session, command: NoteProposal) -> dict[str, Any]:
     }
 
 
-def note_decision(session: Session, proposal_id: UUID, decision: Decision) -> None:
-    """Take what the ledger has decided on a proposal, to whatever questions it belongs."""
-    session.read.disputes.note_decision(proposal_id, decision)
+def note_decision(session: Session, proposal_id: UUID, outcome: Outcome) -> None:
+    """Take what became of a proposal in the ledger, to whatever questions it belongs."""
+    session.read.disputes.note_decision(proposal_id, outcome)
     for question_id in session.read.disputes.questions_of(proposal_id):
-        session.load(Question, question_id).decide(proposal_id, decision)
+        session.load(Question, question_id).decide(proposal_id, outcome)
 
 
 def disputed_line(session: Session, question_id: UUID) -> DisputeView:

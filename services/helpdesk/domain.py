@@ -8,10 +8,11 @@ from uuid import UUID
 
 from services.helpdesk.dispute import (
     AdjustmentProposed,
-    Decision,
+    AdjustmentWithdrawn,
     Dispute,
     DisputeDecided,
     DisputedLine,
+    Outcome,
 )
 from shared.errors import Conflict
 from shared.eventstore import Aggregate, Event, EventTypes
@@ -120,6 +121,7 @@ EVENTS = EventTypes(
     QuestionClosed,
     QuestionErased,
     AdjustmentProposed,
+    AdjustmentWithdrawn,
     DisputeDecided,
 )
 
@@ -277,14 +279,18 @@ class Question(Aggregate):
         if proposal_id not in self.dispute.proposals:
             self.trigger(AdjustmentProposed(proposal_id=proposal_id))
 
-    def decide(self, proposal_id: UUID, decision: Decision) -> None:
-        """Note what was decided on a proposal; a second time, or of another question: nothing."""
+    def decide(self, proposal_id: UUID, outcome: Outcome) -> None:
+        """Note what became of a proposal; a second time, or of another question: nothing."""
         if self.dispute is None or self.person_id is None:
             return
-        if self.dispute.proposals.get(proposal_id, decision) is None:
-            self.trigger(
-                DisputeDecided(person_id=self.person_id, proposal_id=proposal_id, decision=decision)
-            )
+        if self.dispute.proposals.get(proposal_id, outcome) is not None:
+            return
+        if outcome == "withdrawn":
+            self.trigger(AdjustmentWithdrawn(proposal_id=proposal_id))
+            return
+        self.trigger(
+            DisputeDecided(person_id=self.person_id, proposal_id=proposal_id, decision=outcome)
+        )
 
     def _assign(self, to: str | None) -> None:
         self.assigned_to = to
@@ -311,6 +317,8 @@ def _follow(dispute: Dispute, event: Any) -> None:
     match event:
         case AdjustmentProposed():
             dispute.propose(event.proposal_id)
+        case AdjustmentWithdrawn():
+            dispute.withdraw(event.proposal_id)
         case DisputeDecided():
             dispute.decide(event.proposal_id, event.decision)
         case MessageAdded():

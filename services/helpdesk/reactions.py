@@ -28,8 +28,16 @@ def correction_decided(session: Session, message: Message, services: Services) -
     note_decision(session, UUID(message.data["proposal_id"]), message.data["decision"])
 
 
+def correction_withdrawn(session: Session, message: Message, services: Services) -> None:
+    """Stop waiting for a proposal that its author took back: nothing is decided by that."""
+    note_decision(session, UUID(message.data["proposal_id"]), "withdrawn")
+
+
 REACTIONS: Final = {
     "identity": {"person_erased": person_erased},
     "accounts": {"tenure_closed": tenure_closed},
-    "ledger": {"correction_decided": correction_decided},
+    "ledger": {
+        "correction_decided": correction_decided,
+        "correction_withdrawn": correction_withdrawn,
+    },
 }

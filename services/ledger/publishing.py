@@ -69,16 +69,18 @@ def publish(recorded: Recorded) -> Publication | None:
 
 
 def _of_a_proposal(recorded: Recorded) -> Publication | None:
-    """Return the public form of a decision: neither by whom nor why."""
+    """Return the public form of what becomes of a proposal: neither by whom nor why."""
+    proposal_id = str(recorded.originator_id)
+    data = {"proposal_id": proposal_id}
     match recorded.event:
         case ProposalApproved():
-            decision = APPROVED
+            data["decision"] = APPROVED
+        case ProposalRejected(withdrawn=True):
+            return Publication("correction_withdrawn", proposal_id, data)
         case ProposalRejected():
-            decision = REJECTED
+            data["decision"] = REJECTED
         case _:
             return None
-    proposal_id = str(recorded.originator_id)
-    data = {"proposal_id": proposal_id, "decision": decision}
     return Publication("correction_decided", proposal_id, data)
 
 

@@ -311,9 +311,16 @@ class CorrectionDecided(Schema):
         metadata={
             "description": (
                 "`approved`: a second person agreed, and the correction is made; `rejected`: he "
-                "refused, or its author withdrew it."
+                "refused."
             )
         },
+    )
+
+
+class CorrectionWithdrawn(Schema):
+    proposal_id = PlainId(
+        required=True,
+        metadata={"description": "The proposed correction; no `correction_decided` follows."},
     )
 
 
@@ -387,6 +394,12 @@ CONTRACTS = [
     Contract("payment_posted", 1, PaymentPosted, "A payment has been posted to one account."),
     Contract("advance_settled", 1, AdvanceSettled, "An advance pays a debt that is open."),
     Contract("correction_decided", 1, CorrectionDecided, "A proposed correction is decided on."),
+    Contract(
+        "correction_withdrawn",
+        1,
+        CorrectionWithdrawn,
+        "A proposal is taken back by its author.",
+    ),
     Contract("month_closed", 1, MonthClosed, "A month and all before it are closed."),
     Contract("import_begun", 1, ImportBegun, "A file is being imported: its events follow."),
     Contract("import_finished", 1, ImportFinished, "A file has been imported."),

@@ -26,6 +26,7 @@ from services.helpdesk.disputes import (
 from services.helpdesk.service import HelpdeskService
 from services.ledger.application import OpenAccount, open_account
 from services.ledger.domain.events import ChargeLine
+from services.ledger.publishing import publish
 from shared import context
 from shared.errors import ValidationFailed
 from shared.working_days import load_working_days
@@ -90,15 +91,12 @@ class Dispute:
     def hears(self) -> None:
         """React to what the ledger has published of its proposals, as the worker does."""
         for recorded in map(self.ledger.recorded, self.ledger.log_after(0, 100)):
-            name = recorded.event.topic
-            decision = {
-                "ledger.proposal_approved.v1": "approved",
-                "ledger.proposal_rejected.v1": "rejected",
-            }.get(name)
-            if decision:
+            published = publish(recorded)
+            if published and published.type.startswith("correction_"):
+                outcome = published.data.get("decision", "withdrawn")
                 self.helpdesk.transact(
                     lambda session, given: note_decision(session, *given),
-                    (recorded.originator_id, decision),
+                    (recorded.originator_id, outcome),
                 )
 
     def state(self) -> str:
@@ -144,6 +142,22 @@ def test_a_rejected_proposal_leaves_the_bill(dispute: Dispute) -> None:
         *("helpdesk", "propose", str(dispute.question_id), "--amount", "-123,45", "--reason", WHY)
     )
     assert "was proposed for this reason before, and is rejected" in " ".join(again.stdout.split())
+
+
+def test_a_clerk_who_withdraws_his_own_proposal_decides_nothing(dispute: Dispute) -> None:
+    mistyped = dispute.propose("-1234,50")
+    withdrawn = dispute.run(
+        "ledger", "reject", mistyped["correction_id"], "--reason", "опечатка в сумме"
+    )
+    assert withdrawn.exit_code == 0, withdrawn.output
+    dispute.hears()
+    assert dispute.state() == "under_review"
+    shown = dispute.run("helpdesk", "show", str(dispute.question_id)).stdout
+    assert "withdrawn" in shown
+    again = dispute.propose()
+    dispute.run("ledger", "approve", again["correction_id"], by="petrov")
+    dispute.hears()
+    assert dispute.state() == "corrected"
 
 
 def test_a_proposal_that_was_not_noted_is_noted_by_the_same_command(

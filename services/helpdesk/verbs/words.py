@@ -42,6 +42,7 @@ def decision_name(decision: str | None) -> str:
         None: text("awaits a second person"),
         "approved": text("approved"),
         "rejected": text("rejected"),
+        "withdrawn": text("withdrawn"),
     }.get(decision, str(decision))
 
 

@@ -90,12 +90,16 @@ class ProposalApproved(Event, frozen=True):
 
 
 class ProposalRejected(Event, frozen=True):
-    """The correction will not be made: a second person refused, or the first one withdrew."""
+    """The correction will not be made: a second person refused, or the first one withdrew.
+
+    ``withdrawn`` tells them apart; older events do not have it.
+    """
 
     topic: ClassVar[str] = "ledger.proposal_rejected.v1"
 
     by: str
     reason: str
+    withdrawn: bool = False
 
 
 PROPOSAL_EVENTS: tuple[type[Event], ...] = (ProposalMade, ProposalApproved, ProposalRejected)
@@ -159,8 +163,8 @@ class Proposal(Aggregate):
 
     def reject(self, by: str, reason: str) -> None:
         """Reject the correction; its author may do so too. Raises what approve raises."""
-        self._must_be_open()
-        self.trigger(ProposalRejected(by=by, reason=reason))
+        made = self._must_be_open()
+        self.trigger(ProposalRejected(by=by, reason=reason, withdrawn=by == made.by))
 
     def apply(self, event: Any) -> None:
         """Change the state by one event."""

@@ -80,6 +80,8 @@ _DISPUTE: Final = {
     "account": ACCOUNT,
     "period": "2026-03",
     "approved": True,
+    "answered": False,
+    "owed": True,
 }
 
 SAMPLES: Final[Mapping[LetterKind, Mapping[str, Mapping[str, Any]]]] = {
@@ -178,6 +180,8 @@ SAMPLES: Final[Mapping[LetterKind, Mapping[str, Mapping[str, Any]]]] = {
     LetterKind.DISPUTE_DECIDED: {
         "approved": _DISPUTE,
         "rejected": _DISPUTE | {"approved": False},
+        "rejected and answered": _DISPUTE | {"approved": False, "answered": True, "owed": False},
+        "rejected and closed": _DISPUTE | {"approved": False, "owed": False},
     },
     LetterKind.BILL_READY: {
         PLAIN: {"period": "2026-03", "bills": _BILLS[:1], "total": 481230},

@@ -12,6 +12,9 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
+_OWED = ("open", "in_progress", "reopened")
+"""The states in which a department owes an answer."""
+
 
 @recipe(LetterKind.QUESTION_ACCEPTED)
 def question_accepted(asking: Asking, letter: ClaimedLetter) -> Draft | None:
@@ -47,6 +50,8 @@ def dispute_decided(asking: Asking, letter: ClaimedLetter) -> Draft | None:
         "account": question["dispute"]["account"],
         "period": question["dispute"]["period"],
         "approved": letter.refs["approved"],
+        "answered": question["state"] == "answered",
+        "owed": question["state"] in _OWED,
     }
     return Draft(to=contact.email, language=contact.language, facts=facts, person_id=person_id)
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from services.helpdesk.dispute import Decision
+from services.helpdesk.dispute import Outcome
 from services.helpdesk.domain import Question
 from services.helpdesk.views import DisputeView, QuestionView
 from shared.eventstore import Recorded
@@ -17,7 +17,7 @@ class FakeDisputes:
         self._questions = questions
         self._disputes: dict[UUID, DisputeView] = {}
         self._proposals: dict[UUID, list[UUID]] = {}
-        self.decisions: dict[UUID, Decision | None] = {}
+        self.decisions: dict[UUID, Outcome | None] = {}
 
     def project(self, record: Recorded, question: Question) -> None:
         dispute = question.dispute
@@ -41,7 +41,7 @@ class FakeDisputes:
     def add_proposal(self, question_id: UUID, proposal_id: UUID) -> None:
         self._proposals.setdefault(question_id, []).append(proposal_id)
 
-    def note_decision(self, proposal_id: UUID, decision: Decision | None) -> Decision | None:
+    def note_decision(self, proposal_id: UUID, decision: Outcome | None) -> Outcome | None:
         self.decisions[proposal_id] = decision or self.decisions.get(proposal_id)
         return self.decisions[proposal_id]
 

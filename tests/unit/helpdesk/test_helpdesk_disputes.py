@@ -51,18 +51,22 @@ class Disputing:
         return proposal_id
 
     def decide(self, proposal_id: UUID, decision: str) -> None:
+        withdrawn = decision == "withdrawn"
         message = Message(
             id=f"ledger-{proposal_id}",
-            type="correction_decided",
+            type="correction_withdrawn" if withdrawn else "correction_decided",
             source="ledger",
             subject=str(proposal_id),
             time=self.helpdesk.clock.now(),
             position=2,
             predecessor=1,
             correlation_id="",
-            data={"proposal_id": str(proposal_id), "decision": decision},
+            data={
+                "proposal_id": str(proposal_id),
+                **({} if withdrawn else {"decision": decision}),
+            },
         )
-        react = REACTIONS["ledger"]["correction_decided"]
+        react = REACTIONS["ledger"][message.type]
         self.helpdesk.store.transact(
             lambda session, message: react(session, message, cast(Any, None)), message
         )
@@ -154,6 +158,48 @@ def test_one_rejected_proposal_of_two_leaves_the_line_under_review(disputing: Di
     assert disputing.state == "under_review"
     disputing.decide(second, "approved")
     assert disputing.state == "corrected"
+
+
+def test_a_withdrawn_proposal_decides_nothing(disputing: Disputing) -> None:
+    proposal_id = disputing.propose()
+    length = len(disputing.helpdesk.store.log)
+    for _ in range(2):
+        disputing.decide(proposal_id, "withdrawn")
+    assert disputing.state == "under_review"
+    assert disputing.system_messages() == []
+    [withdrawn] = disputing.helpdesk.store.log[length:]
+    assert publish(withdrawn) is None
+    disputing.decide(disputing.propose(), "approved")
+    assert disputing.state == "corrected"
+
+
+def test_a_withdrawal_that_is_known_before_the_proposal_holds_for_it(disputing: Disputing) -> None:
+    proposal_id = uuid4()
+    disputing.decide(proposal_id, "withdrawn")
+    disputing.propose(proposal_id)
+    disputing.helpdesk.answer(disputing.question_id, "По показаниям счётчика.")
+    assert disputing.state == "rejected"
+
+
+@pytest.mark.parametrize(
+    ("decision", "state"), [("approved", "corrected"), ("rejected", "rejected")]
+)
+def test_a_withdrawal_leaves_what_was_decided_before(
+    disputing: Disputing, decision: str, state: str
+) -> None:
+    disputing.decide(disputing.propose(), decision)
+    mistyped = disputing.propose()
+    assert disputing.state == "under_review"
+    disputing.decide(mistyped, "withdrawn")
+    assert disputing.state == state
+
+
+def test_a_line_disputed_again_stays_under_review_after_a_withdrawal(disputing: Disputing) -> None:
+    disputing.decide(disputing.propose(), "rejected")
+    mistyped = disputing.propose()
+    disputing.helpdesk.add_message(ANNA, disputing.question_id, "Счётчик сломан.")
+    disputing.decide(mistyped, "withdrawn")
+    assert disputing.state == "under_review"
 
 
 def test_an_answer_without_a_proposal_leaves_the_line_as_it_is(disputing: Disputing) -> None:

@@ -205,6 +205,16 @@ def test_a_rejection_is_published_without_who_and_why(ledger: Ledger) -> None:
     assert decided.data == {"proposal_id": str(proposal_id), "decision": "rejected"}
 
 
+def test_a_withdrawal_by_the_author_is_no_rejection(ledger: Ledger) -> None:
+    proposal_id = UUID(ledger.corrects(adjustment(LIMIT + 1))["correction_id"])
+    withdraw = Reject(proposal_id=proposal_id, reason="опечатка")
+    ledger.does(reject, withdraw, actor="staff:ivanova")
+    decided = publish(ledger.store.log[-1])
+    assert decided
+    assert decided.type == "correction_withdrawn"
+    assert decided.data == {"proposal_id": str(proposal_id)}
+
+
 def test_what_is_to_be_proposed_awaits_a_second_person_whatever_it_moves(ledger: Ledger) -> None:
     command = Correct(
         correction_id=uuid4(), correction=adjustment(-1_00), reason="спор", propose=True

@@ -27,13 +27,13 @@ from tests.hostile_texts import HOSTILE
 
 LETTERS = shown(SETTINGS)
 FLAGS = {
-    "approved", "by_bank", "by_staff", "change", "failure", "low", "returns", "role", "waits",
-    "way", "whole",
+    "answered", "approved", "by_bank", "by_staff", "change", "failure", "low", "owed", "returns",
+    "role", "waits", "way", "whole",
 }  # fmt: skip
 """Facts that choose words, and are not shown themselves."""
 SUMS = {"amount", "charged", "ordered", "paid", "penalty", "total"}
 FREE_TEXTS = ("address", "department_title", "device", "masked_card", "topic_title")
-STAFF_COMMANDS = ("saldo helpdesk show", "saldo helpdesk answer", "saldo helpdesk route")
+STAFF_COMMANDS = ("saldo helpdesk show", "saldo helpdesk answer", "--text", "saldo helpdesk route")
 SUBJECT_OF_PEOPLE = 78
 """Characters: longer ones are cut by mail programs; only a department's has a title in it."""
 WORDS = {
@@ -52,6 +52,7 @@ WORDS = {
     LetterKind.EMAIL_CHANGED: ("позвоните нам", "Call us"),
     LetterKind.PAYMENT_MISMATCHED: ("Не платите второй раз", "do not pay a second time"),
     LetterKind.OVERDUE: ("начнут начисляться пени", "penalties start"),
+    LetterKind.QUESTION_TO_DEPARTMENT: ('--text "ОТВЕТ"', '--text "ANSWER"'),
     LetterKind.PERSON_ERASED: ("закон о бухгалтерском учёте", "accounting law"),
 }
 """What a letter must say, whatever else is changed in it."""
