@@ -252,7 +252,8 @@ def _revealed(
 def clean_text(text: str) -> str:
     """Return a message stripped, with line feeds alone, and without what nobody sees.
 
-    Raises ValidationFailed ``invalid_text`` if nobody sees any of it, it is too long, or has control characters.
+    Raises ValidationFailed ``invalid_text`` if nothing is seen of it, and if it is too long or has
+    control characters.
     """
     clean = (without_shapeless(text) or "").strip()
     if not has_signs(clean) or len(clean) > MAX_TEXT:
