@@ -8,6 +8,7 @@ way round.
 from __future__ import annotations
 
 import re
+from unicodedata import category
 
 _CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
 _FORMATS = (
@@ -47,6 +48,11 @@ def harmless(text: str) -> str:
     The rest of what is shapeless has no power there, and belongs to words.
     """
     return _DECEIVING.sub("", text)
+
+
+def has_signs(text: str) -> bool:
+    """Return whether a text has a letter, a digit or another sign, not only marks on nothing."""
+    return any(category(character)[0] in "LNPS" for character in text)
 
 
 def without_shapeless(text: str) -> str | None:

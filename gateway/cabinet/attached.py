@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from hmac import compare_digest
 from typing import Any
 
 from gateway.cabinet.sealing import Sealer
@@ -102,12 +104,28 @@ def sealed_file(sealer: Sealer, sent: Mapping[str, Any]) -> str:
     return sealer.seal(_FILE, kept)
 
 
-def uploader(sealer: Sealer, person_id: str) -> str:
-    """Return what lets a form send files for a person, even when nobody is signed in any more."""
-    return sealer.seal(_UPLOADER, person_id)
+@dataclass(frozen=True)
+class Uploader:
+    """For whom a form was made, and in which session."""
+
+    person_id: str
+    session: str
+
+    def is_of(self, token: str) -> bool:
+        """Return whether the form was made in the session of a token, alive or not."""
+        return compare_digest(self.session, _session(token))
 
 
-def uploader_of(sealer: Sealer, sealed: str) -> str | None:
-    """Return for whom a form may send files; None for nobody."""
+def uploader(sealer: Sealer, person_id: str, token: str) -> str:
+    """Return what lets a form send files for a person from the browser of his session."""
+    return sealer.seal(_UPLOADER, [person_id, _session(token)])
+
+
+def uploader_of(sealer: Sealer, sealed: str) -> Uploader | None:
+    """Return for whom a form was made; None for nobody, or too long ago."""
     found = sealer.unseal(_UPLOADER, sealed, seconds=UPLOADER_SECONDS) if sealed else None
-    return found if isinstance(found, str) else None
+    return None if found is None else Uploader(*found)
+
+
+def _session(token: str) -> str:
+    return sha256(token.encode()).hexdigest()

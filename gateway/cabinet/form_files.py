@@ -21,6 +21,7 @@ from werkzeug.sansio.multipart import (
 )
 from werkzeug.wrappers import Request
 
+from gateway.auth import person_of_token
 from gateway.cabinet.attached import (
     FILES,
     UPLOADER,
@@ -30,6 +31,7 @@ from gateway.cabinet.attached import (
     uploader_of,
     with_files,
 )
+from gateway.cabinet.cookies import SESSION
 from gateway.cabinet.forms import MAX_FIELDS
 from gateway.cabinet.sealing import Sealer
 from gateway.operations import ServiceCalls
@@ -80,6 +82,7 @@ class FormWithFiles:
         self._allowance = Allowance(settings.gateway_body_seconds)
         self._places = ExitStack()
         self._has_place = False
+        self._has_looked = False
         self._uploader: str | None = None
         self.is_whole = False
         """Whether all of the form was read: what is too large is not read to its end."""
@@ -136,11 +139,30 @@ class FormWithFiles:
 
     def _before_file(self) -> None:
         """Look at the fields before the first file: who sends, and which files there are."""
-        if self._uploader is None:
-            self._uploader = uploader_of(self._sealer, self._fields.get(UPLOADER, ""))
+        if not self._has_looked:
+            self._has_looked = True
+            self._uploader = self._sender()
             self._kept = [file.sealed for file in Attached(self._sealer, self._fields).files]
             if self._uploader is not None:
                 self._allowance.grow(self._settings.gateway_upload_seconds)
+
+    def _sender(self) -> str | None:
+        """Return for whom the form sends files; None for nobody.
+
+        The browser still names the session of the form when that has ended; after a log-in it
+        names another one of the same person.
+        """
+        made_for = uploader_of(self._sealer, self._fields.get(UPLOADER, ""))
+        if made_for is None:
+            return None
+        token = self._request.cookies.get(SESSION, "")
+        if made_for.is_of(token):
+            return made_for.person_id
+        try:
+            person_id = person_of_token(token, self._services).person_id
+        except (Refusal, ServiceError):
+            return None
+        return person_id if person_id == made_for.person_id else None
 
     def _end_part(self) -> None:
         part, self._part = self._part, None

@@ -283,7 +283,7 @@ class Visit:
     @property
     def uploader(self) -> str:
         """What lets the form of this page send files, also after the end of the session."""
-        return uploader(self.sealer, self.person.person_id) if self.person else ""
+        return uploader(self.sealer, self.person.person_id, self.token) if self.person else ""
 
     def file_errors(self) -> FormErrors | None:
         """Return what to say of the files that were not taken with the form; None of none."""

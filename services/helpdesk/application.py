@@ -22,7 +22,7 @@ from shared.account_key import number_of
 from shared.errors import Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.ids import new_id
-from shared.visible_text import without_shapeless
+from shared.visible_text import has_signs, without_shapeless
 from shared.working_days import WorkingDays
 
 DAY = timedelta(hours=24)
@@ -252,10 +252,11 @@ def _revealed(
 def clean_text(text: str) -> str:
     """Return a message stripped, with line feeds alone, and without what nobody sees.
 
-    Raises ValidationFailed ``invalid_text`` if it is empty, too long, or has control characters.
+    Raises ValidationFailed ``invalid_text`` if nothing is seen of it, and if it is too long or has
+    control characters.
     """
     clean = (without_shapeless(text) or "").strip()
-    if not 1 <= len(clean) <= MAX_TEXT:
+    if not has_signs(clean) or len(clean) > MAX_TEXT:
         raise ValidationFailed(
             "invalid_text",
             f"Write a message of 1 to {MAX_TEXT} characters.",

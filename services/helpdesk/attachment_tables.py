@@ -40,6 +40,17 @@ class Attachments:
         row = self._cursor.fetchone()
         return None if row is None else row["begun_at"]
 
+    def note_erased(self, owner: str) -> None:
+        """Note that an owner is erased."""
+        self._cursor.execute(
+            "INSERT INTO erased_owners (owner) VALUES (%s) ON CONFLICT DO NOTHING", (owner,)
+        )
+
+    def is_erased(self, owner: str) -> bool:
+        """Return whether an owner is erased."""
+        self._cursor.execute("SELECT FROM erased_owners WHERE owner = %s", (owner,))
+        return self._cursor.fetchone() is not None
+
     def add(self, new: Attachment) -> None:
         """Add a file of which nothing has arrived."""
         self._cursor.execute(

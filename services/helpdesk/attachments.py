@@ -73,6 +73,7 @@ class UploadUseCases:
         Raises Unavailable ``uploads_unavailable``, and for a person Forbidden
         ``too_many_attachments_today``.
         """
+        _check_owner(session, command.owner)
         self._folder.check_room()
         if is_person(command.owner):
             self._check_limit(session, command.owner)
@@ -272,10 +273,15 @@ def with_key(session: Session, found: Attachment) -> tuple[Attachment, bytes]:
 
 
 def erase_attachments(session: Session, person_id: UUID, question_ids: Sequence[UUID]) -> None:
-    """Destroy the keys of all files in a person's questions, and of those that no message has."""
-    table = session.read.attachments
+    """Destroy the keys of all files in a person's questions, and of those that no message has.
+
+    From then on he begins no file, whatever form of his is still open somewhere.
+    """
+    table, owner = session.read.attachments, owned_by_person(person_id)
+    table.lock_owner(owner)
+    table.note_erased(owner)
     ids = [one.attachment_id for one in table.of_questions(question_ids)]
-    destroy(session, [*ids, *table.unused_of(owned_by_person(person_id))])
+    destroy(session, [*ids, *table.unused_of(owner)])
 
 
 def destroy(session: Session, ids: Sequence[UUID]) -> None:
@@ -299,6 +305,14 @@ def decoded(content: str) -> bytes:
 def not_found() -> NotFound:
     """Return the error for a file that does not exist, is gone, or is somebody else's."""
     return NotFound("attachment_not_found", "There is no such file.")
+
+
+def _check_owner(session: Session, owner: str) -> None:
+    """Raise NotFound ``attachment_not_found`` for an erased person."""
+    table = session.read.attachments
+    table.lock_owner(owner)
+    if table.is_erased(owner):
+        raise not_found()
 
 
 def _of_owner(session: Session, attachment_id: UUID, owner: str) -> Attachment:

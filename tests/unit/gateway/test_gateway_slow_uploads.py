@@ -13,6 +13,7 @@ from upload_doubles import FakeUploads
 from wire import connector, everything, is_alive, problem_of, running_gateway, status_of
 
 from gateway.cabinet.attached import uploader
+from gateway.cabinet.cookies import SESSION
 from gateway.cabinet.sealing import Sealer
 from gateway.uploads import MAX_FILE_BYTES, MOST_AT_ONCE_OF_ONE, ROOM
 from shared.config import Settings
@@ -21,7 +22,10 @@ from tests.sample_files import PDF_BYTES, png
 SEND = (
     f"POST /api/v1/questions/attachments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
 )
-FORM = "POST /questions HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+FORM = (
+    f"POST /questions HTTP/1.1\r\nHost: x\r\nCookie: {SESSION}={TOKEN}\r\n"
+    "Content-Type: multipart/form-data; boundary=b\r\n"
+)
 FILE = png(more=30 * 1024)
 
 
@@ -53,7 +57,7 @@ def test_a_file_may_take_longer_than_another_body(services: FakeServices) -> Non
     helpdesk = FakeUploads(services)
     with running_gateway(services, gateway_body_seconds=0.2) as container:
         sealer = Sealer(Settings(amqp_url="", secret=bytes(32)))
-        body = form_until_its_file(uploader(sealer, PERSON))
+        body = form_until_its_file(uploader(sealer, PERSON, TOKEN))
         rest = FILE[20 * 1024 :] + b"\r\n--b--\r\n"
         with closing(connector(container)()) as sock:
             length = len(body) + len(rest)

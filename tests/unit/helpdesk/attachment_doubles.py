@@ -15,6 +15,7 @@ class FakeAttachments:
     def __init__(self) -> None:
         self.rows: dict[UUID, Attachment] = {}
         self.removed: set[UUID] = set()
+        self.erased: set[str] = set()
 
     def lock_owner(self, owner: str) -> None:
         """Nobody else is there."""
@@ -25,6 +26,12 @@ class FakeAttachments:
         )
         found = [at for at in begun if at > since][nth - 1 :]
         return found[0] if found else None
+
+    def note_erased(self, owner: str) -> None:
+        self.erased.add(owner)
+
+    def is_erased(self, owner: str) -> bool:
+        return owner in self.erased
 
     def add(self, new: Attachment) -> None:
         self.rows[new.attachment_id] = new

@@ -311,6 +311,8 @@ def test_erasing_destroys_files_of_questions_and_those_that_no_message_has(
     assert len(uploads.on_disk()) == 1
     assert uploads.usable(others, owner=OTHER)
     with pytest.raises(NotFound):
+        uploads.begin(owner=owner)
+    with pytest.raises(NotFound):
         uploads.helpdesk.store.query(
             lambda session: attachments.of_question(session, question_id, UUID(asked))
         )

@@ -32,3 +32,18 @@ def test_a_kept_text_has_nothing_that_nobody_sees(helpdesk: Any, hostile: str) -
 def test_a_text_of_invisible_characters_is_empty(helpdesk: Any) -> None:
     with pytest.raises(ValidationFailed):
         helpdesk.ask(ANNA, "\u200b\u2060\u3164 \ufeff")
+
+
+@pytest.mark.parametrize("nothing", ["\ufe0f", "\u200d", "\u200c \ufe0f\n\u200d", "\u0301\u0301"])
+def test_a_text_of_marks_on_nothing_is_empty(helpdesk: Any, nothing: str) -> None:
+    with pytest.raises(ValidationFailed):
+        helpdesk.ask(ANNA, nothing)
+    question_id = helpdesk.ask(ANNA)
+    with pytest.raises(ValidationFailed):
+        helpdesk.add_message(ANNA, question_id, nothing)
+
+
+@pytest.mark.parametrize("short", ["?", "5", "да", "👍\ufe0f", "👨\u200d👩\u200d👧", "+"])
+def test_a_single_sign_is_a_text(helpdesk: Any, short: str) -> None:
+    question_id = helpdesk.ask(ANNA, short)
+    assert helpdesk.messages(question_id)[0]["text"] == short

@@ -391,6 +391,17 @@ def test_a_download_is_never_a_page(form: Form, services: FakeServices) -> None:
     assert (missing.status_code, missing.mimetype) == (404, "text/html")
 
 
-def test_a_file_is_sent_for_whom_the_form_was_made(form: Form) -> None:
-    form.send(("счёт.pdf", PDF_BYTES), _uploader=uploader(Sealer(SETTINGS), THING))
-    assert set(form.uploads.owners.values()) == {THING}
+def test_a_form_of_another_session_sends_files_for_the_same_person_alone(form: Form) -> None:
+    form.send(("счёт.pdf", PDF_BYTES), _uploader=uploader(Sealer(SETTINGS), THING, "another"))
+    assert not form.uploads.contents
+    assert not form.asked
+    form.send(("счёт.pdf", PDF_BYTES), _uploader=uploader(Sealer(SETTINGS), PERSON, "another"))
+    assert set(form.uploads.owners.values()) == {PERSON}
+
+
+def test_a_form_that_was_copied_out_of_its_session_sends_no_file(form: Form) -> None:
+    copied = uploader(Sealer(SETTINGS), PERSON, "another")
+    form.services.answers["identity", "authenticate"] = Forbidden("session_expired", "Ended.")
+    form.send(("счёт.pdf", PDF_BYTES), _uploader=copied)
+    assert form.page.status == 401
+    assert not form.uploads.contents
