@@ -16,12 +16,17 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
+#: What may come back, as the metric names it.
+OUTCOMES = ("hard", "soft", "late", "none")
+
 #: Messages that are read in one run, and whose reports are noted in one transaction.
 BATCH = 100
 
 
 def read_bounces(services: Services) -> int:
     """Read the reports that have come; return how many messages there were."""
+    for outcome in OUTCOMES:  # an alarm on a rate needs the zero before the first one
+        telemetry.LETTER_REPORTS.labels(outcome)
     url = services.settings.bounces_url
     if not url:
         return 0

@@ -53,7 +53,7 @@ def check_metrics(environment: Mapping[str, str]) -> None:
         assert requests.get(f"{url}/readyz", timeout=30).json()["status"] == "ready"
         exposed = scrape(url)
         promised = {name for name, row in documented.items() if process in row.processes}
-        assert promised - exposed.keys() == set(), process
+        assert promised - exposed.keys() == set(), (process, promised - exposed.keys())
         assert exposed.keys() - documented.keys() == set(), process
         for name, labels in exposed.items():
             assert labels == documented[name].labels, name
