@@ -37,16 +37,13 @@ The personal cabinet of a utility's customer. Amounts are whole kopecks. Cursors
 own, of three kinds: 4xx for what the client can put right (400, 404, 408, 409, 413, 415, 422);
 401, 403 and 429 for access and limits; 500 and 503 for what is wrong with us. A path that does
 not exist is a 404 `path_not_found`, a method that a path does not take a 405 `method_not_allowed`.
-What is not one clear HTTP/1.1 request is refused before it has an operation: 400
-`malformed_request` or `framing_ambiguous`, 408 `head_too_slow`, 414 `target_too_long`, 431
-`headers_too_large`, 501 `transfer_coding_unsupported`, 505 `http_version_unsupported`. New codes
-may be added within a status.
+What is not one clear HTTP/1.1 request is refused before it has an operation: 400, 408, 414, 431,
+501 or 505, with a `code` all the same. New codes may be added within a status.
 
 **Limits.** A 429 carries `Retry-After`, the seconds until the limit frees, and names the limit in
 `RateLimit-Policy` and `RateLimit` in the form of draft-ietf-httpapi-ratelimit-headers-10. Looking
-accounts up and linking them carry both on success, too. Elsewhere only the refusal has them: the
-limits of e-mails and addresses are nobody's business, and those of a day are counted only when
-they are reached. A 503 carries `Retry-After` as well.
+accounts up and linking them carry both on success, too; elsewhere only the refusal has them. A 503
+carries `Retry-After` as well.
 
 **Repeating.** With an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07) a request
 that was repeated has no further effect, and returns the result of the first.

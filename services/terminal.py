@@ -154,6 +154,10 @@ def recorded_reason(given: str) -> str:
     try:
         return reasons.recorded_reason(given)
     except ValueError:
+        if not " ".join(given.split()).isprintable():
+            raise ValueError(
+                text("--reason: has characters that cannot be shown; write it without them")
+            ) from None
         raise ValueError(
             text("--reason: say why, in up to {most} characters; it is recorded", most=MAX_REASON)
         ) from None

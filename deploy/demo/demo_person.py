@@ -123,6 +123,7 @@ def _ask(journey: Journey, report: Report) -> None:
     client, email, number = journey.client, journey.person.email, DEMO_PERSON_ACCOUNTS[0]
     with report.step("A question that staff answer") as step:
         asked = client.ask("charges", ANSWERED_QUESTION, number)
+        saldo("helpdesk", "show", str(asked["number"]))
         saldo("helpdesk", "answer", str(asked["number"]), "--text", ANSWER)
         letter = journey.mailbox.wait(email, "Ответ на Ваш вопрос")
         step.outcome = f"no. {asked['number']}, «{letter.subject}»"

@@ -14,6 +14,9 @@ from shared import formats
 Marks = Mapping[tuple[str, str, str], Mapping[str, Any]]
 """By number, month and service: ``{state, question_id|None}``."""
 
+_STRONGEST = ("under_review", "corrected", "rejected")
+"""Of several questions about a line an open one counts, then one that has changed the line."""
+
 
 class Line(NamedTuple):
     """A line of a bill as a form has it: ``0100000001.2026-10.heating``."""
@@ -87,12 +90,11 @@ def disputed_month(visit: Visit, dispute: Mapping[str, Any] | None) -> dict[str,
 
 def _marks(disputes: list[dict[str, Any]]) -> Marks:
     marks: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for one in disputes:  # the newest first
+    # The newest first of each state: the question of the reader's own is that of the state shown.
+    for one in sorted(disputes, key=lambda one: _STRONGEST.index(one["state"])):
         mark = marks.setdefault(
             (one["account"], one["period"], one["service"]),
             {"state": one["state"], "question_id": None},
         )
-        if one["state"] == "under_review":
-            mark["state"] = one["state"]
         mark["question_id"] = mark["question_id"] or one["question_id"]
     return marks

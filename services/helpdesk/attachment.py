@@ -39,6 +39,14 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     position: int | None = None
 
 
+_PERSON = "person:"
+
+
 def owned_by_person(person_id: UUID) -> str:
     """Return the owner of what a person sends, who is the actor of his events."""
-    return f"person:{person_id}"
+    return f"{_PERSON}{person_id}"
+
+
+def is_person(owner: str) -> bool:
+    """Return whether an owner is a person, not one of the staff."""
+    return owner.startswith(_PERSON)

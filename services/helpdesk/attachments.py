@@ -21,6 +21,7 @@ from services.helpdesk.attachment import (
     MAX_FILES,
     PART_BYTES,
     Attachment,
+    is_person,
     owned_by_person,
 )
 from services.helpdesk.file_names import clean_name, name_of
@@ -69,25 +70,16 @@ class UploadUseCases:
     def begin(self, session: Session, command: BeginUpload) -> dict[str, Any]:
         """Begin a file; return ``{attachment_id, part_bytes, max_bytes}``.
 
-        Raises Unavailable ``uploads_unavailable``, and Forbidden ``too_many_attachments_today``.
+        Raises Unavailable ``uploads_unavailable``, and for a person Forbidden
+        ``too_many_attachments_today``.
         """
         _check_owner(session, command.owner)
         self._folder.check_room()
-        table = session.read.attachments
-        table.lock_owner(command.owner)
-        reached = table.begun(command.owner, session.now - DAY, self._per_day)
-        if reached is not None:
-            raise Forbidden(
-                "too_many_attachments_today",
-                "Too many files within a day; send the message without it, or wait.",
-                policy="attachments_per_day",
-                limit=self._per_day,
-                window_seconds=int(DAY.total_seconds()),
-                retry_after_seconds=max(1, ceil((reached + DAY - session.now).total_seconds())),
-            )
+        if is_person(command.owner):
+            self._check_limit(session, command.owner)
         id_ = new_id()
         key = b64encode(new_key()).decode()
-        table.add(
+        session.read.attachments.add(
             Attachment(
                 attachment_id=id_,
                 owner=command.owner,
@@ -178,6 +170,20 @@ class UploadUseCases:
         if not 0 <= index < found.parts:
             raise not_found()
         return self._folder.read_part(found.attachment_id, key, index)
+
+    def _check_limit(self, session: Session, owner: str) -> None:
+        table = session.read.attachments
+        table.lock_owner(owner)
+        reached = table.begun(owner, session.now - DAY, self._per_day)
+        if reached is not None:
+            raise Forbidden(
+                "too_many_attachments_today",
+                "Too many files within a day; send the message without it, or wait.",
+                policy="attachments_per_day",
+                limit=self._per_day,
+                window_seconds=int(DAY.total_seconds()),
+                retry_after_seconds=max(1, ceil((reached + DAY - session.now).total_seconds())),
+            )
 
     def _parts(self, session: Session, found: Attachment) -> Iterable[bytes]:
         key = _key(session, found)

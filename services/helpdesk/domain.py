@@ -85,7 +85,8 @@ class QuestionAnswered(Event, frozen=True, kw_only=True):
     """Staff answered, by the actor of the record.
 
     ``text`` is sealed, and so is ``reason``, a note for staff that the person does not see.
-    ``waiting_since`` is the day on which staff asked back instead; it stops the clock.
+    ``waiting_since`` is the day on which staff asked back instead; it stops the clock. An answer
+    for which nobody waits any more has ``due_on`` and ``waited``, as `MessageAdded`.
     """
 
     topic: ClassVar[str] = "helpdesk.question_answered.v1"
@@ -94,6 +95,8 @@ class QuestionAnswered(Event, frozen=True, kw_only=True):
     reason: str | None = None
     waiting_since: date | None = None
     attachments: tuple[UUID, ...] = ()
+    due_on: date | None = None
+    waited: int = 0
 
 
 class QuestionClosed(Event, frozen=True, kw_only=True):
@@ -160,6 +163,7 @@ class Question(Aggregate):
                 self.state = "waiting" if event.waiting_since else "answered"
                 # Asked back twice, the clock stands still from the first time on.
                 self.waiting_since = event.waiting_since and (asked_before or event.waiting_since)
+                self.due_on = event.due_on or self.due_on
             case QuestionClosed():
                 self.state = "closed"
             case QuestionErased():
@@ -241,6 +245,8 @@ class Question(Aggregate):
         *,
         waiting_since: date | None = None,
         attachments: tuple[UUID, ...] = (),
+        due_on: date | None = None,
+        waited: int = 0,
     ) -> None:
         """Answer the question, or ask back; further answers are added to the first."""
         if self.person_id is None:
@@ -252,6 +258,8 @@ class Question(Aggregate):
                 reason=reason,
                 waiting_since=waiting_since,
                 attachments=attachments,
+                due_on=due_on,
+                waited=waited,
             )
         )
 

@@ -23,8 +23,9 @@ class DueDays:
     def after_message(self, question: Question, today: date) -> tuple[date | None, int]:
         """Return the due day after a message of the person, and the working days waited for it.
 
-        None: it stays. The clock starts again after an answer; while the department waited for the
-        person it stood still, and at least one working day is left.
+        None: it stays, as one does that had passed before staff asked back. The clock starts again
+        after an answer; while the department waited for the person it stood still, and at least
+        one working day is left.
         """
         if question.state in OWED:
             return None, 0
@@ -34,6 +35,8 @@ class DueDays:
         waited = self._calendar.between(question.waiting_since, today)
         if question.due_on is None:
             return promised, waited
+        if question.due_on < question.waiting_since:
+            return None, waited
         left = self._calendar.between(question.waiting_since, question.due_on)
         return self._calendar.after(today, max(1, left)), waited
 

@@ -61,9 +61,9 @@ class ReadModel:
                     self._add_message(record, "staff", answered.text)
                     self._take_attachments(record, answered.attachments)
                     if answered.waiting_since is None:
-                        self.turns.end(record, "answered_at")
+                        self.turns.answer(record, question, answered.waited)
                 case QuestionClosed() | QuestionErased():
-                    self.turns.end(record, "closed_at")
+                    self.turns.close(record)
                 case QuestionRouted(department=department):
                     self.turns.route(record, department)
                 case AdjustmentProposed(proposal_id=proposal_id):
@@ -266,7 +266,7 @@ class ReadModel:
                 record.recorded_at,
             ),
         )
-        # Who answers has read what was asked.
+        # Staff answer when they have seen everything; older versions did not ask for it.
         self._cursor.execute(
             "UPDATE questions SET last_message_at = %(at)s,"
             " unread = unread + (%(author)s <> 'person')::int,"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import psycopg
@@ -65,10 +65,20 @@ class Turns:
             (department, record.originator_id),
         )
 
-    def end(self, record: Recorded, how: Literal["answered_at", "closed_at"]) -> None:
-        """End the turn; the first answer counts."""
+    def answer(self, record: Recorded, question: Question, waited: int) -> None:
+        """Answer the turn; the first answer counts, without the days for which staff waited."""
         self._cursor.execute(
-            f"UPDATE turns SET {how} = coalesce({how}, %s) WHERE question_id = %s AND {_LAST}",
+            "UPDATE turns SET answered_at = %s, waited = waited + %s,"
+            " due_on = coalesce(%s, due_on) WHERE question_id = %s AND answered_at IS NULL"
+            f" AND {_LAST}",
+            (record.recorded_at, waited, question.due_on, question.id),
+        )
+
+    def close(self, record: Recorded) -> None:
+        """End the turn without an answer, where it has none."""
+        self._cursor.execute(
+            "UPDATE turns SET closed_at = coalesce(closed_at, %s) WHERE question_id = %s"
+            f" AND {_LAST}",
             (record.recorded_at, record.originator_id),
         )
 

@@ -216,6 +216,11 @@ class Person(Aggregate):
         self.must_exist()
         self.trigger(TemporaryPasswordRequested())
 
+    @property
+    def needs_temporary_password(self) -> bool:
+        """Return whether the person exists, and has not chosen a password."""
+        return bool(self.version) and not self.erased and not self.has_own_password
+
     def issue_temporary_password(self, expires_at: datetime) -> None:
         """Issue a password for the first sign-in.
 

@@ -80,6 +80,15 @@ class EmailChanges:
             change=change_id,
         )
 
+    def waits_for(self, change_id: UUID, side: Side) -> bool:
+        """Return whether a change is under way that a mailbox has not confirmed."""
+        found = self._cursor.execute(
+            "SELECT 1 FROM email_changes"  # noqa: S608 - constants
+            f" WHERE change_id = %s AND {side}_confirmed_at IS NULL",
+            (change_id,),
+        ).fetchone()
+        return found is not None
+
     def of_person(self, person_id: UUID) -> EmailChangeRow | None:
         """Return a person's change under way."""
         return self._one(

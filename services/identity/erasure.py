@@ -23,7 +23,7 @@ from shared.eventstore import Session
 
 FAREWELL_LIFE = LETTER_LIFE
 """How long the address is kept for the last letter, if nobody asks for it."""
-FAREWELL_TAKEN_LIFE = timedelta(minutes=5)
+FAREWELL_TAKEN_LIFE = timedelta(minutes=1)
 """How long once the letter is being drawn: that may fail, and be repeated."""
 
 

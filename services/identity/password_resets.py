@@ -30,6 +30,13 @@ class PasswordResets:
         )
         return self._cursor.rowcount == 1
 
+    def is_open(self, reset_id: UUID) -> bool:
+        """Return whether a recovery is under way."""
+        found = self._cursor.execute(
+            "SELECT 1 FROM password_resets WHERE reset_id = %s", (reset_id,)
+        ).fetchone()
+        return found is not None
+
     def person_of(self, token_digest: bytes, now: datetime) -> UUID | None:
         """Return whose link it is, if it is valid."""
         row = self._cursor.execute(

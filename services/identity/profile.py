@@ -73,6 +73,14 @@ def contact_of(session: Session, person: Person) -> dict[str, Any]:
     }
 
 
+def language_of_address(session: Session, email_index: bytes) -> dict[str, Any]:
+    """Return {language} of the person of an address; None where nobody has it."""
+    owner = session.read.credentials.of_email(email_index)
+    if owner is None:
+        return {"language": None}
+    return {"language": session.load(Person, owner.person_id).language.value}
+
+
 def contacts(session: Session, person_ids: Sequence[UUID]) -> dict[str, Any]:
     """Return {contacts: {person_id: {email, language}}}, without those who are erased."""
     session.vault.fetch_keys(person_ids)

@@ -114,6 +114,11 @@ class Registration(Aggregate):
         self.must_be_open()
         self.trigger(RegistrationAbandoned())
 
+    @property
+    def is_open(self) -> bool:
+        """Return whether a code can still confirm this registration."""
+        return bool(self.version) and not self.confirmed and not self.abandoned
+
     def must_be_open(self) -> None:
         """Raise unless a code can still confirm this registration.
 

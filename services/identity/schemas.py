@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, validate
 
 from services.identity.documents import KINDS
 from services.identity.password_policy import MAX_LENGTH
+from services.identity.secrets_in_use import SecretOf
 from shared.contracts.identity import Language, PersonType
 from shared.reasons import Reason
 
@@ -225,6 +226,15 @@ class FollowLink(Schema):
 
 class ChangeId(Schema):
     change_id = fields.UUID(required=True)
+
+
+class Address(Schema):
+    email = _email()
+
+
+class SecretNeeded(Schema):
+    secret = fields.Enum(SecretOf, by_value=True, required=True)
+    about = fields.UUID(required=True)
 
 
 class EmailLink(Schema):

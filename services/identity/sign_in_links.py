@@ -31,6 +31,13 @@ class SignInLinks:
         ).fetchone()
         return None if row is None else row["person_id"]
 
+    def is_open(self, link_id: UUID) -> bool:
+        """Return whether a link has not been used."""
+        found = self._cursor.execute(
+            "SELECT 1 FROM sign_in_links WHERE link_id = %s", (link_id,)
+        ).fetchone()
+        return found is not None
+
     def take(self, token_digest: bytes, now: datetime) -> UUID | None:
         """Use a link up; return its person, None if there is none or it is too old.
 

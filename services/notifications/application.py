@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from services.notifications.domain import Letter
-from services.notifications.requests import DRAWN_ONCE, Lane, LetterRequest
+from services.notifications.requests import DRAWN_ONCE, QUEUED_AS, Lane, LetterRequest
 from shared import context
 from shared.contracts.notifications import FailureReason, LetterKind
 from shared.eventstore import Session
@@ -26,8 +26,12 @@ RETRY_PERIOD = timedelta(days=5)
 #: Delays after the first, second, ... failed attempt; the last one repeats.
 RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 3600))
 
+#: The same where a letter may have arrived: each attempt may be one more copy.
+UNKNOWN_RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (30, 120, 300, 900, 3600))
+
 #: The longest delay of a letter with a secret, for which the person is waiting.
 MAX_SECRET_RETRY_DELAY = timedelta(seconds=30)
+MAX_UNKNOWN_SECRET_RETRY_DELAY = timedelta(minutes=5)
 
 #: How long a claim lasts unless it is renewed.
 LEASE = timedelta(seconds=30)
@@ -142,13 +146,17 @@ class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Postpone(msgspec.Struct, frozen=True, kw_only=True):
-    """Retry a letter later. `attempts` counts the failed ones, this one included."""
+    """Retry a letter later. `attempts` counts the failed ones, this one included.
+
+    `unknown`: at this one it may have arrived.
+    """
 
     letter_id: UUID
     claim: UUID
     attempts: int
     queued_at: datetime
     secret: bool
+    unknown: bool = False
     until: datetime | None = None
     """When it is due again; None: after a delay that grows with the attempts."""
 
@@ -168,7 +176,7 @@ def queue_letters(session: Session, requests: Sequence[LetterRequest]) -> int:
         letter = session.load(Letter, request.letter_id)
         if letter.version > 0:
             continue
-        letter.queue(request.kind, request.person_id, request.refs)
+        letter.queue(request.kind, request.person_id, request.refs, not_after=request.not_after)
         queued.append(request)
     put_into_outbox(session, queued)
     return len(queued)
@@ -287,14 +295,15 @@ def erase_letters(session: Session, person_id: UUID) -> int:
 def letters_of(session: Session, query: LettersOf) -> dict[str, Any]:
     """Return {letters: [{letter_id, kind, state, reason|None, queued_at, sent_at|None}]}.
 
-    The newest comes first.
+    The newest comes first. The kind is the one that was queued: what a letter to another address
+    turned out to be would tell whether that address has a cabinet.
     """
     rows = session.read.letters_of(query.person_id, query.limit)
     return {
         "letters": [
             {
                 "letter_id": str(row["letter_id"]),
-                "kind": row["kind"],
+                "kind": QUEUED_AS.get(row["kind"], row["kind"]),
                 "state": row["state"],
                 "reason": row["reason"],
                 "queued_at": row["queued_at"].isoformat(),
@@ -322,5 +331,8 @@ def _fail(session: Session, letter_id: UUID, reason: FailureReason) -> None:
 
 
 def _delay(command: Postpone) -> timedelta:
-    delay = RETRY_DELAYS[min(max(command.attempts, 1), len(RETRY_DELAYS)) - 1]
-    return min(delay, MAX_SECRET_RETRY_DELAY) if command.secret else delay
+    delays, longest = RETRY_DELAYS, MAX_SECRET_RETRY_DELAY
+    if command.unknown:
+        delays, longest = UNKNOWN_RETRY_DELAYS, MAX_UNKNOWN_SECRET_RETRY_DELAY
+    delay = delays[min(max(command.attempts, 1), len(delays)) - 1]
+    return min(delay, longest) if command.secret else delay

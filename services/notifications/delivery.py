@@ -28,7 +28,7 @@ from services.notifications.mailer import (
     connect,
     envelope_sender,
 )
-from services.notifications.outcomes import Outcomes, context_of
+from services.notifications.outcomes import UNKNOWN, Outcomes, context_of
 from services.notifications.recipes import Asking
 from services.notifications.requests import Lane
 from services.notifications.slow_domains import SlowDomains
@@ -139,8 +139,9 @@ class Delivery:
             log.info("letter_deferred", letter_id=letter_id, smtp_code=error.code)
             self._slow_domains.defer(to, self._services.store.clock.now())
             self._outcomes.failed_for_now(letter, "deferred")
-        except ConnectionBrokenError:
-            self._outcomes.failed_for_now(letter, "unknown")
+        except ConnectionBrokenError as error:
+            outcome = UNKNOWN if error.may_have_arrived else "deferred"
+            self._outcomes.failed_for_now(letter, outcome)
             raise
         except ServerUnavailableError:
             self._outcomes.failed_for_now(letter, "deferred")

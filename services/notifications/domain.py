@@ -7,6 +7,7 @@ asked from their owners when it is delivered.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
@@ -31,13 +32,14 @@ class State(StrEnum):
 class LetterQueued(Event, frozen=True, kw_only=True):
     """A letter was queued; `person_id` is None if it is not for a known registered person.
 
-    `refs` names by ids, days and sums what it is about.
+    `refs` names by ids, days and sums what it is about. After `not_after` it is pointless.
     """
 
     topic: ClassVar[str] = "notifications.letter_queued.v1"
     kind: str
     person_id: UUID | None
     refs: dict[str, Any] = msgspec.field(default_factory=dict)
+    not_after: datetime | None = None
 
 
 class LetterSent(Event, frozen=True, kw_only=True):
@@ -112,6 +114,7 @@ class Letter(Aggregate):
         self.kind = ""
         self.requested_kind = ""
         self.person_id: UUID | None = None
+        self.not_after: datetime | None = None
         self.message_id = ""
         self._delayed_by = ""
         self._times_requeued = 0
@@ -122,12 +125,20 @@ class Letter(Aggregate):
         return self._times_requeued * DRAWS_BEFORE_REQUEUEING
 
     def queue(
-        self, kind: LetterKind, person_id: UUID | None, refs: Mapping[str, Any] | None = None
+        self,
+        kind: LetterKind,
+        person_id: UUID | None,
+        refs: Mapping[str, Any] | None = None,
+        *,
+        not_after: datetime | None = None,
     ) -> bool:
         """Queue the letter; return False, without an event, if it was queued before."""
         if self.state is not State.NONE:
             return False
-        self.trigger(LetterQueued(kind=kind.value, person_id=person_id, refs=dict(refs or {})))
+        queued = LetterQueued(
+            kind=kind.value, person_id=person_id, refs=dict(refs or {}), not_after=not_after
+        )
+        self.trigger(queued)
         return True
 
     def mark_sent(
@@ -200,6 +211,7 @@ class Letter(Aggregate):
                 self.state = State.QUEUED
                 self.kind = self.requested_kind = event.kind
                 self.person_id = event.person_id
+                self.not_after = event.not_after
             case LetterSent():
                 self.state = State.SENT
                 self.kind = event.kind

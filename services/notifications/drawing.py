@@ -3,8 +3,8 @@
 A letter with a secret is drawn while its row is locked, with those of all letters for the same
 thing: the newest one is drawn last. It is kept sealed before it is handed over: whatever happens
 then, it can be sent again unchanged, under the same Message-ID, while half of the secret's life is
-left. Afterwards it is drawn anew under another Message-ID: a receiver that drops duplicates must
-not drop the secret that works.
+left and its owner still needs it. Afterwards it is drawn anew under another Message-ID: a receiver
+that drops duplicates must not drop the secret that works.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from services.notifications.application import (
     keep_drawn,
 )
 from services.notifications.envelope import Content, seal, unseal
-from services.notifications.recipes import RECIPES, Asking, Draft
+from services.notifications.recipes import RECIPES, Asking, Draft, is_still_needed
 from shared.bus import Services
 from shared.contracts.notifications import LetterKind
 from shared.eventstore import Session
@@ -66,7 +66,8 @@ def _once(services: Services, asking: Asking) -> Callable[[Session, ClaimedLette
         except ReplacedError:
             return None
         if letter.may_be_sent_again(session.now):
-            return _kept(services, letter)
+            needed = letter.is_drawn_when_queued or is_still_needed(asking, letter)
+            return _kept(services, letter) if needed else None
         draft = RECIPES[LetterKind(letter.kind)](asking, letter)
         if draft is None:
             return None

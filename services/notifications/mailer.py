@@ -47,7 +47,11 @@ class DeferredError(Exception):
 
 
 class ConnectionBrokenError(Exception):
-    """Raised if the connection breaks during a letter, whose outcome is then unknown."""
+    """Raised if the connection breaks during a letter, which may have arrived or not."""
+
+    def __init__(self, reason: str, *, may_have_arrived: bool = True) -> None:
+        super().__init__(reason)
+        self.may_have_arrived = may_have_arrived
 
 
 class Connection(Protocol):
@@ -81,7 +85,7 @@ class SmtpConnection:
             code = next(iter(error.recipients.values()))[0]
             raise _refusal(code) from None  # the original text contains the address
         except smtplib.SMTPSenderRefused as error:
-            raise ServerUnavailableError(f"the sender is refused: {error.smtp_code}") from None
+            raise _refused_sender(error) from None
         except smtplib.SMTPServerDisconnected as error:
             raise ConnectionBrokenError("the mail server hung up") from error
         except smtplib.SMTPResponseException as error:
@@ -132,7 +136,6 @@ def compose(
         message["Date"] = queued_at
         message["Message-ID"] = message_id_of(letter_id, sender, generation)
         message["Auto-Submitted"] = "auto-generated"
-        message["Content-Language"] = content.language
         if content.unsubscribe_url is not None:
             message["List-Unsubscribe"] = f"<{content.unsubscribe_url}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
@@ -143,6 +146,8 @@ def compose(
     message.add_alternative(content.html, subtype="html", cte="base64")
     for attachment in content.attachments:
         _attach(message, attachment)
+    # After the body: setting or wrapping it takes every header of the content away.
+    message["Content-Language"] = content.language
     for place, part in enumerate(one for one in message.walk() if one.is_multipart()):
         # Not a random one: the same draw is the same message, byte by byte.
         part.set_boundary(f"=_{letter_id.hex}.{generation}.{place}")
@@ -192,7 +197,18 @@ def _recipient(text: str) -> Address:
     return Address(addr_spec=f"{local}@{domain.encode('idna').decode()}")
 
 
+def _refused_sender(error: smtplib.SMTPSenderRefused) -> RefusedError | ServerUnavailableError:
+    """Return what a refusal of the sender means: one letter is too large (RFC 1870), or all fail.
+
+    The sender comes with the size of the letter.
+    """
+    text = error.smtp_error if isinstance(error.smtp_error, bytes) else error.smtp_error.encode()
+    if error.smtp_code == 552 and (text.startswith(b"5.3.4") or b"size" in text.lower()):
+        return RefusedError(error.smtp_code)
+    return ServerUnavailableError(f"the sender is refused: {error.smtp_code}")
+
+
 def _refusal(code: int) -> RefusedError | DeferredError | ConnectionBrokenError:
     if code == 421:  # "closing the connection": the next letter needs a new one
-        return ConnectionBrokenError("the mail server replied 421")
+        return ConnectionBrokenError("the mail server replied 421", may_have_arrived=False)
     return RefusedError(code) if 500 <= code <= 599 else DeferredError(code)

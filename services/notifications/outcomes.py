@@ -22,6 +22,9 @@ log = get_logger(__name__)
 MARK_SENT_ATTEMPTS = 20
 MARK_SENT_PAUSE = 0.5
 
+#: The outcome of an attempt at which the letter may have arrived.
+UNKNOWN = "unknown"
+
 
 class Outcomes:
     """Records what became of claimed letters."""
@@ -60,7 +63,7 @@ class Outcomes:
 
     def failed_for_now(self, letter: ClaimedLetter, outcome: str) -> None:
         """Count a failed attempt: the letter is due again after a delay that grows with them."""
-        self._postpone(letter, attempts=letter.attempts + 1)
+        self._postpone(letter, attempts=letter.attempts + 1, unknown=outcome == UNKNOWN)
         _count(letter, outcome)
 
     def waits(self, letter: ClaimedLetter, until: datetime) -> None:
@@ -69,7 +72,12 @@ class Outcomes:
         _count(letter, "waits")
 
     def _postpone(
-        self, letter: ClaimedLetter, *, attempts: int, until: datetime | None = None
+        self,
+        letter: ClaimedLetter,
+        *,
+        attempts: int,
+        unknown: bool = False,
+        until: datetime | None = None,
     ) -> None:
         command = application.Postpone(
             letter_id=letter.letter_id,
@@ -77,6 +85,7 @@ class Outcomes:
             attempts=attempts,
             queued_at=letter.queued_at,
             secret=letter.is_secret,
+            unknown=unknown,
             until=until,
         )
         self._services.store.transact(application.postpone, command)

@@ -79,10 +79,18 @@ class LetterRequest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def secret_topic(self) -> str | None:
         """Return what its secret is for, such as `registration:<id>`; None without a secret."""
-        if self.kind not in SECRETS:
-            return None
-        topic, reference = SECRETS[self.kind]
-        return f"{topic}:{self.refs.get(reference, self.person_id)}"
+        secret = secret_of(self.kind, self.refs, self.person_id)
+        return secret and ":".join(secret)
+
+
+def secret_of(
+    kind: LetterKind, refs: Mapping[str, Any], person_id: UUID | None
+) -> tuple[str, str] | None:
+    """Return what the secret of a letter is for, and the id of that; None without a secret."""
+    if kind not in SECRETS:
+        return None
+    topic, reference = SECRETS[kind]
+    return topic, str(refs.get(reference, person_id))
 
 
 def lane_of(kind: LetterKind) -> Lane:

@@ -78,7 +78,8 @@ def resend(session: Session, command: Resend) -> dict[str, Any]:
 
     A secret in it is a new one then, and the address today's. Of one that waits already nothing
     changes. Raises NotFound ``letter_not_found``, Conflict ``letter_not_kept`` for a letter of an
-    earlier version, of which nothing is known but that there was one.
+    earlier version, of which nothing is known but that there was one, ``letter_out_of_date`` for
+    one whose last day is over.
     """
     letter = session.load(Letter, command.letter_id)
     row = session.read.lists.one(command.letter_id)
@@ -86,6 +87,8 @@ def resend(session: Session, command: Resend) -> dict[str, Any]:
         raise _unknown()
     if not row["refs"]:
         raise Conflict("letter_not_kept", "What this letter was about is not known any more.")
+    if letter.not_after is not None and letter.not_after <= session.now:
+        raise Conflict("letter_out_of_date", "The last day on which this letter helps is over.")
     if not command.dry_run and letter.requeue(context.current().actor):
         _queue_again(session, letter, row["refs"])
         session.security.note(
@@ -103,6 +106,7 @@ def _queue_again(session: Session, letter: Letter, refs: Mapping[str, Any]) -> N
         kind=LetterKind(letter.requested_kind),
         person_id=letter.person_id,
         refs=refs,
+        not_after=letter.not_after,
     )
     application.put_into_outbox(session, [request], generation=letter.drawn_before)
 

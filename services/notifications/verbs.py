@@ -195,7 +195,7 @@ def list_mailings(
         table.add_row(
             one["kind"],
             _about(one),
-            _mailing_state(one),
+            mailing_state(one),
             _minute(one["begun_at"]),
             *(str(one[name]) for name in counts),
         )
@@ -212,7 +212,7 @@ def state_name(state: str) -> str:
     return {
         "queued": text("queued"),
         "sent": text("sent"),
-        "failed": text("failed"),
+        "failed": text("not delivered"),
         "bounced": text("came back"),
     }.get(state, state)
 
@@ -262,11 +262,12 @@ def _about(mailing: Mapping[str, Any]) -> str:
     return str(mailing["about"])[:DIGITS_OF_DIGEST]
 
 
-def _mailing_state(mailing: Mapping[str, Any]) -> str:
+def mailing_state(mailing: Mapping[str, Any]) -> str:
+    """Return how far a mailing has come, with its progress while it is under way."""
     name = {
         "collecting": text("looking for persons"),
         "queueing": text("queueing"),
-        "done": text("queued"),
+        "done": text("all queued"),
         "outdated": text("too old to mail"),
     }.get(mailing["state"], mailing["state"])
     progress = mailing["progress"]

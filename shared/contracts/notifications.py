@@ -87,9 +87,10 @@ class LetterFailed(Schema):
         metadata={
             "description": (
                 "refused_by_server: the mail server answered 5xx; undeliverable: the address "
-                "cannot receive mail; stale: the secret in the letter expired, or its "
-                "person was erased, before it could be sent; gave_up: all attempts in five "
-                "days failed."
+                "cannot receive mail; stale: nobody needed the letter any more before it could "
+                "be sent (its secret was used, or a newer letter replaces it; all was paid; its "
+                "day is over; the person has switched such letters off, or was erased); gave_up: "
+                "all attempts in five days failed."
             )
         },
     )

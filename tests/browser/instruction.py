@@ -101,4 +101,5 @@ def wait_for_outcome(visitor: Visitor, beginning: str) -> None:
 
 def answer_as_staff(site: Site, number: str) -> None:
     """The competent department answers a question (S25)."""
+    site.saldo("helpdesk", "show", number)
     site.saldo("helpdesk", "answer", number, "--text", ANSWER)

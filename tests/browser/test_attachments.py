@@ -79,6 +79,7 @@ def test_good_files_stay_where_others_are_refused_and_reach_the_clerk(
 
     (question,) = journey.client.call("GET", "/questions")["questions"]
     number = str(question["number"])
+    site.saldo("helpdesk", "show", number)
     site.saldo("helpdesk", "attachment", number, "2", "--to", str(tmp_path))
     assert (tmp_path / "фото.jpg").read_bytes() == JPEG_BYTES
     scheme = tmp_path / "схема узла.png"

@@ -197,6 +197,7 @@ def _live_on(residents: dict[str, Resident]) -> str:
     declined = wait_until_decided(payer.client, payer.pay(20_00, DECLINED))
     assert declined["state"] == "failed"
     asked = payer.client.ask("charges", QUESTION, OWN)
+    saldo("helpdesk", "show", str(asked["number"]))
     saldo("helpdesk", "answer", str(asked["number"]), "--text", ANSWER)
     changed = f"own {uuid4()}"
     payer.client.change_password(payer.password, changed)

@@ -85,6 +85,7 @@ class Resident:
             "challenge_id": str(uuid4()),
             "access_id": str(uuid4()),
             "invitation_id": str(uuid4()),
+            "attachment_id": str(uuid4()),
             "token": "A" * 43,
             "side": "old",
             "ending": "csv",

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.nodes
 
 CONNECTIONS = 4
 BETWEEN_ATTEMPTS = timedelta(seconds=31)
-"""Longer than a code is postponed, and far from half of its life."""
+"""Longer than a code is deferred, and far from half of its life."""
 
 
 @dataclass

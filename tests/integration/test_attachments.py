@@ -140,6 +140,7 @@ def test_staff_are_told_what_cannot_be_sent_or_saved(desk: Desk, tmp_path: Path)
     number = desk.question(person_id, desk.send(person_id, PDF_BYTES))["number"]
     there = tmp_path / "there.pdf"
     there.write_bytes(b"mine")
+    desk.run("show", number)
     for words, said in (
         (("attachment", number, 1, "--to", there), "cannot be written"),
         (("attachment", number, 1, "--to", tmp_path / "no" / "x"), "cannot be written"),
@@ -155,6 +156,12 @@ def test_staff_are_told_what_cannot_be_sent_or_saved(desk: Desk, tmp_path: Path)
     (tmp_path / "large.pdf").write_bytes(png(more=5 * 2**20))
     large = desk.run("answer", number, "--text", "x", "--attach", tmp_path / "large.pdf")
     assert "5 MB" in large.output
+    for content, said in ((b"mine", "nor a PDF"), (PDF_BYTES[:-20], "its end is missing")):
+        there.write_bytes(content)
+        dry = desk.run("answer", number, "--text", "x", "--attach", there, "--dry-run")
+        assert dry.exit_code == 2, dry.output
+        assert said in " ".join(dry.output.split()), dry.output
+    there.write_bytes(PDF_BYTES)
     dry = desk.run("answer", number, "--text", "x", "--attach", there, "--dry-run")
     assert dry.exit_code == 0, dry.output
     assert len(desk.on_disk()) == 1

@@ -44,12 +44,13 @@ def request(identity: Identity, session: Any, email: str = NEW, **more: Any) -> 
             "SELECT change_id FROM email_changes WHERE person_id = %s",
             (UUID(session["person_id"]),),
         ).fetchone()
-    return {
+    tokens = {
         f"{side}_token": identity.call("issue_email_link", change_id=str(change_id), side=side)[
             "token"
         ]
         for side in ("new", "old")
     }
+    return {**tokens, "change_id": change_id}
 
 
 def confirm(identity: Identity, token: str) -> str:
@@ -67,12 +68,16 @@ def test_both_links_followed_at_once_change_the_address_once(identity: Identity)
     outcomes = at_once(4, lambda n: confirm(identity, tokens[n % 2]))
     assert outcomes == ["done"] * 2 + ["email_link_not_found"] * 2
     assert email_of(identity, session) == NEW
+    assert not identity.needs("email-old", sent["change_id"])
 
 
 def test_a_refusal_and_a_confirmation_at_once_leave_one(identity: Identity) -> None:
     session = identity.member()
     sent = request(identity, session)
+    sides = ("email-new", "email-old")
+    assert [identity.needs(side, sent["change_id"]) for side in sides] == [True, True]
     assert confirm(identity, sent["new_token"]) == "done"
+    assert [identity.needs(side, sent["change_id"]) for side in sides] == [False, True]
     answers = ["confirm_email_change", "refuse_email_change"]
     outcomes = at_once(2, lambda n: identity.outcome(answers[n], token=sent["old_token"], ip=IP))
     assert outcomes == ["done", "email_link_not_found"]

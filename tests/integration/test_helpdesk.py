@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,6 +23,7 @@ from services.helpdesk.application import (
     question_of,
 )
 from services.helpdesk.departments import load_directory
+from services.helpdesk.domain import Question
 from services.helpdesk.service import HelpdeskService
 from shared.errors import Forbidden, NotFound, ServiceError
 from shared.staff import PERMISSIONS
@@ -62,6 +64,7 @@ def test_staff_find_a_question_and_answer_it(database: Any, run: Any) -> None:
     listed = json.loads(run("list", "--department", "billing", "--json").stdout)["questions"]
     assert [question["question_id"] for question in listed] == [asked["question_id"]]
     assert " open " in run("list").stdout
+    run("show", asked["number"])
     result = run("answer", asked["number"], "--file", "-", "--json", text="Зима.\n")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["state"] == "answered"
@@ -78,6 +81,7 @@ def test_staff_find_a_question_and_answer_it(database: Any, run: Any) -> None:
 def test_person_reads_the_answer_and_adds_a_message(database: Any, run: Any) -> None:
     person_id, store = uuid4(), database.store("helpdesk")
     question_id = UUID(ask(database, person_id)["question_id"])
+    run("show", question_id)
     run("answer", question_id, "--text", "Зима.")
     again = AddMessage(person_id=person_id, question_id=question_id, text="А пени?")
     assert store.execute(USE_CASES.add_message, again)["state"] == "reopened"
@@ -121,6 +125,7 @@ def test_a_list_begins_with_what_is_due_first(database: Any, run: Any) -> None:
     with database.owner("helpdesk") as owner:
         owner.execute("UPDATE questions SET due_on = due_on - number::int * 20")
         owner.execute("UPDATE questions SET due_on = due_on + 100 WHERE number = 2")
+    run("show", 3)
     run("answer", 3, "--text", "Да.")
     everything = json.loads(run("list", "--state", "all", "--json").stdout)["questions"]
     assert [each["number"] for each in everything] == [1, 2, 3]
@@ -140,6 +145,24 @@ def test_showing_a_question_reads_its_new_messages(database: Any, run: Any) -> N
     assert shown["unseen"] == 0
 
 
+def test_what_came_while_staff_answered_stays_owed(database: Any, run: Any) -> None:
+    person_id, store = uuid4(), database.store("helpdesk")
+    question_id = UUID(ask(database, person_id)["question_id"])
+    run("show", question_id)
+    urgent = AddMessage(person_id=person_id, question_id=question_id, text="Течёт труба, срочно!")
+    store.execute(USE_CASES.add_message, urgent)
+    for verb in (("answer", question_id, "--text", "Зима."), ("close", 1, "--reason", "r")):
+        refused = run(*verb)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "(saldo helpdesk show 1), then repeat the command" in refused.stderr
+        assert "никто из сотрудников не видел" in run(*verb, "--lang", "ru").stderr
+        assert run(*verb, "--dry-run").exit_code == 2
+    [owed] = json.loads(run("list", "--json").stdout)["questions"]
+    assert (owed["state"], owed["unseen"]) == ("open", 1)
+    assert "Течёт труба" in run("show", 1).stdout
+    assert run("answer", 1, "--text", "Выезжаем.").exit_code == 0
+
+
 def test_the_report_counts_each_turn_of_a_question(database: Any, run: Any) -> None:
     person_id, store = uuid4(), database.store("helpdesk")
     question_id = UUID(ask(database, person_id)["question_id"])
@@ -148,11 +171,13 @@ def test_the_report_counts_each_turn_of_a_question(database: Any, run: Any) -> N
         command = AddMessage(person_id=person_id, question_id=question_id, text=text)
         store.execute(USE_CASES.add_message, command)
 
+    run("show", question_id)
     run("answer", question_id, "--text", "Какой счётчик?", "--wait")
     assert (
         reported(run)["total"] | {"asked": 1, "answered": 0, "waiting": 1} == reported(run)["total"]
     )
     write("Тот")
+    run("show", question_id)
     run("answer", question_id, "--text", "Да.")
     run("answer", question_id, "--text", "И ещё.")
     write("А?")
@@ -169,6 +194,21 @@ def test_the_report_counts_each_turn_of_a_question(database: Any, run: Any) -> N
     assert run("report", "--csv").stdout.splitlines()[-1].startswith("total;;2;1;1;0;0;0;0;1")
 
 
+def test_a_turn_counts_without_the_days_that_staff_waited_in_vain(database: Any) -> None:
+    store, due_on = database.store("helpdesk"), date(2036, 12, 15)
+    question_id = UUID(ask(database, uuid4())["question_id"])
+
+    def answer(session: Any, waited: int) -> dict[str, Any]:
+        session.load(Question, question_id).answer("sealed", None, due_on=due_on, waited=waited)
+        return {}
+
+    for waited in (3, 4):
+        store.execute(answer, waited)
+    [turn] = store.query(lambda session: session.read.turns.since(datetime(2026, 1, 1, tzinfo=UTC)))
+    assert turn.answered_at is not None
+    assert (turn.waited, turn.due_on) == (3, due_on), "the first answer counts"
+
+
 def reported(run: Any) -> dict[str, Any]:
     return dict(json.loads(run("report", "--json").stdout))
 
@@ -178,6 +218,7 @@ def test_a_person_reads_what_is_new_of_his_own_questions(database: Any, run: Any
     service.store = database.store("helpdesk")
     question_id = UUID(ask(database, person_id)["question_id"])
     ask(database, person_id)
+    run("show", question_id)
     for text in ("Раз", "Два"):
         run("answer", question_id, "--text", text)
     assert service.unread(person_id=person_id) == {"unread": 2}
@@ -194,6 +235,7 @@ def test_a_person_reads_what_is_new_of_his_own_questions(database: Any, run: Any
 
 def test_a_dry_run_checks_and_writes_nothing(database: Any, run: Any) -> None:
     number = ask(database, uuid4())["number"]
+    run("show", number)
     for arguments in (
         ("answer", number, "--text", "Зима."),
         ("route", number, "metering", "--reason", "r"),
@@ -213,11 +255,13 @@ def test_a_repeated_answer_is_given_once_for_each_message_of_the_person(
 ) -> None:
     person_id, store = uuid4(), database.store("helpdesk")
     question_id = UUID(ask(database, person_id)["question_id"])
+    run("show", question_id)
     for _ in range(2):
         assert run("answer", question_id, "--text", "Да.").exit_code == 0
     store.execute(
         USE_CASES.add_message, AddMessage(person_id=person_id, question_id=question_id, text="А?")
     )
+    run("show", question_id)
     for _ in range(2):
         assert run("answer", question_id, "--text", "Да.").exit_code == 0
     messages = store.query(lambda session: messages_of(session, question_id))
@@ -236,6 +280,7 @@ VERBS = {
 @pytest.mark.parametrize("permission", VERBS)
 def test_each_verb_takes_its_permission(database: Any, run: Any, permission: str) -> None:
     ask(database, uuid4())
+    run("show", 1)
     grant(database.settings, "helpdesk", "petrov", "answer", None)
     revoke(database.settings, "helpdesk", "olga", permission)
     for needed, verbs in VERBS.items():
@@ -270,6 +315,7 @@ def test_hostile_arguments_are_refused_by_the_closed_set_of_errors(
 ) -> None:
     ask(database, uuid4())
     services = ServicesHere({"helpdesk": database.store("helpdesk")}, staff_amqp_url("olga"))
+    services.serve("helpdesk", "any_question", {"question": "1"})
     good = METHODS[method]
     requests = [{**good, name: value} for name in (*good, "unknown") for value in HOSTILE]
     refused = 0
@@ -283,6 +329,7 @@ def test_hostile_arguments_are_refused_by_the_closed_set_of_errors(
 
 def test_the_answer_is_of_who_signed_in(database: Any, run: Any) -> None:
     number = ask(database, uuid4())["number"]
+    run("show", number)
     result = run("answer", number, "--text", "Зима.", "--actor", "petrov")
     assert "--actor is not read: you act as staff:olga" in result.stderr
     assert database.store("helpdesk").log_after(0, 10)[-1].actor == "staff:olga"
@@ -299,6 +346,8 @@ def test_the_answer_is_of_who_signed_in(database: Any, run: Any) -> None:
         ("answer", "1", "--file", "/nothing/here"),
         ("route", "1", "metering"),
         ("list", "--state", "lost"),
+        ("list", "--department", "metring"),
+        ("list", "--assigned-to", "petrow"),
     ],
 )
 def test_bad_input_exits_with_2(run: Any, arguments: tuple[str, ...]) -> None:
@@ -356,6 +405,7 @@ def test_no_text_is_stored_in_clear(database: Any, run: Any, tmp_path: Path) -> 
     number = ask(database, uuid4(), "Тайна вопроса")["number"]
     answer = tmp_path / "answer.txt"
     answer.write_text("Тайна ответа", encoding="utf-8")
+    run("show", number)
     run("answer", number, "--file", answer, "--reason", "Тайна причины")
     run("route", number, "metering", "--reason", "Тайна передачи")
     store = database.store("helpdesk")

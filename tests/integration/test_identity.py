@@ -90,6 +90,10 @@ class Identity:
         )
         return {**session, **changed, "temporary": issued["password"]}
 
+    def needs(self, secret: str, about: object) -> bool:
+        """Return whether a secret is needed, of which a letter would be sent once more."""
+        return bool(self.call("secret_needed", secret=secret, about=str(about))["needed"])
+
     def reset_token(self, **asked: Any) -> str:
         """Ask for a recovery; return the token of the letter's link."""
         self.call("request_password_reset", **asked)
@@ -225,9 +229,11 @@ def test_a_link_is_used_by_one_of_many_at_once(identity: Identity) -> None:
     with identity.database.owner("identity") as owner:
         (link_id,) = owner.execute("SELECT link_id FROM sign_in_links").fetchone()
     token = identity.call("issue_sign_in_link", link_id=str(link_id))["token"]
+    assert identity.needs("sign-in-link", link_id)
     link = {"token": token, "device": None, "ip": "198.51.100.1"}
     outcomes = at_once(6, lambda _: identity.outcome("sign_in_by_link", **link))
     assert outcomes == ["done"] + ["sign_in_link_expired"] * 5
+    assert not identity.needs("sign-in-link", link_id)
     assert token not in identity.all_text()
 
 
@@ -304,11 +310,15 @@ def test_recovery_and_sessions_on_real_tables(identity: Identity) -> None:
     assert listed["last_seen_at"] == identity.clock.now().isoformat()
     asked = {"email": "anna@example.org", "ip": IP}
     tokens = [identity.reset_token(**asked) for _ in range(2)]
+    with identity.database.owner("identity") as owner:
+        resets = [row[0] for row in owner.execute("SELECT reset_id FROM password_resets")]
+    assert [identity.needs("reset", reset_id) for reset_id in resets] == [True, True]
     new = {"new_password": "совсем другая фраза", "ip": IP}
     outcomes = at_once(
         4, lambda n: identity.outcome("confirm_password_reset", token=tokens[n % 2], **new)
     )
     assert outcomes == ["done"] + ["password_reset_not_found"] * 3
+    assert [identity.needs("reset", reset_id) for reset_id in resets] == [False, False]
     assert identity.outcome("authenticate", token=session["token"]) == "session_expired"
     entered = identity.call("sign_in", **asked, password="совсем другая фраза", device="phone")
     ended = {

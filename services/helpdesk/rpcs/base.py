@@ -27,7 +27,7 @@ class HelpdeskRpcs:
     calendar = load_working_days()
     days = DueDays(directory, calendar)
     use_cases = application.QuestionUseCases(directory, calendar)
-    staff_use_cases = handling.StaffUseCases(directory)
+    staff_use_cases = handling.StaffUseCases(directory, calendar)
 
     def contents_of(self, ids: list[UUID]) -> tuple[str, ...]:
         """Return what `attachments.contents_of` does; asks nothing without files."""

@@ -32,6 +32,8 @@ class StaffRpcs(HelpdeskRpcs):
         """Return ``{questions: [...]}`` of all persons, by their due day.
 
         ``state`` may be ``owed``, for all that are owed an answer; so are those ``overdue``.
+        Raises ValidationFailed ``unknown_department`` or ``assignee_may_not_answer`` where there is
+        no such thing.
         """
         wanted = Wanted(
             states=schemas.states_of("owed" if overdue else state),
@@ -43,6 +45,9 @@ class StaffRpcs(HelpdeskRpcs):
 
         def read(session: Session) -> dict[str, Any]:
             views = session.read.questions_in(wanted)
+            # One that has gone since may still have questions; a mistyped one has none.
+            if not views:
+                self.staff_use_cases.check_named(session, department, assigned_to)
             closed, summaries = closed_of(session, *views), self._summaries()
             return {"questions": [summaries.for_staff(view, closed) for view in views]}
 
@@ -101,7 +106,7 @@ class StaffRpcs(HelpdeskRpcs):
         """Return ``{question_id, state}`` of a question that is answered, or asked back.
 
         The same text with the same files to the same messages is one answer. Raises as
-        `handling.answer_question`.
+        `handling.StaffUseCases.answer`.
         """
         question_id, turn = self.store.query(lambda session: application.turn_of(session, question))
         command = handling.AnswerQuestion(
@@ -113,12 +118,12 @@ class StaffRpcs(HelpdeskRpcs):
             contents=self.contents_of(attachments),
         )
         # Keyed: what is kept with the events for ever must not give a short text away.
-        digest = self.store.fingerprint(handling.answer_question, command)
+        digest = self.store.fingerprint(self.staff_use_cases.answer, command)
         actor = context.current().actor
         with context.bind(
             command_id=derived_id(NAMESPACE, "helpdesk", "answer", actor, str(turn), digest.hex())
         ):
-            return self._write(handling.answer_question, command, dry_run)
+            return self._write(self.staff_use_cases.answer, command, dry_run)
 
     @rpc(schemas.Route, callers=(staff("route"),))
     def route(self, question: str, department: str, reason: str, dry_run: bool) -> dict[str, Any]:

@@ -44,7 +44,10 @@ def answer(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Answer a question; the person is told by e-mail, and reads the answer in the cabinet."""
+    """Answer a question; the person is told by e-mail, and reads the answer in the cabinet.
+
+    Look at it first (`saldo helpdesk show`): what no staff has seen is not answered.
+    """
     with reporting():
         if (text_ is None) == (file is None):
             raise ValueError(text("give the answer by one of --text and --file"))
@@ -118,7 +121,7 @@ def close(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Close a question; a message of the person opens it again."""
+    """Close a question that staff have seen; a message of the person opens it again."""
     with reporting():
         result = _write("close", question, actor, dry_run, reason=reason)
     _print_done(text("Question {question} is closed.", question=question), result, json)

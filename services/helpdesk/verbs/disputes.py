@@ -92,7 +92,7 @@ def list_disputes(
         return
     table = new_table(
         text("Disputed lines"),
-        text("Number"),
+        text("No."),
         text("State"),
         text("Account"),
         text("Month"),

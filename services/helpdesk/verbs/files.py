@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from services.helpdesk.attachment import MAX_BYTES, MAX_FILES, PART_BYTES
+from services.helpdesk.file_types import Inspection
 from services.helpdesk.verbs.words import Which
 from services.language import text
 from services.staff_calls import StaffCalls, calls_to
@@ -47,6 +48,7 @@ def check_files(files: list[Path]) -> None:
             raise _unreadable(file, error) from error
         if size > MAX_BYTES:
             raise ValueError(text("--attach: {file} is larger than 5 MB", file=file))
+        _inspect(file)
 
 
 def send(helpdesk: StaffCalls, file: Path) -> str:
@@ -90,6 +92,21 @@ def save(helpdesk: StaffCalls, question: str, number: int, to: Path) -> dict[str
         path.unlink()
         raise
     return {**found, "saved_as": str(path)}
+
+
+def _inspect(file: Path) -> None:
+    inspection = Inspection()
+    for part in _parts(file):
+        inspection.see(part)
+    if inspection.media_type is None:
+        raise ValueError(
+            text(
+                "--attach: {file} is neither a picture (PNG, JPEG, WebP, GIF, HEIC) nor a PDF",
+                file=file,
+            )
+        )
+    if not inspection.is_whole:
+        raise ValueError(text("--attach: {file} is damaged: its end is missing", file=file))
 
 
 def _parts(file: Path) -> Iterator[bytes]:

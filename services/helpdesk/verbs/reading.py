@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from services.helpdesk.verbs.disputes import print_dispute
 from services.helpdesk.verbs.words import (
@@ -16,14 +19,17 @@ from services.helpdesk.verbs.words import (
     one_form,
     print_csv,
     state_name,
+    system_words,
     titled,
 )
 from services.language import language, text
 from services.staff_calls import calls_to
 from services.terminal import Json, new_table, out, print_json, reporting, show
 from shared import formats
+from shared.visible_text import visible
 
 STATES = ("owed", "open", "in_progress", "waiting", "answered", "reopened", "closed", "all")
+INDENT = "  "
 COLUMNS = (
     "number", "state", "department", "topic", "account", "assigned_to", "due_on", "overdue",
     "unseen", "asked_at", "last_message_at",
@@ -94,23 +100,32 @@ def show_question(question: Which, *, json: Json = False) -> None:
     number = 0
     for message in found["messages"]:
         out.print(f"\n{author_name(message['author'])} {minute(message['at'])} UTC", style="bold")
-        _print_text(message["text"])
+        print_indented(_written(message))
         for file in message["attachments"]:
             number += 1
             size = formats.size(file["size"], language().value)
-            out.print(f"  [{number}] {file['name']} ({file['media_type']}, {size})", soft_wrap=True)
+            print_indented(f"[{number}] {file['name']} ({file['media_type']}, {size})")
 
 
-def _print_text(written: str | None) -> None:
-    # Indented, so that no line of it looks like the head of another message.
-    for line in (text("(erased)") if written is None else written).split("\n"):
-        out.print(f"  {line}", soft_wrap=True)
+def _written(message: Mapping[str, Any]) -> str:
+    written: str | None = message["text"]
+    if written is None:
+        return text("(erased)")
+    return system_words(written) if message["author"] == "system" else written
+
+
+def print_indented(written: str) -> None:
+    """Print what somebody else wrote so that no line of it looks like the head of a message."""
+    # Broken here: the terminal, or a pager in it, would go on at its left edge.
+    width = min(out.width, Console().width) - len(INDENT)
+    for line in Text(visible(written)).wrap(out, width, overflow="fold"):
+        out.print(f"{INDENT}{line.plain}", soft_wrap=True)
 
 
 def _show_list(questions: list[dict[str, Any]]) -> None:
     table = new_table(
         text("Questions"),
-        text("Number"),
+        text("No."),
         text("State"),
         text("Due"),
         text("Department"),

@@ -46,6 +46,14 @@ def decision_name(decision: str | None) -> str:
     }.get(decision, str(decision))
 
 
+def system_words(decision: str) -> str:
+    """Return what a message of the system says: what was decided on a proposal."""
+    return {
+        "approved": text("The proposed adjustment is approved."),
+        "rejected": text("The proposed adjustment is rejected."),
+    }.get(decision, decision)
+
+
 def author_name(author: str) -> str:
     """Return who wrote a message."""
     return {

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from services.identity import access, application, profile, recovery, schemas, sign_in
+from services.identity import (
+    access,
+    application,
+    profile,
+    recovery,
+    schemas,
+    secrets_in_use,
+    sign_in,
+)
 from services.identity.fingerprints import (
     new_code,
     new_temporary_password,
@@ -19,6 +27,7 @@ from services.identity.limits import (
     TEMPORARY_PASSWORD_LIFE,
 )
 from services.identity.rpcs.base import IdentityRpcs
+from services.identity.secrets_in_use import SecretOf
 from services.identity.verification_codes import IssueCode
 from shared.rpc.server import rpc
 
@@ -69,9 +78,21 @@ class LetterRpcs(IdentityRpcs):
         issued = self.store.transact(sign_in.issue_sign_in_link, command)
         return {**issued, "token": token, "valid_minutes": _LINK_MINUTES}
 
+    @rpc(schemas.SecretNeeded, callers=("notifications",))
+    def secret_needed(self, secret: SecretOf, about: UUID) -> dict[str, bool]:
+        needed = self.store.query(
+            lambda session: secrets_in_use.secret_needed(session, secret, about)
+        )
+        return {"needed": needed}
+
     @rpc(schemas.NewDevice, callers=("notifications",))
     def new_device(self, person_id: UUID, session_id: UUID) -> dict[str, Any]:
         return self.store.query(lambda session: access.new_device(session, person_id, session_id))
+
+    @rpc(schemas.Address, callers=("notifications",))
+    def language_of_address(self, email: str) -> dict[str, Any]:
+        index = self._fingerprints.email(email)
+        return self.store.query(lambda session: profile.language_of_address(session, index))
 
     @rpc(schemas.PersonId, callers=("payments",))
     def contact(self, person_id: UUID) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from services.notifications.recipes import (
     questions,
 )
 from services.notifications.recipes.frame import RECIPES, Asking, Contact, Draft, recipe
+from services.notifications.recipes.kept import is_still_needed
 
 __all__ = [
     "RECIPES",
@@ -20,6 +21,7 @@ __all__ = [
     "accounts",
     "addresses",
     "factors",
+    "is_still_needed",
     "mailings",
     "payments",
     "questions",

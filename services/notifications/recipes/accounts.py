@@ -35,16 +35,17 @@ def access_withdrawn(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.INVITATION)
 def invitation(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Draw the link of an invitation, in the language of who invites, unless it has ended."""
+    """Draw the link of an invitation, unless it has ended.
+
+    It is in the language of the person of its address, or of who invites where nobody has it.
+    """
     issued = asking.ask("accounts", "issue_invitation", invitation_id=letter.refs["invitation_id"])
     if issued is None:
         return None
-    inviter = letter.refs.get("inviter_id")
-    contact = asking.contact(UUID(inviter)) if inviter else None
     names = ("number", "address", "role", "token", "valid_days", "expires_at")
     return Draft(
         to=issued["email"],
-        language=contact.language if contact else RUSSIAN,
+        language=_language(asking, letter, issued["email"]),
         facts={name: issued[name] for name in names},
         secret_until=datetime.fromisoformat(issued["expires_at"]),
     )
@@ -55,3 +56,12 @@ def proofs_guessed(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     """Warn an owner of an account that somebody tries to prove it."""
     facts = {"number": letter.refs["number"], "attempts": letter.refs["attempts"]}
     return to_person(asking, letter, facts)
+
+
+def _language(asking: Asking, letter: ClaimedLetter, email: str) -> str:
+    own = asking.ask("identity", "language_of_address", email=email)
+    if own and own["language"]:
+        return str(own["language"])
+    inviter = letter.refs.get("inviter_id")
+    contact = asking.contact(UUID(inviter)) if inviter else None
+    return contact.language if contact else RUSSIAN

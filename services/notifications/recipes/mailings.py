@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from services.notifications.application import ClaimedLetter
 from services.notifications.recipes.frame import Asking, Draft, recipe, to_person
@@ -14,6 +14,8 @@ from shared.account_key import number_of
 from shared.contracts.notifications import LetterKind
 
 _A_DAY = timedelta(days=1)
+#: Accounts that their owners are asked about at once: they take no more.
+PORTION: Final = 1_000
 
 
 @recipe(LetterKind.BILL_READY)
@@ -85,9 +87,15 @@ def _owed(
 def _ask(asking: Asking, letters: Iterable[ClaimedLetter]) -> _Owners:
     mailed = [letter.refs for letter in letters if letter.kind in MAILED_IN_BULK]
     named = sorted({account for refs in mailed for account in _named(refs)})
-    readers = asking.ask("accounts", "readers", accounts=named)
-    debts = asking.ask("ledger", "open_debts", accounts=named)
-    return _Owners(readers["readers"] if readers else {}, debts["accounts"] if debts else {})
+    readers: dict[str, list[str]] = {}
+    debts: dict[str, list[dict[str, Any]]] = {}
+    for start in range(0, len(named), PORTION):
+        portion = named[start : start + PORTION]
+        read = asking.ask("accounts", "readers", accounts=portion)
+        owed = asking.ask("ledger", "open_debts", accounts=portion)
+        readers |= read["readers"] if read else {}
+        debts |= owed["accounts"] if owed else {}
+    return _Owners(readers, debts)
 
 
 def _named(refs: Mapping[str, Any]) -> Iterable[str]:

@@ -24,7 +24,6 @@ from services.helpdesk.handling import (
     CloseQuestion,
     RouteQuestion,
     StaffUseCases,
-    answer_question,
     close_question,
 )
 from services.helpdesk.views import QuestionView
@@ -43,7 +42,7 @@ class HelpdeskHarness:
         self.directory: Directory = load_directory({})
         self.calendar = load_working_days({})
         self.use_cases = QuestionUseCases(self.directory, self.calendar)
-        self.staff_use_cases = StaffUseCases(self.directory)
+        self.staff_use_cases = StaffUseCases(self.directory, self.calendar)
 
     def ask(self, person_id: UUID, text: str = "Почему выросла сумма?", **changes: Any) -> UUID:
         return UUID(self.asked(person_id, text, **changes)["question_id"])
@@ -57,12 +56,26 @@ class HelpdeskHarness:
         command = AddMessage(person_id=person_id, question_id=question_id, text=text)
         return self.store.execute(self.use_cases.add_message, command)
 
+    def show(self, question_id: UUID) -> None:
+        """Show staff all messages."""
+        shown = len(self.messages(question_id))
+        self.store.query(lambda session: session.read.note_seen(question_id, shown))
+
     def answer(
-        self, question_id: UUID, text: str, reason: str = "", *, wait: bool = False
+        self,
+        question_id: UUID,
+        text: str,
+        reason: str = "",
+        *,
+        wait: bool = False,
+        shown: bool = True,
     ) -> dict[str, Any]:
+        """Answer as staff do, who have been shown the question."""
+        if shown:
+            self.show(question_id)
         with bind(actor="staff:olga"):
             command = AnswerQuestion(question_id=question_id, text=text, reason=reason, wait=wait)
-            return self.store.execute(answer_question, command)
+            return self.store.execute(self.staff_use_cases.answer, command)
 
     def route(self, question_id: UUID, department: str) -> dict[str, Any]:
         command = RouteQuestion(question_id=question_id, department=department, reason="r")
@@ -72,7 +85,9 @@ class HelpdeskHarness:
         command = AssignQuestion(question_id=question_id, to=to)
         return self.store.execute(self.staff_use_cases.assign, command)
 
-    def close(self, question_id: UUID) -> dict[str, Any]:
+    def close(self, question_id: UUID, *, shown: bool = True) -> dict[str, Any]:
+        if shown:
+            self.show(question_id)
         command = CloseQuestion(question_id=question_id, reason="r")
         return self.store.execute(close_question, command)
 

@@ -17,7 +17,7 @@ from services.helpdesk import attachments, jobs
 from services.helpdesk.application import AddMessage, erase_questions, held_about
 from services.helpdesk.attachment import MAX_BYTES, PART_BYTES, owned_by_person
 from services.helpdesk.attachments import AddPart, BeginUpload, FinishUpload, UploadUseCases
-from services.helpdesk.handling import AnswerQuestion, answer_question
+from services.helpdesk.handling import AnswerQuestion
 from services.helpdesk.upload_folder import UploadFolder
 from shared.context import bind
 from shared.errors import Conflict, Forbidden, NotFound, ServiceError, Unavailable, ValidationFailed
@@ -230,6 +230,11 @@ def test_a_person_sends_so_many_files_a_day(uploads: Uploads) -> None:
     uploads.begin()
 
 
+def test_staff_send_as_many_files_as_they_answer(uploads: Uploads) -> None:
+    begun = {uploads.begin(owner="staff:olga") for _ in range(PER_DAY + 1)}
+    assert len(begun) == PER_DAY + 1
+
+
 def test_what_was_refused_or_forgotten_counts_for_the_day(uploads: Uploads) -> None:
     for _ in range(PER_DAY):
         refused("attachment_kind", uploads.add, uploads.begin(), 0, b"MZ")
@@ -337,10 +342,11 @@ def test_a_message_shows_its_files_to_both_sides(uploads: Uploads) -> None:
         person_id=person_id, question_id=question_id, text="Ещё", attachments=(added,)
     )
     desk.store.execute(desk.use_cases.add_message, command)
+    desk.show(question_id)
     answer = UUID(uploads.send(JPEG_BYTES, "схема.jpg", "staff:olga")["attachment_id"])
     with bind(actor="staff:olga"):
         desk.store.execute(
-            answer_question,
+            desk.staff_use_cases.answer,
             AnswerQuestion(question_id=question_id, text="Вот схема.", attachments=(answer,)),
         )
     names = [[one["name"] for one in each["attachments"]] for each in desk.messages(question_id)]

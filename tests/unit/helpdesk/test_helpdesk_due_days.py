@@ -83,13 +83,41 @@ def test_asking_back_again_leaves_the_clock_where_it_stopped(helpdesk: Any) -> N
     assert helpdesk.view(question_id).due_on == helpdesk.calendar.after(date(2026, 12, 22), 8)
 
 
-def test_after_asking_back_too_late_one_working_day_is_left(helpdesk: Any) -> None:
+def test_after_asking_back_on_the_due_day_one_working_day_is_left(helpdesk: Any) -> None:
     question_id = helpdesk.ask(ANNA)
-    wait(helpdesk, 30)
+    wait(helpdesk, 14)  # Tuesday, 24 November, the due day
     helpdesk.answer(question_id, "Какой счётчик?", wait=True)
-    wait(helpdesk, 1)  # Friday, 11 December
+    wait(helpdesk, 17)  # Friday, 11 December
     helpdesk.add_message(ANNA, question_id, "Горячей воды")
     assert helpdesk.view(question_id).due_on == date(2026, 12, 14)
+
+
+def test_a_due_day_that_has_passed_stays_so_whatever_staff_ask_back(helpdesk: Any) -> None:
+    question_id = helpdesk.ask(ANNA)
+    wait(helpdesk, 15)
+    helpdesk.answer(question_id, "Какой счётчик?", wait=True)
+    wait(helpdesk, 16)
+    helpdesk.add_message(ANNA, question_id, "Горячей воды")
+    found = seen(helpdesk, question_id)
+    assert (found["due_on"], found["overdue"]) == ("2026-11-24", True)
+
+
+@pytest.mark.parametrize(
+    ("before", "due_on", "waited"),
+    [(2, date(2026, 12, 15), 15), (15, date(2026, 11, 24), 6)],
+    ids=["asked back in time", "asked back too late"],
+)
+def test_an_answer_without_the_reply_counts_what_staff_waited_for_it(
+    helpdesk: Any, before: int, due_on: date, waited: int
+) -> None:
+    question_id = helpdesk.ask(ANNA)
+    wait(helpdesk, before)
+    helpdesk.answer(question_id, "Какой счётчик?", wait=True)
+    wait(helpdesk, 23 - before)  # Thursday, 3 December
+    helpdesk.answer(question_id, "Горячей воды, судя по акту.")
+    event = helpdesk.store.log[-1].event
+    assert event.waited == waited
+    assert helpdesk.view(question_id).due_on == due_on
 
 
 def test_what_is_asked_after_an_answer_has_a_due_day_of_its_own(helpdesk: Any) -> None:

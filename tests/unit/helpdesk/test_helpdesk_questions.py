@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,7 +11,7 @@ import pytest
 
 from services.helpdesk.answers import Summaries, letter_facts
 from services.helpdesk.application import question_of
-from services.helpdesk.domain import MAX_TEXT, QuestionAsked
+from services.helpdesk.domain import MAX_TEXT, OWED, QuestionAsked
 from services.helpdesk.due_days import DueDays
 from services.helpdesk.handling import RouteQuestion
 from shared.context import bind
@@ -154,6 +155,38 @@ def test_letters_quote_nothing_of_a_question(helpdesk: Any) -> None:
         "account": "0100000001",
         "due_on": "2026-11-24",
     }
+
+
+@pytest.mark.parametrize("do", ["answer", "ask back", "close"])
+@pytest.mark.parametrize("state", ["open", "waiting", "answered"])
+def test_staff_say_nothing_to_a_message_that_none_of_them_has_seen(
+    helpdesk: Any, state: str, do: str
+) -> None:
+    question_id = helpdesk.ask(ANNA)
+    helpdesk.show(question_id)
+    if state != "open":
+        helpdesk.answer(question_id, "Какой счётчик?", wait=state == "waiting")
+    helpdesk.add_message(ANNA, question_id, "Течёт труба, срочно!")
+    said: dict[str, Callable[..., Any]] = {
+        "answer": lambda **how: helpdesk.answer(question_id, "Зима.", **how),
+        "ask back": lambda **how: helpdesk.answer(question_id, "Какой?", wait=True, **how),
+        "close": lambda **how: helpdesk.close(question_id, **how),
+    }
+    before = helpdesk.view(question_id)
+    with pytest.raises(Conflict) as refusal:
+        said[do](shown=False)
+    assert (refusal.value.code, refusal.value.params) == ("unseen_messages", {"number": 1})
+    assert helpdesk.view(question_id) == before
+    assert before.state in OWED
+    helpdesk.show(question_id)
+    said[do](shown=False)
+
+
+def test_a_question_that_nobody_has_looked_at_is_not_answered(helpdesk: Any) -> None:
+    question_id = helpdesk.ask(ANNA)
+    with pytest.raises(Conflict):
+        helpdesk.answer(question_id, "Зима.", shown=False)
+    assert helpdesk.view(question_id).state == "open"
 
 
 def test_erased_question_has_no_text(helpdesk: Any) -> None:

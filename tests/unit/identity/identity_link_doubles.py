@@ -24,6 +24,9 @@ class FakePasswordResets:
         self.rows[reset_id] |= {"token": token_digest, "expires_at": expires_at}
         return True
 
+    def is_open(self, reset_id: UUID) -> bool:
+        return reset_id in self.rows
+
     def _of(self, token_digest: bytes) -> UUID | None:
         found = [key for key, row in self.rows.items() if row["token"] == token_digest]
         return found[0] if found else None
@@ -71,6 +74,10 @@ class FakeEmailChanges:
             due_at=max(row.due_at, due) if row.due_at and first else row.due_at,
             **{f"{side}_digest": token_digest},
         )
+
+    def waits_for(self, change_id: UUID, side: str) -> bool:
+        row = self.rows.get(change_id)
+        return row is not None and not getattr(row, f"{side}_confirmed_at")
 
     def _change(self, change_id: UUID, **changes: object) -> EmailChangeRow | None:
         if change_id in self.rows:

@@ -155,6 +155,9 @@ class FakeSignInLinks:
         self.rows[link_id] = (self.rows[link_id][0], token_digest, expires_at)
         return self.rows[link_id][0]
 
+    def is_open(self, link_id: UUID) -> bool:
+        return link_id in self.rows
+
     def take(self, token_digest: bytes, now: datetime) -> UUID | None:
         for link_id, (person_id, digest, expires_at) in self.rows.items():
             if digest == token_digest and expires_at > now:

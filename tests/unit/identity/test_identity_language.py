@@ -117,3 +117,9 @@ def test_an_event_from_before_there_were_languages_is_russian() -> None:
     known = EventTypes(RegistrationStarted)
     stored = b'{"person_type":"individual","email":"sealed"}'
     assert known.decode(RegistrationStarted.topic, stored).language == "ru"
+
+
+def test_an_address_has_the_language_of_its_person_and_a_strange_one_none(identity: Any) -> None:
+    identity.person("anna@example.org", language="en")
+    for email, language in (("Anna@example.org", "en"), ("guest@example.org", None)):
+        assert identity.call("language_of_address", email=email) == {"language": language}

@@ -178,12 +178,23 @@ class FakeBounces:
         return {person: at for person, at in self.rows.items() if person in person_ids}
 
 
+class FakeLists:
+    """What staff ask of the table `letters`."""
+
+    def __init__(self, letters: dict[UUID, dict[str, Any]]) -> None:
+        self._letters = letters
+
+    def one(self, letter_id: UUID) -> dict[str, Any] | None:
+        return self._letters.get(letter_id)
+
+
 class FakeReadModel:
     """The tables of the service as dictionaries."""
 
     def __init__(self) -> None:
         self.letters: dict[UUID, dict[str, Any]] = {}
         self.outbox = FakeOutbox(self.letters)
+        self.lists = FakeLists(self.letters)
         self.choices = FakeChoices()
         self.bounces = FakeBounces()
 

@@ -218,9 +218,24 @@ def test_what_a_letter_turned_out_to_be_is_recorded(harness: Harness) -> None:
         person_id=person,
     )
     harness.store.transact(application.mark_sent, command)
+    assert (harness.events[-1].kind, harness.events[-1].person_id) == ("already_registered", person)
+
+
+def test_nobody_learns_by_his_letters_whether_another_address_has_a_cabinet(
+    harness: Harness,
+) -> None:
+    person = uuid4()
+    for kind in (None, LetterKind.EMAIL_TAKEN):
+        letter_id = queue(harness, LetterKind.EMAIL_TO_CONFIRM)
+        command = MarkSent(
+            letter_id=letter_id, message_id="<x@y>", attempts=1, kind=kind, person_id=person
+        )
+        harness.store.transact(application.mark_sent, command)
     query = LettersOf(person_id=person, limit=10)
     answer = harness.store.query(lambda session: application.letters_of(session, query))
-    assert [row["kind"] for row in answer["letters"]] == ["already_registered"]
+    taken, free = ({**row, "letter_id": None} for row in answer["letters"])
+    assert taken == free
+    assert taken["kind"] == "email_to_confirm"
 
 
 def test_letters_of_a_person_the_newest_first(harness: Harness) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from letter_doubles import START, Harness
 
+from services.notifications import application
 from services.notifications.application import ClaimedLetter
 from services.notifications.bouncing import is_hard
 from services.notifications.domain import (
@@ -18,8 +20,10 @@ from services.notifications.domain import (
     State,
 )
 from services.notifications.recipes import Asking
-from services.notifications.requests import lane_of
+from services.notifications.requests import LetterRequest, lane_of
+from services.notifications.staff_letters import Resend, resend
 from shared.contracts.notifications import FailureReason, LetterKind
+from shared.errors import Conflict
 
 FIRST, SECOND = "<1@saldo.example>", "<2@saldo.example>"
 
@@ -34,6 +38,21 @@ def sent(message_id: str = FIRST) -> Letter:
     letter = queued()
     letter.mark_sent(message_id, 1)
     return letter
+
+
+def reminder(harness: Harness) -> UUID:
+    """Queue a reminder that helps for one more day, and have it sent."""
+    request = LetterRequest(
+        letter_id=uuid4(),
+        kind=LetterKind.DUE_SOON,
+        person_id=uuid4(),
+        refs={"due_on": "2026-03-31", "accounts": ["0100000001"]},
+        not_after=START + timedelta(days=1),
+    )
+    harness.store.transact(application.queue_letters, [request])
+    command = application.MarkSent(letter_id=request.letter_id, message_id=FIRST, attempts=1)
+    harness.store.transact(application.mark_sent, command)
+    return request.letter_id
 
 
 def last(letter: Letter) -> object:
@@ -153,3 +172,21 @@ def test_optional_letters_are_not_sent_where_letters_come_back() -> None:
     letters = [claimed(kind, person) for person in (anna, boris) for kind in kinds]
     asking = Asking(harness, letters)
     assert [asking.is_wanted(letter) for letter in letters] == [False, True, True, True]
+
+
+def test_a_reminder_that_is_sent_again_has_the_same_last_day() -> None:
+    harness = Harness()
+    command = Resend(letter_id=reminder(harness), reason="call 17", dry_run=False)
+    assert harness.store.transact(resend, command)["state"] == "queued"
+    assert [row.not_after for row in harness.queued] == [START + timedelta(days=1)]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_reminder_is_not_sent_again_after_its_day(*, dry_run: bool) -> None:
+    harness = Harness()
+    command = Resend(letter_id=reminder(harness), reason="call 17", dry_run=dry_run)
+    harness.clock.advance(timedelta(days=1))
+    with pytest.raises(Conflict) as refused:
+        harness.store.transact(resend, command)
+    assert refused.value.code == "letter_out_of_date"
+    assert harness.queued == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from email.message import EmailMessage
+from smtplib import SMTPSenderRefused
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +21,7 @@ from services.notifications.mailer import (
     ConnectionBrokenError,
     DeferredError,
     RefusedError,
+    SmtpConnection,
     connect,
 )
 from services.notifications.requests import Lane, LetterRequest
@@ -53,6 +56,7 @@ def harness(codes: Codes) -> Harness:
         {
             "identity.contacts": contacts,
             "identity.issue_registration_code": codes.issue,
+            "identity.secret_needed": {"needed": True},
         }
     )
 
@@ -145,6 +149,108 @@ def test_an_unknown_outcome_is_sent_again_unchanged(
     harness.clock.advance(timedelta(minutes=7))
     assert deliver(harness, server) == 1
     assert codes.drawn == ["000001"]
+    first, second = server.accepted
+    assert first.as_bytes() == second.as_bytes()
+
+
+@pytest.mark.parametrize("kind", [LetterKind.REGISTRATION_CODE, LetterKind.PASSWORD_CHANGED])
+def test_few_copies_arrive_however_often_the_answer_is_lost(
+    harness: Harness, server: FakeMailServer, kind: LetterKind
+) -> None:
+    queue(harness, kind, registration_id=str(uuid4()))
+    server.breaks_after_the_dot = 100
+    arrived = []
+    for second in range(0, 451, 10):
+        if deliver(harness, server):
+            arrived.append(second)
+        harness.clock.advance(timedelta(seconds=10))
+    assert arrived == [0, 30, 150, 450]
+
+
+def test_a_server_that_says_that_it_closes_has_not_accepted_the_letter(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    queue(harness)
+    server.answers = [ConnectionBrokenError("replied 421", may_have_arrived=False)]
+    assert deliver(harness, server) == 1
+    harness.clock.advance(timedelta(seconds=5))
+    assert deliver(harness, server) == 1
+    assert len(server.accepted) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "raised"),
+    [
+        (552, b"5.3.4 Message size exceeds fixed limit", RefusedError),
+        (552, b"Error: message size exceeds fixed maximum message size", RefusedError),
+        (552, b"5.2.2 exceeded storage allocation", ServerUnavailableError),
+        (550, b"5.7.1 sender rejected", ServerUnavailableError),
+    ],
+)
+def test_a_letter_that_is_too_large_is_refused_and_no_other(
+    code: int, text: bytes, raised: type[Exception]
+) -> None:
+    class Server:
+        def send_message(self, *_: Any, **__: Any) -> None:
+            raise SMTPSenderRefused(code, text, "no-reply@saldo.example")
+
+    connection = SmtpConnection(Server())  # type: ignore[arg-type]
+    with pytest.raises(raised):
+        connection.send(EmailMessage(), "no-reply@saldo.example")
+
+
+def test_a_secret_that_was_used_is_not_sent_again(harness: Harness, server: FakeMailServer) -> None:
+    letter_id = queue_code(harness)
+    server.breaks_after_the_dot = 1
+    assert deliver(harness, server) == 1
+    harness.answers["identity.secret_needed"] = {"needed": False}
+    harness.clock.advance(timedelta(minutes=1))
+    assert deliver(harness, server) == 1
+    assert len(server.accepted) == 1
+    assert harness.events[-1] == LetterFailed(kind="registration_code", reason="stale")
+    asked_for = harness.store.read_model.letters[letter_id]["refs"]["registration_id"]
+    asked = {"secret": "registration", "about": asked_for}
+    assert harness.calls[-1] == ("identity.secret_needed", asked)
+
+
+def test_an_invitation_that_has_ended_is_not_sent_again(
+    harness: Harness, server: FakeMailServer
+) -> None:
+    invitation = {
+        "email": "guest@example.org",
+        "number": "0100000001",
+        "address": "ул. Мира, 1",
+        "role": "viewer",
+        "token": "t",
+        "valid_days": 7,
+        "expires_at": (harness.clock.now() + timedelta(days=7)).isoformat(),
+    }
+    harness.answers["accounts.issue_invitation"] = invitation
+    harness.answers["identity.language_of_address"] = {"language": None}
+    queue(harness, LetterKind.INVITATION, invitation_id=str(uuid4()))
+    server.breaks_after_the_dot = 2
+    for _ in range(2):
+        assert deliver(harness, server) == 1
+        harness.clock.advance(timedelta(minutes=10))
+    harness.answers["accounts.issue_invitation"] = Conflict("invitation_ended", "Withdrawn.")
+    assert deliver(harness, server) == 1
+    assert [message["To"] for message in server.accepted] == ["guest@example.org"] * 2
+    assert harness.events[-1] == LetterFailed(kind="invitation", reason="stale")
+
+
+def test_a_kept_letter_waits_for_an_owner_that_does_not_answer(
+    harness: Harness, server: FakeMailServer, codes: Codes
+) -> None:
+    queue_code(harness)
+    server.breaks_after_the_dot = 1
+    deliver(harness, server)
+    harness.answers["identity.secret_needed"] = Unavailable("no_answer", "Later.")
+    harness.clock.advance(timedelta(minutes=1))
+    assert deliver(harness, server) == 1
+    assert len(server.accepted) == 1
+    harness.answers["identity.secret_needed"] = {"needed": True}
+    harness.clock.advance(timedelta(minutes=1))
+    assert deliver(harness, server) == 1
     first, second = server.accepted
     assert first.as_bytes() == second.as_bytes()
 

@@ -51,6 +51,7 @@ def test_a_message_reads_back_as_it_was_written() -> None:
     content = content_of(
         render(LetterKind.TEMPORARY_PASSWORD, "ru", SETTINGS, facts),
         to="ivan@почта.рф",
+        language="en",
         attachments=(
             Attachment(filename="Инструкция.txt", text="1. Выберите тип\n"),
             Attachment(filename="Инструкция.pdf", media_type="application/pdf", data=b"%PDF-1"),
@@ -63,6 +64,7 @@ def test_a_message_reads_back_as_it_was_written() -> None:
     assert read["From"] == "Сальдо <no-reply@saldo.example>"
     assert read["Subject"] == content.subject
     assert read["Auto-Submitted"] == "auto-generated"
+    assert read["Content-Language"] == "en"
     assert read["Date"].datetime == START
     assert unix(read.get_body(("plain",)).get_content()) == content.text
     assert unix(read.get_body(("html",)).get_content()) == content.html + "\n"

@@ -12,6 +12,7 @@ import pypdfium2
 import pytest
 from letter_doubles import START, Harness, contacts, message_of
 
+from services.identity.secrets_in_use import SecretOf
 from services.notifications import application, reactions
 from services.notifications.application import ClaimedLetter, ClaimLetters, LostClaimError
 from services.notifications.domain import LetterFailed
@@ -52,6 +53,8 @@ QUESTION = {
 AT = "31\u00a0марта 2026 года"
 """The day of each event, as a letter writes it."""
 ANSWERS: dict[str, Any] = {
+    "identity.secret_needed": {"needed": True},
+    "identity.language_of_address": {"language": None},
     "identity.issue_registration_code": {
         "kind": "code",
         "email": "new@example.org",
@@ -416,15 +419,21 @@ def test_a_secret_is_drawn_once_and_kept_for_half_its_life(harness: Harness) -> 
     )
     harness.clock.advance(timedelta(minutes=7))
     assert draw(harness, Asking(harness), again) == first
-    assert [name for name, _ in harness.calls] == ["identity.issue_registration_code"]
+    asked = ["identity.issue_registration_code", "identity.secret_needed"]
+    assert [name for name, _ in harness.calls] == asked
     harness.clock.advance(timedelta(minutes=1))
     later = draw(harness, Asking(harness), again)
     assert (first.generation, later.generation) == (1, 2)
-    assert [name for name, _ in harness.calls] == ["identity.issue_registration_code"] * 2
+    assert [name for name, _ in harness.calls] == [*asked, "identity.issue_registration_code"]
 
 
 def test_secrets_and_the_last_letter_are_drawn_once() -> None:
     assert {*SECRETS, LetterKind.PERSON_ERASED} == DRAWN_ONCE
+
+
+def test_identity_knows_whether_each_of_its_secrets_is_needed() -> None:
+    topics = {topic for kind, (topic, _) in SECRETS.items() if kind is not LetterKind.INVITATION}
+    assert topics == {one.value for one in SecretOf}
 
 
 def test_the_instruction_goes_with_the_temporary_password_as_pdf(harness: Harness) -> None:
@@ -441,6 +450,17 @@ def test_the_first_holder_of_an_account_gets_no_letter(harness: Harness) -> None
     data = {"number": "0012345678", "person_id": str(uuid4()), "other_person_ids": []}
     harness.react(reactions.account_linked, message_of("accounts", "account_linked", data))
     assert harness.queued == []
+
+
+@pytest.mark.parametrize(("own", "subject"), [("en", "You are invited"), (None, "Вас приглашают")])
+def test_an_invitation_has_the_language_of_the_invited_or_of_who_invites(
+    harness: Harness, own: str | None, subject: str
+) -> None:
+    harness.answers["identity.language_of_address"] = {"language": own}
+    react(harness, "accounts", "invitation_sent")
+    ((_, content),) = drawn(harness)
+    assert content.subject.startswith(subject)
+    assert ("identity.language_of_address", {"email": "guest@example.org"}) in harness.calls
 
 
 def test_whoever_had_the_account_learns_of_an_accepted_invitation(harness: Harness) -> None:

@@ -37,6 +37,7 @@ class Owners:
 
     def call(self, service: str, method: str, **asked: Any) -> dict[str, Any]:
         self.asked.append(f"{service}.{method}")
+        assert len(asked.get("accounts", ())) <= 1_000, "the owners take no more at once"
         match f"{service}.{method}":
             case "accounts.readers":
                 readers = {one: [str(ANNA)] for one in asked["accounts"] if one in self.read}
@@ -159,3 +160,13 @@ def test_the_letters_of_a_claim_ask_of_accounts_and_debts_once() -> None:
     drafts = [RECIPES[LetterKind(letter.kind)](asking, letter) for letter in letters]
     assert [draft.facts["total"] for draft in drafts if draft] == [90_00, 80_00, 90_00]
     assert owners.asked.count("accounts.readers") == owners.asked.count("ledger.open_debts") == 1
+
+
+def test_a_person_with_very_many_accounts_gets_one_letter_about_all_of_them() -> None:
+    accounts = [f"{number:010d}" for number in range(2_001)]
+    owners = Owners(tuple(accounts), {account: [debt(1_00)] for account in accounts})
+    draft = drawn(owners, LetterKind.DUE_SOON, due_on="2026-04-15", accounts=accounts)
+    assert draft is not None
+    assert len(draft.facts["accounts"]) == 2_001
+    assert draft.facts["total"] == 2_001_00
+    assert owners.asked.count("accounts.readers") == owners.asked.count("ledger.open_debts") == 3

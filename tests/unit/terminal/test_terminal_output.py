@@ -153,3 +153,10 @@ def test_error_of_the_database_is_one_sentence(
         raise raised("server closed the connection\nLINE 1")
     sentence = "The database refused or did not answer: server closed the connection\n"
     assert capsys.readouterr().err == sentence
+
+
+def test_a_reason_that_cannot_be_shown_is_told_so() -> None:
+    with pytest.raises(ValueError, match="cannot be shown"):
+        terminal.recorded_reason("order \x1b[2J 17")
+    with pytest.raises(ValueError, match="say why"):
+        terminal.recorded_reason(" ")

@@ -103,6 +103,35 @@ def test_of_several_disputes_of_a_line_the_open_one_counts(
     assert f'href="/questions/{THING}"' in page
 
 
+def test_the_way_leads_to_the_question_whose_state_is_shown(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    newer = "33333333-2222-4333-8444-555555555555"
+    services.answers["helpdesk", "disputes"] = {
+        "disputes": [
+            {**DISPUTE, "state": "rejected", "question_id": newer},
+            {**DISPUTE, "state": "corrected", "question_id": THING},
+        ]
+    }
+    page = person.get("/charges/0001/2026-04").text
+    assert WORDS["corrected"] in main_of(page)
+    assert f'href="/questions/{THING}"' in page
+    assert newer not in page
+
+
+@pytest.mark.parametrize("states", [("corrected", "rejected"), ("rejected", "corrected")])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_corrected_line_stays_so_whatever_else_was_asked_about_it(
+    person: CabinetPerson, services: FakeServices, path: str, states: tuple[str, str]
+) -> None:
+    services.answers["helpdesk", "disputes"] = {
+        "disputes": [{**DISPUTE, "state": state} for state in states]
+    }
+    words = main_of(person.get(path).text)
+    assert WORDS["corrected"] in words
+    assert WORDS["rejected"] not in words
+
+
 @pytest.mark.parametrize(
     "path", ["/charges", "/charges/0001/2026-04", "/accounts/0001/bills/2026-04"]
 )
