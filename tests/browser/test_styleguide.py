@@ -56,3 +56,13 @@ def test_every_component_is_accessible_and_fits(page: Page, theme: str) -> None:
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert findings == []
     assert (background == LIGHT) == (theme == "light"), "each look has its own colours"
+
+
+def test_marks_heaped_on_a_letter_stay_within_their_message(page: Page) -> None:
+    page.goto(f"/light-{SIZES[0]}-ru.html")
+    page.set_viewport_size({"width": 720, "height": 900})
+    messages = page.locator(".message")
+    before = messages.first.screenshot()
+    heaped = "Z" + "\u0301" * 60
+    messages.nth(1).locator(".words").evaluate("(words, text) => words.textContent = text", heaped)
+    assert messages.first.screenshot() == before
