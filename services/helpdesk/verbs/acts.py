@@ -46,7 +46,7 @@ def answer(
 ) -> None:
     """Answer a question; the person is told by e-mail, and reads the answer in the cabinet.
 
-    Look at it first (`saldo helpdesk show`): what no staff has seen is not answered.
+    Look at it first (`saldo helpdesk show`): it is refused if the person has written more since.
     """
     with reporting():
         if (text_ is None) == (file is None):
