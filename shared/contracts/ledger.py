@@ -298,30 +298,22 @@ class PaymentRefunded(_TakenBack):
     )
 
 
-class CorrectionDecided(Schema):
-    proposal_id = PlainId(
-        required=True,
-        metadata={
-            "description": "The proposed correction; what it changes comes as its own event."
-        },
-    )
+class _OfProposal(Schema):
+    proposal_id = PlainId(required=True, metadata={"description": "The proposed correction."})
+
+
+class CorrectionDecided(_OfProposal):
     decision = fields.String(
         required=True,
         validate=validate.OneOf(("approved", "rejected")),
         metadata={
-            "description": (
-                "`approved`: a second person agreed, and the correction is made; `rejected`: he "
-                "refused."
-            )
+            "description": "`approved`: a second person agreed, it is made; `rejected`: he refused."
         },
     )
 
 
-class CorrectionWithdrawn(Schema):
-    proposal_id = PlainId(
-        required=True,
-        metadata={"description": "The proposed correction; no `correction_decided` follows."},
-    )
+class CorrectionWithdrawn(_OfProposal):
+    pass
 
 
 class MonthClosed(Schema):
@@ -394,12 +386,7 @@ CONTRACTS = [
     Contract("payment_posted", 1, PaymentPosted, "A payment has been posted to one account."),
     Contract("advance_settled", 1, AdvanceSettled, "An advance pays a debt that is open."),
     Contract("correction_decided", 1, CorrectionDecided, "A proposed correction is decided on."),
-    Contract(
-        "correction_withdrawn",
-        1,
-        CorrectionWithdrawn,
-        "A proposal is taken back by its author.",
-    ),
+    Contract("correction_withdrawn", 1, CorrectionWithdrawn, "Its author takes a proposal back."),
     Contract("month_closed", 1, MonthClosed, "A month and all before it are closed."),
     Contract("import_begun", 1, ImportBegun, "A file is being imported: its events follow."),
     Contract("import_finished", 1, ImportFinished, "A file has been imported."),
