@@ -86,9 +86,13 @@ class Outbox:
         return [ClaimedLetter(**row) for row in self._cursor.fetchall()]
 
     def renew(self, claims: Sequence[UUID], until: datetime) -> int:
-        """Let claims last until a time; return how many letters they hold."""
+        """Let claims last until a time; return how many letters that concerned.
+
+        A letter that is being drawn is locked while its owner is asked; it takes part next time.
+        """
         self._cursor.execute(
-            "UPDATE outbox SET next_attempt_at = %s WHERE claimed_by = ANY(%s)",
+            "UPDATE outbox SET next_attempt_at = %s WHERE letter_id IN (SELECT letter_id"
+            " FROM outbox WHERE claimed_by = ANY(%s) FOR UPDATE SKIP LOCKED)",
             (until, list(claims)),
         )
         return self._cursor.rowcount

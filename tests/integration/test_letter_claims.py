@@ -27,6 +27,7 @@ from services.notifications.requests import Lane, LetterRequest
 from services.notifications.slow_domains import SlowDomains
 from shared.config import Settings
 from shared.contracts.notifications import LetterKind
+from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.smtp import ServerUnavailableError
 from tests.fixed_clock import FixedClock
@@ -154,6 +155,19 @@ def test_claims_are_disjoint_and_end_by_themselves(worker: Worker) -> None:
     assert worker.claim() == []
     worker.clock.advance(application.LEASE)
     assert len(worker.claim(limit=100)) == 30
+
+
+def test_a_letter_that_is_being_drawn_keeps_no_other_claim_from_lasting(worker: Worker) -> None:
+    worker.queue(letter(), letter())
+    [drawn], [other] = worker.claim(limit=1), worker.claim(limit=1)
+
+    def renew_meanwhile(session: Session, held: ClaimedLetter) -> int:
+        application.hold(session, held)
+        claims = [drawn.claim, other.claim]
+        return worker.store.transact(application.renew_claims, claims)
+
+    assert worker.store.transact(renew_meanwhile, drawn) == 1, "the one that nobody locks"
+    assert worker.store.transact(application.renew_claims, [drawn.claim, other.claim]) == 2
 
 
 def test_a_runner_that_lost_its_lease_hands_nothing_over(worker: Worker) -> None:
