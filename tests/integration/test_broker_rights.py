@@ -188,8 +188,8 @@ CALLER: list[Row] = [
     HOUSE,
     NO_QUEUE_BY_NAME,
     CALLER,
-    refused(
-        calls_notifications=publishes("nameko-rpc", "notifications.letters"),
+    allowed(
+        calls_notifications=publishes("nameko-rpc", "notifications.letters_listed"),
     ),
 )
 def test_a_clerk(users: Mapping[str, str], attempt: Attempt, outcome: Outcome) -> None:
@@ -207,8 +207,10 @@ def test_a_clerk_sends_no_huge_message(users: Mapping[str, str]) -> None:
 @rows(
     HOUSE,
     CALLER,
-    refused(calls_notifications=publishes("nameko-rpc", "notifications.letters")),
-    allowed(replays_to_a_subscribers_queue=publishes("", SUBSCRIBERS_QUEUE)),
+    allowed(
+        calls_notifications=publishes("nameko-rpc", "notifications.letters_listed"),
+        replays_to_a_subscribers_queue=publishes("", SUBSCRIBERS_QUEUE),
+    ),
 )
 def test_an_operator(users: Mapping[str, str], attempt: Attempt, outcome: Outcome) -> None:
     assert outcome_of(users["operator"], attempt) == outcome
