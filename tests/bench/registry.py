@@ -25,6 +25,7 @@ from psycopg import sql
 from services.discovery import migrations_of
 from shared.config import Settings
 from shared.eventstore.migrations import migrate, migrate_keys
+from tests.bench import raw_copy
 from tests.bench.billing_file import MEASURED
 from tests.bench.company import Bench
 from tests.bench.measure import Result, compare, seconds
@@ -163,31 +164,10 @@ def _import(settings: Settings, file: Path) -> tuple[float, float]:
 
 
 def _dump(settings: Settings, folder: Path) -> None:
-    """Write the rows of an import to files, in the binary format of COPY."""
-    with _as_owner(settings) as owner, owner.cursor() as cursor:
-        for table in TABLES:
-            with (
-                (folder / table).open("wb") as file,
-                cursor.copy(f"COPY {table} TO STDOUT (FORMAT BINARY)") as copy,
-            ):
-                for block in copy:
-                    file.write(block)
+    with _as_owner(settings) as owner:
+        raw_copy.dump(owner, TABLES, folder)
 
 
 def _copied(settings: Settings, folder: Path) -> float:
-    """Return the seconds in which the same rows are copied into tables with the same indexes."""
-    with _as_owner(settings) as owner, owner.cursor() as cursor:
-        for table in TABLES:
-            cursor.execute(f"CREATE TABLE IF NOT EXISTS raw_{table} (LIKE {table} INCLUDING ALL)")
-            cursor.execute(f"TRUNCATE raw_{table}")
-
-        def copy_all() -> None:
-            for table in TABLES:
-                with (
-                    (folder / table).open("rb") as file,
-                    cursor.copy(f"COPY raw_{table} FROM STDIN (FORMAT BINARY)") as copy,
-                ):
-                    while block := file.read(1 << 18):
-                        copy.write(block)
-
-        return seconds(copy_all)
+    with _as_owner(settings) as owner:
+        return raw_copy.copied(owner, TABLES, folder)

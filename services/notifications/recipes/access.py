@@ -14,7 +14,7 @@ from shared.devices import device_name
 
 @recipe(LetterKind.REGISTRATION_CODE)
 def registration_code(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Draw the verification code, or tell a registered address that it has a cabinet."""
+    """Return the verification code; to a registered address, that it has a cabinet."""
     issued = asking.ask(
         "identity", "issue_registration_code", registration_id=letter.refs["registration_id"]
     )
@@ -34,7 +34,7 @@ def registration_code(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.TEMPORARY_PASSWORD)
 def temporary_password(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Draw the temporary password, with the instruction."""
+    """Return the temporary password, with the instruction."""
     instruction = asking.ask("identity", "document", kind="instruction", version=None)
     issued = asking.ask("identity", "issue_temporary_password", person_id=str(letter.person_id))
     if issued is None or instruction is None:
@@ -62,7 +62,7 @@ def temporary_password(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.PASSWORD_RESET_LINK)
 def password_reset_link(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Draw the link of a recovery."""
+    """Return the link of a recovery."""
     return _link(
         asking, asking.ask("identity", "issue_reset_link", reset_id=letter.refs["reset_id"])
     )
@@ -70,7 +70,7 @@ def password_reset_link(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.SIGN_IN_LINK)
 def sign_in_link(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Draw the link that signs in, which strangers' guesses do not shut."""
+    """Return the link that signs in, which strangers' guesses do not shut."""
     return _link(
         asking, asking.ask("identity", "issue_sign_in_link", link_id=letter.refs["link_id"])
     )
@@ -78,13 +78,13 @@ def sign_in_link(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.PASSWORD_CHANGED)
 def password_changed(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Warn the person of the change."""
+    """Return the warning that the password was changed."""
     return to_person(asking, letter, {"changed_at": letter.refs["at"]})
 
 
 @recipe(LetterKind.NEW_DEVICE)
 def new_device(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Tell the person of a log-in on a device that was not known."""
+    """Return the news of a log-in on a device that was not known."""
     found = asking.ask(
         "identity",
         "new_device",
@@ -99,7 +99,7 @@ def new_device(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.PERSON_ERASED)
 def person_erased(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Draw the last letter to a person, whose address is forgotten from then on."""
+    """Return the last letter to a person, whose address is forgotten from then on."""
     kept = asking.ask("identity", "farewell", person_id=letter.refs["erased_id"])
     if kept is None:
         return None

@@ -12,14 +12,14 @@ from shared.contracts.notifications import LetterKind
 
 @recipe(LetterKind.ACCOUNT_LINKED_BY_ANOTHER)
 def account_linked_by_another(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Inform a person who had linked the account before."""
+    """Return the news, to who had linked the account before, that another one has."""
     facts = {"number": letter.refs["number"], "linked_at": letter.refs["at"]}
     return to_person(asking, letter, facts)
 
 
 @recipe(LetterKind.INVITATION_ACCEPTED)
 def invitation_accepted(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Inform a person who had linked the account before that an invitation was accepted."""
+    """Return the news, to who had linked the account before, of an accepted invitation."""
     refs = letter.refs
     facts = {"number": refs["number"], "linked_at": refs["at"], "role": refs["role"]}
     return to_person(asking, letter, facts)
@@ -27,7 +27,7 @@ def invitation_accepted(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.ACCESS_WITHDRAWN)
 def access_withdrawn(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Inform a person whose access somebody else has ended."""
+    """Return the news that somebody else has ended an access."""
     refs = letter.refs
     facts = {"number": refs["number"], "ended_at": refs["at"], "by_staff": refs["by_staff"]}
     return to_person(asking, letter, facts)
@@ -35,7 +35,7 @@ def access_withdrawn(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.INVITATION)
 def invitation(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Draw the link of an invitation, unless it has ended.
+    """Return the link of an invitation; None if it has ended.
 
     It is in the language of the person of its address, or of who invites where nobody has it.
     """
@@ -53,7 +53,7 @@ def invitation(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.PROOFS_GUESSED)
 def proofs_guessed(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Warn an owner of an account that somebody tries to prove it."""
+    """Return the warning, to an owner of an account, that somebody tries to prove it."""
     facts = {"number": letter.refs["number"], "attempts": letter.refs["attempts"]}
     return to_person(asking, letter, facts)
 

@@ -13,7 +13,7 @@ from shared.contracts.notifications import LetterKind
 
 @recipe(LetterKind.EMAIL_TO_CONFIRM)
 def email_to_confirm(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Draw the link of the new mailbox; one with a cabinet of its own only learns that."""
+    """Return the link of the new mailbox; one with a cabinet of its own only learns that."""
     issued = _issue(asking, letter, "new")
     if issued is None:
         return None
@@ -30,14 +30,14 @@ def email_to_confirm(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.EMAIL_TO_LEAVE)
 def email_to_leave(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Draw the link of the old mailbox."""
+    """Return the link of the old mailbox."""
     issued = _issue(asking, letter, "old")
     return None if issued is None else _draft(issued, way=issued["way"])
 
 
 @recipe(LetterKind.EMAIL_CHANGED)
 def email_changed(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Tell one of both mailboxes that the cabinet has another address."""
+    """Return the news, to one of both mailboxes, that the cabinet has another address."""
     changed = asking.ask("identity", "changed_email", change_id=letter.refs["change_id"])
     if changed is None:
         return None

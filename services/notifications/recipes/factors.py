@@ -13,14 +13,14 @@ FEW_RECOVERY_CODES: Final = 3
 
 @recipe(LetterKind.SECOND_FACTOR_CHANGED)
 def second_factor_changed(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Warn the person of the change."""
+    """Return the warning that a second factor was changed."""
     facts = {"changed_at": letter.refs["at"], "change": letter.refs["change"]}
     return to_person(asking, letter, facts)
 
 
 @recipe(LetterKind.RECOVERY_CODE_USED)
 def recovery_code_used(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Tell the person of it, and to get new codes before the last one is used."""
+    """Return the news of a used code, with the advice to get new ones in time."""
     left = letter.refs["left"]
     facts = {"used_at": letter.refs["at"], "left": left, "low": left <= FEW_RECOVERY_CODES}
     return to_person(asking, letter, facts)
@@ -28,5 +28,5 @@ def recovery_code_used(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.SECOND_FACTOR_GUESSED)
 def second_factor_guessed(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Warn the person that somebody has the password."""
+    """Return the warning that somebody has the password."""
     return to_person(asking, letter, {"guessed_at": letter.refs["at"]})

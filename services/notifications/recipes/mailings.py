@@ -20,7 +20,7 @@ PORTION: Final = 1_000
 
 @recipe(LetterKind.BILL_READY)
 def bill_ready(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Tell a person of the new bills of his accounts, with what is still to be paid of each."""
+    """Return the new bills of a person's accounts, with what is still to be paid of each."""
     period = letter.refs["period"]
     bills = []
     for account, debts in _owed(asking, letter, letter.refs["accounts"]):
@@ -38,7 +38,7 @@ def bill_ready(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.DUE_SOON)
 def due_soon(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Remind a person of a due day, unless all is paid by now."""
+    """Return the reminder of a due day; None if all is paid by now."""
     due_on = letter.refs["due_on"]
     accounts = [
         {"number": number_of(account), "amount": amount, "due_on": due_on}
@@ -52,7 +52,7 @@ def due_soon(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.OVERDUE)
 def overdue(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Warn a person that penalties are about to begin, unless all is paid by now."""
+    """Return the warning that penalties are about to begin; None if all is paid by now."""
     due_days: dict[str, str] = letter.refs["due_on"]
     accounts: list[dict[str, Any]] = []
     for account, debts in _owed(asking, letter, due_days):

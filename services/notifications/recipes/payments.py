@@ -11,7 +11,7 @@ from shared.contracts.notifications import LetterKind
 
 @recipe(LetterKind.PAYMENT_RECEIPT)
 def payment_receipt(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Send the receipt; every line is in the ledger by then."""
+    """Return the receipt; every line is in the ledger by then."""
     payment = _payment(asking, letter)
     if payment is None:
         return None
@@ -27,7 +27,7 @@ def payment_receipt(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.PAYMENT_FAILED)
 def payment_failed(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Inform the payer of the failure, its reason, and what to do next."""
+    """Return why a payment failed, and what to do next."""
     payment = _payment(asking, letter)
     if payment is None:
         return None
@@ -42,7 +42,7 @@ def payment_failed(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.PAYMENT_REFUNDED)
 def payment_refunded(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Tell the payer what went back to the card, and from which accounts."""
+    """Return what went back to the card, and from which accounts."""
     payment = _payment(asking, letter)
     if payment is None:
         return None
@@ -53,7 +53,7 @@ def payment_refunded(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.PAYMENT_MISMATCHED)
 def payment_mismatched(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Tell the payer that the bank reports another sum, what we do, and not to pay again."""
+    """Return the news that the bank reports another sum: what we do, and not to pay again."""
     facts = {
         "payment_id": letter.refs["payment_id"],
         "case": letter.refs["payment_id"][:8],

@@ -18,25 +18,25 @@ _OWED = ("open", "in_progress", "reopened")
 
 @recipe(LetterKind.QUESTION_ACCEPTED)
 def question_accepted(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Acknowledge the question to the person."""
+    """Return the acknowledgement of a question."""
     return _to_asker(asking, letter)
 
 
 @recipe(LetterKind.QUESTION_ANSWERED)
 def question_answered(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Tell the person that there is an answer."""
+    """Return the news that there is an answer."""
     return _to_asker(asking, letter)
 
 
 @recipe(LetterKind.QUESTION_CLOSED)
 def question_closed(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Tell the person that the question is closed."""
+    """Return the news that the question is closed."""
     return _to_asker(asking, letter)
 
 
 @recipe(LetterKind.DISPUTE_DECIDED)
 def dispute_decided(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Tell the person what became of the line that he disputes."""
+    """Return what became of the line that the person disputes."""
     question = _question(asking, letter)
     if question is None or question["dispute"] is None:
         return None
@@ -58,7 +58,7 @@ def dispute_decided(asking: Asking, letter: ClaimedLetter) -> Draft | None:
 
 @recipe(LetterKind.QUESTION_TO_DEPARTMENT)
 def question_to_department(asking: Asking, letter: ClaimedLetter) -> Draft | None:
-    """Send a department the number of a question."""
+    """Return the number of a question, for its department."""
     question = _question(asking, letter)
     if question is None:
         return None
