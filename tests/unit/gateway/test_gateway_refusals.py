@@ -26,25 +26,27 @@ from gateway.refusals import refusals_of
 from gateway.service import Gateway
 from shared import errors
 
+READS_OF_THE_LEDGER = frozenset(
+    {
+        "balance",
+        "bill",
+        "bill_file",
+        "certificate_file",
+        "debt",
+        "due",
+        "history",
+        "payment",
+        "receipt",
+        "statement",
+        "statements",
+        "verify_proof",
+    }
+)
+"""Operations that read what it has recorded."""
 NEVER_MET: Mapping[str, frozenset[str]] = {
     # Months and days of what is recorded are real ones; what an act ends or begins for a person
     # who is signed in has been found before.
-    "no_due_day": frozenset(
-        {
-            "balance",
-            "bill",
-            "bill_file",
-            "certificate_file",
-            "debt",
-            "due",
-            "history",
-            "payment",
-            "receipt",
-            "statement",
-            "statements",
-            "verify_proof",
-        }
-    ),
+    "no_due_day": READS_OF_THE_LEDGER,
     "person_not_found": frozenset({"refuse_email_change"}),
     # Polling records the mismatch, and does not pass it on.
     "amount_mismatch": frozenset(
@@ -142,24 +144,7 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
     "organisation_missing": frozenset({"start_registration"}),
     "organisation_not_expected": frozenset({"start_registration"}),
     # The ledger holds neither wrong months nor lost postings.
-    "invalid_period": frozenset(
-        {
-            "balance",
-            "bill",
-            "bill_file",
-            "certificate_file",
-            "debt",
-            "due",
-            "history",
-            "payment",
-            "receipt",
-            "statement",
-            "statements",
-            "verify_proof",
-            "penalty",
-            "reconciliation_file",
-        }
-    ),
+    "invalid_period": READS_OF_THE_LEDGER | {"penalty", "reconciliation_file"},
     "checkpoint_not_found": frozenset({"receipt"}),
     "event_not_found": frozenset({"receipt"}),
     # A null in its place.
