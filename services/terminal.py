@@ -230,6 +230,11 @@ def json_text(value: Any) -> str:
     return visible_json(msgspec.json.encode(value).decode())
 
 
+def minute(instant: str | None) -> str:
+    """Return an instant (UTC) for a table, to the minute; "" for none."""
+    return (instant or "")[:16].replace("T", " ")
+
+
 def roubles(amount: int | None) -> str:
     """Return kopecks as roubles; an empty string for None."""
     return "" if amount is None else format_roubles(amount)

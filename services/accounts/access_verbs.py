@@ -14,6 +14,7 @@ from services.terminal import (
     DryRun,
     Json,
     Reason,
+    minute,
     new_table,
     out,
     print_json,
@@ -55,7 +56,7 @@ def links(number: Number, json: Json = False) -> None:
             link["until"] or "",
             proof_name(link["proven_by"]),
             link["invited_by"] or "",
-            _minute(link["linked_at"]),
+            minute(link["linked_at"]),
         )
     show(table)
 
@@ -126,7 +127,7 @@ def attempts(
     )
     for attempt in found["attempts"]:
         table.add_row(
-            _minute(attempt["at"]),
+            minute(attempt["at"]),
             attempt["number"],
             attempt["person_id"],
             attempt["network"],
@@ -171,10 +172,6 @@ def outcome_name(outcome: str) -> str:
         "proven": text("proven"),
         "refused": text("refused"),
     }.get(outcome, outcome)
-
-
-def _minute(instant: str) -> str:
-    return instant[:16].replace("T", " ")
 
 
 def _write(

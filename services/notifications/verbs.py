@@ -17,6 +17,7 @@ from services.terminal import (
     Json,
     Reason,
     day,
+    minute,
     new_table,
     out,
     print_json,
@@ -77,8 +78,8 @@ def list_letters(
             one["kind"],
             state_name(one["state"]),
             _reason(one),
-            _minute(one["queued_at"]),
-            _minute(one["sent_at"]),
+            minute(one["queued_at"]),
+            minute(one["sent_at"]),
             one["person_id"] or "",
         )
     show(table)
@@ -98,7 +99,7 @@ def show_letter(letter: LetterId, *, json: Json = False) -> None:
     history = new_table(text("History"), text("At (UTC)"), text("Event"), text("Details"))
     for event in found["history"]:
         details = {name: value for name, value in event.items() if name not in {"at", "event"}}
-        history.add_row(_minute(event["at"]), event["event"], _pairs(details))
+        history.add_row(minute(event["at"]), event["event"], _pairs(details))
     show(history)
 
 
@@ -129,8 +130,8 @@ def failed(*, since: Since = None, json: Json = False) -> None:
             row["kind"],
             _reason_name(row["reason"]),
             str(row["letters"]),
-            _minute(row["first_queued_at"]),
-            _minute(row["last_queued_at"]),
+            minute(row["first_queued_at"]),
+            minute(row["last_queued_at"]),
         )
     show(table)
 
@@ -196,7 +197,7 @@ def list_mailings(
             one["kind"],
             _about(one),
             mailing_state(one),
-            _minute(one["begun_at"]),
+            minute(one["begun_at"]),
             *(str(one[name]) for name in counts),
         )
     show(table)
@@ -239,22 +240,18 @@ def _facts(letter: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield text("Reason"), reason
     yield text("Person"), letter["person_id"] or ""
     yield text("About"), _pairs(letter["refs"])
-    yield text("Queued (UTC)"), _minute(letter["queued_at"])
+    yield text("Queued (UTC)"), minute(letter["queued_at"])
     if letter["sent_at"]:
-        yield text("Sent (UTC)"), _minute(letter["sent_at"])
+        yield text("Sent (UTC)"), minute(letter["sent_at"])
     if letter["bounced_at"]:
-        yield text("Came back (UTC)"), _minute(letter["bounced_at"])
+        yield text("Came back (UTC)"), minute(letter["bounced_at"])
     if letter["next_attempt_at"]:
         yield text("Failed attempts"), str(letter["attempts"])
-        yield text("Next attempt (UTC)"), _minute(letter["next_attempt_at"])
+        yield text("Next attempt (UTC)"), minute(letter["next_attempt_at"])
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in values.items() if value is not None)
-
-
-def _minute(instant: str | None) -> str:
-    return (instant or "")[:16].replace("T", " ")
 
 
 def _about(mailing: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.helpdesk.verbs.words import Which, decision_name, dispute_name, minute
+from services.helpdesk.verbs.words import Which, decision_name, dispute_name
 from services.language import text
 from services.staff_calls import calls_to
 from services.terminal import (
@@ -15,6 +15,7 @@ from services.terminal import (
     DryRun,
     Json,
     Reason,
+    minute,
     money,
     new_table,
     out,

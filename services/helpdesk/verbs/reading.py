@@ -15,7 +15,6 @@ from services.helpdesk.verbs.words import (
     Which,
     author_name,
     due_words,
-    minute,
     one_form,
     print_csv,
     state_name,
@@ -24,7 +23,7 @@ from services.helpdesk.verbs.words import (
 )
 from services.language import language, text
 from services.staff_calls import calls_to
-from services.terminal import Json, new_table, out, print_json, reporting, show
+from services.terminal import Json, minute, new_table, out, print_json, reporting, show
 from shared import formats
 from shared.visible_text import visible
 

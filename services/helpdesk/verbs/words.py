@@ -78,11 +78,6 @@ def titled(titles: Mapping[str, Any], name: str = "title") -> str:
     return str(titles[name if language() is Language.RU else f"{name}_en"])
 
 
-def minute(instant: str) -> str:
-    """Return an instant of the wire as it is shown, in UTC."""
-    return instant[:16].replace("T", " ")
-
-
 def print_csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print rows under their names as CSV; None is empty."""
     sys.stdout.write(csv_line(list(names)))

@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from services.identity.verbs.finding import PersonId
-from services.identity.verbs.words import letter_name, minute
+from services.identity.verbs.words import letter_name
 from services.language import text
 from services.staff_calls import calls_to
 from services.terminal import (
@@ -16,6 +16,7 @@ from services.terminal import (
     DryRun,
     Json,
     Reason,
+    minute,
     out,
     print_json,
     recorded_reason,

@@ -10,7 +10,6 @@ import typer
 
 from services.identity.verbs.words import (
     language_name,
-    minute,
     password_name,
     role_name,
     show_facts,
@@ -24,6 +23,7 @@ from services.terminal import (
     DryRun,
     Json,
     Reason,
+    minute,
     new_table,
     out,
     print_json,

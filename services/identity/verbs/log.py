@@ -8,10 +8,9 @@ from uuid import UUID
 
 import typer
 
-from services.identity.verbs.words import minute
 from services.language import text
 from services.security_logs import newest_entries
-from services.terminal import Json, day, new_table, print_json, reporting, show
+from services.terminal import Json, day, minute, new_table, print_json, reporting, show
 
 
 def log(

@@ -50,11 +50,6 @@ def language_name(language: str) -> str:
     return {"ru": text("Russian"), "en": text("English")}.get(language, language)
 
 
-def minute(instant: str | None) -> str:
-    """Return an instant of the wire as it is shown, in UTC."""
-    return (instant or "")[:16].replace("T", " ")
-
-
 def show_facts(title: str, facts: Iterable[tuple[str, str]]) -> None:
     """Print facts, a row each, under a title."""
     table = new_table(title, text("What"), "")

@@ -11,7 +11,17 @@ from services.language import text
 from services.ledger.commands.ledger_access import read_or_ask
 from services.ledger.penalties.accrual_record import BY_SCHEDULE, accruals
 from services.ledger.penalties.schedule import read_schedule
-from services.terminal import Json, err, new_table, out, print_json, reporting, roubles, show
+from services.terminal import (
+    Json,
+    err,
+    minute,
+    new_table,
+    out,
+    print_json,
+    reporting,
+    roubles,
+    show,
+)
 from shared.config import load_settings
 
 _COUNTS = ("accounts", "changed", "refused")
@@ -61,7 +71,7 @@ def accruals_(
 
 def _cells(run: Mapping[str, Any]) -> list[str]:
     who = text("schedule") if run["by"] == BY_SCHEDULE else run["by"].removeprefix("staff:")
-    begun = [run["begun_at"][:16].replace("T", " "), run["through"], who]
+    begun = [minute(run["begun_at"]), run["through"], who]
     if run["finished_at"] is None:
         return [*begun, text("not finished")]
     return [

@@ -15,7 +15,7 @@ from services.ledger.commands.ledger_access import opened_ledger
 from services.ledger.corrections import proposals
 from services.ledger.domain.proposal import APPROVED, OPEN, REJECTED
 from services.staff_calls import calls_to, reads_database
-from services.terminal import Json, out, print_json, refusal_text, reporting, roubles
+from services.terminal import Json, minute, out, print_json, refusal_text, reporting, roubles
 from shared.errors import ServiceError
 
 
@@ -60,10 +60,10 @@ def _facts(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield text("Correction"), _what(row)
     yield text("Roubles"), roubles(row["amount"])
     yield text("Reason"), row["reason"]
-    yield text("Proposed"), f"{row['proposed_by']} {_minute(row['proposed_at'])}"
+    yield text("Proposed"), f"{row['proposed_by']} {minute(row['proposed_at'])}"
     yield text("State"), state_name(row["state"])
     if row["decided_by"]:
-        yield text("Decided"), f"{row['decided_by']} {_minute(row['decided_at'])}"
+        yield text("Decided"), f"{row['decided_by']} {minute(row['decided_at'])}"
 
 
 def _what(row: Mapping[str, Any]) -> str:
@@ -90,10 +90,6 @@ def state_name(state: str) -> str:
         APPROVED: text("approved"),
         REJECTED: text("rejected"),
     }.get(state, state)
-
-
-def _minute(instant: Any) -> str:
-    return str(instant or "")[:16].replace("T", " ")
 
 
 def _all_proposals(decided: bool) -> Iterator[dict[str, Any]]:

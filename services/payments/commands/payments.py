@@ -9,12 +9,13 @@ from uuid import UUID
 import typer
 
 from services.language import text
-from services.payments.commands.words import minute, show_facts, state_name, trouble_name
+from services.payments.commands.words import show_facts, state_name, trouble_name
 from services.staff_calls import calls_to
 from services.terminal import (
     DIFFERENCE,
     Json,
     day,
+    minute,
     new_table,
     out,
     print_json,

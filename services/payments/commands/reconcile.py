@@ -12,7 +12,6 @@ from services.language import text
 from services.payments.commands.payments import Limit
 from services.payments.commands.words import (
     kind_name,
-    minute,
     source_name,
     state_name,
     what_name,
@@ -26,6 +25,7 @@ from services.terminal import (
     counting,
     day,
     err,
+    minute,
     new_table,
     out,
     print_json,

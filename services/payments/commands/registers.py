@@ -29,6 +29,7 @@ from services.terminal import (
     Reason,
     author,
     counting,
+    minute,
     money,
     new_table,
     opened_store,
@@ -238,7 +239,7 @@ def registers(
         )
         table.add_row(
             register["file"],
-            register["taken_at"][:16].replace("T", " "),
+            minute(register["taken_at"]),
             register["bank"],
             str(register["rows"]),
             str(register["refused"]),

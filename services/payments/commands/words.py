@@ -79,11 +79,6 @@ def what_name(what: str) -> str:
     }.get(what, what)
 
 
-def minute(instant: str | None) -> str:
-    """Return an instant of the wire as it is shown, in UTC."""
-    return (instant or "")[:16].replace("T", " ")
-
-
 def show_facts(title: str, facts: Iterable[tuple[str, str]]) -> None:
     """Print facts, a row each, under a title."""
     table = new_table(title, text("What"), "")
