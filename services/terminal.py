@@ -230,9 +230,10 @@ def json_text(value: Any) -> str:
     return visible_json(msgspec.json.encode(value).decode())
 
 
-def minute(instant: str | None) -> str:
-    """Return an instant (UTC) for a table, to the minute; "" for none."""
-    return (instant or "")[:16].replace("T", " ")
+def minute(instant: datetime | str | None) -> str:
+    """Return an instant (UTC), of a row or of the wire, for a table to the minute; "" for none."""
+    shown = instant.isoformat() if isinstance(instant, datetime) else instant or ""
+    return shown[:16].replace("T", " ")
 
 
 def roubles(amount: int | None) -> str:

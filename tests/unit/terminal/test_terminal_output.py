@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import StringIO
 from typing import cast
 
@@ -153,6 +154,14 @@ def test_error_of_the_database_is_one_sentence(
         raise raised("server closed the connection\nLINE 1")
     sentence = "The database refused or did not answer: server closed the connection\n"
     assert capsys.readouterr().err == sentence
+
+
+@pytest.mark.parametrize(
+    "instant", [datetime(2026, 5, 14, 9, 30, 7, tzinfo=UTC), "2026-05-14T09:30:07+00:00"]
+)
+def test_an_instant_is_shown_to_the_minute(instant: datetime | str) -> None:
+    assert terminal.minute(instant) == "2026-05-14 09:30"
+    assert terminal.minute(None) == ""
 
 
 def test_a_reason_that_cannot_be_shown_is_told_so() -> None:

@@ -30,7 +30,7 @@ def is_harmless(page: Any) -> bool:
 @every_text
 def test_a_thread_is_text(person: CabinetPerson, services: FakeServices, hostile: str) -> None:
     messages = [
-        {"author": author, "text": hostile, "at": QUESTION["asked_at"]}
+        {"author": author, "text": hostile, "at": QUESTION["asked_at"], "attachments": []}
         for author in ("person", "staff")
     ]
     changed = {"title": hostile, "title_en": hostile, "department_title": hostile}

@@ -124,7 +124,7 @@ def test_guessing_is_told_with_the_ways_that_are_left(
     )
     page = here.submit(SECOND, SECOND, code="492039")
     assert (page.status, page.headers["Retry-After"]) == (429, "60")
-    assert "смените пароль" in page.text
+    assert "Войдите ключом доступа или с устройства, где Вы уже входили" in page.text
 
 
 def test_a_form_that_waits_for_the_log_in_waits_for_the_second_step(
