@@ -205,14 +205,14 @@ def test_over_http_what_was_lost_is_undone_and_reading_goes_on_at_the_fork(
 
     def refuse(request: Any, timeout: float) -> Any:
         asked.append(request.full_url.partition("?")[2])
-        raise OSError
+        raise ConnectionRefusedError
 
     monkeypatch.setattr(program.urllib.request, "urlopen", refuse)
     with closing(balances.database):
         balances.apply(page("1", message(1, 0), message(2, 1), message(3, 2)))
         balances.undo(1, "1")
         assert (advance(balances), balances.reached()) == (1, (1, "1", ""))
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionRefusedError):
             program.page_after(balances.reached(), 0)
         balances.apply(page("2.00000001", message(2, 1)))
         assert (advance(balances), balances.reached()) == (2, (2, "2.00000001", "after-2"))
