@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -207,8 +206,7 @@ def _set(server: PrivatePostgres, name: str, value: str) -> None:
         owner.execute("SET transaction_read_only = off")
         owner.execute(f"ALTER ROLE saldo_ledger SET {name} = {value}")
         owner.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE usename = 'saldo_ledger'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'saldo_ledger'"
         )
 
 
