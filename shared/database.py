@@ -101,6 +101,19 @@ def _conninfo(url: str, schema: str, options: Mapping[str, object]) -> str:
     )
 
 
+def connect_as_owner(url: str) -> psycopg.Connection[Any]:
+    """Connect as the owner of a database, who migrates: statements take as long as they need."""
+    settings = " ".join(f"-c {name}={value}" for name, value in _SERVER_SIDE.items())
+    given = str(conninfo_to_dict(url).get("options") or "")
+    info = make_conninfo(
+        url,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        options=f"{given} {settings}".strip(),
+        **_CLIENT_SIDE,
+    )
+    return psycopg.connect(info, autocommit=True)
+
+
 class BoundedConnection(psycopg.Connection[Row]):
     """A connection that gives up a statement for which the server should have ended by now.
 

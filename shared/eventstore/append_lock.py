@@ -7,6 +7,7 @@ as the server lets it: here for seconds, and longer only for a job that says so.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 from psycopg import sql
@@ -66,6 +67,16 @@ class AppendLock:
         """Return the statements for the server of a cursor."""
         version = cursor.connection.info.server_version
         return self._limited if version >= _TRANSACTION_TIMEOUT_SINCE else self._unlimited
+
+
+@cache
+def _of(schema: str) -> AppendLock:
+    return AppendLock(schema, f"saldo_{schema}")
+
+
+def take_append_lock(cursor: Any, schema: str) -> None:
+    """Take the append lock of a service's log; see PostgresRecorder.lock."""
+    cursor.execute(_of(schema).statements(cursor).lock, prepare=False)
 
 
 def _statements(lock: str, name: str, channel: str) -> Statements:

@@ -87,6 +87,9 @@ class PrivatePostgres:
         if wait:
             eventually(self.answers, "PostgreSQL answers", START_SECONDS)
 
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def answers(self) -> bool:
         try:
             with psycopg.connect(self.url, connect_timeout=2) as connection:
