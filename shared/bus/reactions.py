@@ -133,7 +133,8 @@ class Reactions:
                 session.from_log = True
             for delivery in deliveries:
                 message = read_message(delivery.headers, delivery.body)
-                if reading.is_duplicate(message, point, history):
+                of_log = delivery.tag is None
+                if reading.is_duplicate(message, point, history, of_log=of_log):
                     continue
                 if self._take(session, delivery, message, point):
                     handled.append(delivery)
@@ -209,7 +210,7 @@ class Reactions:
             # It is to outlive this process, not the server.
             cursor.execute("SET LOCAL synchronous_commit = off")
             cursor.execute(
-                "INSERT INTO attempts AS known (upstream, epoch, position, attempts) "
+                "INSERT INTO reading_attempts AS known (upstream, epoch, position, attempts) "
                 "VALUES (%s, %s, %s, 1) ON CONFLICT (upstream) DO UPDATE SET "
                 "attempts = CASE WHEN known.epoch = excluded.epoch "
                 "AND known.position = excluded.position THEN known.attempts + 1 ELSE 1 END, "
@@ -224,7 +225,7 @@ class Reactions:
         with self._store.transaction() as cursor:
             cursor.execute("SET LOCAL synchronous_commit = off")
             cursor.execute(
-                "UPDATE attempts SET attempts = 0 WHERE upstream = %s", (self._upstream,)
+                "UPDATE reading_attempts SET attempts = 0 WHERE upstream = %s", (self._upstream,)
             )
 
     def handle(self, session: PostgresSession, message: Message) -> None:

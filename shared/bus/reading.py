@@ -45,7 +45,7 @@ class GapError(Exception):
 
 
 class DoubtError(Exception):
-    """Whether the upstream has the event must be asked first: its epoch is new, or it is far off."""
+    """The upstream must be asked whether it has the event: its epoch is new, or it is far off."""
 
 
 class GhostError(Exception):
@@ -128,14 +128,17 @@ def unfit(upstream: str, history: LogHistory, point: ReadPoint) -> str:
     return f"has applied {what}, which ends at {end} in the log of {upstream}"
 
 
-def is_duplicate(message: Message, point: ReadPoint, history: LogHistory | None) -> bool:
+def is_duplicate(
+    message: Message, point: ReadPoint, history: LogHistory | None, *, of_log: bool
+) -> bool:
     """Return whether an event has taken effect already; otherwise it is the next one.
 
-    Without a ``history`` only messages of the reader's own epoch that are near are taken for what
-    they say. Raises DoubtError, GhostError, or GapError for a missing predecessor.
+    What the log gave is believed. Without a ``history`` a message of the queue is, too, if it is of
+    the reader's own epoch, and near. Raises DoubtError, GhostError, or GapError for a missing
+    predecessor.
     """
     near = message.epoch == point.epoch and message.position <= point.position + JUMP
-    if not near:
+    if not near and not of_log:
         if history is None:
             raise DoubtError(message.id)
         _check_in_log(message, history)
