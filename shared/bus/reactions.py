@@ -30,7 +30,7 @@ from shared.bus.messages import (
     position_of,
     read_message,
 )
-from shared.bus.reading import ReadPoint
+from shared.bus.reading import Known, ReadPoint
 from shared.bus.waiting import PATIENCE, NotYet, failure_of
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.postgres_session import PostgresSession
@@ -113,14 +113,14 @@ class Reactions:
     def apply(
         self,
         deliveries: Sequence[Delivery],
-        history: LogHistory | None = None,
+        known: Known | None = None,
         *,
         again: bool = False,
     ) -> list[Delivery]:
         """Apply a batch in one transaction; return those that were handled, not parked behind.
 
-        ``history`` is that of the upstream's log, where it has been asked. ``again`` after a
-        conflict: nobody else appends meanwhile, and aggregates are read from the log.
+        ``known`` is what the upstream has told of its log. ``again`` after a conflict: nobody else
+        appends meanwhile, and aggregates are read from the log.
 
         Raises DoubtError, GapError or GhostError for a message that cannot be the next one, and
         StoppedReaderError.
@@ -134,7 +134,7 @@ class Reactions:
             for delivery in deliveries:
                 message = read_message(delivery.headers, delivery.body)
                 of_log = delivery.tag is None
-                if reading.is_duplicate(message, point, history, of_log=of_log):
+                if reading.is_duplicate(message, point, known, of_log=of_log):
                     continue
                 if self._take(session, delivery, message, point):
                     handled.append(delivery)

@@ -23,7 +23,7 @@ from shared.bus.holding import BACK_OFF_S, Holding
 from shared.bus.leadership import Lead, LeadLostError
 from shared.bus.messages import MalformedMessageError, Services, UnknownVersionError
 from shared.bus.reactions import Delivery, Reactions, noted
-from shared.bus.reading import DoubtError, GapError, GhostError, StoppedReaderError
+from shared.bus.reading import DoubtError, GapError, GhostError, Known, StoppedReaderError
 from shared.bus.waiting import NotYet
 from shared.database_errors import is_transient
 from shared.errors import Conflict, Unavailable
@@ -138,21 +138,22 @@ class Reader:
         return True
 
     def _apply(self, batch: Sequence[Delivery], *, again: bool = False) -> None:
+        known = Known(self._history[1], fresh=False) if self._history else None
         try:
-            handled = self._reactions.apply(batch, again=again)
+            handled = self._reactions.apply(batch, known, again=again)
         except DoubtError:
-            handled = self._reactions.apply(batch, self._fresh_history(), again=again)
+            handled = self._reactions.apply(batch, self._known_afresh(), again=again)
         self._holding.handled(delivery.type for delivery in handled)
         self._held.set(0)
 
-    def _fresh_history(self) -> LogHistory:
+    def _known_afresh(self) -> Known:
         """Return the history of the upstream's log; raises StoppedReaderError if we do not fit."""
         if self._history is not None and time.monotonic() - self._history[0] < FRESH_S:
-            return self._history[1]
+            return Known(self._history[1], fresh=True)
         history = self._ask()
         if self._reactions.look(history):
             raise StoppedReaderError(self._upstream)
-        return history
+        return Known(history, fresh=True)
 
     def _ask(self) -> LogHistory:
         history = from_wire(self._services.call(self._upstream, "log_history"))

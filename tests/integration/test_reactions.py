@@ -20,7 +20,7 @@ from shared.bus import parked
 from shared.bus.listen import Listener
 from shared.bus.principals import user_of
 from shared.bus.reactions import Reactions
-from shared.bus.reading import GapError
+from shared.bus.reading import GapError, Known
 from shared.bus.relay import Relay
 from shared.bus.topology import connect, log_exchange, reaction_queue
 from shared.bus.worker import Worker
@@ -117,7 +117,7 @@ def test_gap_is_detected_and_fetched_from_the_upstream_log(database: Database) -
     open_one(calls.ledger)
     pay(calls.ledger, 5)
     batch = queued(calls.ledger)
-    reacting.apply(batch[:1], calls.history())
+    reacting.apply(batch[:1], Known(calls.history(), fresh=True))
     with pytest.raises(GapError):
         reacting.apply([batch[0], batch[4]])
     listener = Listener(
