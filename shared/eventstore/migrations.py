@@ -40,6 +40,7 @@ BASE = (
     "keys_apart.sql",
     "security_log.sql",
     "epochs.sql",
+    "reading.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 
