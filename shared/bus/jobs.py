@@ -5,12 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from threading import Event as StopSignal
-from typing import Any
-
-import psycopg
 
 from shared import context, telemetry
-from shared.bus.leadership import lead
+from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Job, Services
 from shared.ids import new_id
 from shared.logs import get_logger
@@ -33,7 +30,7 @@ class JobRunner:
         """Run the jobs until stopped; raises when the database is lost."""
         lead(self._services.settings, self._service, "jobs", self._stop, self._work)
 
-    def _work(self, lock: psycopg.Connection[Any]) -> None:
+    def _work(self, lead: Lead) -> None:
         log.info("jobs_ready", service=self._service, jobs=[job.name for job in self._jobs])
         due = dict.fromkeys(self._jobs, 0.0)
         for job in self._jobs:
@@ -44,7 +41,7 @@ class JobRunner:
             if wait > 0:
                 self._stop.wait(wait)
                 continue
-            lock.execute("SELECT 1")  # raises when the connection that holds the lock is lost
+            lead.check()  # raises when another process leads by now
             with (
                 # Each run is a journey of its own, not that of the thread.
                 context.bind(actor=f"service:{self._service}", correlation_id=str(new_id())),

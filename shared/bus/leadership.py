@@ -1,12 +1,15 @@
 """Work that one process at a time does for a service: whoever holds its advisory lock.
 
 PostgreSQL releases the lock when the connection ends, for whatever reason; another process that
-waits for it then goes on.
+waits for it then goes on. Whoever was paused meanwhile does not know that yet. So each lead has a
+term, a number that rises with each lock taken, and what a leader writes is conditional on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from threading import Event as StopSignal
 from typing import Any
 
@@ -18,6 +21,51 @@ from shared.database import connection_info
 
 POLL_S = 1.0
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS mine"
+_BEGIN = """
+INSERT INTO leaders (task, term) VALUES (%s, 1)
+ON CONFLICT (task) DO UPDATE SET term = leaders.term + 1
+RETURNING term, pg_postmaster_start_time() AS started_at
+"""
+_CHECK = "SELECT FROM leaders WHERE task = %s AND term = %s AND pg_postmaster_start_time() = %s"
+_HELD = "EXISTS (SELECT FROM leaders WHERE task = %(task)s AND term = %(term)s)"
+
+
+class LeadLostError(Exception):
+    """Another process leads by now: nothing that this one has begun may count."""
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The lead of a task: the connection that holds the lock, and the term."""
+
+    connection: psycopg.Connection[Any]
+    task: str
+    term: int
+    started_at: datetime
+    """When the server was started that holds the lock."""
+
+    def check(self) -> None:
+        """Raise LeadLostError, or what psycopg raises, unless the lead is still ours."""
+        self.check_on(self.connection)
+
+    def check_on(self, connection: Any) -> None:
+        """Raise LeadLostError unless this connection or cursor is to our server, and we lead it.
+
+        For what is done on another connection than the one that holds the lock.
+        """
+        found = connection.execute(_CHECK, (self.task, self.term, self.started_at))
+        if found.fetchone() is None:
+            raise LeadLostError(self.task)
+
+    def write(self, statement: str, parameters: dict[str, Any]) -> None:
+        """Execute an UPDATE on the connection of the lock, conditional on the term.
+
+        The statement has no WHERE. Raises LeadLostError when it finds no row.
+        """
+        held = {"task": self.task, "term": self.term}
+        done = self.connection.execute(f"{statement} WHERE {_HELD}", parameters | held)
+        if not done.rowcount:
+            raise LeadLostError(self.task)
 
 
 def lead(
@@ -25,20 +73,25 @@ def lead(
     service: str,
     task: str,
     stop: StopSignal,
-    work: Callable[[psycopg.Connection[Any]], None],
+    work: Callable[[Lead], None],
 ) -> None:
-    """Wait for the lock ``<service>.<task>`` and work on the connection that holds it.
+    """Wait for the lock ``<service>.<task>`` and work with the lead.
 
     Returns when the work does, or on stop; raises when the database is lost.
     """
     info = connection_info(settings.database_url_of(service), service, statement_timeout_ms=0)
-    lead_on(info, f"{service}.{task}", stop, work)
+
+    def work_on(database: psycopg.Connection[Any]) -> None:
+        row = database.execute(_BEGIN, (task,)).fetchone() or {}
+        work(Lead(database, task, row["term"], row["started_at"]))
+
+    lead_on(info, f"{service}.{task}", stop, work_on)
 
 
 def lead_on(
     info: str, lock: str, stop: StopSignal, work: Callable[[psycopg.Connection[Any]], None]
 ) -> None:
-    """Do as `lead` does on a connection by this connection string, with this lock."""
+    """Work on a connection by this connection string once it holds this lock."""
     with psycopg.connect(info, autocommit=True, row_factory=dict_row) as database:
         while not stop.is_set():
             row = database.execute(_TRY_LOCK, (lock,)).fetchone()

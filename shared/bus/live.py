@@ -17,14 +17,12 @@ import time
 from collections import OrderedDict
 from threading import Condition
 from threading import Event as StopSignal
-from typing import Any
 
-import psycopg
 from psycopg.types.json import Jsonb
 
 from shared import telemetry
 from shared.bus.disclosure import without_persons
-from shared.bus.leadership import lead
+from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Envelope, TypePredecessors
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import WINDOW, Publish, Window, read_window
@@ -108,7 +106,7 @@ class LiveFeed:
         """Take the lock and send; returns on stop, raises when a node is lost."""
         lead(self._settings, self._service, "live", self._stop, self._send_on)
 
-    def _send_on(self, database: psycopg.Connection[Any]) -> None:
+    def _send_on(self, lead: Lead) -> None:
         url = self._settings.amqp_url_of(self._service)
         with connect(url, name=f"{self._service} live") as broker:
             channel = broker.channel()
@@ -116,24 +114,29 @@ class LiveFeed:
             publisher = ConfirmedPublisher(channel, self._service, forgiving=True)
             log.info("live_feed_ready", service=self._service)
             while not self._stop.is_set():
-                self.drain(database, publisher)
+                self.drain(lead, publisher)
                 self._handoff.wait(POLL_S)
                 broker.heartbeat_check()
                 publisher.process(0.001)
 
-    def drain(self, database: psycopg.Connection[Any], publisher: ConfirmedPublisher) -> int:
+    def drain(self, lead: Lead, publisher: ConfirmedPublisher) -> int:
         """Send what the relay has published and subscribers have not got; return how many."""
         sent = 0
-        while not self._stop.is_set() and (found := self._next(database)) is not None:
+        while not self._stop.is_set() and (found := self._next(lead)) is not None:
             tag, (window, types) = 0, found
             for message in window.envelopes:
                 tag = self._send(publisher, message, types)
             sent += len(window.envelopes)
             self._confirm(publisher, tag)
             self._events.inc(len(window.envelopes))
-            database.execute(
-                "UPDATE live SET position = %s, published = %s, types = %s",
-                (window.position, window.published, Jsonb(types.last)),
+            lead.write(
+                "UPDATE live SET position = %(position)s, published = %(published)s,"
+                " types = %(types)s",
+                {
+                    "position": window.position,
+                    "published": window.published,
+                    "types": Jsonb(types.last),
+                },
             )
         return sent
 
@@ -148,12 +151,12 @@ class LiveFeed:
             tag = publisher.publish(person_exchange(self._service).name, whole)
         return tag
 
-    def _next(self, database: psycopg.Connection[Any]) -> tuple[Window, TypePredecessors] | None:
+    def _next(self, lead: Lead) -> tuple[Window, TypePredecessors] | None:
         """Return the window after our position, and what was sent of each type before it.
 
         Returns None while the relay has got no further.
         """
-        row = database.execute(
+        row = lead.connection.execute(
             "SELECT live.position, live.published, live.types,"
             " relay.position - live.position AS behind FROM live, relay"
         ).fetchone()

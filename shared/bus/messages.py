@@ -25,6 +25,10 @@ POSITION_HEADER = "saldo_position"
 PREDECESSOR_HEADER = "saldo_predecessor"
 TYPE_PREDECESSOR_HEADER = "saldo_type_predecessor"
 """On the live exchanges: readers of some types alone detect a gap by it."""
+EPOCH_HEADER = "saldo_epoch"
+"""The epoch of the log that the position belongs to; older messages have none."""
+FIRST_EPOCH = "1"
+"""The epoch of a message that names none."""
 CORRELATION_HEADER = "saldo_correlation_id"
 TYPE_HEADER = "cloudEvents_type"
 SUBJECT_HEADER = "cloudEvents_subject"
@@ -80,6 +84,7 @@ class Message:
     correlation_id: str
     data: dict[str, Any]
     version: int = 1
+    epoch: str = FIRST_EPOCH
 
     @property
     def key(self) -> str:
@@ -141,15 +146,26 @@ def in_order(published: Published) -> Sequence[Publication]:
     return sorted(published, key=lambda one: one.version)
 
 
+def event_id(service: str, epoch: str, position: int) -> str:
+    """Return the id of an event, which no event of another line of the log shares."""
+    if epoch == FIRST_EPOCH:
+        return f"{service}-{position}"
+    return f"{service}-{epoch}-{position}"
+
+
 def envelope(
-    service: str, recorded: Recorded, publication: Publication, predecessor: int
+    service: str,
+    recorded: Recorded,
+    publication: Publication,
+    predecessor: int,
+    epoch: str = FIRST_EPOCH,
 ) -> Envelope:
     """Return the wire form of a publication."""
     return Envelope(
         routing_key=publication.key,
         headers={
             "cloudEvents_specversion": "1.0",
-            "cloudEvents_id": f"{service}-{recorded.position}",
+            "cloudEvents_id": event_id(service, epoch, recorded.position),
             "cloudEvents_source": SOURCE_PREFIX + service,
             TYPE_HEADER: publication.type,
             "cloudEvents_time": recorded.recorded_at.isoformat(),
@@ -157,6 +173,7 @@ def envelope(
             SCHEMA_HEADER: schema_name(service, publication.type, publication.version),
             POSITION_HEADER: recorded.position,
             PREDECESSOR_HEADER: predecessor,
+            EPOCH_HEADER: epoch,
             CORRELATION_HEADER: recorded.correlation_id,
         },
         body=msgspec.json.encode(publication.data),
@@ -205,6 +222,7 @@ def read_message(headers: Mapping[str, Any], body: bytes) -> Message:
             correlation_id=str(headers.get(CORRELATION_HEADER, "")),
             data=data,
             version=_version(headers["cloudEvents_dataschema"]),
+            epoch=epoch_of(headers),
         )
     except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
         # The text of the error may quote the body, which may be personal: only its type is kept.
@@ -216,6 +234,11 @@ def _version(schema: Any) -> int:
     if not mark:
         raise ValueError("the schema has no version")
     return int(version)
+
+
+def epoch_of(headers: Mapping[str, Any]) -> str:
+    """Return the epoch in the headers; works for malformed messages too."""
+    return str(headers.get(EPOCH_HEADER) or FIRST_EPOCH)
 
 
 def position_of(headers: Mapping[str, Any]) -> int | None:

@@ -8,20 +8,21 @@ behind an advisory lock that PostgreSQL releases when the process dies.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from threading import Event as StopSignal
-from typing import Any, NamedTuple
-
-import psycopg
+from typing import NamedTuple
 
 from shared import telemetry, tracing
-from shared.bus.leadership import lead
+from shared.bus.confirmation import confirm
+from shared.bus.epochs import LogHistory, read_history
+from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Envelope, Published, envelope, in_order
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.topology import connect, declare_publishing, log_exchange
 from shared.config import Settings
 from shared.eventstore import Recorded
 from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.recorder import LoggedEvent
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -37,14 +38,33 @@ def published_after(
 ) -> tuple[list[Envelope], int, int]:
     """Return (envelopes, last position read, last published position) of the log after a position.
 
-    ``predecessor`` is the last published position up to ``position``.
+    ``predecessor`` is the last published position up to ``position``. Raises Unavailable
+    ``log_not_confirmed``.
     """
+    with store.transaction() as cursor:
+        history = read_history(cursor)
+        rows = store.recorder.after(cursor, position, limit)
+    return published_of(store, publish, history, rows, position, predecessor)
+
+
+def published_of(
+    store: PostgresStore,
+    publish: Publish,
+    history: LogHistory,
+    rows: Sequence[LoggedEvent],
+    position: int,
+    predecessor: int,
+) -> tuple[list[Envelope], int, int]:
+    """Return what `published_after` does, of rows that follow a position in a log's history."""
     envelopes = []
-    for logged in store.log_after(position, limit):
+    for logged in rows:
         recorded = store.recorded(logged)
         position = recorded.position
+        epoch = history.epoch_at(position).name
         versions = in_order(publish(recorded))
-        envelopes += [envelope(store.service, recorded, one, predecessor) for one in versions]
+        envelopes += [
+            envelope(store.service, recorded, one, predecessor, epoch) for one in versions
+        ]
         if versions:
             predecessor = position
     return envelopes, position, predecessor
@@ -93,43 +113,44 @@ class Relay:
         """Take the lock and publish; returns on stop, raises when a node is lost."""
         lead(self._settings, self._service, "relay", self._stop, self._publish_on)
 
-    def _publish_on(self, database: psycopg.Connection[Any]) -> None:
-        database.execute(f"LISTEN {self._store.recorder.channel}")
+    def _publish_on(self, lead: Lead) -> None:
+        lead.connection.execute(f"LISTEN {self._store.recorder.channel}")
         url = self._settings.amqp_url_of(self._service)
         with connect(url, name=f"{self._service} relay") as broker:
+            confirm(lead.connection, self._store, lambda: None)
             declare_publishing(broker, self._service, self._settings)
             publisher = ConfirmedPublisher(broker.channel(), self._service)
-            log.info("relay_ready", service=self._service)
+            log.info("relay_ready", service=self._service, term=lead.term)
             while not self._stop.is_set():
-                self.drain(database, publisher)
+                self.drain(lead, publisher)
                 # Wait for an append; the timeout covers a lost notification, and keeps the
                 # heartbeats of the broker connection going.
-                for _ in database.notifies(timeout=POLL_S, stop_after=1):
+                for _ in lead.connection.notifies(timeout=POLL_S, stop_after=1):
                     break
                 broker.heartbeat_check()
                 publisher.process(0.001)
 
-    def drain(self, database: psycopg.Connection[Any], publisher: ConfirmedPublisher) -> int:
+    def drain(self, lead: Lead, publisher: ConfirmedPublisher) -> int:
         """Publish the log to its end; return the number of messages sent.
 
         While one window waits for its confirms, the next is read and sent.
         """
         exchange = log_exchange(self._service).name
         sent, in_flight = 0, None
-        for window in self._windows(database):
+        for window in self._windows(lead):
             tag, began = 0, time.time_ns()
             for message in window.envelopes:
                 tag = publisher.publish(exchange, message)
             sent += len(window.envelopes)
             if in_flight is not None:
-                self._confirm(database, publisher, *in_flight)
+                self._confirm(lead, publisher, *in_flight)
             in_flight = (tag, window, began)
         if in_flight is not None:
-            self._confirm(database, publisher, *in_flight)
+            self._confirm(lead, publisher, *in_flight)
         return sent
 
-    def _windows(self, database: psycopg.Connection[Any]) -> Iterator[Window]:
-        row = database.execute("SELECT position, published FROM relay").fetchone()
+    def _windows(self, lead: Lead) -> Iterator[Window]:
+        row = lead.connection.execute("SELECT position, published FROM relay").fetchone()
         position, published = (row["position"], row["published"]) if row else (0, 0)
         while not self._stop.is_set():
             window = read_window(self._store, self._publish, position, WINDOW, published)
@@ -140,7 +161,7 @@ class Relay:
 
     def _confirm(
         self,
-        database: psycopg.Connection[Any],
+        lead: Lead,
         publisher: ConfirmedPublisher,
         tag: int,
         window: Window,
@@ -149,8 +170,9 @@ class Relay:
         publisher.wait_for(tag)
         exchange = log_exchange(self._service).name
         tracing.published(self._service, exchange, window.envelopes, began)
-        database.execute(
-            "UPDATE relay SET position = %s, published = %s", (window.position, window.published)
+        lead.write(
+            "UPDATE relay SET position = %(position)s, published = %(published)s",
+            {"position": window.position, "published": window.published},
         )
         self._published.inc(len(window.envelopes))
         if self._hand_on is not None:

@@ -12,10 +12,8 @@ from collections.abc import Mapping
 from threading import Event as StopSignal
 from typing import Any
 
-import psycopg
-
 from shared.bus import parked
-from shared.bus.leadership import lead
+from shared.bus.leadership import Lead, lead
 from shared.bus.listen import TRANSIENT
 from shared.bus.messages import Reaction, Services
 from shared.bus.reactions import Reactions
@@ -51,9 +49,9 @@ class Retrier:
         """Take the lock and retry; returns on stop, raises when the database is lost."""
         lead(self._services.settings, self._store.service, "retries", self._stop, self._work)
 
-    def _work(self, lock: psycopg.Connection[Any]) -> None:
+    def _work(self, lead: Lead) -> None:
         while not self._stop.is_set():
-            lock.execute("SELECT 1")  # raises when the connection that holds the lock is lost
+            lead.check()  # raises when another process leads by now
             if not self.retry_asked():
                 self._stop.wait(POLL_S)
 

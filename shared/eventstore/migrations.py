@@ -38,6 +38,7 @@ BASE = (
     "first_version.sql",
     "keys_apart.sql",
     "security_log.sql",
+    "epochs.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 

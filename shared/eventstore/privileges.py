@@ -23,8 +23,12 @@ READABLE = frozenset(
     {
         "commands",
         "destroyed_keys",
+        "epochs",
         "events",
+        "leaders",
         "live",
+        "log_run",
+        "log_starts",
         "migrations",
         "positions",
         "relay",
