@@ -1,8 +1,8 @@
 """Payments that a restore or a failover took from the log, taken up again.
 
-What a payment was is in its published events: its id, its payer, its split. What became of it at the
-bank the bank says itself, by the number of the order, which follows from the id. So payer, ledger and
-bank agree again under the same ids, and nobody is charged or credited twice.
+What a payment was is in its published events: its id, its payer, its split. What became of it at
+the bank the bank says itself, by the number of the order, which follows from the id. So payer,
+ledger and bank agree again under the same ids, and nobody is charged or credited twice.
 """
 
 from __future__ import annotations
@@ -381,3 +381,7 @@ def _contradicted(judged: Judged) -> str:
         "The bank does not say what this event said: look at the payment there and in the ledger, "
         f"by saldo payments show {payment_id} and saldo ledger find-payment {payment_id}."
     )
+
+
+def protect(services: Services, lost: Sequence[LostEvent]) -> None:
+    """Do nothing: whatever might go wrong before recovery waits for it (`LostLog.is_open`)."""

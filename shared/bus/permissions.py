@@ -120,7 +120,7 @@ def rights_of_service(name: str) -> Rights:
     return Rights(
         configure=_one_of(declared),
         write=_one_of([RPC_EXCHANGE, *declared]),
-        read=_one_of([RPC_EXCHANGE, exchanges, *queues, *heard]),
+        read=_one_of([RPC_EXCHANGE, exchanges, rf"{name}\.stream", *queues, *heard]),
         topics={
             RPC_EXCHANGE: TopicRights(
                 write=_one_of([*_calls_to(called), _ANY_REPLY]),

@@ -1,7 +1,8 @@
 """What a restore or a failover took from a service's log, and what has become of it.
 
-The worker reads it from the broker's stream (:mod:`shared.bus.recovering`) into ``lost_events``, one
-row of ``recoveries`` for each epoch. An operator has it brought back by ``saldo <service> recover``.
+The worker reads it from the broker's stream (:mod:`shared.bus.recovering`) into ``lost_events``,
+with a row of ``recoveries`` for each epoch. An operator has it brought back by
+``saldo <service> recover``.
 """
 
 from __future__ import annotations
@@ -90,13 +91,12 @@ def epochs_to_search(cursor: Any) -> list[str]:
     return [row["name"] for row in cursor.execute(_MISSING).fetchall()]
 
 
-def keep_found(cursor: Any, epoch: str, lost: int | None, events: Iterable[LostEvent]) -> None:
-    """Record what was lost before an epoch. Where nothing was, its recovery is done."""
-    cursor.execute(
-        "INSERT INTO recoveries (epoch, lost, done_at)"
-        " VALUES (%s, %s, CASE WHEN %s = 0 THEN clock_timestamp() END)",
-        (epoch, lost, lost),
-    )
+def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent], *, whole: bool) -> int:
+    """Record what was lost before an epoch; return how many events nobody had found before.
+
+    Not ``whole``: there may be more. Where nothing was lost, the recovery is done.
+    """
+    cursor.execute("INSERT INTO recoveries (epoch) VALUES (%s)", (epoch,))
     cursor.executemany(
         f"INSERT INTO lost_events ({_COLUMNS}, recovery)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
@@ -108,6 +108,16 @@ def keep_found(cursor: Any, epoch: str, lost: int | None, events: Iterable[LostE
             for event in events
         ],
     )  # fmt: skip
+    row = cursor.execute(
+        "SELECT count(*) AS found FROM lost_events WHERE recovery = %s", (epoch,)
+    ).fetchone()
+    found = int(row["found"])
+    cursor.execute(
+        "UPDATE recoveries SET lost = %s, done_at = CASE WHEN %s THEN clock_timestamp() END"
+        " WHERE epoch = %s",
+        (found if whole else None, whole and not found, epoch),
+    )
+    return found
 
 
 def recoveries(cursor: Any, *, left: bool = False) -> list[Recovery]:
@@ -178,10 +188,15 @@ def finish_recoveries(cursor: Any, epochs: Sequence[str], judged: Iterable[Judge
     )
 
 
-def note_failure(cursor: Any, epochs: Sequence[str], failure: str) -> None:
-    """Record why recoveries wait, by the type of the error or its code."""
+def note_failure(cursor: Any, epochs: Sequence[str], failure: str, *, again: bool) -> None:
+    """Record why recoveries wait, by the type of the error or its code.
+
+    Not ``again``: they are not tried any more until somebody asks for it.
+    """
     cursor.execute(
-        "UPDATE recoveries SET failure = %s WHERE epoch = ANY (%s)", (failure, list(epochs))
+        "UPDATE recoveries SET failure = %s, asked_at = CASE WHEN %s THEN asked_at END"
+        " WHERE epoch = ANY (%s)",
+        (failure, again, list(epochs)),
     )
 
 

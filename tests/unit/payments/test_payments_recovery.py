@@ -12,9 +12,9 @@ from payment_doubles import PERSON, FakeAcquirer, Harness
 from services.payments.domain import PaymentOrder
 from services.payments.events import Line, RefundLine
 from services.payments.publishing import publish
-from services.payments.recovery import PaymentRecovery, judge
 from services.payments.reconciliation.findings import Difference, Finding, Kind, Source, What
 from services.payments.reconciliation.settling import recover_first
+from services.payments.recovery import PaymentRecovery, judge
 from services.payments.state import State
 from shared.bus import Publication
 from shared.errors import Unavailable
@@ -233,8 +233,9 @@ def test_what_the_ledger_has_posted_completes_the_payment() -> None:
 def refunded(harness: Harness, *amounts: int) -> tuple[dict[str, Any], list[UUID]]:
     """Return a payment of which staff have refunded sums, one after the other."""
     started, refunds = harness.captured(ONE), []
+    payment_id = UUID(started["payment_id"])
     for amount in amounts:
-        refund_id, payment_id = uuid4(), UUID(started["payment_id"])
+        refund_id = uuid4()
 
         def ask(session: Session, _: None, refund: UUID = refund_id, sum_: int = amount) -> None:
             lines = [RefundLine("0001", sum_)]
