@@ -19,6 +19,7 @@ from nameko.messaging import QueueConsumer
 from nameko.rpc import Responder, RpcConsumer
 
 from shared import telemetry
+from shared.database_errors import is_transient, unavailable
 from shared.errors import InternalError, NotFound, ServiceError
 from shared.ids import new_id
 from shared.logs import get_logger
@@ -122,6 +123,10 @@ def _routing_key(message: Any) -> str:
 
 def _wire_error(exc_info: Any) -> dict[str, Any]:
     error = exc_info[1]
+    if is_transient(error):
+        # The method has used the database by itself, without the store's retries.
+        log.warning("rpc_unavailable", error=type(error).__name__)
+        error = unavailable(error)
     if isinstance(error, ServiceError):
         return error.as_wire()
     error_id = str(new_id())
