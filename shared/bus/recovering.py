@@ -1,4 +1,4 @@
-"""Finding what a log has lost, and bringing back what an operator has asked for: jobs of the worker.
+"""Finding what a log has lost, and bringing back what an operator has asked for: a job.
 
 Where a new epoch began, the broker's stream still has what was published before it. What of that
 the log does not have is kept in ``lost_events``, before the stream forgets it.
@@ -151,7 +151,7 @@ def _messages(broker: Any, stream: str, since: Any) -> Iterator[tuple[int, LostE
 
 
 def _last_part(broker: Any, stream: str) -> int | None:
-    """Return where the last part of a stream begins, which is sent as a whole; None: it is empty."""
+    """Return where the last part of a stream begins, which is sent whole; None: it is empty."""
     received: list[Any] = []
     ends = time.monotonic() + LAST_S
     try:

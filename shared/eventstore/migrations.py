@@ -39,6 +39,7 @@ BASE = (
     "keys_apart.sql",
     "security_log.sql",
     "epochs.sql",
+    "reading.sql",
     "recovery.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
