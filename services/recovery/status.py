@@ -127,9 +127,7 @@ def _quarantined(session: Any, service: str) -> dict[str, int]:
     return {upstream: count for upstream, count in counts.items() if count}
 
 
-def _readers(
-    store: PostgresStore, progress: Callable[[str, int | None], Any]
-) -> list[ReaderShown]:
+def _readers(store: PostgresStore, progress: Callable[[str, int | None], Any]) -> list[ReaderShown]:
     upstreams = UPSTREAMS.get(store.service, ())
     points = store.query(
         lambda session: {name: read_point(session.cursor, name) for name in upstreams}

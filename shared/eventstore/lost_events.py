@@ -152,6 +152,11 @@ class LostLog:
         """Return whether events may be lost that nobody has brought back yet."""
         return is_recovery_open(self._cursor)
 
+    def is_searched(self) -> bool:
+        """Return whether what is lost is known: brought back or not."""
+        row = self._cursor.execute(f"SELECT {_UNCONFIRMED} AS unconfirmed").fetchone()
+        return not (row["unconfirmed"] or epochs_to_search(self._cursor))
+
     def subjects(self, subjects: Sequence[str]) -> set[str]:
         """Return which of some subjects have lost events that are not brought back."""
         self._cursor.execute(
