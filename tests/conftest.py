@@ -22,7 +22,7 @@ from kombu import Exchange, Queue
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from services.discovery import migrations_of, open_store
+from services.discovery import migrations_of, open_store, publisher_of
 from shared.acquirer_settings import AcquirerSettings
 from shared.bus.administration import BrokerAdministration
 from shared.bus.confirmation import confirm
@@ -109,7 +109,7 @@ class Database:
         """Open the store of a service, whose log is confirmed; the fixture closes it."""
         store = self.unconfirmed_store(service, **options)
         with self.runtime(service) as connection:
-            confirm(connection, store, lambda: None)
+            confirm(connection, store, publisher_of(service), lambda: None)
         return store
 
     def unconfirmed_store(self, service: str, **options: Any) -> PostgresStore:
@@ -286,6 +286,13 @@ def template(base_settings: Settings) -> Iterator[tuple[Settings, str]]:
 @pytest.fixture
 def database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
     """Return a fresh database with all services migrated."""
+    with fresh_database(base_settings, template) as made:
+        yield made
+
+
+@pytest.fixture
+def second_database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
+    """Return a second one, as of another server."""
     with fresh_database(base_settings, template) as made:
         yield made
 

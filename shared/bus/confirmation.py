@@ -14,8 +14,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from shared.bus.epochs import (
+    PLACE,
     PROMOTED,
     RESTORED,
     SERVER,
@@ -25,13 +27,15 @@ from shared.bus.epochs import (
     LogHistory,
     stored_history,
 )
+from shared.bus.messages import Publish, in_order
+from shared.bus.stream import Sent
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
 
 log = get_logger(__name__)
 
 _RUN = f"""
-SELECT {SERVER} AS server, 'events'::regclass::oid AS log, pg_postmaster_start_time() AS started_at,
+SELECT {SERVER} AS server, {PLACE} AS log, pg_postmaster_start_time() AS started_at,
        (SELECT server FROM log_run) AS confirmed_server,
        (SELECT min(after_position) FROM log_starts) AS first_append,
        relay.position AS relayed, relay.published
@@ -47,13 +51,8 @@ INSERT INTO epochs (number, name, after_position, reason, server)
 SELECT max(number) + 1, max(number) + 1 || '.' || %s, %s, %s, %s FROM epochs
 """
 
-
-class Sent(NamedTuple):
-    """The last message of the stream: which event of the log, and when it was recorded."""
-
-    epoch: str
-    position: int
-    time: datetime
+_SCANNED = 1000
+"""Events that are read at a time where the last published one is looked for."""
 
 
 class Run(NamedTuple):
@@ -64,7 +63,7 @@ class Run(NamedTuple):
     """
 
     server: str
-    log: int
+    log: str
     started_at: datetime
     confirmed_server: str | None
     first_append: int | None
@@ -73,7 +72,10 @@ class Run(NamedTuple):
 
 
 def confirm(
-    connection: psycopg.Connection[Any], store: PostgresStore, last_sent: Callable[[], Sent | None]
+    connection: psycopg.Connection[Any],
+    store: PostgresStore,
+    publish: Publish,
+    last_sent: Callable[[], Sent | None],
 ) -> Epoch:
     """Confirm the log for this run of its server; return the epoch that it is in.
 
@@ -93,6 +95,7 @@ def confirm(
         if reason is not None:
             after = _end_before(history, run)
             cursor.execute(_BEGIN, (secrets.token_hex(4), after, reason, run.server))
+            cut_back(cursor, store, publish, after)
         cursor.execute(_CONFIRM, run._asdict())
         cursor.execute("DELETE FROM log_starts")
         history, _ = stored_history(cursor)
@@ -147,3 +150,45 @@ def _changed(before: str, now: str) -> str:
     """Return why the identity of the server is another one."""
     (system, _, *place), (system_now, _, *place_now) = before.split("/"), now.split("/")
     return PROMOTED if (system, place) == (system_now, place_now) else RESTORED
+
+
+def cut_back(cursor: Any, store: PostgresStore, publish: Publish, end: int) -> None:
+    """Cut the positions of relay and live feed back to the end of the last epoch.
+
+    They are beyond it where the events alone were put back.
+    """
+    sent: dict[str, dict[str, Any]] = {
+        table: cursor.execute(f"SELECT * FROM {table}").fetchone() for table in ("relay", "live")
+    }
+    types = sent["live"]["types"]
+    lost = {name for name, position in types.items() if position > end}
+    beyond = [table for table, row in sent.items() if max(row["position"], row["published"]) > end]
+    if not (beyond or lost):
+        return
+    published, last = _last_published(cursor, store, publish, end, lost)
+    for table in beyond:
+        cursor.execute(
+            f"UPDATE {table} SET position = least(position, %s),"
+            " published = CASE WHEN published > %s THEN %s ELSE published END",
+            (end, end, published),
+        )
+    kept = {name: position for name, position in types.items() if name not in lost}
+    cursor.execute("UPDATE live SET types = %s", (Jsonb(kept | last),))
+
+
+def _last_published(
+    cursor: Any, store: PostgresStore, publish: Publish, end: int, types: set[str]
+) -> tuple[int, dict[str, int]]:
+    """Return the last published position up to the end of an epoch, and that of some types."""
+    published, last = 0, dict[str, int]()
+    while end > 0 and not (published and types <= set(last)):
+        begin = max(0, end - _SCANNED)
+        for row in reversed(store.recorder.after(cursor, begin, end - begin)):
+            versions = in_order(publish(store.recorded(row)))
+            if versions:
+                published = published or row.id
+            for version in versions:
+                if version.type in types:
+                    last.setdefault(version.type, row.id)
+        end = begin
+    return published, last

@@ -29,13 +29,13 @@ FIRST, PROMOTED, RESTORED, TAIL_LOST, STREAM_LOST = (
 over, or a restore to a point in time); the log stands elsewhere; the bus has events that are not in
 the log; the bus has nothing to compare with."""
 
-SERVER = """concat_ws('/',
-    (SELECT system_identifier FROM pg_control_system()),
-    CASE WHEN pg_is_in_recovery() THEN 'standby'
-         ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
-    (SELECT oid FROM pg_database WHERE datname = current_database()),
+PLACE = """concat_ws('/', (SELECT oid FROM pg_database WHERE datname = current_database()),
     'events'::regclass::oid)"""
-"""The identity of the log's server, in SQL: system, timeline, database, table of events."""
+"""Where a log is on its server, in SQL: the database, and the table of events."""
+SERVER = f"""concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
+    CASE WHEN pg_is_in_recovery() THEN 'standby'
+         ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END, {PLACE})"""
+"""The identity of a log's server, in SQL: the system, its timeline, and the place of the log."""
 
 _HISTORY = f"""
 SELECT (SELECT coalesce(max(notification_id), 0) FROM events) AS head,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from shared.bus.disclosure import without_persons
 from shared.bus.epochs import LogHistory, read_history
-from shared.bus.messages import POSITION_HEADER, TYPE_HEADER, Envelope
-from shared.bus.relay import Publish, published_of
+from shared.bus.messages import POSITION_HEADER, TYPE_HEADER, Envelope, Publish
+from shared.bus.relay import published_of
 from shared.errors import Conflict
 from shared.eventstore.postgres import PostgresStore
 

@@ -7,11 +7,12 @@ term, a number that rises with each lock taken, and what a leader writes is cond
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as StopSignal
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import dict_row
@@ -19,7 +20,11 @@ from psycopg.rows import dict_row
 from shared.config import Settings
 from shared.database import connection_info
 
+T = TypeVar("T")
+
 POLL_S = 1.0
+SURE_S = 1.0
+"""How long a leader takes the lead for granted, in the middle of what it sends."""
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS mine"
 _BEGIN = """
 INSERT INTO leaders (task, term) VALUES (%s, 1)
@@ -57,13 +62,26 @@ class Lead:
         if found.fetchone() is None:
             raise LeadLostError(self.task)
 
+    def while_ours(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield items for as long as the lead is ours, which was just so.
+
+        It is looked up again when an item took long: the process may have been paused. Raises like
+        check.
+        """
+        checked = time.monotonic()
+        for item in items:
+            if time.monotonic() - checked > SURE_S:
+                self.check()
+                checked = time.monotonic()
+            yield item
+
     def write(self, statement: str, parameters: dict[str, Any]) -> None:
         """Execute an UPDATE on the connection of the lock, conditional on the term.
 
-        The statement has no WHERE. Raises LeadLostError when it finds no row.
+        The statement ends in a condition. Raises LeadLostError when it finds no row.
         """
         held = {"task": self.task, "term": self.term}
-        done = self.connection.execute(f"{statement} WHERE {_HELD}", parameters | held)
+        done = self.connection.execute(f"{statement} AND {_HELD}", parameters | held)
         if not done.rowcount:
             raise LeadLostError(self.task)
 
@@ -80,12 +98,15 @@ def lead(
     Returns when the work does, or on stop; raises when the database is lost.
     """
     info = connection_info(settings.database_url_of(service), service, statement_timeout_ms=0)
+    lead_on(info, f"{service}.{task}", stop, lambda held: work(take_lead(held, task)))
 
-    def work_on(database: psycopg.Connection[Any]) -> None:
-        row = database.execute(_BEGIN, (task,)).fetchone() or {}
-        work(Lead(database, task, row["term"], row["started_at"]))
 
-    lead_on(info, f"{service}.{task}", stop, work_on)
+def take_lead(held: psycopg.Connection[Any], task: str) -> Lead:
+    """Begin a term on the connection that holds the lock: it ends that of whoever led before."""
+    row = held.execute(_BEGIN, (task,)).fetchone()
+    if row is None:
+        raise LeadLostError(task)
+    return Lead(held, task, row["term"], row["started_at"])
 
 
 def lead_on(

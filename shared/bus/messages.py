@@ -31,6 +31,7 @@ FIRST_EPOCH = "1"
 """The epoch of a message that names none."""
 CORRELATION_HEADER = "saldo_correlation_id"
 TYPE_HEADER = "cloudEvents_type"
+TIME_HEADER = "cloudEvents_time"
 SUBJECT_HEADER = "cloudEvents_subject"
 SCHEMA_HEADER = "cloudEvents_dataschema"
 
@@ -51,6 +52,8 @@ class Publication(msgspec.Struct, frozen=True):
 
 Published: TypeAlias = Publication | Sequence[Publication] | None
 """What a domain event is to others: nothing, a publication, or one in several versions."""
+Publish: TypeAlias = Callable[[Recorded], Published]
+"""What makes the published form of a service's events."""
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -168,7 +171,7 @@ def envelope(
             "cloudEvents_id": event_id(service, epoch, recorded.position),
             "cloudEvents_source": SOURCE_PREFIX + service,
             TYPE_HEADER: publication.type,
-            "cloudEvents_time": recorded.recorded_at.isoformat(),
+            TIME_HEADER: recorded.recorded_at.isoformat(),
             SUBJECT_HEADER: publication.subject,
             SCHEMA_HEADER: schema_name(service, publication.type, publication.version),
             POSITION_HEADER: recorded.position,
@@ -216,7 +219,7 @@ def read_message(headers: Mapping[str, Any], body: bytes) -> Message:
             type=str(headers[TYPE_HEADER]),
             source=str(headers["cloudEvents_source"]).removeprefix(SOURCE_PREFIX),
             subject=str(headers.get(SUBJECT_HEADER, "")),
-            time=datetime.fromisoformat(str(headers["cloudEvents_time"])),
+            time=datetime.fromisoformat(str(headers[TIME_HEADER])),
             position=int(headers[POSITION_HEADER]),
             predecessor=int(headers[PREDECESSOR_HEADER]),
             correlation_id=str(headers.get(CORRELATION_HEADER, "")),

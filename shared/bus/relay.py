@@ -2,13 +2,15 @@
 
 It reads the log after its position, publishes in the order of the log, and advances its position
 once the broker has confirmed: at least once, never out of order. One relay per service is active,
-behind an advisory lock that PostgreSQL releases when the process dies.
+behind an advisory lock that PostgreSQL releases when the process dies. Before it publishes it
+confirms the log (:mod:`shared.bus.confirmation`).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from threading import Event as StopSignal
 from typing import NamedTuple
 
@@ -16,11 +18,11 @@ from shared import telemetry, tracing
 from shared.bus.confirmation import confirm
 from shared.bus.epochs import LogHistory, read_history
 from shared.bus.leadership import Lead, lead
-from shared.bus.messages import Envelope, Published, envelope, in_order
+from shared.bus.messages import Envelope, Publish, envelope, in_order
 from shared.bus.publisher import ConfirmedPublisher
+from shared.bus.stream import last_sent
 from shared.bus.topology import connect, declare_publishing, log_exchange
 from shared.config import Settings
-from shared.eventstore import Recorded
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import LoggedEvent
 from shared.logs import get_logger
@@ -29,8 +31,6 @@ log = get_logger(__name__)
 
 WINDOW = 500
 POLL_S = 1.0
-
-Publish = Callable[[Recorded], Published]
 
 
 def published_after(
@@ -71,20 +71,33 @@ def published_of(
 
 
 class Window(NamedTuple):
-    """A part of the log, ready to send: ``position`` is the last one that was read for it."""
+    """A part of the log, ready to send: ``position`` is the last one that was read for it.
+
+    ``log`` says which log on which run of its server it was read from.
+    """
 
     after: int
     envelopes: list[Envelope]
     position: int
     published: int
+    log: tuple[datetime, str]
 
 
 def read_window(
-    store: PostgresStore, publish: Publish, after: int, limit: int, predecessor: int
+    lead: Lead, store: PostgresStore, publish: Publish, after: int, limit: int, predecessor: int
 ) -> Window | None:
-    """Return the next window of the log after a position; None at its end."""
-    envelopes, position, published = published_after(store, publish, after, limit, predecessor)
-    return Window(after, envelopes, position, published) if position > after else None
+    """Return the next window of the log after a position; None at its end.
+
+    It is read on the connection that holds the lock: whoever has lost it reads nothing, and no
+    other connection can be to another server. Raises Unavailable ``log_not_confirmed``.
+    """
+    with lead.connection.transaction(), lead.connection.cursor() as cursor:
+        history = read_history(cursor)
+        rows = store.recorder.after(cursor, after, limit)
+    envelopes, position, published = published_of(store, publish, history, rows, after, predecessor)
+    if position == after:
+        return None
+    return Window(after, envelopes, position, published, (lead.started_at, history.current.name))
 
 
 class Relay:
@@ -117,7 +130,12 @@ class Relay:
         lead.connection.execute(f"LISTEN {self._store.recorder.channel}")
         url = self._settings.amqp_url_of(self._service)
         with connect(url, name=f"{self._service} relay") as broker:
-            confirm(lead.connection, self._store, lambda: None)
+            confirm(
+                lead.connection,
+                self._store,
+                self._publish,
+                lambda: last_sent(broker, self._service),
+            )
             declare_publishing(broker, self._service, self._settings)
             publisher = ConfirmedPublisher(broker.channel(), self._service)
             log.info("relay_ready", service=self._service, term=lead.term)
@@ -139,7 +157,7 @@ class Relay:
         sent, in_flight = 0, None
         for window in self._windows(lead):
             tag, began = 0, time.time_ns()
-            for message in window.envelopes:
+            for message in lead.while_ours(window.envelopes):
                 tag = publisher.publish(exchange, message)
             sent += len(window.envelopes)
             if in_flight is not None:
@@ -153,7 +171,7 @@ class Relay:
         row = lead.connection.execute("SELECT position, published FROM relay").fetchone()
         position, published = (row["position"], row["published"]) if row else (0, 0)
         while not self._stop.is_set():
-            window = read_window(self._store, self._publish, position, WINDOW, published)
+            window = read_window(lead, self._store, self._publish, position, WINDOW, published)
             if window is None:
                 return
             position, published = window.position, window.published
@@ -171,8 +189,13 @@ class Relay:
         exchange = log_exchange(self._service).name
         tracing.published(self._service, exchange, window.envelopes, began)
         lead.write(
-            "UPDATE relay SET position = %(position)s, published = %(published)s",
-            {"position": window.position, "published": window.published},
+            "UPDATE relay SET position = %(position)s, published = %(published)s"
+            " WHERE position = %(after)s",
+            {
+                "after": window.after,
+                "position": window.position,
+                "published": window.published,
+            },
         )
         self._published.inc(len(window.envelopes))
         if self._hand_on is not None:

@@ -21,15 +21,16 @@ CREATE TRIGGER epochs_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON epochs
 CREATE TABLE log_run (
     only_row     boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
     server       text        NOT NULL,
-    log          oid         NOT NULL,
+    log          text        NOT NULL,
     started_at   timestamptz NOT NULL,
     confirmed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+COMMENT ON COLUMN log_run.log IS 'The oids of the database and of its table of events.';
 COMMENT ON TABLE log_run IS 'The run of the server for which the relay has compared the log with the bus.';
 
 CREATE TABLE log_starts (
     started_at     timestamptz NOT NULL,
-    log            oid         NOT NULL,
+    log            text        NOT NULL,
     after_position bigint      NOT NULL,
     PRIMARY KEY (started_at, log)
 );
@@ -40,14 +41,17 @@ COMMENT ON TABLE log_starts IS 'The end of the log when a run of the server bega
 DO $do$ BEGIN EXECUTE format($format$
     CREATE FUNCTION note_log_start() RETURNS trigger LANGUAGE plpgsql
         SET search_path = pg_catalog, pg_temp AS $$
-    DECLARE run timestamptz := pg_postmaster_start_time();
+    DECLARE
+        run timestamptz := pg_postmaster_start_time();
+        this text := (SELECT oid FROM pg_database WHERE datname = current_database())
+                     || '/' || TG_RELID;
     BEGIN
-        IF NOT EXISTS (SELECT FROM %1$I.log_run AS r WHERE r.started_at = run AND r.log = TG_RELID)
+        IF NOT EXISTS (SELECT FROM %1$I.log_run AS r WHERE r.started_at = run AND r.log = this)
            AND NOT EXISTS (SELECT FROM %1$I.log_starts AS s
-                            WHERE s.started_at = run AND s.log = TG_RELID)
+                            WHERE s.started_at = run AND s.log = this)
         THEN
             INSERT INTO %1$I.log_starts (started_at, log, after_position)
-            SELECT run, TG_RELID, coalesce(max(notification_id), 0) FROM %1$I.events;
+            SELECT run, this, coalesce(max(notification_id), 0) FROM %1$I.events;
         END IF;
         RETURN NULL;
     END $$

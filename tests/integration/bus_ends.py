@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -18,6 +20,7 @@ from services.ledger.application import (
 )
 from services.ledger.publishing import publish
 from shared import context
+from shared.bus.leadership import Lead, take_lead
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.reactions import Delivery
 from shared.bus.relay import Relay, published_after
@@ -115,3 +118,10 @@ def relayed(database: Database) -> int:
     with database.owner("ledger") as owner:
         row = owner.execute("SELECT position FROM relay").fetchone()
         return int(row[0]) if row else 0
+
+
+@contextmanager
+def leading(database: Database, service: str, task: str) -> Iterator[Lead]:
+    """Take the lead of a task of a service, as `lead` does."""
+    with database.runtime(service) as connection:
+        yield take_lead(connection, task)

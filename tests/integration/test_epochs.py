@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.bus.confirmation import Sent, confirm
+from shared.bus.confirmation import confirm
 from shared.bus.epochs import Epoch
 from shared.bus.history import end_of, history_of, page_after
+from shared.bus.stream import Sent
 from shared.errors import Conflict, Unavailable
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
@@ -28,7 +29,7 @@ def ledger(database: Database) -> PostgresStore:
 
 def confirmed(database: Database, store: PostgresStore, sent: Sent | None = None) -> Epoch:
     with database.runtime("ledger") as connection:
-        return confirm(connection, store, lambda: sent)
+        return confirm(connection, store, publish, lambda: sent)
 
 
 def never() -> Sent | None:
@@ -43,7 +44,7 @@ def event_at(store: PostgresStore, position: int, epoch: str) -> Sent:
     return Sent(epoch, position, row["recorded_at"])
 
 
-def other_run(database: Database, statement: str = "") -> None:
+def other_run(database: Database) -> None:
     """Make the log look as if its server had been started again after it was confirmed."""
     with database.owner("ledger") as owner:
         owner.execute("UPDATE log_run SET started_at = started_at - interval '1 hour'")
@@ -72,7 +73,7 @@ def test_nobody_reads_a_log_for_others_before_it_is_confirmed(
 def test_confirmed_run_is_not_compared_again(database: Database, ledger: PostgresStore) -> None:
     first = confirmed(database, ledger)
     with database.runtime("ledger") as connection:
-        assert confirm(connection, ledger, never) == first
+        assert confirm(connection, ledger, publish, never) == first
 
 
 def test_restart_of_a_server_that_has_all_that_was_sent_begins_no_epoch(
