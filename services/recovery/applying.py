@@ -13,6 +13,7 @@ from shared import context
 from shared.bus.reading import rewind
 from shared.errors import Unavailable
 from shared.eventstore.lost_events import (
+    LostLog,
     Recovery,
     ask_for_recovery,
     count_by_fate,
@@ -24,6 +25,8 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 POLL_S = 0.5
+SEARCH_S = 60.0
+"""How long the worker may take to read what the bus has of the log."""
 PATIENCE_S = 600.0
 """How long the worker may take: it asks a bank about each payment."""
 
@@ -42,15 +45,8 @@ def apply(
 ) -> Applied:
     """Recover a service as the actor.
 
-    Raises Unavailable where the log is not confirmed or searched yet, and where the worker does not
-    bring back what was asked for.
+    Raises Unavailable where the worker does not bring back what was asked for.
     """
-    if not status.confirmed or status.unsearched:
-        raise Unavailable(
-            "log_not_searched",
-            f"The worker of {status.service} has not compared the log with the bus yet: start it, "
-            "and call this again.",
-        )
     applied = Applied()
     if status.left:
         with store.session() as session:
@@ -66,6 +62,22 @@ def apply(
             _rewind(store, reader, reader.fork, applied)
             log.warning("reader_rewound", service=status.service, **_named(reader), why=reason)
     return applied
+
+
+def wait_for_search(store: PostgresStore) -> None:
+    """Wait until the worker has compared the log with the bus, and searched for what it has lost.
+
+    Raises Unavailable where it does not.
+    """
+    ends = time.monotonic() + SEARCH_S
+    while not store.query(lambda session: LostLog(session.cursor).is_searched()):
+        if time.monotonic() > ends:
+            raise Unavailable(
+                "log_not_searched",
+                f"The worker of {store.service} has not compared the log with the bus yet: start "
+                "it, and call this again.",
+            )
+        time.sleep(POLL_S)
 
 
 def _rewind(store: PostgresStore, reader: ReaderShown, fork: int, applied: Applied) -> None:

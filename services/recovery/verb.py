@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from services.recovery.applying import apply as apply_to
+from services.recovery.applying import wait_for_search
 from services.recovery.showing import print_as_json, show_applied, show_status
 from services.recovery.status import status_of
 from services.terminal import (
@@ -52,6 +53,8 @@ def _recover(service: str, apply: bool, actor: str | None, reason: str, json: bo
     with reporting():
         who, why = author(actor, reason, optional=not apply)
         with context.bind(actor=who), opened_store(service, writes=True) as store:
+            if apply:
+                wait_for_search(store)
             status, applied = status_of(store, counting), None
             if apply and not status.is_clean:
                 applied = apply_to(store, status, why, counting)

@@ -127,10 +127,11 @@ def streamed(
     (predecessor, event), None for a message that cannot be read.
     """
     with connect(url, name=f"{service} recovery") as broker:
-        yield _messages(broker, f"{service}.stream", since)
+        yield _messages(broker, service, since)
 
 
-def _messages(broker: Any, stream: str, since: Any) -> Iterator[tuple[int, LostEvent | None]]:
+def _messages(broker: Any, service: str, since: Any) -> Iterator[tuple[int, LostEvent | None]]:
+    stream = f"{service}.stream"
     end = _last_part(broker, stream)
     if end is None:
         return
@@ -146,7 +147,8 @@ def _messages(broker: Any, stream: str, since: Any) -> Iterator[tuple[int, LostE
             for message in received:
                 reached, heard_at = _offset(message), time.monotonic()
                 channel.basic_ack(message.delivery_info["delivery_tag"])
-                yield _read(message)
+                if message.properties.get("user_id") == service:
+                    yield _read(message)
             received.clear()
 
 

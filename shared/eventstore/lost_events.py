@@ -66,7 +66,8 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
 _COLUMNS = "epoch, position, version, type, subject, occurred_at, correlation_id, data"
 _UNCONFIRMED = (
     "EXISTS (SELECT FROM log_run WHERE started_at <> pg_postmaster_start_time()"
-    " OR log <> 'events'::regclass)"
+    " OR log <> concat_ws('/', (SELECT oid FROM pg_database WHERE datname = current_database()),"
+    " 'events'::regclass::oid))"
 )
 _OPEN = (
     f"SELECT {_UNCONFIRMED} OR EXISTS (SELECT FROM epochs LEFT JOIN recoveries"

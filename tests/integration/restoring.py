@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,9 @@ from typer.testing import CliRunner
 
 from services.cli import app
 from services.discovery import open_store, publisher_of, recovery_of
-from shared.bus.jobs import Job, JobRunner
+from shared.bus.epochs import stored_history
+from shared.bus.jobs import JobRunner
+from shared.bus.messages import Job
 from shared.bus.recovering import recover
 from shared.bus.relay import Relay
 from shared.bus.worker import Worker
@@ -123,7 +124,8 @@ class House:
                 "SELECT position >= (SELECT coalesce(max(notification_id), 0) FROM events) AS done "
                 "FROM relay"
             ).fetchone()
-        return bool(row["done"])
+            _, confirmed = stored_history(cursor)
+        return bool(confirmed and row["done"])
 
     @property
     def _name(self) -> str:
