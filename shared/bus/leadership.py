@@ -1,8 +1,9 @@
 """Work that one process at a time does for a service: whoever holds its advisory lock.
 
 PostgreSQL releases the lock when the connection ends, for whatever reason; another process that
-waits for it then goes on. Whoever was paused meanwhile does not know that yet. So each lead has a
-term, a number that rises with each lock taken, and what a leader writes is conditional on it.
+waits for it then goes on. It ends the connection of a leader that has fallen silent itself. Whoever
+was paused meanwhile does not know that yet. So each lead has a term, a number that rises with each
+lock taken, and what a leader writes is conditional on it.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.rows import dict_row
 
+from shared.bus.liveness import beating, evict_silent
 from shared.config import Settings
 from shared.database import connection_info
 
 T = TypeVar("T")
 
-POLL_S = 1.0
+POLL_S = 0.5
 SURE_S = 1.0
 """How long a leader takes the lead for granted, in the middle of what it sends."""
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS mine"
@@ -117,6 +119,8 @@ def lead_on(
         while not stop.is_set():
             row = database.execute(_TRY_LOCK, (lock,)).fetchone()
             if row and row["mine"]:
-                work(database)
+                with beating(database):
+                    work(database)
                 return
+            evict_silent(database, lock)
             stop.wait(POLL_S)

@@ -31,7 +31,7 @@ from shared.bus.messages import (
     position_of,
     read_message,
 )
-from shared.bus.reading import ReadPoint
+from shared.bus.reading import Known, ReadPoint
 from shared.bus.waiting import PATIENCE, NotYet, failure_of
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.postgres_session import PostgresSession
@@ -114,14 +114,14 @@ class Reactions:
     def apply(
         self,
         deliveries: Sequence[Delivery],
-        history: LogHistory | None = None,
+        known: Known | None = None,
         *,
         again: bool = False,
     ) -> list[Delivery]:
         """Apply a batch in one transaction; return those that were handled, not parked behind.
 
-        ``history`` is that of the upstream's log, where it has been asked. ``again`` after a
-        conflict: nobody else appends meanwhile, and aggregates are read from the log.
+        ``known`` is what the upstream has told of its log. ``again`` after a conflict: nobody else
+        appends meanwhile, and aggregates are read from the log.
 
         Raises DoubtError, GapError or GhostError for a message that cannot be the next one, and
         StoppedReaderError.
@@ -134,7 +134,8 @@ class Reactions:
                 session.from_log = True
             for delivery in deliveries:
                 message = read_message(delivery.headers, delivery.body)
-                if reading.is_duplicate(message, point, history):
+                of_log = delivery.tag is None
+                if reading.is_duplicate(message, point, known, of_log=of_log):
                     continue
                 if self._take(session, delivery, message, point):
                     handled.append(delivery)
@@ -210,7 +211,7 @@ class Reactions:
             # It is to outlive this process, not the server.
             cursor.execute("SET LOCAL synchronous_commit = off")
             cursor.execute(
-                "INSERT INTO attempts AS known (upstream, epoch, position, attempts) "
+                "INSERT INTO reading_attempts AS known (upstream, epoch, position, attempts) "
                 "VALUES (%s, %s, %s, 1) ON CONFLICT (upstream) DO UPDATE SET "
                 "attempts = CASE WHEN known.epoch = excluded.epoch "
                 "AND known.position = excluded.position THEN known.attempts + 1 ELSE 1 END, "
@@ -225,7 +226,7 @@ class Reactions:
         with self._store.transaction() as cursor:
             cursor.execute("SET LOCAL synchronous_commit = off")
             cursor.execute(
-                "UPDATE attempts SET attempts = 0 WHERE upstream = %s", (self._upstream,)
+                "UPDATE reading_attempts SET attempts = 0 WHERE upstream = %s", (self._upstream,)
             )
 
     def handle(self, session: PostgresSession, message: Message) -> None:

@@ -45,7 +45,7 @@ class GapError(Exception):
 
 
 class DoubtError(Exception):
-    """Whether the upstream has the event must be asked first: its epoch is new, or it is far off."""
+    """The upstream must be asked whether it has the event: its epoch is new, or it is far off."""
 
 
 class GhostError(Exception):
@@ -128,17 +128,22 @@ def unfit(upstream: str, history: LogHistory, point: ReadPoint) -> str:
     return f"has applied {what}, which ends at {end} in the log of {upstream}"
 
 
-def is_duplicate(message: Message, point: ReadPoint, history: LogHistory | None) -> bool:
+class Known(NamedTuple):
+    """The history of the upstream's log as it was last told; ``fresh``: just now."""
+
+    history: LogHistory
+    fresh: bool
+
+
+def is_duplicate(message: Message, point: ReadPoint, known: Known | None, *, of_log: bool) -> bool:
     """Return whether an event has taken effect already; otherwise it is the next one.
 
-    Without a ``history`` only messages of the reader's own epoch that are near are taken for what
-    they say. Raises DoubtError, GhostError, or GapError for a missing predecessor.
+    What the log gave is believed. What came by the queue must be in the history that is ``known``,
+    or may be after it in its current epoch, if it is near. Raises DoubtError where a fresh history
+    is to be asked for, GhostError, or GapError for a missing predecessor.
     """
-    near = message.epoch == point.epoch and message.position <= point.position + JUMP
-    if not near:
-        if history is None:
-            raise DoubtError(message.id)
-        _check_in_log(message, history)
+    if not of_log:
+        _check_in_log(message, point, known)
     if message.position <= point.position:
         return True
     if message.predecessor > point.position:
@@ -146,11 +151,17 @@ def is_duplicate(message: Message, point: ReadPoint, history: LogHistory | None)
     return False
 
 
-def _check_in_log(message: Message, history: LogHistory) -> None:
-    if history.has(message.epoch, message.position):
+def _check_in_log(message: Message, point: ReadPoint, known: Known | None) -> None:
+    epoch, position = message.epoch, message.position
+    current = point.epoch if known is None else known.history.current.name
+    if epoch == current and position <= point.position + JUMP:
+        return  # published since: the log goes on
+    if known is None:
+        raise DoubtError(message.id)
+    if known.history.has(epoch, position):
         return
-    if history.end_of(message.epoch) is None:
+    if not known.fresh:
+        raise DoubtError(message.id)
+    if known.history.end_of(epoch) is None:
         raise GhostError(quarantine.UNKNOWN_EPOCH)
-    if message.epoch == history.current.name and message.position > history.head:
-        raise GhostError(quarantine.BEYOND_HEAD)
-    raise GhostError(quarantine.LOST_TAIL)
+    raise GhostError(quarantine.BEYOND_HEAD if epoch == current else quarantine.LOST_TAIL)

@@ -22,14 +22,14 @@ CREATE TABLE quarantine (
 );
 COMMENT ON TABLE quarantine IS 'Messages that are not in the log of their upstream, or arrived damaged. They never take effect.';
 
-CREATE TABLE attempts (
+CREATE TABLE reading_attempts (
     upstream text        PRIMARY KEY,
     epoch    text        NOT NULL,
     position bigint      NOT NULL,
     attempts integer     NOT NULL,
     begun_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-COMMENT ON TABLE attempts IS 'The event that a reader handles alone, and how many processes have begun that and not ended it.';
+COMMENT ON TABLE reading_attempts IS 'The event that a reader handles alone, and how many processes have begun that and not ended it.';
 
 ALTER TABLE parked
     ADD COLUMN waits_until timestamptz,
