@@ -147,7 +147,7 @@ def test_recovery_that_waits_for_another_service_says_so(
     assert result.exit_code == 2
     assert "no_answer" in result.output
     with house.stores["ledger"].transaction() as cursor:
-        assert read_history(cursor).current.reason == "restored"
+        assert read_history(cursor).current.reason == "tail_lost"
 
 
 def test_apply_without_a_reason_is_refused(house: House) -> None:
