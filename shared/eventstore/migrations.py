@@ -41,6 +41,7 @@ BASE = (
     "security_log.sql",
     "epochs.sql",
     "reading.sql",
+    "recovery.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 
