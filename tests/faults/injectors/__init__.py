@@ -1,0 +1,1 @@
+"""The kinds of trouble, a module per subject."""
