@@ -4,8 +4,8 @@ It reads commands from its standard input, a JSON object a line, and answers eac
 `network.py` sends. It ends with its standard input, so none outlives its harness.
 
 A link is what a network does, not what a host does: bytes of a stalled link are kept, as TCP would
-send them again, and the end of a connection is not passed on either, so that each side believes that
-the other is there.
+send them again, and the end of a connection is not passed on either, so that each side believes
+that the other is there.
 """
 
 from __future__ import annotations
