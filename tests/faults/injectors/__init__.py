@@ -1,1 +1,3 @@
-"""The kinds of trouble, a module per subject."""
+"""The kinds of trouble, a module per subject. Importing this package registers all of them."""
+
+from tests.faults.injectors import processes as processes
