@@ -194,6 +194,16 @@ def session_members(session: int) -> Iterator[Identity]:
             yield Identity(pid, started, boot)
 
 
+def parents() -> dict[int, int]:
+    """Return the parent of each process of the machine, also of zombies."""
+    stats = [_stat_of(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return {
+        int(stat.partition(" ")[0]): int(stat.rpartition(")")[2].split()[1])
+        for stat in stats
+        if stat is not None
+    }
+
+
 def _stat_of(pid: int) -> str | None:
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
