@@ -171,9 +171,14 @@ class Newcomer:
         return "accepted"
 
     def has_letter(self) -> bool:
-        """Return whether the letter with the code has arrived."""
+        """Return whether a letter has arrived."""
+        return bool(self.letters())
+
+    def letters(self) -> list[str]:
+        """Return the subjects of the letters that have arrived."""
         letters = Letters(Path(self._house.environment["SALDO_MAIL_DIR"]))
-        return any(self.email in one.recipients for one in letters.headings(limit=1000))
+        found = letters.headings(limit=1000)
+        return [one.subject for one in found if self.email in one.recipients]
 
     def is_served(self, seconds: float) -> None:
         """Ask until accepted, and wait for the letter."""

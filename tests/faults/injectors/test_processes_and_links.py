@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_paused_process_stands_still_until_it_is_continued(
         assert waiting.asks(patience=RECOVERY_S) == "accepted"
         assert not waiting.has_letter()
     fault.heal(house)
-    assert state_of(pid) != "T"
+    eventually(lambda: state_of(pid) != "T", f"{victim} goes on")
     recovered(house, record_property, f"a pause of {victim}")
     waiting.is_served(RECOVERY_S)
 
@@ -85,10 +86,11 @@ def test_paused_backends_go_on(
     fault = processes.PauseBackends()
     words = fault.inject(house, Choosing())
     assert words.startswith("pause "), words
-    stopped = [one for one in house.notes[fault.name] if state_of(one.pid) == "T"]  # type: ignore[attr-defined]
+    stopped: Any = house.notes[fault.name]
     assert stopped
+    eventually(lambda: all(state_of(one.pid) == "T" for one in stopped), "they stand still")
     fault.heal(house)
-    assert all(state_of(one.pid) != "T" for one in stopped)
+    eventually(lambda: all(state_of(one.pid) != "T" for one in stopped), "they go on")
     recovered(house, record_property, "a pause of backends")
 
 
