@@ -83,6 +83,12 @@ def is_alive(identity: Identity | None) -> bool:
     return started == identity.started and state not in "ZX"
 
 
+def is_stopped(identity: Identity) -> bool:
+    """Return whether a process stands still by a signal, or has ended."""
+    stat = _stat_of(identity.pid)
+    return stat is None or _read_stat(stat)[2] in "TZX"
+
+
 def start(
     argv: Sequence[str],
     *,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ import psycopg
 
 from deploy.embedded import process
 from tests.faults.faults import House, fault
+from tests.waiting import eventually
 
 _OURS = ("serve", "work", "gateway", "seal")
 _NODES = ("postgres", "rabbitmq")
@@ -102,15 +104,32 @@ class PauseNode:
 
     def inject(self, house: House, random: Random) -> str:
         victim = random.choice([name for name in _NODES if name in house.identities()])
-        leaders = list(_of(house, victim))
-        # The postmaster first, so that it starts no other; each backend leads a session of its own.
-        stopped = _stop(house, self.name, leaders)
-        for leader in leaders:
-            stopped += _stop(house, self.name, _descendants(leader))
+        stopped = _stop_whole(house, self.name, victim)
         return f"pause {victim}, {len(stopped)} processes"
 
     def heal(self, house: House) -> None:
         _go_on(house, self.name)
+
+
+@contextmanager
+def standing_still(house: House, node: str) -> Iterator[None]:
+    """Let a node stand still with all its processes for the length of a block."""
+    name = f"{node} stands still"
+    try:
+        stopped = _stop_whole(house, name, node)
+        eventually(lambda: all(map(process.is_stopped, stopped)), name)
+        yield
+    finally:
+        _go_on(house, name)
+
+
+def _stop_whole(house: House, name: str, node: str) -> list[process.Identity]:
+    """Stop a node: first its first process, so that it starts no other, then those below it."""
+    leaders = list(_of(house, node))
+    stopped = _stop(house, name, leaders)
+    for leader in leaders:
+        stopped += _stop(house, name, _descendants(leader))
+    return stopped
 
 
 def _of(house: House, name: str) -> Iterable[process.Identity]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -19,6 +20,7 @@ from deploy.embedded.installation import Installation
 from deploy.embedded.plan import ProcessSpec, read_plan
 from deploy.embedded.readiness import is_ready
 from tests.faults.faults import Proxy
+from tests.faults.injectors.circumstances import under_circumstances
 from tests.faults.injectors.network import Network
 from tests.nodes import ANY_PORTS
 from tests.waiting import eventually
@@ -32,20 +34,15 @@ START_S = 120.0
 
 
 class SmallHouse:
-    """An installation on nodes of its own; `adapt` changes processes beyond their network."""
+    """An installation on nodes of its own."""
 
-    def __init__(
-        self,
-        folder: Path,
-        network: Network,
-        adapt: Callable[[ProcessSpec], ProcessSpec] = lambda spec: spec,
-    ) -> None:
+    def __init__(self, folder: Path, network: Network) -> None:
         self.network = network
         self.installation = Installation(
             folder,
             owner=process.myself(),
             ports=ANY_PORTS,
-            adapt=lambda spec: adapt(network.adapt(spec)),
+            adapt=lambda spec: under_circumstances(network.adapt(spec), folder),
         )
         self.notes: dict[str, object] = {}
         self.lost: list[float] = []
@@ -71,26 +68,26 @@ class SmallHouse:
     def identities(self) -> dict[str, process.Identity]:
         return self.installation.identities()
 
-    def send(self, name: str, signal: int) -> bool:
+    def send(self, name: str, number: int) -> bool:
         identity = self.identities().get(name)
-        return identity is not None and process.send(identity, signal)
+        return identity is not None and process.send(identity, number)
 
     def restart(self, name: str) -> None:
-        self.send(name, 9)
+        self.send(name, signal.SIGKILL)
 
     @contextmanager
     def kept_down(self, *names: str) -> Iterator[None]:
-        state = self.installation.state
-        state.enabled.unlink()
-        eventually(lambda: not self.installation.is_supervised(), "the supervisor has ended")
-        for name in names:
-            spec, identity = self.spec(name), self.identities().get(name)
-            if identity is not None:
-                process.stop(identity, spec.stop_signal, spec.stop_seconds)
+        record = process.read_record(self.installation.state.record("supervisor"))
+        assert record is not None
+        assert process.send(record.identity, signal.SIGSTOP)
         try:
+            for name in names:
+                spec, identity = self.spec(name), self.identities().get(name)
+                if identity is not None:
+                    process.stop(identity, spec.stop_signal, spec.stop_seconds)
             yield
         finally:
-            self.installation.up(seconds=START_S)
+            process.send(record.identity, signal.SIGCONT)
 
     def rabbitmqctl(self, *words: str) -> str:
         spec = self.spec("rabbitmq")
@@ -121,12 +118,10 @@ class SmallHouse:
 
 
 @contextmanager
-def small_house(
-    folder: Path, adapt: Callable[[ProcessSpec], ProcessSpec] = lambda spec: spec
-) -> Iterator[SmallHouse]:
+def small_house(folder: Path) -> Iterator[SmallHouse]:
     """Run a small installation for the length of a block."""
     with Network() as network:
-        house = SmallHouse(folder, network, adapt)
+        house = SmallHouse(folder, network)
         try:
             house.installation.up(seconds=START_S)
             yield house
@@ -134,7 +129,7 @@ def small_house(
             network.heal()
             for identity in house.identities().values():
                 with suppress(ProcessLookupError):
-                    process.send(identity, 18)
+                    process.send(identity, signal.SIGCONT)
             house.installation.reset()
 
 
@@ -183,4 +178,8 @@ class Newcomer:
     def is_served(self, seconds: float) -> None:
         """Ask until accepted, and wait for the letter."""
         assert self.asks(patience=seconds) == "accepted"
+        self.has_letter_within(seconds)
+
+    def has_letter_within(self, seconds: float) -> None:
+        """Wait for a letter."""
         eventually(self.has_letter, f"the letter to {self.email}", seconds)
