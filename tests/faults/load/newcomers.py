@@ -51,8 +51,9 @@ class Settlers:
         while not stop.is_set():
             number += 1
             try:
-                person = self.settle(f"newcomer {number}", chance, accounts=1)
-                if chance.random() < UNLINKS:
+                leaves = chance.random() < UNLINKS  # one of two: the last one has to stay
+                person = self.settle(f"newcomer {number}", chance, accounts=1 + leaves)
+                if leaves:
                     self._unlink(person)
                 else:
                     person.pay()

@@ -27,7 +27,7 @@ PAUSE_S = (0.1, 0.8)
 CARDS = (*[PAYS] * 6, ASKS_FOR_CODE, ASKS_FOR_CODE, DECLINED)
 WAYS = (*["plain"] * 5, "twice", "again", "changed")
 """How a payment is started: once, twice at once or again under one key, or anew with other sums."""
-ABANDONED, COMES_BACK = 0.06, 0.7
+ABANDONED, COMES_BACK = 0.02, 0.7
 
 
 _LETTERS = "абвгдежзиклмнопрст"
@@ -103,7 +103,10 @@ class Resident:
         page = None if started is None else self._page(started)
         if started is None or page is None or self.chance.random() < ABANDONED:
             return
-        self._enter_card(started, page)
+        card = self.chance.choice(CARDS)
+        if not self._enter_card(started, page, card) and card == DECLINED:
+            # Few payments may be open at once: most people try another card.
+            self._enter_card(started, page, PAYS)
         if self.chance.random() < COMES_BACK:
             self._look(started["payment_id"])
 
@@ -162,8 +165,8 @@ class Resident:
             page = self.client().payment(started["payment_id"])["redirect_url"]
         return page
 
-    def _enter_card(self, started: dict[str, Any], page: str) -> None:
-        card = self.chance.choice(CARDS)
+    def _enter_card(self, started: dict[str, Any], page: str, card: str) -> bool:
+        """Enter a card; return whether the bank said that it was charged."""
         about = {"payment_id": started["payment_id"], "total": started["total"]}
         with self.notebook.about(self.who, "payment.card", **about) as command:
             payer = Payer(patience=self.chance.choice(PATIENCE_S))
@@ -171,6 +174,7 @@ class Resident:
             command.learn(charged="no" if card == DECLINED else "yes")
             if self.chance.random() < COMES_BACK:
                 payer.come_back(back)
+        return command.is_acknowledged and card != DECLINED
 
     def _look(self, payment_id: str) -> None:
         seen = self.client().payment(payment_id, refresh=True)
