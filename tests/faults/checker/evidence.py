@@ -81,6 +81,10 @@ class Evidence:
         """The spans of time in which what was committed may be lost, by faults that lose it."""
         return [(one.data["since"], one.data["until"]) for one in self.about("lost")]
 
+    def is_ghost(self, service: str, position: int, epoch: str) -> bool:
+        """Return whether an event was lost with the tail of its log, and is named as such."""
+        return False
+
     def explains(self, reason: str) -> bool:
         """Return whether a message may be in quarantine for this reason, after what was done."""
         return any(reason in one.data["reasons"] for one in self.about("quarantine"))
