@@ -232,9 +232,7 @@ def _questions(evidence: Evidence) -> Iterator[Finding]:
     for fact in evidence.by_topic("helpdesk", *topics):
         if fact.stream not in erased:
             written[f"{fact.stream} {fact.position}"] = "written"
-    rows = evidence.rows(
-        "SELECT question_id::text AS id, position FROM helpdesk.messages"
-    )
+    rows = evidence.rows("SELECT question_id::text AS id, position FROM helpdesk.messages")
     shown = {f"{row['id']} {row['position']}": "written" for row in rows}
     yield from _differ("message of a question", written, shown)
 

@@ -7,7 +7,7 @@ nothing of the ledger's own: what was owed, paid, allocated and given back.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tests.faults.checker.evidence import Evidence, Fact
@@ -144,7 +144,11 @@ def _taken_back(data: Mapping[str, Any], books: Postings) -> None:
     _paid_by_advance(reopened, books, -1)
 
 
-_READERS = {
+def _nothing(data: Mapping[str, Any], books: Postings) -> None:
+    """Nothing is owed or paid by it but what it moves."""
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any], Postings], None]] = {
     "account_opened": _opening,
     "opening_posted": _opening,
     "charges_posted": _charges,
@@ -155,7 +159,7 @@ _READERS = {
     "payment_posted": _payment,
     "payment_reversed": _taken_back,
     "payment_refunded": _taken_back,
-    "payer_kind_changed": lambda data, books: None,
-    "advance_settled": lambda data, books: None,
-    "account_closed": lambda data, books: None,
+    "payer_kind_changed": _nothing,
+    "advance_settled": _nothing,
+    "account_closed": _nothing,
 }

@@ -134,10 +134,10 @@ def _subscriber(
         else:
             last = got.position
             taken.add(got.position)
-        if right is None or (right.id, right.digest) != (got.id, got.digest):
-            if not evidence.is_ghost(got.service, got.position, got.epoch):
-                sentence = f"{got.id} is not what the log has: {right.id if right else 'nothing'}"
-                yield Finding(INVARIANT, "not in the log", f"{who} {got.position}", sentence)
+        is_right = right is not None and (right.id, right.digest) == (got.id, got.digest)
+        if not is_right and not evidence.is_ghost(got.service, got.position, got.epoch):
+            sentence = f"{got.id} is not what the log has: {right.id if right else 'nothing'}"
+            yield Finding(INVARIANT, "not in the log", f"{who} {got.position}", sentence)
     for position in sorted(history.keys() - taken):
         yield Finding(INVARIANT, "missing", f"{who} {position}", history[position].id)
     if kind == "queue" and first is not None:
@@ -165,9 +165,7 @@ def _stream(evidence: Evidence, service: str, history: Mapping[int, Event]) -> I
         else:
             found[event.position] = event
     for position in sorted(history.keys() - found.keys()):
-        yield Finding(
-            INVARIANT, "not in the stream", f"{service} {position}", history[position].id
-        )
+        yield Finding(INVARIANT, "not in the stream", f"{service} {position}", history[position].id)
 
 
 def _messages(url: str, queue: str) -> Iterator[Event]:
@@ -212,5 +210,3 @@ def _messages(url: str, queue: str) -> Iterator[Event]:
         yield from read
     finally:
         connection.collect()
-
-

@@ -1,4 +1,4 @@
-"""What the checks read: one snapshot of the database, the beliefs, and files of the installation."""
+"""What the checks read: a snapshot of the database, the beliefs, files of the installation."""
 
 from __future__ import annotations
 
@@ -81,8 +81,22 @@ class Evidence:
         """The spans of time in which what was committed may be lost, by faults that lose it."""
         return [(one.data["since"], one.data["until"]) for one in self.about("lost")]
 
+    @property
+    def had_faults(self) -> bool:
+        """Return whether there was any trouble, as far as is written down."""
+        return any(True for _ in self.about("fault"))
+
+    def was_lost_at(self, instant: datetime) -> bool:
+        """Return whether an event of an instant may have been lost with the tail of its log."""
+        moment = instant.timestamp()
+        return any(since <= moment <= until for since, until in self.losses)
+
     def is_ghost(self, service: str, position: int, epoch: str) -> bool:
         """Return whether an event was lost with the tail of its log, and is named as such."""
+        return False
+
+    def is_lost_position(self, service: str, position: int) -> bool:
+        """Return whether a position was in a tail that the log has lost."""
         return False
 
     def explains(self, reason: str) -> bool:
@@ -99,7 +113,7 @@ class Evidence:
             cursor.execute(
                 "SELECT notification_id, originator_id::text, originator_version, topic, state,"
                 " recorded_at, command_id::text, correlation_id, actor"
-                f" FROM {service}.events ORDER BY notification_id"  # noqa: S608 - a constant
+                f" FROM {service}.events ORDER BY notification_id"
             )
             for row in cursor:
                 yield Fact(

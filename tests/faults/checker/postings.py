@@ -6,11 +6,12 @@ cards is compared with the banks.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
+from tests.faults.load.beliefs import Belief
 from tests.faults.thousand_orders.banks import Bank
 from tests.faults.thousand_orders.books import Books, differences, read_books
 
@@ -81,11 +82,25 @@ def _lines(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _believed(evidence: Evidence, books: Books) -> Iterator[Finding]:
-    charged = {payment: money.charged for payment, money in books.money.items()}
+    """A bank that charges in one step has charged what its page said, and nothing else."""
+    at_once = {
+        row["id"]
+        for row in evidence.rows(
+            "SELECT payment_id::text AS id FROM payments.orders GROUP BY 1"
+            " HAVING count(*) = 1 AND bool_and(acquirer = 'main')"
+        )
+    }
+    said: dict[str, list[Belief]] = defaultdict(list)
     for belief in evidence.about("payment.card"):
-        payment, says = belief.data["payment_id"], belief.data.get("charged")
-        if belief.outcome != "acknowledged" or evidence.may_be_lost(belief):
-            continue
-        if says == "yes" and not charged.get(payment):
-            sentence = f"{belief.who} saw the card charged, the bank has charged nothing"
-            yield Finding(INVARIANT, "believed", f"{payment} {belief.id}", sentence)
+        if not evidence.may_be_lost(belief):
+            said[belief.data["payment_id"]].append(belief)
+    for payment, beliefs in said.items():
+        charged = books.money[payment].charged if payment in books.money else 0
+        # A second card after a decline leads back to us at once, and is not even asked for.
+        first = beliefs[0]
+        if first.data.get("charged") == "yes" and not charged and payment in at_once:
+            sentence = f"{first.who} saw the card charged, the bank has charged nothing"
+            yield Finding(INVARIANT, "believed", payment, sentence)
+        if charged and all(one.data.get("charged") == "no" for one in beliefs):
+            sentence = f"{first.who} saw the card declined, the bank has charged {charged}"
+            yield Finding(INVARIANT, "believed", payment, sentence)

@@ -1,4 +1,4 @@
-"""I2: what was acknowledged is there, what was refused is not, what is unknown happened at most once.
+"""I2: what was acknowledged is there, what was refused is not, what is unknown at most once.
 
 A command is found in the logs by its id, which is the correlation id of what it caused. What a
 person is shown is asked over HTTP, by the token that the beliefs have.
@@ -75,15 +75,15 @@ def _effect(evidence: Evidence, belief: Belief, effect: Effect) -> Iterator[Find
     elif belief.outcome == "refused" and times:
         sentence = f"{name} was refused ({belief.code}), and has taken effect"
         yield Finding(INVARIANT, "refused and done", belief.id, sentence)
-    elif belief.outcome == "acknowledged" and not times and not _is_done_otherwise(belief):
-        if not evidence.may_be_lost(belief):
-            sentence = f"{name} was acknowledged, and is in no log"
-            yield Finding(INVARIANT, "acknowledged and missing", belief.id, sentence)
+    elif belief.outcome == "acknowledged" and not times and not _may_be_missing(evidence, belief):
+        sentence = f"{name} was acknowledged, and is in no log"
+        yield Finding(INVARIANT, "acknowledged and missing", belief.id, sentence)
 
 
-def _is_done_otherwise(belief: Belief) -> bool:
-    """Return whether an answer may be that of an earlier command, or of a proposal."""
-    return belief.what == "payment.start" or belief.data.get("state") == "proposed"
+def _may_be_missing(evidence: Evidence, belief: Belief) -> bool:
+    """Return whether an answer may be that of an earlier command, or of a proposal, or lost."""
+    otherwise = belief.what == "payment.start" or belief.data.get("state") == "proposed"
+    return otherwise or evidence.may_be_lost(belief)
 
 
 def _payments(evidence: Evidence) -> Iterator[Finding]:

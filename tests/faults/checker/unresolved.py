@@ -35,9 +35,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _published(evidence: Evidence) -> Iterator[Finding]:
     for service in SERVICES:
         [row] = evidence.rows(
-            "SELECT coalesce((SELECT max(notification_id) FROM {0}.events), 0) AS head,"
-            " (SELECT position FROM {0}.relay) AS relay,"
-            " (SELECT position FROM {0}.live) AS live".format(service)  # noqa: UP032
+            f"SELECT coalesce((SELECT max(notification_id) FROM {service}.events), 0) AS head,"
+            f" (SELECT position FROM {service}.relay) AS relay,"
+            f" (SELECT position FROM {service}.live) AS live"
         )
         for who in ("relay", "live"):
             if row[who] != row["head"]:
@@ -48,11 +48,11 @@ def _published(evidence: Evidence) -> Iterator[Finding]:
 def _reactions(evidence: Evidence) -> Iterator[Finding]:
     """A reader is at the last published event of its upstream, or beyond."""
     published = {
-        service: evidence.rows(f"SELECT published FROM {service}.relay")[0]["published"]  # noqa: S608
+        service: evidence.rows(f"SELECT published FROM {service}.relay")[0]["published"]
         for service in SERVICES
     }
     for service in SERVICES:
-        for row in evidence.rows(f"SELECT * FROM {service}.positions"):  # noqa: S608
+        for row in evidence.rows(f"SELECT * FROM {service}.positions"):
             if row["position"] < published[row["upstream"]]:
                 about = f"{service} from {row['upstream']}"
                 sentence = f"is at {row['position']} of {published[row['upstream']]}"
@@ -64,12 +64,12 @@ def _reactions(evidence: Evidence) -> Iterator[Finding]:
 
 def _aside(evidence: Evidence) -> Iterator[Finding]:
     for service in SERVICES:
-        for row in evidence.rows(f"SELECT upstream, type, reason FROM {service}.parked"):  # noqa: S608
+        for row in evidence.rows(f"SELECT upstream, type, reason FROM {service}.parked"):
             about = f"{service}: {row['upstream']} {row['type']}"
             yield Finding(INVARIANT, "parked", about, row["reason"])
         if not _has_table(evidence, service, "quarantine"):
             continue
-        rows = evidence.rows(f"SELECT upstream, position, reason FROM {service}.quarantine")  # noqa: S608
+        rows = evidence.rows(f"SELECT upstream, position, reason FROM {service}.quarantine")
         for row in rows:
             about = f"{service}: {row['upstream']} {row['position']}"
             if not evidence.explains(row["reason"]):

@@ -72,9 +72,10 @@ class Settlers:
             command.learn(token=session["token"], temporary=True)
         self._require(command)
         password = f"own {uuid4()}"
-        with self._step(who, "password.change", email=email, old=temporary, new=password) as command:
-            request = partial(client.change_password, temporary, password)
-            command.call(client, request, keyed=False)
+        with self._step(
+            who, "password.change", email=email, old=temporary, new=password
+        ) as command:
+            command.call(client, partial(client.change_password, temporary, password), keyed=False)
         self._require(command)
         person = Resident(
             who, self.url, email, password, client.token or "", [], self.notebook, chance,
@@ -89,9 +90,7 @@ class Settlers:
             raise GaveUpError("no account could be linked")
         return person
 
-    def _register(
-        self, who: str, client: CabinetClient, mailbox: Mailbox, email: str
-    ) -> str:
+    def _register(self, who: str, client: CabinetClient, mailbox: Mailbox, email: str) -> str:
         """Register, and return the temporary password."""
         key = str(uuid4())
         body = {"person_type": "individual", "email": email}
@@ -103,21 +102,19 @@ class Settlers:
             command.learn(registration_id=registration_id)
         self._require(command)
         code = code_in(mailbox.wait(email, ABOUT_CODE, seconds=LETTER_S))
-        body = {"code": code, "accept_rules": True, "consent_personal_data": True}
+        ticked = {"code": code, "accept_rules": True, "consent_personal_data": True}
         with self._step(
             who, "registration.confirm", email=email, registration_id=registration_id
         ) as command:
             path = f"/registrations/{registration_id}/confirm"
-            request = partial(client.call, "POST", path, body, key=str(uuid4()))
+            request = partial(client.call, "POST", path, ticked, key=str(uuid4()))
             command.call(client, request, keyed=True)
         self._require(command)
         return password_in(mailbox.wait(email, ABOUT_PASSWORD, seconds=LETTER_S))
 
     def _link(self, person: Resident, client: CabinetClient, account: DemoAccount) -> None:
         body = {"number": account.number, "proof": account.proof}
-        with self._step(
-            person.who, "link", email=person.email, number=account.number
-        ) as command:
+        with self._step(person.who, "link", email=person.email, number=account.number) as command:
             request = partial(client.call, "POST", "/accounts", body, key=str(uuid4()))
             command.call(client, request, keyed=True)
         if command.is_acknowledged:

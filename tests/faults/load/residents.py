@@ -104,18 +104,14 @@ class Resident:
         if started is None or page is None or self.chance.random() < ABANDONED:
             return
         card = self.chance.choice(CARDS)
-        if not self._enter_card(started, page, card) and card == DECLINED:
-            # Few payments may be open at once: most people try another card.
-            self._enter_card(started, page, PAYS)
+        self._enter_card(started, page, card)
         if self.chance.random() < COMES_BACK:
             self._look(started["payment_id"])
 
     def _lines(self) -> list[PaymentLine]:
         numbers = self.chance.sample(self.accounts, self.chance.randint(1, len(self.accounts)))
         return [
-            PaymentLine(
-                number, self.chance.randint(1, LARGEST), self.chance.choice((0, 0, 1, 57))
-            )
+            PaymentLine(number, self.chance.randint(1, LARGEST), self.chance.choice((0, 0, 1, 57)))
             for number in numbers
         ]
 
@@ -165,8 +161,7 @@ class Resident:
             page = self.client().payment(started["payment_id"])["redirect_url"]
         return page
 
-    def _enter_card(self, started: dict[str, Any], page: str, card: str) -> bool:
-        """Enter a card; return whether the bank said that it was charged."""
+    def _enter_card(self, started: dict[str, Any], page: str, card: str) -> None:
         about = {"payment_id": started["payment_id"], "total": started["total"]}
         with self.notebook.about(self.who, "payment.card", **about) as command:
             payer = Payer(patience=self.chance.choice(PATIENCE_S))
@@ -174,7 +169,6 @@ class Resident:
             command.learn(charged="no" if card == DECLINED else "yes")
             if self.chance.random() < COMES_BACK:
                 payer.come_back(back)
-        return command.is_acknowledged and card != DECLINED
 
     def _look(self, payment_id: str) -> None:
         seen = self.client().payment(payment_id, refresh=True)
@@ -265,9 +259,7 @@ class Resident:
     def _contradiction(self, says: str, **data: Any) -> None:
         self.notebook.note(self.who, "contradiction", says=says, **data)
 
-    def _at_once(
-        self, requests: Sequence[Callable[[], dict[str, Any]]]
-    ) -> list[dict[str, Any]]:
+    def _at_once(self, requests: Sequence[Callable[[], dict[str, Any]]]) -> list[dict[str, Any]]:
         """Return the answers; raises what a request has raised, if all have."""
         if len(requests) == 1:
             return [requests[0]()]

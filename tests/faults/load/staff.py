@@ -104,7 +104,6 @@ class Clerk:
                     done: dict[str, Any] = client.call(
                         service, method, deadline=DEADLINE_S, **asked
                     )
-                return done
             except Unavailable as silence:
                 if attempt == TRIES:
                     raise Problem(503, silence.code, silence.message) from silence
@@ -112,6 +111,8 @@ class Clerk:
             except ServiceError as refusal:
                 status = INTERNAL if refusal.kind == "internal" else 409
                 raise Problem(status, refusal.code, refusal.message) from refusal
+            else:
+                return done
         raise AssertionError("unreachable")
 
 

@@ -6,7 +6,6 @@ its lines in a file: what was delivered, and what took effect, in the order in w
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +36,9 @@ LOOK_BACK_S = 20.0
 PAGE = 500
 
 
+How = Literal["delivered", "took"]
+
+
 class Got(msgspec.Struct, array_like=True, frozen=True):
     """One line. `how`: `delivered` to a queue reader or a stream reader, or `took` effect.
 
@@ -44,7 +46,7 @@ class Got(msgspec.Struct, array_like=True, frozen=True):
     canonical form.
     """
 
-    how: Literal["delivered", "took"]
+    how: How
     via: str
     service: str
     epoch: str
@@ -91,7 +93,9 @@ def canonical_digest(body: bytes) -> str:
     return sha256(canonical).hexdigest()[:16]
 
 
-def _got(how: Literal["delivered", "took"], via: str, headers: Mapping[str, Any], body: bytes) -> Got:
+def _got(
+    how: Literal["delivered", "took"], via: str, headers: Mapping[str, Any], body: bytes
+) -> Got:
     return Got(
         how,
         via,
@@ -296,7 +300,7 @@ def _drain(connection: amqp.Connection) -> bool:
     """Process what comes within a moment; return whether anything has."""
     try:
         connection.drain_events(timeout=AGAIN_S)
-    except (TimeoutError, socket.timeout):
+    except TimeoutError:
         return False
     return True
 

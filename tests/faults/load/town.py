@@ -32,7 +32,12 @@ class Town:
     """
 
     def __init__(
-        self, environment: Mapping[str, str], folder: Path, notebook: Notebook, seed: int, people: int
+        self,
+        environment: Mapping[str, str],
+        folder: Path,
+        notebook: Notebook,
+        seed: int,
+        people: int,
     ) -> None:
         self._notebook = notebook
         self._seed = seed
@@ -50,9 +55,7 @@ class Town:
             questions,
         )
         clerk = Clerk(settings_in(state / "staff" / "clerk.env"), bills, questions, notebook)
-        operator = Operator(
-            settings_in(state / "staff" / "operator.env"), bills, folder, notebook
-        )
+        operator = Operator(settings_in(state / "staff" / "operator.env"), bills, folder, notebook)
         self._users: dict[str, Work] = {
             "newcomers": partial(self._settlers.run, chance=self._chance("newcomers")),
             "clerk corrects": partial(clerk.correct, chance=self._chance("clerk")),
