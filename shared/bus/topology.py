@@ -24,6 +24,7 @@ import amqp
 from kombu import Connection, Exchange, Queue
 
 from shared.bus.grants import types_with_persons
+from shared.bus.principals import tls_of
 from shared.config import Settings
 from shared.logs import get_logger
 
@@ -49,6 +50,7 @@ def connect(amqp_url: str, *, name: str, heartbeat: int = HEARTBEAT_S) -> Connec
     """
     return Connection(
         amqp_url,
+        ssl=tls_of(amqp_url) or False,
         heartbeat=heartbeat,
         connect_timeout=3,
         transport_options={

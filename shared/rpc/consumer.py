@@ -104,7 +104,11 @@ class RobustRpcConsumer(RpcConsumer):
 
     def handle_result(self, message: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
         responder = _QuickResponder(
-            self.container.config["AMQP_URI"], self.queue.exchange, "json", message
+            self.container.config["AMQP_URI"],
+            self.queue.exchange,
+            "json",
+            message,
+            ssl=self.container.config["AMQP_SSL"],
         )
         responder.user = self.container.service_name
         try:
