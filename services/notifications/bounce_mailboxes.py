@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import imaplib
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -146,7 +147,10 @@ class ImapMailbox:
 
 def connected(folder: ImapFolder) -> imaplib.IMAP4:
     """Return a connection to a folder's server; raises OSError or IMAP4.error."""
-    return imaplib.IMAP4_SSL(folder.host, folder.port, timeout=TIMEOUT)
+    # Without a context imaplib takes any certificate.
+    return imaplib.IMAP4_SSL(
+        folder.host, folder.port, ssl_context=ssl.create_default_context(), timeout=TIMEOUT
+    )
 
 
 @contextmanager
