@@ -27,6 +27,9 @@ asked back; ``answered``; ``reopened`` by a message after the answer; ``closed``
 OWED: tuple[State, ...] = ("open", "in_progress", "reopened")
 """The states in which the department owes an answer by the due day."""
 
+ENDED: tuple[State, ...] = ("answered", "closed")
+"""The states in which the department owes nothing, and waits for nothing."""
+
 Author = Literal["person", "staff", "system"]
 
 
@@ -160,6 +163,8 @@ class Question(Aggregate):
                 self.waiting_since = None
             case QuestionAnswered():
                 asked_before = self.waiting_since if self.state == "waiting" else None
+                if event.waiting_since and self.state in ENDED:
+                    self.due_on = None  # it was kept, or missed: what comes now is owed anew
                 self.state = "waiting" if event.waiting_since else "answered"
                 # Asked back twice, the clock stands still from the first time on.
                 self.waiting_since = event.waiting_since and (asked_before or event.waiting_since)
@@ -306,7 +311,7 @@ def state_after_assignment(state: State, to: str | None) -> State:
 
 def state_after_message(state: State, assigned_to: str | None) -> State:
     """Return the state of a question after a message of the person."""
-    if state in ("answered", "closed"):
+    if state in ENDED:
         return "reopened"
     if state == "waiting":
         return "in_progress" if assigned_to else "open"

@@ -24,8 +24,8 @@ class DueDays:
         """Return the due day after a message of the person, and the working days waited for it.
 
         None: it stays, as one does that had passed before staff asked back. The clock starts again
-        after an answer; while the department waited for the person it stood still, and at least
-        one working day is left.
+        after an answer, also where staff asked back after it; while the department waited for the
+        person it stood still, and at least one working day is left.
         """
         if question.state in OWED:
             return None, 0
