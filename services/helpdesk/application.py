@@ -50,7 +50,10 @@ class AskQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AddMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """``attachments`` and ``contents`` as of `AskQuestion`."""
+    """``attachments`` and ``contents`` as of `AskQuestion`.
+
+    ``disputes``: the person does not agree with the disputed line as it was corrected.
+    """
 
     not_compared: ClassVar = ("attachments",)
 
@@ -59,6 +62,7 @@ class AddMessage(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     attachments: tuple[UUID, ...] = ()
     contents: tuple[str, ...] = ()
+    disputes: bool = False
 
 
 class QuestionWanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +128,7 @@ class QuestionUseCases:
             due_on=due_on,
             waited=waited,
             attachments=usable(session, owned_by_person(command.person_id), command.attachments),
+            disputes=command.disputes,
         )
         return {"question_id": str(question.id), "state": question.state}
 

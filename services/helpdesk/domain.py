@@ -74,7 +74,8 @@ class MessageAdded(Event, frozen=True, kw_only=True):
     """The person added a message, which opens the question; ``text`` is sealed.
 
     ``due_on`` is the due day from now on, None where it stays; ``waited`` counts the working days
-    for which the department has waited for this message.
+    for which the department has waited for this message. ``disputes``: the person does not agree
+    with the line that was corrected either.
     """
 
     topic: ClassVar[str] = "helpdesk.message_added.v1"
@@ -82,6 +83,7 @@ class MessageAdded(Event, frozen=True, kw_only=True):
     due_on: date | None = None
     waited: int = 0
     attachments: tuple[UUID, ...] = ()
+    disputes: bool = False
 
 
 class QuestionAnswered(Event, frozen=True, kw_only=True):
@@ -239,9 +241,21 @@ class Question(Aggregate):
         due_on: date | None,
         waited: int = 0,
         attachments: tuple[UUID, ...] = (),
+        disputes: bool = False,
     ) -> None:
-        """Add a message of the person, which opens the question."""
-        self.trigger(MessageAdded(text=text, due_on=due_on, waited=waited, attachments=attachments))
+        """Add a message of the person, which opens the question.
+
+        ``disputes``: he does not agree with the corrected line; without one it says nothing.
+        """
+        self.trigger(
+            MessageAdded(
+                text=text,
+                due_on=due_on,
+                waited=waited,
+                attachments=attachments,
+                disputes=disputes and self.dispute is not None,
+            )
+        )
 
     def answer(
         self,
@@ -327,7 +341,7 @@ def _follow(dispute: Dispute, event: Any) -> None:
         case DisputeDecided():
             dispute.decide(event.proposal_id, event.decision)
         case MessageAdded():
-            dispute.go_on()
+            dispute.go_on(again=event.disputes)
         case QuestionAnswered(waiting_since=None) | QuestionClosed():
             dispute.answer()
 

@@ -123,7 +123,12 @@ class HelpdeskService(StaffRpcs, AttachmentRpcs, DisputeRpcs):
 
     @rpc(schemas.AddMessage, callers=(GATEWAY,))
     def add_message(
-        self, person_id: UUID, question_id: UUID, text: str, attachments: list[UUID]
+        self,
+        person_id: UUID,
+        question_id: UUID,
+        text: str,
+        attachments: list[UUID],
+        disputes: bool,
     ) -> dict[str, Any]:
         """Return ``{question_id, state}``; raises as `application.QuestionUseCases.add_message`."""
         command = application.AddMessage(
@@ -132,6 +137,7 @@ class HelpdeskService(StaffRpcs, AttachmentRpcs, DisputeRpcs):
             text=text,
             attachments=tuple(attachments),
             contents=self.contents_of(attachments),
+            disputes=disputes,
         )
         result: dict[str, Any] = self.store.execute(self.use_cases.add_message, command)
         return result
