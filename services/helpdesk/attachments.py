@@ -192,9 +192,12 @@ class UploadUseCases:
         )
 
 
-def usable(session: Session, owner: str, ids: Sequence[UUID]) -> tuple[UUID, ...]:
+def usable(
+    session: Session, owner: str, ids: Sequence[UUID], *, locking: bool = True
+) -> tuple[UUID, ...]:
     """Return the files that a new message of their owner takes, locked.
 
+    A dry run cannot lock them (``locking``), and takes none.
     Raises ValidationFailed ``too_many_attachments``, and ``attachment_unknown`` for a file that is
     somebody else's, not whole, expired, or of another message.
     """
@@ -205,7 +208,8 @@ def usable(session: Session, owner: str, ids: Sequence[UUID]) -> tuple[UUID, ...
         raise ValidationFailed(
             "too_many_attachments", f"Send at most {MAX_FILES} files.", most=MAX_FILES
         )
-    found = session.read.attachments.locked(wanted)
+    table = session.read.attachments
+    found = table.locked(wanted) if locking else table.of_ids(wanted)
     if len([one for one in found if one.owner == owner and one.state == "ready"]) < len(wanted):
         raise ValidationFailed(
             "attachment_unknown", "A file is not here any more, or not whole; send it again."
@@ -277,7 +281,8 @@ def erase_attachments(session: Session, person_id: UUID, question_ids: Sequence[
 
     From then on he begins no file, whatever form of his is still open somewhere.
     """
-    table, owner = session.read.attachments, owned_by_person(person_id)
+    # Rows are locked before the log, as whoever sends a message does.
+    table, owner = session.peek.attachments, owned_by_person(person_id)
     table.lock_owner(owner)
     table.note_erased(owner)
     ids = [one.attachment_id for one in table.of_questions(question_ids)]
@@ -288,7 +293,7 @@ def destroy(session: Session, ids: Sequence[UUID]) -> None:
     """Destroy the keys of files, and forget them; a job removes what nobody can read any more."""
     for id_ in ids:
         session.vault.destroy(id_)
-    session.read.attachments.forget(ids)
+    session.peek.attachments.forget(ids)
 
 
 def decoded(content: str) -> bytes:

@@ -39,7 +39,7 @@ class AnswerQuestion(msgspec.Struct, frozen=True, kw_only=True):
     that the actor has sent, ``contents`` their digests, as of `application.AskQuestion`.
     """
 
-    not_compared: ClassVar = ("attachments",)
+    not_compared: ClassVar = ("attachments", "dry_run")
 
     question_id: UUID
     text: str
@@ -47,6 +47,7 @@ class AnswerQuestion(msgspec.Struct, frozen=True, kw_only=True):
     wait: bool = False
     attachments: tuple[UUID, ...] = ()
     contents: tuple[str, ...] = ()
+    dry_run: bool = False
 
 
 class CloseQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +81,12 @@ class StaffUseCases:
             vault.seal(question.id, text, "text"),
             vault.seal(question.id, reason, "reason") if reason else None,
             waiting_since=session.today if command.wait else None,
-            attachments=usable(session, context.current().actor, command.attachments),
+            attachments=usable(
+                session,
+                context.current().actor,
+                command.attachments,
+                locking=not command.dry_run,
+            ),
             due_on=due_on,
             waited=waited,
         )

@@ -25,7 +25,7 @@ from services.helpdesk.domain import (
     QuestionRouted,
 )
 from services.helpdesk.turns import Turns
-from services.helpdesk.views import MessageView, QuestionView, Wanted
+from services.helpdesk.views import MessageView, QuestionFilter, QuestionView
 from shared.eventstore import Aggregate, Recorded
 from shared.staff import granted
 
@@ -118,7 +118,7 @@ class ReadModel:
         )
         return [_view(row) for row in self._cursor]
 
-    def questions_in(self, wanted: Wanted) -> list[QuestionView]:
+    def questions_in(self, wanted: QuestionFilter) -> list[QuestionView]:
         """Return questions for staff: those that are owed an answer first, by their due day."""
         self._cursor.execute(
             f"SELECT {_QUESTION} FROM questions"

@@ -18,7 +18,7 @@ from services.helpdesk.domain import (
     QuestionAnswered,
     QuestionAsked,
 )
-from services.helpdesk.views import MessageView, QuestionView, Wanted
+from services.helpdesk.views import MessageView, QuestionFilter, QuestionView
 from shared.eventstore import Aggregate, Recorded
 
 
@@ -74,7 +74,7 @@ class FakeReadModel:
     def questions_of(self, person_id: UUID, limit: int) -> list[QuestionView]:
         return self.all_questions_of(person_id)[:limit]
 
-    def questions_in(self, wanted: Wanted) -> list[QuestionView]:
+    def questions_in(self, wanted: QuestionFilter) -> list[QuestionView]:
         found = [
             view
             for view in self._questions.values()
