@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from math import ceil
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from services.helpdesk.departments import Directory
 from services.helpdesk.dispute import DisputedLine
 from services.helpdesk.domain import MAX_TEXT, Question
 from services.helpdesk.due_days import DueDays
+from services.helpdesk.limits import DAY, exceeded
 from services.helpdesk.views import DisputeView, MessageView, QuestionView
 from shared import context
 from shared.account_key import number_of
@@ -25,10 +25,6 @@ from shared.eventstore import Session
 from shared.ids import new_id
 from shared.visible_text import has_signs, without_shapeless
 from shared.working_days import WorkingDays
-
-DAY = timedelta(hours=24)
-"""The window of the limits on questions and messages."""
-
 
 READING = timedelta(minutes=10)
 """How long the parts of a file that staff read are one reading of it."""
@@ -139,7 +135,7 @@ class QuestionUseCases:
             raise Forbidden(
                 "too_many_questions",
                 "Too many questions within a day; add to a question that you have asked.",
-                **_exceeded("questions_per_day", most, reached + DAY - now),
+                **exceeded("questions_per_day", most, reached, now),
             )
         most = limits.messages_per_day
         reached = session.read.message_written(person_id, now - DAY, most)
@@ -147,7 +143,7 @@ class QuestionUseCases:
             raise Forbidden(
                 "too_many_messages",
                 "Too many messages within a day; write again tomorrow.",
-                **_exceeded("messages_per_day", most, reached + DAY - now),
+                **exceeded("messages_per_day", most, reached, now),
             )
 
 
@@ -253,8 +249,7 @@ def file_shown_to_staff(session: Session, question: str, number: int) -> Attachm
 def turn_of(session: Session, question: str) -> tuple[UUID, int]:
     """Return the id of a question, and how many messages of the person it has."""
     question_id = question_id_of(session, question)
-    messages = session.read.messages(question_id)
-    return question_id, sum(message.author == "person" for message in messages)
+    return question_id, session.read.written_by_person(question_id)
 
 
 def messages_of(session: Session, question_id: UUID) -> list[dict[str, Any]]:
@@ -300,15 +295,6 @@ def clean_text(text: str) -> str:
             max_length=MAX_TEXT,
         )
     return clean
-
-
-def _exceeded(policy: str, most: int, wait: timedelta) -> dict[str, Any]:
-    return {
-        "policy": policy,
-        "limit": most,
-        "window_seconds": int(DAY.total_seconds()),
-        "retry_after_seconds": max(1, ceil(wait.total_seconds())),
-    }
 
 
 def not_found() -> NotFound:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from hashlib import sha256
-from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -26,14 +24,12 @@ from services.helpdesk.attachment import (
 )
 from services.helpdesk.file_names import clean_name, name_of
 from services.helpdesk.file_types import Inspection, media_type_of
+from services.helpdesk.limits import DAY, exceeded
 from services.helpdesk.upload_folder import UploadFolder
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.ids import new_id
 from shared.privacy import new_key
-
-DAY = timedelta(hours=24)
-"""The window of the limit on files."""
 
 
 class BeginUpload(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +69,7 @@ class UploadUseCases:
         Raises Unavailable ``uploads_unavailable``, and for a person Forbidden
         ``too_many_attachments_today``.
         """
+        # Its owner stays locked until the commit, so that files begun at once are all counted.
         _check_owner(session, command.owner)
         self._folder.check_room()
         if is_person(command.owner):
@@ -172,17 +169,13 @@ class UploadUseCases:
         return self._folder.read_part(found.attachment_id, key, index)
 
     def _check_limit(self, session: Session, owner: str) -> None:
-        table = session.read.attachments
-        table.lock_owner(owner)
-        reached = table.begun(owner, session.now - DAY, self._per_day)
+        now = session.now
+        reached = session.read.attachments.begun(owner, now - DAY, self._per_day)
         if reached is not None:
             raise Forbidden(
                 "too_many_attachments_today",
                 "Too many files within a day; send the message without it, or wait.",
-                policy="attachments_per_day",
-                limit=self._per_day,
-                window_seconds=int(DAY.total_seconds()),
-                retry_after_seconds=max(1, ceil((reached + DAY - session.now).total_seconds())),
+                **exceeded("attachments_per_day", self._per_day, reached, now),
             )
 
     def _parts(self, session: Session, found: Attachment) -> Iterable[bytes]:
@@ -313,7 +306,7 @@ def not_found() -> NotFound:
 
 
 def _check_owner(session: Session, owner: str) -> None:
-    """Raise NotFound ``attachment_not_found`` for an erased person."""
+    """Lock an owner; raises NotFound ``attachment_not_found`` for an erased person."""
     table = session.read.attachments
     table.lock_owner(owner)
     if table.is_erased(owner):

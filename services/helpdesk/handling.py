@@ -178,21 +178,10 @@ def _check_seen(session: Session, question: Question) -> None:
     # A message that comes while somebody writes the answer would else be answered unread, and its
     # due day with it. One that comes from here on takes the version, and this is decided again.
     view = question_of(session, question.id)
-    if 0 < view.unseen < _written_since_staff(session, question):
+    if 0 < view.unseen < session.read.written_since_staff(question.id):
         raise Conflict(
             "unseen_messages",
             "The person has written more than staff have seen: look at it "
             f"(saldo helpdesk show {view.number}), then repeat the command.",
             number=view.number,
         )
-
-
-def _written_since_staff(session: Session, question: Question) -> int:
-    """Return how many messages the person has written since staff wrote last."""
-    count = 0
-    for message in session.read.messages(question.id):
-        if message.author == "person":
-            count += 1
-        elif message.author == "staff":
-            count = 0
-    return count
