@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from services.notifications.bounce_mailboxes import (
     opened,
 )
 from services.notifications.delivery_reports import MAX_BYTES
-from shared.config import ConfigurationError
+from shared.config import ConfigurationError, load_settings
 from tests.imap_double import Folder, serving_imap
 
 MESSAGES = {b"first": b"Subject: 1\r\n\r\nx", b"second": b"Subject: 2\r\n\r\ny"}
@@ -128,10 +129,42 @@ def test_unreachable_server_is_no_mailbox(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    "url", ["imap://user:password@host/", "imaps://host/", "maildir://host/path", "/path", "x"]
+    "url",
+    [
+        "imap://user:secret@host/",
+        "imaps://user:secret@host:x/",
+        "imaps://user:secret@[/",
+        "imaps://host/",
+        "maildir://host/path",
+        "/path",
+        "x",
+    ],
 )
-def test_other_urls_are_refused_without_their_password(url: str) -> None:
-    with pytest.raises(ConfigurationError) as refusal, opened(url):
-        pass
+def test_other_urls_are_refused_by_the_settings_without_their_password(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings({"SALDO_BOUNCES_URL": url})
     assert "user:password@host/folder" in str(refusal.value)
     assert "SALDO_BOUNCES_URL" in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("act", ["delete", "set_aside"])
+def test_maildir_that_cannot_be_written_is_no_mailbox(tmp_path: Path, act: str) -> None:
+    in_folder(tmp_path, "1", b"Subject: 1\r\n\r\nx")
+    with opened(f"maildir://{tmp_path}") as mailbox:
+        [(key, _)] = mailbox.unread(10)
+        shutil.rmtree(tmp_path / "new")
+        (tmp_path / "new").write_bytes(b"no folder")
+        with pytest.raises(MailboxUnavailableError):
+            getattr(mailbox, act)(key)
+
+
+def test_message_that_a_person_takes_meanwhile_is_left_out(tmp_path: Path) -> None:
+    for name in ("1", "2"):
+        in_folder(tmp_path, name, name.encode())
+    with opened(f"maildir://{tmp_path}") as mailbox:
+        read = mailbox.unread(10)
+        assert next(read) == ("1", b"1")
+        (tmp_path / "new" / "2").unlink()
+        assert list(read) == []
+        mailbox.delete("2")
