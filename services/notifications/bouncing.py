@@ -31,7 +31,9 @@ def note_reports(session: Session, reports: Sequence[DeliveryReport]) -> int:
 
     The others are about unknown letters, an earlier sending, or say what was known.
     """
-    known = session.read.bounces.known([report.letter_id for report in reports])
+    known = session.peek.bounces.known([report.letter_id for report in reports])
+    # The rows are locked before the log, as whoever delivers a letter does.
+    session.peek.outbox.lock(known)
     return sum(_note(session, report) for report in reports if report.letter_id in known)
 
 

@@ -6,7 +6,7 @@ all codes and passwords.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -120,9 +120,12 @@ class Outbox:
         rows = sorted(self._cursor.fetchall(), key=lambda row: (row["queued_at"], row["position"]))
         return [HeldLetter(letter_id=row["letter_id"], claim=row["claimed_by"]) for row in rows]
 
-    def lock(self, letter_id: UUID) -> None:
-        """Lock a letter to the end of the transaction, if it waits."""
-        self._cursor.execute("SELECT 1 FROM outbox WHERE letter_id = %s FOR UPDATE", (letter_id,))
+    def lock(self, letter_ids: Collection[UUID]) -> None:
+        """Lock those of some letters that wait, to the end of the transaction."""
+        self._cursor.execute(
+            "SELECT 1 FROM outbox WHERE letter_id = ANY(%s) ORDER BY letter_id FOR UPDATE",
+            (list(letter_ids),),
+        )
 
     def keep(self, letter_id: UUID, sealed: str, until: datetime | None) -> None:
         """Keep what was drawn for a letter, which is its next generation."""
@@ -159,7 +162,7 @@ class Outbox:
         """Return the letters that wait for a person, locked."""
         self._cursor.execute(
             "SELECT letter_id FROM outbox JOIN letters USING (letter_id) WHERE person_id = %s"
-            " FOR UPDATE OF outbox",
+            " ORDER BY letter_id FOR UPDATE OF outbox",
             (person_id,),
         )
         return [row["letter_id"] for row in self._cursor.fetchall()]

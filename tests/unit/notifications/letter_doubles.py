@@ -130,7 +130,7 @@ class FakeOutbox:
         held.sort(key=lambda row: (row.queued_at, self._letters[row.letter_id]["position"]))
         return [HeldLetter(letter_id=row.letter_id, claim=row.claimed_by) for row in held]
 
-    def lock(self, letter_id: UUID) -> None:
+    def lock(self, letter_ids: Collection[UUID]) -> None:
         """Lock nothing: there is one transaction at a time."""
 
     def of_person(self, person_id: UUID) -> list[UUID]:
