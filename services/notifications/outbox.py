@@ -69,13 +69,20 @@ class Outbox:
         )
         return self._cursor.fetchone() is not None
 
-    def waiting(self) -> dict[Lane, tuple[int, datetime]]:
-        """Return by lane how many letters wait, and since when the oldest does."""
+    def waiting(self, late_before: datetime) -> dict[Lane, tuple[int, int, datetime]]:
+        """Return by lane how many letters wait, how many of them are late, and since when one does.
+
+        Late are those that were queued before a moment.
+        """
         self._cursor.execute(
-            "SELECT lane, count(*) AS number, min(queued_at) AS since FROM outbox GROUP BY lane"
+            "SELECT lane, count(*) AS number, count(*) FILTER (WHERE queued_at < %s) AS late,"
+            " min(queued_at) AS since FROM outbox GROUP BY lane",
+            (late_before,),
         )
-        rows = self._cursor.fetchall()
-        return {Lane(row["lane"]): (row["number"], row["since"]) for row in rows}
+        return {
+            Lane(row["lane"]): (row["number"], row["late"], row["since"])
+            for row in self._cursor.fetchall()
+        }
 
     def claim(
         self, lane: Lane, limit: int, *, claim: UUID, now: datetime, until: datetime

@@ -63,11 +63,12 @@ class FakeOutbox:
                 **msgspec.structs.asdict(letter), next_attempt_at=letter.queued_at
             )
 
-    def waiting(self) -> dict[Lane, tuple[int, datetime]]:
-        found: dict[Lane, tuple[int, datetime]] = {}
+    def waiting(self, late_before: datetime) -> dict[Lane, tuple[int, int, datetime]]:
+        found: dict[Lane, tuple[int, int, datetime]] = {}
         for row in self.rows.values():
-            number, since = found.get(row.lane, (0, row.queued_at))
-            found[row.lane] = (number + 1, min(since, row.queued_at))
+            number, late, since = found.get(row.lane, (0, 0, row.queued_at))
+            late += row.queued_at < late_before
+            found[row.lane] = (number + 1, late, min(since, row.queued_at))
         return found
 
     def any_due(self, now: datetime, lowest: Lane) -> bool:
