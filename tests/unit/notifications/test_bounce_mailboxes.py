@@ -6,18 +6,23 @@ import imaplib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
+from prometheus_client import REGISTRY
 
-from services.notifications import bounce_mailboxes
+from services.notifications import bounce_mailboxes, bounces
 from services.notifications.bounce_mailboxes import (
     BounceMailbox,
     ImapFolder,
     MailboxUnavailableError,
     opened,
 )
+from services.notifications.bounces import read_bounces
 from services.notifications.delivery_reports import MAX_BYTES
-from shared.config import ConfigurationError, load_settings
+from shared.config import ConfigurationError, Settings, load_settings
 from tests.imap_double import Folder, serving_imap
 
 MESSAGES = {b"first": b"Subject: 1\r\n\r\nx", b"second": b"Subject: 2\r\n\r\ny"}
@@ -157,6 +162,30 @@ def test_maildir_that_cannot_be_written_is_no_mailbox(tmp_path: Path, act: str) 
         (tmp_path / "new").write_bytes(b"no folder")
         with pytest.raises(MailboxUnavailableError):
             getattr(mailbox, act)(key)
+
+
+def test_what_breaks_its_reader_is_set_aside_and_counted_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_folder(tmp_path, "1", b"Subject: 1\r\n\r\nx")
+    monkeypatch.setattr(bounces, "read_report", Mock(side_effect=RecursionError))
+    services = cast(Any, SimpleNamespace(settings=Settings(bounces_url=f"maildir://{tmp_path}")))
+    before = counted("unreadable")
+    assert read_bounces(services) == 1
+    assert counted("unreadable") == before + 1
+    assert [path.name for path in (tmp_path / "cur").iterdir()] == ["1:2,S"]
+
+
+def test_a_run_without_a_mailbox_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "new").write_bytes(b"no folder")
+    services = cast(Any, SimpleNamespace(settings=Settings(bounces_url=f"maildir://{tmp_path}")))
+    before = counted("no_mailbox")
+    assert read_bounces(services) == 0
+    assert counted("no_mailbox") == before + 1
+
+
+def counted(outcome: str) -> float:
+    return REGISTRY.get_sample_value("saldo_letter_reports_total", {"outcome": outcome}) or 0.0
 
 
 def test_message_that_a_person_takes_meanwhile_is_left_out(tmp_path: Path) -> None:
