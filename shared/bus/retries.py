@@ -87,6 +87,8 @@ class Retrier:
                 return False
             try:
                 self._handle(row["id"], row["upstream"])
+            except parked.OutOfOrderError:
+                continue  # what is before it came in between
             except waiting.NotYet as error:
                 if row["over"]:
                     self._give_up(row["id"], error)

@@ -45,7 +45,7 @@ def test_catching_up_keeps_the_heartbeats_going() -> None:
         applied.extend(deliveries)
         return []
 
-    reactions: Any = SimpleNamespace(position=lambda: 0, point=lambda: ReadPoint(), apply=apply)
+    reactions: Any = SimpleNamespace(position=lambda: 0, point=ReadPoint, apply=apply)
     listener._reader._reactions = reactions
     broker = _Broker()
     lead: Any = SimpleNamespace(check=lambda: None)
