@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from shared import context, telemetry, tracing
 from shared.bus import parked, quarantine, reading
@@ -308,10 +309,15 @@ class Reactions:
     def _cause(self, message_id: str, correlation_id: str = "") -> Cause:
         service = self._store.service
         return Cause(
-            derived_id(NAMESPACE, service, "reaction", message_id),
+            command_id_of(service, message_id),
             f"service:{service}",
             correlation_id or str(new_id()),
         )
+
+
+def command_id_of(service: str, message_id: str) -> UUID:
+    """Return the command id of what a service appends because of a message."""
+    return derived_id(NAMESPACE, service, "reaction", message_id)
 
 
 def noted(error: BaseException, upstream: str, attempts: int) -> str:

@@ -32,16 +32,18 @@ READABLE = frozenset(
         "migrations",
         "positions",
         "reading_attempts",
+        "recoveries",
         "relay",
         "security_log",
         "staff_grants",
     }
 )
 """The base tables that hold no secrets."""
-SECRET = frozenset({"data_keys", "hash_keys", "parked", "quarantine"})
+SECRET = frozenset({"data_keys", "hash_keys", "lost_events", "parked", "quarantine"})
 """The base tables that no reader sees as a whole: keys, and messages that may name persons."""
 
 _READABLE_COLUMNS = {
+    "lost_events": "epoch, position, version, type, subject, occurred_at, recovery, fate, advice",
     "parked": "id, upstream, position, subject, type, reason, error_id, attempts, parked_at, "
     "waits_until",
     "quarantine": "id, upstream, epoch, position, subject, type, reason, quarantined_at",
