@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from services.bus_commands import (
-    describe,
-    epochs,
-    lag,
-    parked,
-    quarantine,
-    replay,
-    subscriber,
-)
+from services.bus_commands import describe, epochs, lag, parked, quarantine, replay, subscriber
 from services.terminal import StaffVerbs
 
 app = StaffVerbs("The bus: lag, parked messages, types of events, subscribers, and replay.")
