@@ -49,9 +49,7 @@ def apply(
     """
     applied = Applied()
     if status.left:
-        with store.session() as session:
-            ask_for_recovery(session.cursor, context.current().actor, reason)
-        log.warning("recovery_asked", service=status.service, why=reason)
+        ask(store, reason)
         _wait(store, [one.epoch for one in status.left], progress)
         epochs = [one.epoch for one in status.left]
         applied.events = store.query(lambda session: count_by_fate(session.cursor, epochs))
@@ -62,6 +60,14 @@ def apply(
             _rewind(store, reader, reader.fork, applied)
             log.warning("reader_rewound", service=status.service, **_named(reader), why=reason)
     return applied
+
+
+def ask(store: PostgresStore, reason: str) -> None:
+    """Have the worker bring back, as the actor, what was found to be lost."""
+    with store.session() as session:
+        asked = ask_for_recovery(session.cursor, context.current().actor, reason)
+    if asked:
+        log.warning("recovery_asked", service=store.service, why=reason)
 
 
 def wait_for_search(store: PostgresStore) -> None:

@@ -52,7 +52,7 @@ LAST_S = 10.0
 
 
 class Handler(Protocol):
-    """What a service knows of its lost events: its module ``recovery``."""
+    """What a service knows of its lost events: its module ``lost_events``."""
 
     def judge(self, session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
         """Return what is to become of lost events; records nothing."""
@@ -62,8 +62,11 @@ class Handler(Protocol):
         """Record again what must be; yield what has become of each event. May be repeated."""
         ...
 
-    def protect(self, services: Services, lost: Sequence[LostEvent]) -> None:
-        """Do at once what must not wait for an operator: may be repeated."""
+    def protect(self, services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
+        """Do at once what must not wait for an operator; may be repeated.
+
+        Not ``whole``: more may be lost than is known.
+        """
         ...
 
 
@@ -76,7 +79,7 @@ class NoHandler:
     def bring_back(self, services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged]:
         yield from services.store.query(lambda session: self.judge(session, lost))
 
-    def protect(self, services: Services, lost: Sequence[LostEvent]) -> None:
+    def protect(self, services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
         """Nothing is dangerous."""
 
 
@@ -112,7 +115,7 @@ def _find(services: Any, handler: Handler, history: LogHistory, epoch: str) -> N
             whole = whole or predecessor <= after
             if event is not None and not history.has(event.epoch, event.position):
                 found.append(event)
-    handler.protect(services, found)
+    handler.protect(services, found, whole=whole)
     with store.transaction() as cursor:
         lost = keep_found(cursor, epoch, found, whole=whole)
     log.error("log_searched", service=store.service, epoch=epoch, lost=lost, whole=whole)

@@ -383,5 +383,5 @@ def _contradicted(judged: Judged) -> str:
     )
 
 
-def protect(services: Services, lost: Sequence[LostEvent]) -> None:
+def protect(services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
     """Do nothing: whatever might go wrong before recovery waits for it (`LostLog.is_open`)."""
