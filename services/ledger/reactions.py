@@ -150,19 +150,15 @@ def bank_payment_accepted(session: Session, message: Message, services: Services
     """
     data: dict[str, Any] = message.data
     payment_id, number = UUID(data["payment_id"]), data["account"]
-    post_payment(
-        session,
-        PostPayment(
-            payment_id=payment_id,
-            paid_on=date.fromisoformat(data["paid_on"]),
-            lines=(
-                PaidLine(
-                    account=paid_key(session, payment_id, number), amount=data["amount"], penalty=0
-                ),
-            ),
-            taken=TakenElsewhere(place="bank", document=data["document"]),
-        ),
+    line = PaidLine(account=paid_key(session, payment_id, number), amount=data["amount"], penalty=0)
+    command = PostPayment(
+        payment_id=payment_id,
+        paid_on=date.fromisoformat(data["paid_on"]),
+        lines=(line,),
+        taken=TakenElsewhere(place="bank", document=data["document"]),
     )
+    with _waiting("The account is not open yet."):
+        post_payment(session, command)
 
 
 REACTIONS = {

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.rows import dict_row
 
+from shared import telemetry
 from shared.bus.liveness import beating, evict_silent
 from shared.config import Settings
 from shared.database import connection_info
@@ -115,6 +116,7 @@ def lead_on(
     info: str, lock: str, stop: StopSignal, work: Callable[[psycopg.Connection[Any]], None]
 ) -> None:
     """Work on a connection by this connection string once it holds this lock."""
+    telemetry.LEADERS_EVICTED.labels(lock)
     with psycopg.connect(info, autocommit=True, row_factory=dict_row) as database:
         while not stop.is_set():
             row = database.execute(_TRY_LOCK, (lock,)).fetchone()

@@ -21,8 +21,8 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-BEAT_S = 1.0
-SILENT_S = 3.0
+BEAT_S = 0.7
+SILENT_S = 2.5
 """How long a leader may be silent before a standby takes its place."""
 
 _SILENT = """
