@@ -158,6 +158,14 @@ class LostLog:
         row = self._cursor.execute(f"SELECT {_UNCONFIRMED} AS unconfirmed").fetchone()
         return not (row["unconfirmed"] or epochs_to_search(self._cursor))
 
+    def happened(self, type_: str, subjects: Sequence[str]) -> set[str]:
+        """Return to which of some subjects an event of a type had happened that was ever lost."""
+        self._cursor.execute(
+            "SELECT DISTINCT subject FROM lost_events WHERE type = %s AND subject = ANY (%s)",
+            (type_, list(subjects)),
+        )
+        return {row["subject"] for row in self._cursor.fetchall()}
+
     def subjects(self, subjects: Sequence[str]) -> set[str]:
         """Return which of some subjects have lost events that are not brought back."""
         self._cursor.execute(

@@ -14,6 +14,7 @@ from services import terminal
 from services.accounts import cli
 from services.accounts import lost_events as of_accounts
 from services.accounts.cabinet import Cabinet, cabinet_id
+from services.helpdesk import lost_events as of_helpdesk
 from services.identity import lost_events as of_identity
 from shared.eventstore.lost_events import Fate, LostEvent
 from tests.conftest import Database
@@ -153,3 +154,21 @@ def test_access_that_had_ended_is_ended_again_and_given_ones_are_given(
     fates = [one.fate for one in of_accounts.bring_back(services, [*given, ended])]
     assert fates == [Fate.NOTHING, Fate.NOTHING, Fate.BROUGHT_BACK]
     assert (links(anna), links(boris)) == (1, 0)
+
+
+def test_numbers_of_lost_questions_are_not_given_again(database: Database) -> None:
+    store = database.store("helpdesk")
+    services: Any = SimpleNamespace(store=store)
+
+    def last() -> int:
+        return store.query(
+            lambda session: session.cursor.execute("SELECT last FROM question_counter").fetchone()
+        )["last"]
+
+    of_helpdesk.protect(services, [], whole=True)
+    assert last() == 0
+    asked = [
+        lost("question_asked", question_id=str(uuid4()), person_id=str(uuid4())) for _ in range(3)
+    ]
+    of_helpdesk.protect(services, asked, whole=True)
+    assert last() >= 3
