@@ -51,7 +51,6 @@ def test_letter_that_waits_and_had_gone_out_is_marked_as_sent(harness: Harness) 
     gone, _ = harness.store.read_model.letters
     lost_events.protect(harness, [sent(gone)], whole=True)
     assert states(harness) == ["sent", "queued"]
-    assert [row["letter_id"] for row in harness.queued] != [gone]
     assert len(harness.queued) == 1
 
 
