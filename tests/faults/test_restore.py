@@ -1,7 +1,7 @@
-"""The drill: payments go on after a backup, the databases are restored, and the house is of one mind.
+"""The drill: payments go on after a backup, and the databases are put back to it.
 
 People pay over HTTP while the databases are dumped, and go on paying: some of those payments are
-acknowledged, charged and posted, and then the databases are put back to the dump. Each service finds
+acknowledged, charged and posted when the dump takes the place of the databases. Each service finds
 that its log has lost something, and is recovered; afterwards acquirer, payments and ledger agree to
 the kopeck, with what the payers believe as well.
 """
