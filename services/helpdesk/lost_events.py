@@ -20,7 +20,9 @@ _ADVICE: Final = {
     "question_asked": "Person {person_id} asks the question {question_id} again.",
     "question_message_added": "The person writes the message to question {question_id} again.",
     "question_answered": "Answer the question {question_id} again: saldo helpdesk answer",
-    "question_routed": "Hand the question {question_id} to {department} again: saldo helpdesk route",
+    "question_routed": (
+        "Hand the question {question_id} to {department} again: saldo helpdesk route"
+    ),
     "question_closed": "Close the question {question_id} again: saldo helpdesk close",
 }
 

@@ -77,12 +77,18 @@ def wait_for_search(store: PostgresStore) -> None:
     """
     ends = time.monotonic() + SEARCH_S
     while not store.query(lambda session: LostLog(session.cursor).is_searched()):
-        if time.monotonic() > ends:
-            raise Unavailable(
-                "log_not_searched",
-                f"The worker of {store.service} has not compared the log with the bus yet: start "
-                "it, and call this again.",
+        failures = {
+            one.failure
+            for one in store.query(lambda session: recoveries(session.cursor, left=True))
+            if one.failure and one.found_at is None
+        }
+        if failures or time.monotonic() > ends:
+            why = (
+                f"fails to find what was lost ({', '.join(failures)}; log_search_failed in its log)"
+                if failures
+                else "has not compared the log with the bus yet: start it, and call this again"
             )
+            raise Unavailable("log_not_searched", f"The worker of {store.service} {why}.")
         time.sleep(POLL_S)
 
 

@@ -31,6 +31,7 @@ from shared.eventstore.lost_events import (
     keep_found,
     lost_events,
     note_failure,
+    note_search_failure,
     recoveries,
 )
 from shared.logs import get_logger
@@ -93,7 +94,13 @@ def recover(services: Any, handler: Handler) -> int:
     except Unavailable:
         return 0  # the relay has not compared the log with the bus yet
     for epoch in wanted:
-        _find(services, handler, history, epoch)
+        try:
+            _find(services, handler, history, epoch)
+        except Exception as error:
+            log.exception("log_search_failed", service=store.service, epoch=epoch)
+            with store.transaction() as cursor:
+                note_search_failure(cursor, epoch, type(error).__name__)
+            return 0
     with store.transaction() as cursor:
         asked = [one for one in recoveries(cursor, left=True) if one.asked_at is not None]
     if asked:

@@ -55,7 +55,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
 
     epoch: str
     lost: int | None
-    found_at: datetime
+    found_at: datetime | None
     asked_at: datetime | None
     asked_by: str
     reason: str
@@ -75,7 +75,8 @@ _OPEN = (
 )
 _MISSING = (
     "SELECT name FROM epochs WHERE number > 1"
-    " AND NOT EXISTS (SELECT FROM recoveries WHERE epoch = name) ORDER BY number"
+    " AND NOT EXISTS (SELECT FROM recoveries WHERE epoch = name AND found_at IS NOT NULL)"
+    " ORDER BY number"
 )
 
 
@@ -97,7 +98,11 @@ def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent], *, whole: b
 
     Not ``whole``: there may be more. Where nothing was lost, the recovery is done.
     """
-    cursor.execute("INSERT INTO recoveries (epoch) VALUES (%s)", (epoch,))
+    cursor.execute(
+        "INSERT INTO recoveries (epoch, found_at) VALUES (%s, clock_timestamp())"
+        " ON CONFLICT (epoch) DO UPDATE SET found_at = excluded.found_at, failure = ''",
+        (epoch,),
+    )
     cursor.executemany(
         f"INSERT INTO lost_events ({_COLUMNS}, recovery)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
@@ -119,6 +124,15 @@ def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent], *, whole: b
         (found if whole else None, whole and not found, epoch),
     )
     return found
+
+
+def note_search_failure(cursor: Any, epoch: str, failure: str) -> None:
+    """Record why nobody knows yet what was lost before an epoch, by the type of the error."""
+    cursor.execute(
+        "INSERT INTO recoveries (epoch, failure) VALUES (%s, %s)"
+        " ON CONFLICT (epoch) DO UPDATE SET failure = excluded.failure",
+        (epoch, failure),
+    )
 
 
 def recoveries(cursor: Any, *, left: bool = False) -> list[Recovery]:
