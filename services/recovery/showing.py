@@ -92,12 +92,9 @@ def _show_epochs(status: Status) -> None:
     table.add_column("recovered")
     for one in status.epochs:
         found = one.recovery
-        searched = found is not None and found.found_at is not None
-        lost = (
-            ""
-            if not searched or not found
-            else str(found.lost if found.lost is not None else "unknown")
-        )
+        lost = ""
+        if found is not None and found.found_at is not None:
+            lost = "unknown" if found.lost is None else str(found.lost)
         done = "" if found is None else minute(found.done_at) if found.done_at else "no"
         table.add_row(one.epoch, str(one.after), minute(one.began_at), one.reason, lost, done)
     show(table)
