@@ -18,6 +18,10 @@ from typing import Any
 
 from shared.errors import Unavailable
 
+FIRST_EPOCH = "1"
+"""The epoch of a log that is older than its epochs, and of a message that names none."""
+EPOCH = "[1-9][0-9]*([.][0-9a-f]{8})?"
+"""The pattern of a name."""
 FIRST, PROMOTED, RESTORED, TAIL_LOST, STREAM_LOST = (
     "first",
     "promoted",

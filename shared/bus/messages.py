@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.bus.epochs import FIRST_EPOCH
 from shared.config import Settings
 from shared.contracts.base import contract_key, schema_name
 from shared.eventstore import Recorded, Session, Store
@@ -27,8 +28,6 @@ TYPE_PREDECESSOR_HEADER = "saldo_type_predecessor"
 """On the live exchanges: readers of some types alone detect a gap by it."""
 EPOCH_HEADER = "saldo_epoch"
 """The epoch of the log that the position belongs to; older messages have none."""
-FIRST_EPOCH = "1"
-"""The epoch of a message that names none."""
 CORRELATION_HEADER = "saldo_correlation_id"
 TYPE_HEADER = "cloudEvents_type"
 TIME_HEADER = "cloudEvents_time"
