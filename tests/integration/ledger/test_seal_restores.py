@@ -192,7 +192,7 @@ def test_sealer_waits_until_what_is_lost_is_brought_back(sealer: Sealer, command
     ledger.tamper(
         f"INSERT INTO epochs (number, name, after_position, reason, server)"
         f" VALUES (2, '{EPOCH}', 600, 'restored', '')",
-        f"INSERT INTO recoveries (epoch, lost) VALUES ('{EPOCH}', 3)",
+        f"INSERT INTO recoveries (epoch, lost, found_at) VALUES ('{EPOCH}', 3, now())",
     )
     with sealer.running():
         assert command("checkpoint", "--patience", 2).exit_code == 2
