@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from services.ledger.domain.book import RESTORES, LogRestored, Restores
-from services.ledger.seal.checkpoint import open_checkpoint
 from services.ledger.seal import receipts
+from services.ledger.seal.checkpoint import open_checkpoint
 from services.ledger.seal.inspection import Restored
 from services.ledger.seal.receipts import checked_proof
 from services.ledger.seal.sealer import ForkError, Sealed, seal_log
