@@ -178,8 +178,18 @@ def queue_letters(session: Session, requests: Sequence[LetterRequest]) -> int:
             continue
         letter.queue(request.kind, request.person_id, request.refs, not_after=request.not_after)
         queued.append(request)
-    put_into_outbox(session, queued)
+    put_into_outbox(session, _not_sent(session, queued))
     return len(queued)
+
+
+def _not_sent(session: Session, queued: Sequence[LetterRequest]) -> list[LetterRequest]:
+    """Return which letters are to be sent: some had gone out before their log was restored."""
+    ids = [str(request.letter_id) for request in queued]
+    sent = session.read.lost.happened("letter_sent", ids) if ids else set()
+    for request in queued:
+        if str(request.letter_id) in sent:
+            session.load(Letter, request.letter_id).mark_sent("", 1)
+    return [request for request in queued if str(request.letter_id) not in sent]
 
 
 def put_into_outbox(
