@@ -27,6 +27,8 @@ from tests.faults.faults import Proxy
 from tests.faults.injectors.network import Network
 from tests.nodes import ANY_PORTS
 
+OVERRIDES = {"SALDO_PAYMENTS_OPEN_ORDERS": "10"}
+"""A resident of these tests starts more payments than anybody else, and abandons some."""
 _ASK_S = 2.0
 _CTL_S = 60
 
@@ -137,6 +139,7 @@ def open_house(folder: Path, adapt: Adapt = lambda spec: spec) -> Iterator[Runni
     with Network() as network:
         installation = Installation(
             folder,
+            OVERRIDES,
             owner=process.myself(),
             ports=ANY_PORTS,
             adapt=lambda spec: network.adapt(adapt(spec)),

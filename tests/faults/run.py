@@ -129,10 +129,10 @@ def run(
     notebook = Notebook(folder / "beliefs.jsonl")
     notebook.path.chmod(0o600)
     town = Town(house.environment, folder, notebook, seed, people)
-    prober = Prober(house.environment)
     verdict = Verdict()
     with town.readers():
         town.settle()
+        prober = Prober(house.environment, town.watcher())
         tell(f"{people} residents have registered and linked their accounts")
         trouble = Trouble(house, folder / "steps.jsonl", tell, notebook)
         with _beside(prober.run), _beside(lambda stop: _show(stop, trouble, notebook, show)):

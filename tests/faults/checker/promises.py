@@ -70,7 +70,10 @@ def _effect(evidence: Evidence, belief: Belief, effect: Effect) -> Iterator[Find
         for service, fact in evidence.caused.get(belief.id, ())
     )
     name = f"{belief.what} of {belief.who}"
-    if times > 1:
+    if belief.data.get("forbidden") and (times or belief.outcome == "acknowledged"):
+        sentence = f"{name} had to be refused, and has taken effect"
+        yield Finding(INVARIANT, "forbidden and done", belief.id, sentence)
+    elif times > 1:
         yield Finding(INVARIANT, "done twice", belief.id, f"{name}: {times} events")
     elif belief.outcome == "refused" and times:
         sentence = f"{name} was refused ({belief.code}), and has taken effect"

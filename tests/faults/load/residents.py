@@ -57,9 +57,9 @@ class Resident:
     def run(self, stop: threading.Event) -> None:
         """Do one thing after another until stopped."""
         actions: dict[Callable[[], None], int] = {
-            self.pay: 14,
-            self.ask: 2,
-            self.rename: 2,
+            self.pay: 28,
+            self.ask: 1,
+            self.rename: 3,
             self.sign_out_elsewhere: 1,
             self.change_password: 1,
         }

@@ -1,0 +1,255 @@
+"""Short loads, each of which brings out some bug: a payment, a question, a correction, ..."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import requests
+
+from deploy.demo.acquirer_page import PAYS, Payer
+from deploy.demo.charges import Bill, all_bills
+from deploy.demo.company import demo_accounts, households
+from shared.rpc.client import RpcClient
+from tests.faults.checker.postings import banks_of
+from tests.faults.load.beliefs import EXPECTED, Notebook
+from tests.faults.load.newcomers import Settlers
+from tests.faults.load.residents import Resident
+from tests.faults.load.staff import Clerk, settings_in
+
+PATIENCE_S = 10.0
+FOLLOW_S = 4.0
+DECIDED = frozenset({"completed", "failed", "expired", "refunded", "partly_refunded"})
+ACCOUNTS_OF_ONE = 3
+
+
+@dataclass
+class Stage:
+    """Where the scenarios play: residents with accounts that nobody else uses, and a clerk."""
+
+    environment: Mapping[str, str]
+    residents: Sequence[Resident]
+    clerk: Clerk
+    notebook: Notebook
+    _turn: int = 0
+
+    @classmethod
+    def set(cls, environment: Mapping[str, str], folder: Path, people: int = 3) -> Stage:
+        """Settle residents, each with accounts of his own."""
+        notebook = Notebook(folder / "beliefs.jsonl")
+        questions: SimpleQueue[str] = SimpleQueue()
+        accounts = households(demo_accounts())
+        state = Path(environment["SALDO_STATE_DIR"])
+        residents = []
+        for number in range(people):
+            own = accounts[number * ACCOUNTS_OF_ONE : (number + 1) * ACCOUNTS_OF_ONE]
+            settlers = Settlers(
+                environment["SALDO_URL"],
+                Path(environment["SALDO_MAIL_DIR"]),
+                own,
+                notebook,
+                questions,
+            )
+            chance = Random(number)  # noqa: S311 - no secret
+            residents.append(settlers.settle(f"resident {number + 1}", chance, accounts=len(own)))
+        bills = [bill for bill in all_bills(accounts) if bill.lines]
+        clerk = Clerk(settings_in(state / "staff" / "clerk.env"), bills, questions, notebook)
+        return cls(environment, residents, clerk, notebook)
+
+    def next_resident(self) -> Resident:
+        """Return the residents in turn, so that one bug does not trip over another's traces."""
+        self._turn += 1
+        return self.residents[self._turn % len(self.residents)]
+
+    def next_bill(self) -> Bill:
+        self._turn += 1
+        return self.clerk.bills[self._turn * 7 % len(self.clerk.bills)]
+
+
+def pay(stage: Stage, account: str | None = None, amount: int | None = None) -> str | None:
+    """Pay one account by card; return the payment, once it is decided or time is up."""
+    person = stage.next_resident()
+    number = account or person.accounts[stage._turn % len(person.accounts)]
+    total = amount or 100_00 + stage._turn
+    about = {"email": person.email, "lines": [[number, total, 0]], "total": total}
+    started: dict[str, Any] = {}
+    client = person.client()
+    client.patience = PATIENCE_S
+    key = str(uuid4())
+    with stage.notebook.about(person.who, "payment.start", key=key, **about) as command:
+        body = {"lines": [{"account": number, "amount": total, "penalty": 0}], "acquirer": "main"}
+        request = partial(client.call, "POST", "/payments", body, key=key)
+        started = command.call(client, request, keyed=True)
+        command.learn(payment_id=started["payment_id"])
+    if not command.is_acknowledged:
+        return None
+    payment = str(started["payment_id"])
+    with stage.notebook.about(
+        person.who, "payment.card", payment_id=payment, total=total
+    ) as entered:
+        Payer(patience=PATIENCE_S).pay(started["redirect_url"], PAYS)
+        entered.learn(charged="yes")
+    ends = time.monotonic() + FOLLOW_S
+    with suppress(*EXPECTED):
+        while client.payment(payment, refresh=True)["state"] not in DECIDED:
+            if time.monotonic() > ends:
+                break
+            time.sleep(0.1)
+    return payment
+
+
+def pay_twice(stage: Stage) -> None:
+    """Pay, and pay again."""
+    pay(stage)
+    pay(stage)
+
+
+def pay_in_arrears(stage: Stage) -> None:
+    """Pay a part of what is owed on an account that owes a penalty, too."""
+    numbers = [number for person in stage.residents for number in person.accounts]
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
+        row = database.execute(
+            "SELECT number FROM ledger.balances WHERE number = ANY (%s) AND penalty > 0"
+            " AND principal > 100000 ORDER BY penalty DESC LIMIT 1",
+            (numbers,),
+        ).fetchone()
+    assert row is not None, "no account of theirs owes a penalty"
+    [number] = row
+    owner = next(person for person in stage.residents if number in person.accounts)
+    while stage.next_resident() is not owner:
+        pass
+    stage._turn -= 1
+    pay(stage, number, 500_00)
+
+
+def ask(stage: Stage) -> None:
+    """Ask a question."""
+    stage.next_resident().ask()
+
+
+def ask_twice(stage: Stage) -> None:
+    """Ask a question, and repeat the request under the same key."""
+    person = stage.next_resident()
+    client, text, key = person.client(), f"Вопрос {uuid4()}", str(uuid4())
+    body = {"topic": "charges", "text": text, "account": person.accounts[0], "attachments": []}
+    with stage.notebook.about(
+        person.who, "question.ask", email=person.email, text=text, key=key
+    ) as command:
+        request = partial(client.call, "POST", "/questions", body, key=key)
+        answers = [command.call(client, request, keyed=True) for _ in range(2)]
+        command.learn(question_id=answers[0]["question_id"])
+
+
+def ask_and_answer(stage: Stage) -> None:
+    """Ask a question, which the clerk answers."""
+    ask(stage)
+    _answer(stage)
+
+
+def _answer(stage: Stage) -> None:
+    question_id = stage.clerk.questions.get(timeout=PATIENCE_S)
+    with closing(RpcClient(stage.clerk.settings["SALDO_AMQP_URL"], name="clerk")) as client:
+        stage.clerk.answer_one(client, question_id)
+
+
+def adjust(stage: Stage) -> None:
+    """Correct a line of a bill."""
+    with closing(RpcClient(stage.clerk.settings["SALDO_AMQP_URL"], name="clerk")) as client:
+        stage.clerk.correct_one(client, stage.next_bill(), 0, 12_34 + stage._turn)
+
+
+def refund(stage: Stage) -> None:
+    """Pay, and let the bank give a part of it back at its own desk."""
+    payment = pay(stage)
+    bank = banks_of(stage.environment)[0]
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
+        row = database.execute(
+            "SELECT order_number FROM payments.orders WHERE payment_id = %s", (payment,)
+        ).fetchone()
+    assert row is not None
+    assert bank.give_back(bank.orders()[row[0]], 10_00)
+    # The bank tells of it by a callback; what it does not tell, a sweep finds.
+    person = stage.next_resident()
+    with suppress(*EXPECTED):
+        person.client().payment(str(payment), refresh=True)
+
+
+def forge_a_callback(stage: Stage) -> None:
+    """Start a payment, and have the bank call back before any card was entered."""
+    person = stage.next_resident()
+    client = person.client()
+    client.patience = PATIENCE_S
+    number, key = person.accounts[0], str(uuid4())
+    total = 77_00 + stage._turn
+    with stage.notebook.about(
+        person.who, "payment.start", key=key, email=person.email,
+        lines=[[number, total, 0]], total=total,
+    ) as command:  # fmt: skip
+        body = {"lines": [{"account": number, "amount": total, "penalty": 0}], "acquirer": "kassa"}
+        request = partial(client.call, "POST", "/payments", body, key=key)
+        started = command.call(client, request, keyed=True)
+        command.learn(payment_id=started["payment_id"])
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
+        row = database.execute(
+            "SELECT order_id FROM payments.orders WHERE payment_id = %s", (started["payment_id"],)
+        ).fetchone()
+    assert row is not None
+    # It signs nothing: anybody in its network can call.
+    requests.post(
+        f"{stage.environment['SALDO_URL']}/api/v1/acquirer/callback/kassa",
+        json={"type": "notification", "event": "payment.succeeded", "object": {"id": row[0]}},
+        timeout=PATIENCE_S,
+    )
+
+
+def sign_out(stage: Stage) -> None:
+    """Sign in a second time, and end that session."""
+    stage.next_resident().sign_out_elsewhere()
+
+
+def change_password(stage: Stage) -> None:
+    """Change a password."""
+    stage.next_resident().change_password()
+
+
+def link_without_proof(stage: Stage) -> None:
+    """Try to link somebody else's account by a made-up proof."""
+    person = stage.next_resident()
+    other = next(one for one in stage.residents if one is not person).accounts[0]
+    client = person.client()
+    with stage.notebook.about(
+        person.who, "link", email=person.email, number=other, forbidden=True
+    ) as command:
+        body = {"number": other, "proof": "00000000"}
+        request = partial(client.call, "POST", "/accounts", body, key=str(uuid4()))
+        command.call(client, request, keyed=True)
+
+
+def change_an_event(stage: Stage) -> None:
+    """Change an event that is sealed, with the rights of the database's owner."""
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
+        database.execute("ALTER TABLE ledger.events DISABLE TRIGGER events_append_only")
+        database.execute(
+            "UPDATE ledger.events SET actor = 'service:nobody' WHERE notification_id = 7"
+        )
+        database.execute("ALTER TABLE ledger.events ENABLE TRIGGER events_append_only")
+
+
+Scenario = Callable[[Stage], object]
+
+SCENARIOS: Mapping[str, Scenario] = {
+    function.__name__: function
+    for function in (
+        pay, pay_twice, pay_in_arrears, ask, ask_twice, ask_and_answer, adjust, refund,
+        forge_a_callback, sign_out, change_password, link_without_proof, change_an_event,
+    )
+}  # fmt: skip
