@@ -19,6 +19,7 @@ import requests
 from deploy.demo.acquirer_page import PAYS, Payer
 from deploy.demo.charges import Bill, all_bills
 from deploy.demo.company import demo_accounts, households
+from shared.money import Kopecks
 from shared.rpc.client import RpcClient
 from tests.faults.checker.postings import banks_of
 from tests.faults.load.beliefs import EXPECTED, Notebook
@@ -29,7 +30,7 @@ from tests.faults.load.staff import Clerk, settings_in
 PATIENCE_S = 10.0
 FOLLOW_S = 4.0
 DECIDED = frozenset({"completed", "failed", "expired", "refunded", "partly_refunded"})
-ACCOUNTS_OF_ONE = 3
+ACCOUNTS_OF_ONE = 7
 
 
 @dataclass
@@ -41,9 +42,10 @@ class Stage:
     clerk: Clerk
     notebook: Notebook
     _turn: int = 0
+    _paid: int = 0
 
     @classmethod
-    def set(cls, environment: Mapping[str, str], folder: Path, people: int = 3) -> Stage:
+    def set(cls, environment: Mapping[str, str], folder: Path, people: int = 4) -> Stage:
         """Settle residents, each with accounts of his own."""
         notebook = Notebook(folder / "beliefs.jsonl")
         questions: SimpleQueue[str] = SimpleQueue()
@@ -70,41 +72,62 @@ class Stage:
         self._turn += 1
         return self.residents[self._turn % len(self.residents)]
 
+    def next_account(self) -> tuple[Resident, str]:
+        """Return an account on which no payment is open, as long as there are any, and its owner.
+
+        A bug may leave a payment undecided: then no other sum is taken for its account.
+        """
+        owned = [
+            (person, number)
+            for number_of in range(ACCOUNTS_OF_ONE)
+            for person in self.residents
+            for number in person.accounts[number_of : number_of + 1]
+        ]
+        self._paid += 1
+        return owned[self._paid % len(owned)]
+
     def next_bill(self) -> Bill:
         self._turn += 1
         return self.clerk.bills[self._turn * 7 % len(self.clerk.bills)]
 
 
-def pay(stage: Stage, account: str | None = None, amount: int | None = None) -> str | None:
-    """Pay one account by card; return the payment, once it is decided or time is up."""
-    person = stage.next_resident()
-    number = account or person.accounts[stage._turn % len(person.accounts)]
-    total = amount or 100_00 + stage._turn
-    about = {"email": person.email, "lines": [[number, total, 0]], "total": total}
-    started: dict[str, Any] = {}
-    client = person.client()
-    client.patience = PATIENCE_S
-    key = str(uuid4())
-    with stage.notebook.about(person.who, "payment.start", key=key, **about) as command:
-        body = {"lines": [{"account": number, "amount": total, "penalty": 0}], "acquirer": "main"}
-        request = partial(client.call, "POST", "/payments", body, key=key)
-        started = command.call(client, request, keyed=True)
-        command.learn(payment_id=started["payment_id"])
-    if not command.is_acknowledged:
-        return None
-    payment = str(started["payment_id"])
-    with stage.notebook.about(
-        person.who, "payment.card", payment_id=payment, total=total
-    ) as entered:
-        Payer(patience=PATIENCE_S).pay(started["redirect_url"], PAYS)
+def pay(stage: Stage) -> str:
+    """Pay an account by card; return the payment, once it is decided or time is up."""
+    return _pay(stage, *stage.next_account(), 100_00)
+
+
+def _pay(stage: Stage, person: Resident, account: str, least: Kopecks) -> str:
+    total = least + stage._paid
+    payment, page = _start(stage, person, account, total, "main")
+    about = {"payment_id": payment, "total": total}
+    with stage.notebook.about(person.who, "payment.card", **about) as entered:
+        Payer(patience=PATIENCE_S).pay(page, PAYS)
         entered.learn(charged="yes")
     ends = time.monotonic() + FOLLOW_S
     with suppress(*EXPECTED):
-        while client.payment(payment, refresh=True)["state"] not in DECIDED:
+        while person.client().payment(payment, refresh=True)["state"] not in DECIDED:
             if time.monotonic() > ends:
                 break
             time.sleep(0.1)
     return payment
+
+
+def _start(
+    stage: Stage, person: Resident, account: str, total: Kopecks, acquirer: str
+) -> tuple[str, str]:
+    """Start a payment; return it, and the bank's page."""
+    client, key = person.client(), str(uuid4())
+    client.patience = PATIENCE_S
+    started: dict[str, Any] = {}
+    about = {"email": person.email, "key": key, "lines": [[account, total, 0]], "total": total}
+    with stage.notebook.about(person.who, "payment.start", **about) as command:
+        line = {"account": account, "amount": total, "penalty": 0}
+        body = {"lines": [line], "acquirer": acquirer}
+        request = partial(client.call, "POST", "/payments", body, key=key)
+        started = command.call(client, request, keyed=True)
+        command.learn(payment_id=started["payment_id"])
+    assert command.is_acknowledged, f"the payment is not started: {command.code}"
+    return str(started["payment_id"]), str(started["redirect_url"])
 
 
 def pay_twice(stage: Stage) -> None:
@@ -125,10 +148,7 @@ def pay_in_arrears(stage: Stage) -> None:
     assert row is not None, "no account of theirs owes a penalty"
     [number] = row
     owner = next(person for person in stage.residents if number in person.accounts)
-    while stage.next_resident() is not owner:
-        pass
-    stage._turn -= 1
-    pay(stage, number, 500_00)
+    _pay(stage, owner, number, 500_00)
 
 
 def ask(stage: Stage) -> None:
@@ -177,35 +197,20 @@ def refund(stage: Stage) -> None:
         ).fetchone()
     assert row is not None
     assert bank.give_back(bank.orders()[row[0]], 10_00)
-    # The bank tells of it by a callback; what it does not tell, a sweep finds.
-    person = stage.next_resident()
-    with suppress(*EXPECTED):
-        person.client().payment(str(payment), refresh=True)
 
 
 def forge_a_callback(stage: Stage) -> None:
-    """Start a payment, and have the bank call back before any card was entered."""
-    person = stage.next_resident()
-    client = person.client()
-    client.patience = PATIENCE_S
-    number, key = person.accounts[0], str(uuid4())
-    total = 77_00 + stage._turn
-    with stage.notebook.about(
-        person.who, "payment.start", key=key, email=person.email,
-        lines=[[number, total, 0]], total=total,
-    ) as command:  # fmt: skip
-        body = {"lines": [{"account": number, "amount": total, "penalty": 0}], "acquirer": "kassa"}
-        request = partial(client.call, "POST", "/payments", body, key=key)
-        started = command.call(client, request, keyed=True)
-        command.learn(payment_id=started["payment_id"])
+    """Start a payment, and call back as the bank would before any card was entered."""
+    person, number = stage.next_account()
+    payment, _ = _start(stage, person, number, 77_00 + stage._paid, "kassa")
     with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
         row = database.execute(
-            "SELECT order_id FROM payments.orders WHERE payment_id = %s", (started["payment_id"],)
+            "SELECT order_id FROM payments.orders WHERE payment_id = %s", (payment,)
         ).fetchone()
     assert row is not None
-    # It signs nothing: anybody in its network can call.
+    # This bank signs nothing: anybody in its network can call.
     requests.post(
-        f"{stage.environment['SALDO_URL']}/api/v1/acquirer/callback/kassa",
+        f"{stage.environment['SALDO_URL']}/api/v1/acquirer/kassa/callback",
         json={"type": "notification", "event": "payment.succeeded", "object": {"id": row[0]}},
         timeout=PATIENCE_S,
     )
@@ -253,3 +258,6 @@ SCENARIOS: Mapping[str, Scenario] = {
         forge_a_callback, sign_out, change_password, link_without_proof, change_an_event,
     )
 }  # fmt: skip
+
+HARMLESS = tuple(name for name in SCENARIOS if name != "change_an_event")
+"""Those that leave nothing broken where no bug is on."""

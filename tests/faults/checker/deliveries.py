@@ -22,6 +22,7 @@ INVARIANT = "I6"
 
 STREAM_S = 20.0
 QUIET_S = 1.0
+AFTER_NEWEST_S = 0.1
 PREFETCH = 500
 
 ALWAYS_PUBLISHED: Mapping[str, frozenset[str]] = {
@@ -151,7 +152,9 @@ def _stream(evidence: Evidence, service: str, history: Mapping[int, Event]) -> I
     """Read the stream of a service to its end, and compare it with the history."""
     found: dict[int, Event] = {}
     last = 0
-    for event in _messages(evidence.environment["SALDO_AMQP_URL"], f"{service}.stream"):
+    newest = max(history, default=0)
+    url = evidence.environment["SALDO_AMQP_URL"]
+    for event in _messages(url, f"{service}.stream", newest):
         if event.position > last + 1 and event.predecessor > last:
             sentence = f"comes after {last}, and names {event.predecessor} before it"
             yield Finding(INVARIANT, "gap in the stream", f"{service} {event.position}", sentence)
@@ -168,8 +171,8 @@ def _stream(evidence: Evidence, service: str, history: Mapping[int, Event]) -> I
         yield Finding(INVARIANT, "not in the stream", f"{service} {position}", history[position].id)
 
 
-def _messages(url: str, queue: str) -> Iterator[Event]:
-    """Yield the messages of a stream from its first to its last."""
+def _messages(url: str, queue: str, newest: int) -> Iterator[Event]:
+    """Yield the messages of a stream from its first on, until nothing comes after the newest."""
     parts = urlsplit(url)
     connection = amqp.Connection(
         f"{parts.hostname}:{parts.port}",
@@ -200,12 +203,14 @@ def _messages(url: str, queue: str) -> Iterator[Event]:
         channel.basic_qos(0, PREFETCH, a_global=False)
         channel.basic_consume(queue, callback=receive, arguments={"x-stream-offset": "first"})
         ends = time.monotonic() + STREAM_S
+        last = 0
         while time.monotonic() < ends:
             try:
-                connection.drain_events(timeout=QUIET_S)
+                connection.drain_events(timeout=AFTER_NEWEST_S if last >= newest else QUIET_S)
             except TimeoutError:
                 break
             yield from read
+            last = max([last, *(one.position for one in read)])
             read.clear()
         yield from read
     finally:
