@@ -58,7 +58,7 @@ _ALL = (
     Bug("session-survives-its-end", "sign_out", ("I2",)),
     Bug("new-password-is-not-stored", "change_password", ("I2",)),
     Bug("account-is-linked-without-proof", "link_without_proof", ("I2",)),
-    Bug("sealer-skips-an-event", "pay_twice", ("I5",)),
+    Bug("sealer-skips-an-event", "pay_and_seal", ("I5",)),
     # Nothing is planted for it: the scenario does it with the owner's rights. It comes last.
     Bug("event-is-changed-afterwards", "change_an_event", ("I5",)),
 )

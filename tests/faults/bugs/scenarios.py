@@ -136,6 +136,13 @@ def pay_twice(stage: Stage) -> None:
     pay(stage)
 
 
+def pay_and_seal(stage: Stage) -> None:
+    """Pay, and have the log sealed up to now."""
+    pay(stage)
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
+        database.execute("NOTIFY ledger_seal")
+
+
 def pay_in_arrears(stage: Stage) -> None:
     """Pay a part of what is owed on an account that owes a penalty, too."""
     numbers = [number for person in stage.residents for number in person.accounts]
@@ -254,7 +261,7 @@ Scenario = Callable[[Stage], object]
 SCENARIOS: Mapping[str, Scenario] = {
     function.__name__: function
     for function in (
-        pay, pay_twice, pay_in_arrears, ask, ask_twice, ask_and_answer, adjust, refund,
+        pay, pay_twice, pay_and_seal, pay_in_arrears, ask, ask_twice, ask_and_answer, adjust, refund,
         forge_a_callback, sign_out, change_password, link_without_proof, change_an_event,
     )
 }  # fmt: skip

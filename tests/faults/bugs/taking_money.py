@@ -9,12 +9,12 @@ from tests.faults.bugs.planting import Function, plant
 
 @plant("another-amount-is-credited", "services.payments.domain:PaymentOrder.capture")
 def _credit_more(original: Function) -> Function:
-    def wrong(self: Any, amount: int, *arguments: Any, **named: Any) -> None:
+    def wrong(self: Any, amount: int, at: Any, day: Any, card: Any, *others: Any) -> None:
         from msgspec.structs import replace
 
-        first, *others = self.lines
-        more = (replace(first, amount=first.amount + 100), *others)
-        original(self, amount + 100, *arguments, **{**named, "credited": more})
+        first, *lines = self.lines
+        more = (replace(first, amount=first.amount + 100), *lines)
+        original(self, amount + 100, at, day, card, more, *others[1:])
 
     return wrong
 
