@@ -95,6 +95,7 @@ def open_hunt(folder: Path) -> Iterator[Hunt]:
         with _threads(reads):
             yield Hunt(house, stage, switch)
         subscribers.close()
+        stage.notebook.close()
 
 
 def hunt(

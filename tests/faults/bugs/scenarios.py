@@ -261,8 +261,8 @@ Scenario = Callable[[Stage], object]
 SCENARIOS: Mapping[str, Scenario] = {
     function.__name__: function
     for function in (
-        pay, pay_twice, pay_and_seal, pay_in_arrears, ask, ask_twice, ask_and_answer, adjust, refund,
-        forge_a_callback, sign_out, change_password, link_without_proof, change_an_event,
+        pay, pay_twice, pay_and_seal, pay_in_arrears, ask, ask_twice, ask_and_answer, adjust,
+        refund, forge_a_callback, sign_out, change_password, link_without_proof, change_an_event,
     )
 }  # fmt: skip
 
