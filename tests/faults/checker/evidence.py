@@ -16,9 +16,10 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
+from shared.config import SERVICES
 from tests.faults.load.beliefs import Belief, read_beliefs
 
-SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
+
 _AT_ONCE = 2000
 
 
