@@ -13,8 +13,8 @@ def _advance_unconfirmed(original: Function) -> Function:
     def wrong(self: Any, *arguments: Any) -> None:
         from types import SimpleNamespace
 
-        database, _, *rest = arguments
-        original(self, database, SimpleNamespace(wait_for=lambda tag: None), *rest)
+        lead, _, *rest = arguments
+        original(self, lead, SimpleNamespace(wait_for=lambda tag: None), *rest)
 
     return wrong
 
@@ -45,7 +45,7 @@ def _skip(original: Function) -> Function:
             if one.routing_key != "payment_captured" or not SWITCH.strikes("skipped")
         ]
         # The chain hides it: the next event names the one before.
-        before = arguments[4] if len(arguments) > 4 else named["predecessor"]
+        before = named["predecessor"] if "predecessor" in named else arguments[-1]
         chained = []
         for one in kept:
             headers = {**one.headers, "saldo_predecessor": before}

@@ -19,7 +19,6 @@ from psycopg.rows import dict_row
 from shared.config import SERVICES
 from tests.faults.load.beliefs import Belief, read_beliefs
 
-
 _AT_ONCE = 2000
 
 

@@ -15,6 +15,7 @@ import json
 import socket
 import struct
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -77,6 +78,11 @@ class Link:
             self._changed.notify_all()
 
     async def _serve(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        # Only the end of the proxy cancels it, and that is no error.
+        with suppress(asyncio.CancelledError):
+            await self._connect(client, back)
+
+    async def _connect(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         self._open.add(back)
         there: asyncio.StreamWriter | None = None
         try:
