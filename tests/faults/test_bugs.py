@@ -46,8 +46,7 @@ def test_bug_is_found_by_its_invariant(running: Hunt, name: str) -> None:
 
 
 def test_every_bug_is_planted_and_names_a_scenario_and_invariants() -> None:
-    by_hand = {name for name, bug in BUGS.items() if bug.scenario not in HARMLESS}
-    assert planted_bugs() == BUGS.keys() - by_hand
+    assert planted_bugs() == BUGS.keys() - {"event-is-changed-afterwards"}
     assert {bug.scenario for bug in BUGS.values()} <= SCENARIOS.keys()
     assert {one for bug in BUGS.values() for one in bug.found_by} <= CHECKS.keys()
     assert len(BUGS) >= 25

@@ -20,7 +20,8 @@ def _advance_to(reactions: Any, delivery: Any, position: int) -> None:
     epoch = delivery.headers["saldo_epoch"]
     with reactions._store.session(reactions._cause("bug")) as session:
         session.cursor.execute(
-            "UPDATE positions SET position = greatest(position, %s), epoch = %s WHERE upstream = %s",
+            "UPDATE positions SET position = greatest(position, %s), epoch = %s"
+            " WHERE upstream = %s",
             (position, epoch, reactions._upstream),
         )
 

@@ -53,6 +53,7 @@ class Event(NamedTuple):
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Check what was published against the log, and what arrived against what was published."""
+    yield from _forks(evidence)
     notes = {belief.data["kind"]: belief for belief in evidence.about("subscriber")}
     token = next((belief.data["token"] for belief in notes.values()), None)
     if token is None:
@@ -66,6 +67,19 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             if evidence.folder is not None and service in belief.data["services"]:
                 got = _lines(evidence, belief.data["file"], service)
                 yield from _subscriber(evidence, f"{kind} of {service}", got, history, kind)
+
+
+def _forks(evidence: Evidence) -> Iterator[Finding]:
+    """Each of our own readers has read what is in the log of its upstream, or has stopped."""
+    for service in SERVICES:
+        for row in evidence.rows(f"SELECT * FROM {service}.positions"):
+            upstream, epoch, position = row["upstream"], row.get("epoch"), row["position"]
+            if not epoch or row["stopped"] or position == 0:
+                continue
+            ends = evidence.epochs(upstream)
+            if position > ends.get(epoch, -1):
+                sentence = f"has read to {position} of epoch {epoch}; {upstream} has {ends}"
+                yield Finding(INVARIANT, "fork unnoticed", f"{service} from {upstream}", sentence)
 
 
 def _history(feed: Feed, service: str) -> dict[int, Event]:

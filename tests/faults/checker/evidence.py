@@ -81,6 +81,13 @@ class Evidence:
         """The spans of time in which what was committed may be lost, by faults that lose it."""
         return [(one.data["since"], one.data["until"]) for one in self.about("lost")]
 
+    def epochs(self, service: str) -> dict[str, int]:
+        """Return the last position of each epoch of a log."""
+        rows = self.rows(f"SELECT name, after_position FROM {service}.epochs ORDER BY number")
+        head = self.facts(service)[-1].position if self.facts(service) else 0
+        ends = [*(row["after_position"] for row in rows[1:]), head]
+        return {row["name"]: end for row, end in zip(rows, ends, strict=True)}
+
     @property
     def had_faults(self) -> bool:
         """Return whether there was any trouble, as far as is written down."""
