@@ -42,8 +42,8 @@ class RunningHouse:
         self.installation = installation
         self.proxies = proxies
         self.notes: dict[str, object] = {}
-        self.losses: list[float] = []
-        """Since when what was committed is lost, for each fault that lost anything."""
+        self.losses: list[tuple[float, float]] = []
+        """From when to when what was committed is lost, for each fault that lost anything."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -114,7 +114,7 @@ class RunningHouse:
 
     def lost_since(self, instant: float) -> None:
         """Record that what was committed after an instant (Unix time) is lost by a fault."""
-        self.losses.append(instant)
+        self.losses.append((instant, time.time()))
 
     def wait_until_ready(self, seconds: float) -> float | None:
         """Return after how many seconds the house was ready; None where it was not in time."""
