@@ -1,7 +1,7 @@
 """What clusters need beyond an installation: Patroni and etcd.
 
-Patroni comes from PyPI, by a lock file of its own with hashes, into `.saldo/patroni/`: Debian 12 has
-a version that does not know PostgreSQL 18. etcd comes as Debian's package, without its service.
+Patroni comes from PyPI, by a lock file of its own with hashes, into `.saldo/patroni/`: Debian 12
+has a version that does not know PostgreSQL 18. etcd comes as Debian's package, without its service.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ import pytest
 from tests.faults.injectors import clock, disks, fsync
 from tests.faults.injectors.circumstances import package_file
 from tests.faults.injectors.errors import TroubleError
-from tests.faults.injectors.small_house import Choosing, Newcomer, SmallHouse
+from tests.faults.injectors.small_house import Choosing, SmallHouse
+from tests.faults.newcomers import Newcomer
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
