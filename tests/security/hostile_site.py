@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from deploy.demo.letters import Mailbox
 from deploy.demo.loop import Place, Record, run_loop
 from deploy.demo.person import Journey, Person
 from deploy.demo.report import Report
+from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import Installation
 from shared.config import Settings
 from tests.demo_installation import demo_installation
@@ -69,15 +72,12 @@ class Site:
     attacker: Resident
     record: Record
     load: threading.Thread
+    mailbox: Mailbox
     stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
         return self.installation.environment["SALDO_URL"]
-
-    @property
-    def mailbox(self) -> Mailbox:
-        return Mailbox(Path(self.installation.environment["SALDO_MAIL_DIR"]))
 
     def send(self, method: str, path: str, token: str | None = None, **how: Any) -> Any:
         """Send a request as it is; nothing is followed, repeated or judged."""
@@ -131,7 +131,15 @@ def attacked_site(settings: Settings, folder: Path) -> Iterator[Site]:
             people = {who: Resident(url, Mailbox(mail), number) for who, number in OWN.items()}
             load.start()
             try:
-                yield Site(running, settings, **people, record=record, load=load, stopped=stopped)
+                yield Site(
+                    running,
+                    settings,
+                    **people,
+                    record=record,
+                    load=load,
+                    mailbox=Mailbox(mail),
+                    stopped=stopped,
+                )
             finally:
                 stopped.set()
                 load.join(timeout=120)
@@ -153,4 +161,17 @@ def differences(site: Site) -> list[str]:
         *reconciliation.compare_beliefs(site.record.beliefs, snapshot),
         *reconciliation.parked_messages(environment["SALDO_DATABASE_URL"]),
         *reconciliation.audit(),
+        *_verified(),
     ]
+
+
+def _verified() -> list[str]:
+    """Return what `saldo ledger verify` finds of the seal."""
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli", "ledger", "verify"],
+        cwd=REPOSITORY,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return [] if done.returncode == 0 else [f"ledger verify: {done.stdout}{done.stderr}"]
