@@ -328,3 +328,15 @@ def test_logs_go_to_standard_output_alone() -> None:
     assert found(lambda node: called(node).endswith(handlers)) == []
     [where] = found(lambda node: called(node).endswith("StreamHandler"))
     assert where.startswith("shared/logs.py")
+
+
+def test_the_image_has_neither_installer_nor_demo_nor_doubles() -> None:
+    """Nothing that runs imports them, and the image leaves them out."""
+    ours = {"deploy", "tests", "examples"}
+    assert found(lambda node: bool(imported(node) & ours)) == []
+    dockerfile = (REPOSITORY / "deploy" / "Dockerfile").read_text(encoding="utf-8")
+    assert "rm -r /opt/saldo/lib/python*/site-packages/deploy" in dockerfile
+    assert "USER 10001" in dockerfile
+    ignored = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in ignored
+    assert not {"!.git", "!tests", "!.saldo", "!docs"} & set(ignored)
