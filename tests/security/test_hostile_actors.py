@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
 from pika.exceptions import AMQPError
@@ -341,16 +342,25 @@ def test_two_clerks_who_collude_stay_within_the_limit_of_each(
 def test_a_clerk_who_names_another_is_recorded_as_himself(site: Site, staff_member: Hire) -> None:
     """Forged headers: an actor, and the id of somebody else's command."""
     granted = {"ledger": ("adjust", "read")}
-    with staff.hired(site, staff_member, "clerk", granted, up_to=10_00) as clerk:
-        stolen = staff.events_of(site, f"person:{site.victim.client.profile()['person_id']}")
-        for actor in ("staff:operator", "service:ledger", "person:" + "0" * 32):
+    with (
+        staff.hired(site, staff_member, "clerk", granted, up_to=10_00) as clerk,
+        staff.hired(site, staff_member, "clerk", granted, up_to=10_00) as colleague,
+    ):
+        for actor in (colleague.actor, "service:ledger", "person:" + "0" * 32):
             with context.bind(actor=actor):
                 kind, done = clerk.outcome("ledger", "adjust", **staff.adjustment(site, 1, actor))
             assert (kind, done["state"]) == ("done", "done")
         mine = staff.events_of(site, clerk.actor)
         assert len(mine) == 3
-        assert not {event["command_id"] for event in mine} & {e["command_id"] for e in stolen}
-        assert staff.events_of(site, "staff:operator") == []
+        assert staff.events_of(site, colleague.actor) == []
+
+        stolen = UUID(mine[0]["command_id"])
+        wanted = staff.adjustment(site, 2, "in the name of another command")
+        kind, done = colleague.outcome("ledger", "adjust", command_id=stolen, **wanted)
+        assert (kind, done["amount"], done["by"]) == ("done", 2, colleague.actor)
+        [own] = staff.events_of(site, colleague.actor)
+        assert own["command_id"] != mine[0]["command_id"]
+        assert staff.events_of(site, clerk.actor) == mine
 
 
 def test_methods_that_are_not_for_staff_refuse_a_clerk(site: Site, staff_member: Hire) -> None:
