@@ -22,10 +22,10 @@ from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent
-from psycopg import sql
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
+from shared.eventstore.append_lock import AppendLock
 from shared.eventstore.arrays import bigints, byteas, texts, uuids
 from shared.eventstore.copy_encoder import CopyEncoder
 from shared.eventstore.subscription import LogSubscription, library_errors
@@ -36,17 +36,6 @@ _COLUMNS = (
     "command_id, actor, correlation_id"
 )
 _CONVERTED_AT_ONCE = 200
-
-_LAST = "SELECT notification_id, recorded_at FROM events ORDER BY notification_id DESC LIMIT 1"
-
-# One round trip for both statements; the second sees everything committed before the first got the
-# lock. The notification is sent with the commit: whoever locks the tail appends to the log.
-_LOCK_TAIL = f"""
-SELECT pg_advisory_xact_lock(hashtextextended({{lock}}, 0));
-SELECT coalesce(max(notification_id), 0) AS position,
-       greatest(clock_timestamp(), max(recorded_at)) AS recorded_at, pg_notify({{channel}}, '')
-  FROM ({_LAST}) AS tail
-"""
 
 _INSERT = f"""
 INSERT INTO events ({_COLUMNS})
@@ -104,22 +93,22 @@ class PostgresRecorder(ApplicationRecorder):
     def __init__(self, pool: ConnectionPool[Any], schema: str) -> None:
         self._pool = pool
         self.channel = f"saldo_{schema}"
-        self._lock = f"{schema}.events"
-        self._lock_tail = sql.SQL(_LOCK_TAIL).format(
-            lock=sql.Literal(self._lock), channel=sql.Literal(self.channel)
-        )
-        self._begin_lock_tail = sql.SQL("BEGIN; ") + self._lock_tail
+        self._append_lock = AppendLock(schema, self.channel)
 
     def lock(self, cursor: Any) -> None:
-        """Take the append lock (bounded by lock_timeout); it is held until the commit."""
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (self._lock,))
+        """Take the append lock (bounded by lock_timeout); it is held until the commit.
+
+        A transaction that holds it too long, or leaves the server waiting, is ended by the server.
+        """
+        cursor.execute(self._append_lock.statements(cursor).lock, prepare=False)
 
     def lock_tail(self, cursor: Any, *, begin: bool = False) -> Tail:
         """Take the append lock and return the end of the log, in one round trip.
 
         With ``begin`` it also begins the transaction, on a connection in autocommit mode.
         """
-        cursor.execute(self._begin_lock_tail if begin else self._lock_tail, prepare=False)
+        statements = self._append_lock.statements(cursor)
+        cursor.execute(statements.begin if begin else statements.tail, prepare=False)
         while cursor.nextset():
             pass
         row = cursor.fetchone()

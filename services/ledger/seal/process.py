@@ -24,6 +24,7 @@ from shared import telemetry
 from shared.bus.leadership import lead_on
 from shared.config import SEALER, ConfigurationError, Settings
 from shared.database import connection_info
+from shared.database_errors import is_transient
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -63,7 +64,9 @@ class SealingTasks:
         try:
             with psycopg.connect(self._info) as connection:
                 connection.execute("SELECT 1")
-        except psycopg.OperationalError:
+        except psycopg.Error as error:
+            if not is_transient(error):
+                raise
             return False
         return True
 
