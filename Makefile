@@ -44,10 +44,10 @@ check: venv ## Check style, types, layers and that generated contracts are curre
 	$(BIN)/python -m shared.contracts --check
 	$(BIN)/python -m gateway.openapi_file --check
 	$(BIN)/python -m tests.security.asvs --check
-	$(BIN)/python -m deploy.audit
+	$(BIN)/python -m tests.audit
 
 audit: venv ## Fail where a locked package has a known hole (SALDO_AUDIT=required, offline)
-	$(BIN)/python -m deploy.audit
+	$(BIN)/python -m tests.audit
 
 bench: install ## Measure the ledger and the bus, each beside its reference
 	$(BIN)/python -m tests.bench
