@@ -14,6 +14,7 @@ from uuid import UUID
 from eventlet import spawn
 from eventlet.event import Event
 from eventlet.greenthread import GreenThread
+from markupsafe import Markup
 from werkzeug.wrappers import Request, Response
 
 from gateway.cabinet import cookies
@@ -33,6 +34,7 @@ from gateway.translation import translations
 from shared.config import Settings
 from shared.errors import ServiceError, Unavailable
 from shared.ids import new_id
+from shared.visible_text import harmless
 
 R = TypeVar("R")
 
@@ -290,9 +292,10 @@ class Visit:
         refused = self.attached.refused
         if not refused:
             return None
-        # Names are written in either direction: the isolates keep the sentences in order.
-        said = "\n".join(
-            self.text("Файл «%(name)s» не приложен.") % {"name": f"\u2068{each.name}\u2069"}
+        # Names are written in either direction: apart from the sentences, they keep these in order.
+        said = Markup("\n").join(
+            Markup(self.text("Файл «%(name)s» не приложен."))  # noqa: S704 - a text of ours
+            % {"name": Markup("<bdi>%s</bdi>") % harmless(each.name)}
             + f" {self.message(each.code, each.kind, **each.params)}"
             for each in refused
         )
