@@ -40,8 +40,9 @@ R = TypeVar("R")
 
 NOTICE_SECONDS = 120
 """How long a notice waits for the page that shows it."""
-UNREAD_SECONDS = 0.3
-"""How long a page waits for the number of unread answers, from when it begins to ask others."""
+BESIDE_SECONDS = 0.3
+"""How long a page waits for what it can do without: the number of unread answers, from when it
+begins to ask others, and what is to be said of letters."""
 PAGE_SECONDS = 15.0
 """How long a page may take: an old telephone gives up soon after, and shows nothing honest."""
 
@@ -224,7 +225,7 @@ class Visit:
         services, person_id = self.services, self.person.person_id
         read = self.aside(
             lambda: services.call(
-                "helpdesk", "unread", deadline=UNREAD_SECONDS, person_id=person_id
+                "helpdesk", "unread", deadline=BESIDE_SECONDS, person_id=person_id
             )
         )
         found = read()
