@@ -11,6 +11,7 @@ import psycopg
 
 from services.accounts.cabinet import AccountLinked, AccountUnlinked, Link
 from services.accounts.invitation import InvitationSent, OpenInvitation
+from services.accounts.tenure_tables import TenureKey
 from shared.account_key import number_of, tenure_of
 
 _LINK = "person_id, number, tenure, role, proven_by, invited_by, linked_at"
@@ -96,6 +97,19 @@ class Links:
         )
         return [_link(row) for row in self._cursor]
 
+    def of_tenures(self, keys: Sequence[TenureKey]) -> dict[TenureKey, list[Link]]:
+        """Return who has linked each of these tenures (number, ordinal), the earliest first."""
+        numbers, ordinals = [number for number, _ in keys], [tenure for _, tenure in keys]
+        self._cursor.execute(
+            f"SELECT {_LINK} FROM links WHERE (number, tenure) IN"
+            " (SELECT * FROM unnest(%s::text[], %s::integer[])) ORDER BY position",
+            (numbers, ordinals),
+        )
+        found: dict[TenureKey, list[Link]] = {}
+        for link in map(_link, self._cursor):
+            found.setdefault((link.number, link.tenure), []).append(link)
+        return found
+
     def readers(self, keys: Sequence[str]) -> dict[str, list[UUID]]:
         """Return who has linked open tenures, by their keys, without those that nobody has."""
         ids = ([number_of(key) for key in keys], [tenure_of(key) for key in keys])
@@ -147,6 +161,10 @@ class Invitations:
     def of_tenure(self, number: str, tenure: int) -> list[OpenInvitation]:
         """Return the open invitations to a tenure, the earliest first."""
         return self._select("(number, tenure) = (%s, %s)", (number, tenure))
+
+    def sent_by(self, person_id: UUID) -> list[OpenInvitation]:
+        """Return the open invitations that a person has sent, the earliest first."""
+        return self._select("invited_by = %s", (person_id,))
 
     def expired(self, now: datetime, most: int) -> list[UUID]:
         """Return invitations whose time has passed."""
