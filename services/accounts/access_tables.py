@@ -11,7 +11,6 @@ import psycopg
 
 from services.accounts.cabinet import AccountLinked, AccountUnlinked, Link
 from services.accounts.invitation import InvitationSent, OpenInvitation
-from services.accounts.tenure_tables import TenureKey
 from shared.account_key import number_of, tenure_of
 
 _LINK = "person_id, number, tenure, role, proven_by, invited_by, linked_at"
@@ -97,7 +96,7 @@ class Links:
         )
         return [_link(row) for row in self._cursor]
 
-    def of_tenures(self, keys: Sequence[TenureKey]) -> dict[TenureKey, list[Link]]:
+    def of_tenures(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], list[Link]]:
         """Return who has linked each of these tenures (number, ordinal), the earliest first."""
         numbers, ordinals = [number for number, _ in keys], [tenure for _, tenure in keys]
         self._cursor.execute(
@@ -105,7 +104,7 @@ class Links:
             " (SELECT * FROM unnest(%s::text[], %s::integer[])) ORDER BY position",
             (numbers, ordinals),
         )
-        found: dict[TenureKey, list[Link]] = {}
+        found: dict[tuple[str, int], list[Link]] = {}
         for link in map(_link, self._cursor):
             found.setdefault((link.number, link.tenure), []).append(link)
         return found
