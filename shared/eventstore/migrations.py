@@ -39,6 +39,7 @@ BASE = (
     "first_version.sql",
     "keys_apart.sql",
     "security_log.sql",
+    "clock.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 
