@@ -7,7 +7,7 @@ SALDO := $(BIN)/python -m deploy.embedded
 
 .DEFAULT_GOAL := help
 .PHONY: help up down reset status env test unit check bench mutation format contracts lock release \
-	styleguide letters pictures \
+	styleguide letters pictures audit \
 	dist install browser venv
 
 help: ## Show this
@@ -43,6 +43,11 @@ check: venv ## Check style, types, layers and that generated contracts are curre
 	$(BIN)/lint-imports
 	$(BIN)/python -m shared.contracts --check
 	$(BIN)/python -m gateway.openapi_file --check
+	$(BIN)/python -m tests.security.asvs --check
+	$(BIN)/python -m deploy.audit
+
+audit: venv ## Fail where a locked package has a known hole (SALDO_AUDIT=required, offline)
+	$(BIN)/python -m deploy.audit
 
 bench: install ## Measure the ledger and the bus, each beside its reference
 	$(BIN)/python -m tests.bench
@@ -54,9 +59,10 @@ format: venv ## Put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-contracts: venv ## Regenerate the descriptions of the events and of the API
+contracts: venv ## Regenerate the descriptions of events and API, and the table of ASVS
 	$(BIN)/python -m shared.contracts
 	$(BIN)/python -m gateway.openapi_file
+	$(BIN)/python -m tests.security.asvs
 
 styleguide: venv ## Build the page of all components of the cabinet, and print its address
 	@$(BIN)/python -W ignore -m gateway.cabinet.styleguide

@@ -51,11 +51,14 @@ def decimal(text: str | None, language: str = "ru") -> str:
     """Write an exact decimal (a tariff, a volume) with the comma of the language."""
     if text is None:
         return ""
-    whole, _, part = text.partition(".")
+    digits = text.removeprefix("-")
+    whole, _, part = digits.partition(".")
     part = part.rstrip("0")
+    # Before the whole part alone it would be lost: -0.5 is no whole number below zero.
+    sign = MINUS if digits != text and (int(whole) or part) else ""
     if language == "en":
-        return f"{int(whole):,}" + (f".{part}" if part else "")
-    return _grouped(int(whole)) + (f",{part}" if part else "")
+        return f"{sign}{int(whole):,}" + (f".{part}" if part else "")
+    return sign + _grouped(int(whole)) + (f",{part}" if part else "")
 
 
 def day(value: str | date, language: str = "ru", *, year: bool = True) -> str:

@@ -20,14 +20,17 @@ import psycopg
 import pytest
 from kombu import Exchange, Queue
 from psycopg import sql
+from psycopg.rows import dict_row
 
-from services.discovery import migrations_of, open_store
+from services.discovery import migrations_of, open_store, publisher_of
 from shared.acquirer_settings import AcquirerSettings
 from shared.bus.administration import BrokerAdministration
+from shared.bus.confirmation import confirm
 from shared.bus.permissions import Rights, rights_of_staff, rights_of_subscriber
 from shared.bus.principals import virtual_host_of
 from shared.bus.topology import connect, dead_queue, reaction_queue
 from shared.config import ACQUIRER_URL, SEALER, SERVICES, Settings
+from shared.database import connection_info
 from shared.eventstore.data_keys import keys_schema
 from shared.eventstore.migrations import migrate, migrate_keys
 from shared.eventstore.postgres import PostgresStore
@@ -103,10 +106,24 @@ class Database:
     opened: list[PostgresStore] = field(default_factory=list)
 
     def store(self, service: str, **options: Any) -> PostgresStore:
-        """Open the store of a service; the fixture closes it."""
+        """Open the store of a service, whose log is confirmed; the fixture closes it."""
+        store = self.unconfirmed_store(service, **options)
+        with self.runtime(service) as connection:
+            confirm(connection, store, publisher_of(service), lambda: None)
+        return store
+
+    def unconfirmed_store(self, service: str, **options: Any) -> PostgresStore:
+        """Open the store of a service as it is before its relay runs."""
         store = open_store(service, self.settings, **options)
         self.opened.append(store)
         return store
+
+    def runtime(self, service: str) -> psycopg.Connection[Any]:
+        """Connect as the service."""
+        info = connection_info(
+            self.settings.database_url_of(service), service, statement_timeout_ms=0
+        )
+        return psycopg.connect(info, autocommit=True, row_factory=dict_row)
 
     def owner(self, service: str) -> psycopg.Connection[Any]:
         """Connect as the owner (in tests a superuser), with the service's schema in the path."""
@@ -269,6 +286,13 @@ def template(base_settings: Settings) -> Iterator[tuple[Settings, str]]:
 @pytest.fixture
 def database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
     """Return a fresh database with all services migrated."""
+    with fresh_database(base_settings, template) as made:
+        yield made
+
+
+@pytest.fixture
+def second_database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
+    """Return a second one, as of another server."""
     with fresh_database(base_settings, template) as made:
         yield made
 

@@ -309,7 +309,7 @@ class Visit:
 
     def public_url(self, path: str) -> str:
         """Return a path of ours as the address by which others reach it."""
-        return self.settings.url.rstrip("/") + path
+        return self.settings.url + path
 
     @property
     def here(self) -> str:

@@ -163,11 +163,19 @@ GATEWAY = {
         "en": "There is no such service, or no such type of event. The page /api/events lists "
         "them.",
     },
-    "position_beyond_log": {
-        "ru": "Журнал кончается раньше этой позиции. Остановите чтение и сообщите оператору: "
-        "журнал могли восстановить из копии.",
-        "en": "The log ends before this position. Stop reading and tell the operator: the log may "
-        "have been restored from a copy.",
+    "position_not_in_log": {
+        "ru": "Этой позиции в журнале нет: его конец утрачен при аварии или восстановлении из "
+        "копии. Отмените у себя события после позиции {fork} и читайте дальше с неё; эпохи журнала "
+        "— по адресу /api/v1/events/epochs.",
+        "en": "This position is not in the log, whose end was lost in a failover or a restore. "
+        "Undo what you have of the events after position {fork}, and continue there; the epochs of "
+        "the log are at /api/v1/events/epochs.",
+    },
+    "log_not_confirmed": {
+        "ru": "Журнал ещё сверяется после перезапуска базы данных. Повторите запрос через "
+        "несколько секунд.",
+        "en": "The log is still being compared after a restart of its database. Try again in a few "
+        "seconds.",
     },
     "two_beginnings": {
         "ru": "Указано несколько мест, с которых начать. Оставьте одно из after, position и since.",

@@ -19,6 +19,7 @@ from gateway.problems import Refusal
 from gateway.schemas import events as shapes
 from gateway.subscriptions import Subscriber, Subscriptions
 from gateway.web import route
+from shared.bus.epochs import EPOCH, FIRST_EPOCH
 from shared.bus.grants import types_of
 from shared.config import SERVICES, Settings
 from shared.logs import get_logger
@@ -29,14 +30,18 @@ TAG = "Events"
 MOST_BYTES = 2**20
 SCAN_SECONDS = 2.0
 """How long a request goes on through events of other types, where it found none of its own."""
-_PLACE = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
+_PLACE = re.compile(rf"([0-9]{{1,18}})\.([0-9]{{1,18}})(?:\.({EPOCH}))?")
 
 
 class Place(NamedTuple):
-    """A place in a log: the last position that was read, and the last published one up to there."""
+    """A place in a log: the last position that was read, and the last published one up to there.
+
+    ``epoch`` is that of the position; empty where the client did not say.
+    """
 
     position: int
     published: int
+    epoch: str = ""
 
 
 class Found(NamedTuple):
@@ -62,8 +67,9 @@ class EventRoutes:
             description="The same events as on the bus, each as a CloudEvent in JSON: an attribute "
             "`x` is the header `cloudEvents_x`, `saldoposition` is `saldo_position`, and `data` is "
             "the body. Ask with `wait` again and again, each time `after` the `next` of the page "
-            "before: nothing is left out or returned twice. Identifiers of persons are left out "
-            "without a grant for them; the number of a personal account is none.",
+            "before: nothing is left out or returned twice. Where the log has lost what you read, "
+            "by a failover or a restore, you get 409 `position_not_in_log`. Identifiers of persons "
+            "are left out without a grant for them; the number of a personal account is none.",
             access=Access.SUBSCRIBER,
             query=shapes.EventsQuery,
             result=shapes.EventPage,
@@ -71,9 +77,9 @@ class EventRoutes:
                 400: ("invalid_cursor", "two_beginnings"),
                 403: ("events_not_granted",),
                 404: ("events_unknown",),
-                409: ("position_beyond_log",),
+                409: ("position_not_in_log",),
                 429: ("too_many_reads", "too_many_waits"),
-                503: ("events_busy",),
+                503: ("events_busy", "log_not_confirmed"),
             },
         )
     )
@@ -92,6 +98,47 @@ class EventRoutes:
         )
         return _response(reading.service, found)
 
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/events/epochs",
+            tag=TAG,
+            summary="The epochs of one service's log.",
+            description="A new epoch begins where the end of the log may have been lost, by a "
+            "failover or a restore; the positions after it are given once more. An epoch has the "
+            "positions after its `after`, up to the `after` of the next one, and the last one up "
+            "to `head`. What you have of an epoch beyond that is not in the log any more.",
+            access=Access.SUBSCRIBER,
+            query=shapes.EpochsQuery,
+            result=shapes.Epochs,
+            refusals={
+                403: ("events_not_granted",),
+                404: ("events_unknown",),
+                429: ("too_many_reads",),
+                503: ("log_not_confirmed",),
+            },
+        )
+    )
+    def epochs(self, call: Call) -> Response:
+        subscriptions: Subscriptions = self.subscriptions
+        subscriber: Subscriber = call.subscriber
+        subscriptions.count_read(call, subscriber.name)
+        service: str = call.query["service"]
+        visible_types(subscriber, service)
+        history = call.ask(service, "log_history", deadline=SERVICE_TIMEOUT)
+        body = msgspec.json.encode({"service": service, **history})
+        return Response(body, content_type="application/json")
+
+
+def visible_types(subscriber: Subscriber, service: str) -> frozenset[str]:
+    """Return the types that a subscriber may see. Raises 404 or 403."""
+    if service not in SERVICES:
+        raise Refusal(404, "events_unknown")
+    visible = subscriber.grants.visible(service)
+    if not visible:
+        raise Refusal(403, "events_not_granted")
+    return visible
+
 
 class Reading:
     """One request of a subscriber: what it may see of a service, and the reading of it."""
@@ -105,14 +152,13 @@ class Reading:
 
     def _granted(self) -> list[str] | None:
         """Return the types to read; None for all. Raises 404 or 403."""
-        if self.service not in SERVICES:
-            raise Refusal(404, "events_unknown")
-        published, visible = types_of(self.service), self._subscriber.grants.visible(self.service)
+        visible = visible_types(self._subscriber, self.service)
+        published = types_of(self.service)
         asked = self._call.query["types"]
         wanted = frozenset(asked.split(",")) if asked else visible
         if not wanted <= frozenset(published):
             raise Refusal(404, "events_unknown")
-        if not wanted or not wanted <= visible:
+        if not wanted <= visible:
             raise Refusal(403, "events_not_granted")
         return None if wanted == frozenset(published) else sorted(wanted)
 
@@ -122,8 +168,6 @@ class Reading:
         wait = self._call.query["wait"]
         if found.events or found.more:
             return found
-        if found.place == place:
-            self._check_end(place)
         if not wait:
             return found
         with self._subscriptions.waiting(self._call, self._subscriber.name):
@@ -152,31 +196,40 @@ class Reading:
             deadline=SERVICE_TIMEOUT,
             after=place.position,
             predecessor=place.published,
+            epoch=place.epoch,
             limit=self._call.query["limit"],
             types=self._types,
             persons=self._subscriber.grants.persons,
             max_bytes=MOST_BYTES,
         )
         reached = place.position if page["next"] is None else page["next"]
-        return Found(page["events"], Place(reached, page["published"]), page["more"])
-
-    def _check_end(self, place: Place) -> None:
-        """Refuse a place that the log has not reached: it is a cursor of another log, or epoch."""
-        end = self._call.ask(self.service, "events_position")["position"]
-        if end < place.position:
-            raise Refusal(409, "position_beyond_log", position=place.position, end=end)
+        if reached > page["head"]:  # of no epoch in particular
+            head, epoch = page["head"], page["epoch"]
+            raise Refusal(
+                409,
+                "position_not_in_log",
+                epoch="",
+                position=place.position,
+                fork=head,
+                fork_epoch=epoch,
+                current=epoch,
+                head=head,
+            )
+        place = Place(reached, page["published"], page["epoch"])
+        return Found(page["events"], place, page["more"])
 
 
 def _beginning(call: Call, service: str, settings: Settings) -> Place:
     """Return where the client wants to begin. Raises 400."""
     after, position, since = (call.query[name] for name in ("after", "position", "since"))
+    epoch = call.query["epoch"] or ""
     if sum(value is not None for value in (after, position, since)) > 1:
         raise Refusal(400, "two_beginnings")
     if since is not None:
         moment = _instant(since, settings).isoformat()
         position = call.ask(service, "events_position", since=moment)["position"]
     if position is not None:
-        return Place(position, position)
+        return Place(position, position, epoch)
     cursor = decode_cursor(_subject(service), "after", after)
     if cursor is None:
         return Place(0, 0)
@@ -185,7 +238,8 @@ def _beginning(call: Call, service: str, settings: Settings) -> Place:
         raise Refusal(
             400, "invalid_cursor", errors=[{"parameter": "after", "message": "field_cursor"}]
         )
-    return Place(int(numbers[1]), int(numbers[2]))
+    # A cursor of before there were epochs is of the first one.
+    return Place(int(numbers[1]), int(numbers[2]), numbers[3] or FIRST_EPOCH)
 
 
 def _instant(moment: str, settings: Settings) -> datetime:
@@ -202,13 +256,14 @@ def _subject(service: str) -> str:
 
 def _response(service: str, found: Found) -> Response:
     """Return the page; the bodies of the events go into it as they are."""
-    position, published = found.place
+    position, published, epoch = found.place
     page = {
         "service": service,
         "events": [cloud_event(event["headers"], event["body"]) for event in found.events],
         "position": position,
+        "epoch": epoch,
         "more": found.more,
-        "next": encode_cursor(_subject(service), f"{position}.{published}"),
+        "next": encode_cursor(_subject(service), f"{position}.{published}.{epoch}"),
     }
     return Response(msgspec.json.encode(page), content_type="application/json")
 

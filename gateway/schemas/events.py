@@ -21,6 +21,7 @@ from gateway.schemas.base import (
     output_text,
     page_size,
 )
+from shared.bus.epochs import EPOCH
 
 MOST_WAIT = 20
 """Seconds; a gateway that stops lets requests finish for 25."""
@@ -69,6 +70,13 @@ class EventsQuery(Shape):
         ),
         metadata=described("Begin after this position; not together with `after`.", 120000),
     )
+    epoch = Text(
+        load_default=None,
+        validate=formed(f"^{EPOCH}$", 20),
+        metadata=described(
+            "The epoch of `position`, to make sure that it is a place of this log.", "2.5f0c9ae1"
+        ),
+    )
     since = Moment(
         load_default=None,
         metadata=described(
@@ -90,6 +98,14 @@ class EventsQuery(Shape):
 def _place(description: str, example: int) -> fields.Integer:
     return fields.Integer(
         required=True, validate=validate.Range(min=0), metadata=described(description, example)
+    )
+
+
+def _epoch(description: str, *, required: bool = True) -> fields.String:
+    return fields.String(
+        required=required,
+        validate=Pattern(f"^{EPOCH}$", error="field_text"),
+        metadata=described(description, "1.9b2d40c7"),
     )
 
 
@@ -116,6 +132,7 @@ class PublishedEvent(Result):
     )
     datacontenttype = output_text("The content type of the message.", "application/json")
     saldoposition = _place("Its position in the log; `saldo_position`.", 120001)
+    saldoepoch = _epoch("The epoch of its position; `saldo_epoch`.", required=False)
     saldopredecessor = _place(
         "The position of the published event before it, of any type; `saldo_predecessor`.", 120000
     )
@@ -137,6 +154,7 @@ class EventPage(Result):
     service = output_text("Whose events.", "ledger")
     events = fields.List(fields.Nested(PublishedEvent), required=True)
     position = _place("Up to here everything that was asked for has been returned.", 120001)
+    epoch = _epoch("The epoch of `position`: both name a place of the log, one alone does not.")
     more = fields.Boolean(
         required=True,
         metadata=described("Whether to continue at once; false at the end of the log.", False),
@@ -149,3 +167,35 @@ class EventPage(Result):
             "WyJldmVudHMgbGVkZ2VyIiwiMTIwMDAxLjEyMDAwMSJd",
         ),
     )
+
+
+class EpochsQuery(Shape):
+    """Whose epochs."""
+
+    service = Text(
+        required=True,
+        validate=formed(f"^{_NAME}$", 40),
+        metadata=described("Whose log.", "ledger"),
+    )
+
+
+class LogEpoch(Result):
+    """An epoch of a log."""
+
+    epoch = _epoch("Its name, which no other epoch of any log has.")
+    after = _place("It has the positions after this one.", 0)
+    began_at = instant("When it began.")
+    reason = output_text(
+        "Why it began: `first`, `promoted` (another server took over), `restored` (from a copy), "
+        "`tail_lost` (with the loss of events that were published), or `stream_lost` (nothing was "
+        "left to compare the log with).",
+        "first",
+    )
+
+
+class Epochs(Result):
+    """The epochs of a log, oldest first."""
+
+    service = output_text("Whose log.", "ledger")
+    epochs = fields.List(fields.Nested(LogEpoch), required=True)
+    head = _place("The last position of the log.", 120001)

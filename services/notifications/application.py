@@ -242,7 +242,7 @@ def keep_drawn(session: Session, command: KeepDrawn) -> None:
 def mark_sent(session: Session, command: MarkSent) -> None:
     """Mark a letter as sent and erase what was drawn."""
     # The row is locked before the log: whoever draws a secret locks in that order, too.
-    session.peek.outbox.lock(command.letter_id)
+    session.peek.outbox.lock([command.letter_id])
     session.load(Letter, command.letter_id).mark_sent(
         command.message_id, command.attempts, kind=command.kind, person_id=command.person_id
     )
@@ -286,7 +286,7 @@ def give_up_old(session: Session, limit: int) -> int:
 
 def erase_letters(session: Session, person_id: UUID) -> int:
     """Give up what waits to be sent to a person; return how many letters there were."""
-    waiting: list[UUID] = session.read.outbox.of_person(person_id)
+    waiting: list[UUID] = session.peek.outbox.of_person(person_id)
     for letter_id in waiting:
         _fail(session, letter_id, FailureReason.STALE)
     return len(waiting)

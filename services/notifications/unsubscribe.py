@@ -29,7 +29,7 @@ _PADDING = "="
 
 def unsubscribe_url(settings: Settings, key: bytes, person_id: UUID, kind: LetterKind) -> str:
     """Return the address for ``List-Unsubscribe`` of a letter of an optional kind."""
-    return f"{settings.url.rstrip('/')}{PATH}/{token_of(key, person_id, kind)}"
+    return f"{settings.url}{PATH}/{token_of(key, person_id, kind)}"
 
 
 def token_of(key: bytes, person_id: UUID, kind: LetterKind) -> str:

@@ -15,7 +15,7 @@ from services.payments.scheduling import SESSION
 from services.payments.snapshots import PaymentSnapshot, snapshot_of
 from services.payments.state import OPEN, State
 from shared.account_key import number_of
-from shared.errors import NotFound, ValidationFailed
+from shared.errors import NotFound, Unavailable, ValidationFailed
 from shared.eventstore import Session
 
 _PAGE: Final = 500
@@ -44,6 +44,21 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     states: Sequence[str] | None = None
+
+
+def known_payments(session: Session, payment_ids: Sequence[UUID]) -> list[str]:
+    """Return which payments the ledger gets from this log, or will once it is recovered.
+
+    Raises Unavailable ``log_not_searched`` while nobody knows what the log may have lost.
+    """
+    if not session.read.lost.is_searched():
+        raise Unavailable(
+            "log_not_searched", "What the log has lost is not known yet; try again in a moment."
+        )
+    texts = [str(payment_id) for payment_id in payment_ids]
+    found = {str(row) for row in session.read.lines(payment_ids)}
+    found |= {str(known) for known in session.read.registers.known(payment_ids)}
+    return sorted(found | session.read.lost.subjects(texts))
 
 
 def own_snapshot(session: Session, query: OwnPayment) -> PaymentSnapshot:

@@ -1,23 +1,91 @@
 """Work that one process at a time does for a service: whoever holds its advisory lock.
 
 PostgreSQL releases the lock when the connection ends, for whatever reason; another process that
-waits for it then goes on.
+waits for it then goes on. It ends the connection of a leader that has fallen silent itself. Whoever
+was paused meanwhile does not know that yet. So each lead has a term, a number that rises with each
+lock taken, and what a leader writes is conditional on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from threading import Event as StopSignal
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import dict_row
 
+from shared.bus.liveness import beating, evict_silent
 from shared.config import Settings
 from shared.database import connection_info
 
-POLL_S = 1.0
+T = TypeVar("T")
+
+POLL_S = 0.5
+SURE_S = 1.0
+"""How long a leader takes the lead for granted, in the middle of what it sends."""
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS mine"
+_BEGIN = """
+INSERT INTO leaders (task, term) VALUES (%s, 1)
+ON CONFLICT (task) DO UPDATE SET term = leaders.term + 1
+RETURNING term, pg_postmaster_start_time() AS started_at
+"""
+_CHECK = "SELECT FROM leaders WHERE task = %s AND term = %s AND pg_postmaster_start_time() = %s"
+_HELD = "EXISTS (SELECT FROM leaders WHERE task = %(task)s AND term = %(term)s)"
+
+
+class LeadLostError(Exception):
+    """Another process leads by now: nothing that this one has begun may count."""
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The lead of a task: the connection that holds the lock, and the term."""
+
+    connection: psycopg.Connection[Any]
+    task: str
+    term: int
+    started_at: datetime
+    """When the server was started that holds the lock."""
+
+    def check(self) -> None:
+        """Raise LeadLostError, or what psycopg raises, unless the lead is still ours."""
+        self.check_on(self.connection)
+
+    def check_on(self, connection: Any) -> None:
+        """Raise LeadLostError unless this connection or cursor is to our server, and we lead it.
+
+        For what is done on another connection than the one that holds the lock.
+        """
+        found = connection.execute(_CHECK, (self.task, self.term, self.started_at))
+        if found.fetchone() is None:
+            raise LeadLostError(self.task)
+
+    def while_ours(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield items for as long as the lead is ours, which was just so.
+
+        It is looked up again when an item took long: the process may have been paused. Raises like
+        check.
+        """
+        checked = time.monotonic()
+        for item in items:
+            if time.monotonic() - checked > SURE_S:
+                self.check()
+                checked = time.monotonic()
+            yield item
+
+    def write(self, statement: str, parameters: dict[str, Any]) -> None:
+        """Execute an UPDATE on the connection of the lock, conditional on the term.
+
+        The statement ends in a condition. Raises LeadLostError when it finds no row.
+        """
+        held = {"task": self.task, "term": self.term}
+        done = self.connection.execute(f"{statement} AND {_HELD}", parameters | held)
+        if not done.rowcount:
+            raise LeadLostError(self.task)
 
 
 def lead(
@@ -25,24 +93,34 @@ def lead(
     service: str,
     task: str,
     stop: StopSignal,
-    work: Callable[[psycopg.Connection[Any]], None],
+    work: Callable[[Lead], None],
 ) -> None:
-    """Wait for the lock ``<service>.<task>`` and work on the connection that holds it.
+    """Wait for the lock ``<service>.<task>`` and work with the lead.
 
     Returns when the work does, or on stop; raises when the database is lost.
     """
     info = connection_info(settings.database_url_of(service), service, statement_timeout_ms=0)
-    lead_on(info, f"{service}.{task}", stop, work)
+    lead_on(info, f"{service}.{task}", stop, lambda held: work(take_lead(held, task)))
+
+
+def take_lead(held: psycopg.Connection[Any], task: str) -> Lead:
+    """Begin a term on the connection that holds the lock: it ends that of whoever led before."""
+    row = held.execute(_BEGIN, (task,)).fetchone()
+    if row is None:
+        raise LeadLostError(task)
+    return Lead(held, task, row["term"], row["started_at"])
 
 
 def lead_on(
     info: str, lock: str, stop: StopSignal, work: Callable[[psycopg.Connection[Any]], None]
 ) -> None:
-    """Do as `lead` does on a connection by this connection string, with this lock."""
+    """Work on a connection by this connection string once it holds this lock."""
     with psycopg.connect(info, autocommit=True, row_factory=dict_row) as database:
         while not stop.is_set():
             row = database.execute(_TRY_LOCK, (lock,)).fetchone()
             if row and row["mine"]:
-                work(database)
+                with beating(database):
+                    work(database)
                 return
+            evict_silent(database, lock)
             stop.wait(POLL_S)

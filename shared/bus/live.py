@@ -15,19 +15,19 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from datetime import datetime
 from threading import Condition
 from threading import Event as StopSignal
-from typing import Any
 
-import psycopg
 from psycopg.types.json import Jsonb
 
 from shared import telemetry
 from shared.bus.disclosure import without_persons
-from shared.bus.leadership import lead
-from shared.bus.messages import Envelope, TypePredecessors
+from shared.bus.epochs import stored_history
+from shared.bus.leadership import Lead, lead
+from shared.bus.messages import Envelope, Publish, TypePredecessors
 from shared.bus.publisher import ConfirmedPublisher
-from shared.bus.relay import WINDOW, Publish, Window, read_window
+from shared.bus.relay import WINDOW, Window, read_window
 from shared.bus.topology import connect, declare_live, event_exchange, person_exchange
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
@@ -41,6 +41,10 @@ CONFIRM_S = 10.0
 HURRIED_S = 0.5
 """How long a window is waited for once one was not confirmed in time."""
 REPORT_EVERY_S = 60.0
+_OWED = """
+SELECT live.position, live.published, live.types, relay.position - live.position AS behind
+  FROM live, relay
+"""
 
 
 class Handoff:
@@ -63,10 +67,11 @@ class Handoff:
                 self._windows.popitem(last=False)
             self._changed.notify_all()
 
-    def take(self, after: int) -> Window | None:
-        """Return the window that begins after a position, if it is still here."""
+    def take(self, after: int, log: tuple[datetime, str]) -> Window | None:
+        """Return the window of a log that begins after a position, if it is still here."""
         with self._changed:
-            return self._windows.pop(after, None)
+            window = self._windows.pop(after, None)
+        return window if window is not None and window.log == log else None
 
     def forget(self, position: int) -> None:
         """Drop the windows that begin before a position: the feed has read past them in the log."""
@@ -108,7 +113,7 @@ class LiveFeed:
         """Take the lock and send; returns on stop, raises when a node is lost."""
         lead(self._settings, self._service, "live", self._stop, self._send_on)
 
-    def _send_on(self, database: psycopg.Connection[Any]) -> None:
+    def _send_on(self, lead: Lead) -> None:
         url = self._settings.amqp_url_of(self._service)
         with connect(url, name=f"{self._service} live") as broker:
             channel = broker.channel()
@@ -116,24 +121,30 @@ class LiveFeed:
             publisher = ConfirmedPublisher(channel, self._service, forgiving=True)
             log.info("live_feed_ready", service=self._service)
             while not self._stop.is_set():
-                self.drain(database, publisher)
+                self.drain(lead, publisher)
                 self._handoff.wait(POLL_S)
                 broker.heartbeat_check()
                 publisher.process(0.001)
 
-    def drain(self, database: psycopg.Connection[Any], publisher: ConfirmedPublisher) -> int:
+    def drain(self, lead: Lead, publisher: ConfirmedPublisher) -> int:
         """Send what the relay has published and subscribers have not got; return how many."""
         sent = 0
-        while not self._stop.is_set() and (found := self._next(database)) is not None:
+        while not self._stop.is_set() and (found := self._next(lead)) is not None:
             tag, (window, types) = 0, found
-            for message in window.envelopes:
+            for message in lead.while_ours(window.envelopes):
                 tag = self._send(publisher, message, types)
             sent += len(window.envelopes)
             self._confirm(publisher, tag)
             self._events.inc(len(window.envelopes))
-            database.execute(
-                "UPDATE live SET position = %s, published = %s, types = %s",
-                (window.position, window.published, Jsonb(types.last)),
+            lead.write(
+                "UPDATE live SET position = %(position)s, published = %(published)s,"
+                " types = %(types)s WHERE position = %(after)s",
+                {
+                    "after": window.after,
+                    "position": window.position,
+                    "published": window.published,
+                    "types": Jsonb(types.last),
+                },
             )
         return sent
 
@@ -148,27 +159,29 @@ class LiveFeed:
             tag = publisher.publish(person_exchange(self._service).name, whole)
         return tag
 
-    def _next(self, database: psycopg.Connection[Any]) -> tuple[Window, TypePredecessors] | None:
+    def _next(self, lead: Lead) -> tuple[Window, TypePredecessors] | None:
         """Return the window after our position, and what was sent of each type before it.
 
-        Returns None while the relay has got no further.
+        Returns None while the relay has got no further, and while the log is not confirmed.
         """
-        row = database.execute(
-            "SELECT live.position, live.published, live.types,"
-            " relay.position - live.position AS behind FROM live, relay"
-        ).fetchone()
-        if row is None:
+        with lead.connection.transaction(), lead.connection.cursor() as cursor:
+            history, confirmed = stored_history(cursor)
+            row = cursor.execute(_OWED).fetchone()
+        if row is None or not confirmed:
             return None
-        self._handoff.forget(row["position"])
-        if row["behind"] <= 0:
+        position, behind = row["position"], row["behind"]
+        self._handoff.forget(position)
+        if behind <= 0:
             return None
-        window = self._handoff.take(row["position"])
-        if window is None or window.position > row["position"] + row["behind"]:
+        # What the relay handed on before it was fenced off may be of a log that is gone.
+        window = self._handoff.take(position, (lead.started_at, history.current.name))
+        if window is None or window.position > position + behind:
             window = read_window(
+                lead,
                 self._store,
                 self._publish,
-                row["position"],
-                min(WINDOW, row["behind"]),
+                position,
+                min(WINDOW, behind),
                 row["published"],
             )
         return None if window is None else (window, TypePredecessors(row["types"]))

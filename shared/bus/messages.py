@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.bus.epochs import FIRST_EPOCH
 from shared.config import Settings
 from shared.contracts.base import contract_key, schema_name
 from shared.eventstore import Recorded, Session, Store
@@ -25,8 +26,11 @@ POSITION_HEADER = "saldo_position"
 PREDECESSOR_HEADER = "saldo_predecessor"
 TYPE_PREDECESSOR_HEADER = "saldo_type_predecessor"
 """On the live exchanges: readers of some types alone detect a gap by it."""
+EPOCH_HEADER = "saldo_epoch"
+"""The epoch of the log that the position belongs to; older messages have none."""
 CORRELATION_HEADER = "saldo_correlation_id"
 TYPE_HEADER = "cloudEvents_type"
+TIME_HEADER = "cloudEvents_time"
 SUBJECT_HEADER = "cloudEvents_subject"
 SCHEMA_HEADER = "cloudEvents_dataschema"
 
@@ -47,6 +51,8 @@ class Publication(msgspec.Struct, frozen=True):
 
 Published: TypeAlias = Publication | Sequence[Publication] | None
 """What a domain event is to others: nothing, a publication, or one in several versions."""
+Publish: TypeAlias = Callable[[Recorded], Published]
+"""What makes the published form of a service's events."""
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -80,6 +86,7 @@ class Message:
     correlation_id: str
     data: dict[str, Any]
     version: int = 1
+    epoch: str = FIRST_EPOCH
 
     @property
     def key(self) -> str:
@@ -141,22 +148,34 @@ def in_order(published: Published) -> Sequence[Publication]:
     return sorted(published, key=lambda one: one.version)
 
 
+def event_id(service: str, epoch: str, position: int) -> str:
+    """Return the id of an event, which no event of another line of the log shares."""
+    if epoch == FIRST_EPOCH:
+        return f"{service}-{position}"
+    return f"{service}-{epoch}-{position}"
+
+
 def envelope(
-    service: str, recorded: Recorded, publication: Publication, predecessor: int
+    service: str,
+    recorded: Recorded,
+    publication: Publication,
+    predecessor: int,
+    epoch: str = FIRST_EPOCH,
 ) -> Envelope:
     """Return the wire form of a publication."""
     return Envelope(
         routing_key=publication.key,
         headers={
             "cloudEvents_specversion": "1.0",
-            "cloudEvents_id": f"{service}-{recorded.position}",
+            "cloudEvents_id": event_id(service, epoch, recorded.position),
             "cloudEvents_source": SOURCE_PREFIX + service,
             TYPE_HEADER: publication.type,
-            "cloudEvents_time": recorded.recorded_at.isoformat(),
+            TIME_HEADER: recorded.recorded_at.isoformat(),
             SUBJECT_HEADER: publication.subject,
             SCHEMA_HEADER: schema_name(service, publication.type, publication.version),
             POSITION_HEADER: recorded.position,
             PREDECESSOR_HEADER: predecessor,
+            EPOCH_HEADER: epoch,
             CORRELATION_HEADER: recorded.correlation_id,
         },
         body=msgspec.json.encode(publication.data),
@@ -199,12 +218,13 @@ def read_message(headers: Mapping[str, Any], body: bytes) -> Message:
             type=str(headers[TYPE_HEADER]),
             source=str(headers["cloudEvents_source"]).removeprefix(SOURCE_PREFIX),
             subject=str(headers.get(SUBJECT_HEADER, "")),
-            time=datetime.fromisoformat(str(headers["cloudEvents_time"])),
+            time=datetime.fromisoformat(str(headers[TIME_HEADER])),
             position=int(headers[POSITION_HEADER]),
             predecessor=int(headers[PREDECESSOR_HEADER]),
             correlation_id=str(headers.get(CORRELATION_HEADER, "")),
             data=data,
             version=_version(headers["cloudEvents_dataschema"]),
+            epoch=epoch_of(headers),
         )
     except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
         # The text of the error may quote the body, which may be personal: only its type is kept.
@@ -218,7 +238,12 @@ def _version(schema: Any) -> int:
     return int(version)
 
 
+def epoch_of(headers: Mapping[str, Any]) -> str:
+    """Return the epoch in the headers; works for malformed messages too."""
+    return str(headers.get(EPOCH_HEADER) or FIRST_EPOCH)
+
+
 def position_of(headers: Mapping[str, Any]) -> int | None:
     """Return the position in the headers, if any; works for malformed messages too."""
     position = headers.get(POSITION_HEADER)
-    return position if isinstance(position, int) else None
+    return position if type(position) is int else None

@@ -115,12 +115,14 @@ def rights_of_service(name: str) -> Rights:
     if upstreams:
         queues.append(rf"{name}\.from\.{_any_of(upstreams)}")
         heard.append(rf"{_any_of(upstreams)}\.(log|events)")
-    declared = [exchanges, rf"{name}\.stream", *queues]
+    stream = rf"{name}\.stream"
+    declared = [exchanges, stream, *queues]
     called = {*upstreams, *CALLED.get(name, ())}
     return Rights(
         configure=_one_of(declared),
         write=_one_of([RPC_EXCHANGE, *declared]),
-        read=_one_of([RPC_EXCHANGE, exchanges, *queues, *heard]),
+        # Its relay compares the log with the last message of the stream.
+        read=_one_of([RPC_EXCHANGE, exchanges, stream, *queues, *heard]),
         topics={
             RPC_EXCHANGE: TopicRights(
                 write=_one_of([*_calls_to(called), _ANY_REPLY]),

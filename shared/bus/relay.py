@@ -2,26 +2,29 @@
 
 It reads the log after its position, publishes in the order of the log, and advances its position
 once the broker has confirmed: at least once, never out of order. One relay per service is active,
-behind an advisory lock that PostgreSQL releases when the process dies.
+behind an advisory lock that PostgreSQL releases when the process dies. Before it publishes it
+confirms the log (:mod:`shared.bus.confirmation`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from threading import Event as StopSignal
-from typing import Any, NamedTuple
-
-import psycopg
+from typing import NamedTuple
 
 from shared import telemetry, tracing
-from shared.bus.leadership import lead
-from shared.bus.messages import Envelope, Published, envelope, in_order
+from shared.bus.confirmation import confirm
+from shared.bus.epochs import LogHistory, read_history
+from shared.bus.leadership import Lead, lead
+from shared.bus.messages import Envelope, Publish, envelope, in_order
 from shared.bus.publisher import ConfirmedPublisher
+from shared.bus.stream import last_sent
 from shared.bus.topology import connect, declare_publishing, log_exchange
 from shared.config import Settings
-from shared.eventstore import Recorded
 from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.recorder import LoggedEvent
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -29,42 +32,72 @@ log = get_logger(__name__)
 WINDOW = 500
 POLL_S = 1.0
 
-Publish = Callable[[Recorded], Published]
-
 
 def published_after(
     store: PostgresStore, publish: Publish, position: int, limit: int, predecessor: int
 ) -> tuple[list[Envelope], int, int]:
     """Return (envelopes, last position read, last published position) of the log after a position.
 
-    ``predecessor`` is the last published position up to ``position``.
+    ``predecessor`` is the last published position up to ``position``. Raises Unavailable
+    ``log_not_confirmed``.
     """
+    with store.transaction() as cursor:
+        history = read_history(cursor)
+        rows = store.recorder.after(cursor, position, limit)
+    return published_of(store, publish, history, rows, position, predecessor)
+
+
+def published_of(
+    store: PostgresStore,
+    publish: Publish,
+    history: LogHistory,
+    rows: Sequence[LoggedEvent],
+    position: int,
+    predecessor: int,
+) -> tuple[list[Envelope], int, int]:
+    """Return what `published_after` does, of rows that follow a position in a log's history."""
     envelopes = []
-    for logged in store.log_after(position, limit):
+    for logged in rows:
         recorded = store.recorded(logged)
         position = recorded.position
+        epoch = history.epoch_at(position).name
         versions = in_order(publish(recorded))
-        envelopes += [envelope(store.service, recorded, one, predecessor) for one in versions]
+        envelopes += [
+            envelope(store.service, recorded, one, predecessor, epoch) for one in versions
+        ]
         if versions:
             predecessor = position
     return envelopes, position, predecessor
 
 
 class Window(NamedTuple):
-    """A part of the log, ready to send: ``position`` is the last one that was read for it."""
+    """A part of the log, ready to send: ``position`` is the last one that was read for it.
+
+    ``log`` says which log on which run of its server it was read from.
+    """
 
     after: int
     envelopes: list[Envelope]
     position: int
     published: int
+    log: tuple[datetime, str]
 
 
 def read_window(
-    store: PostgresStore, publish: Publish, after: int, limit: int, predecessor: int
+    lead: Lead, store: PostgresStore, publish: Publish, after: int, limit: int, predecessor: int
 ) -> Window | None:
-    """Return the next window of the log after a position; None at its end."""
-    envelopes, position, published = published_after(store, publish, after, limit, predecessor)
-    return Window(after, envelopes, position, published) if position > after else None
+    """Return the next window of the log after a position; None at its end.
+
+    It is read on the connection that holds the lock: whoever has lost it reads nothing, and no
+    other connection can be to another server. Raises Unavailable ``log_not_confirmed``.
+    """
+    with lead.connection.transaction(), lead.connection.cursor() as cursor:
+        history = read_history(cursor)
+        rows = store.recorder.after(cursor, after, limit)
+    envelopes, position, published = published_of(store, publish, history, rows, after, predecessor)
+    if position == after:
+        return None
+    return Window(after, envelopes, position, published, (lead.started_at, history.current.name))
 
 
 class Relay:
@@ -93,46 +126,52 @@ class Relay:
         """Take the lock and publish; returns on stop, raises when a node is lost."""
         lead(self._settings, self._service, "relay", self._stop, self._publish_on)
 
-    def _publish_on(self, database: psycopg.Connection[Any]) -> None:
-        database.execute(f"LISTEN {self._store.recorder.channel}")
+    def _publish_on(self, lead: Lead) -> None:
+        lead.connection.execute(f"LISTEN {self._store.recorder.channel}")
         url = self._settings.amqp_url_of(self._service)
         with connect(url, name=f"{self._service} relay") as broker:
+            confirm(
+                lead.connection,
+                self._store,
+                self._publish,
+                lambda: last_sent(broker, self._service),
+            )
             declare_publishing(broker, self._service, self._settings)
             publisher = ConfirmedPublisher(broker.channel(), self._service)
-            log.info("relay_ready", service=self._service)
+            log.info("relay_ready", service=self._service, term=lead.term)
             while not self._stop.is_set():
-                self.drain(database, publisher)
+                self.drain(lead, publisher)
                 # Wait for an append; the timeout covers a lost notification, and keeps the
                 # heartbeats of the broker connection going.
-                for _ in database.notifies(timeout=POLL_S, stop_after=1):
+                for _ in lead.connection.notifies(timeout=POLL_S, stop_after=1):
                     break
                 broker.heartbeat_check()
                 publisher.process(0.001)
 
-    def drain(self, database: psycopg.Connection[Any], publisher: ConfirmedPublisher) -> int:
+    def drain(self, lead: Lead, publisher: ConfirmedPublisher) -> int:
         """Publish the log to its end; return the number of messages sent.
 
         While one window waits for its confirms, the next is read and sent.
         """
         exchange = log_exchange(self._service).name
         sent, in_flight = 0, None
-        for window in self._windows(database):
+        for window in self._windows(lead):
             tag, began = 0, time.time_ns()
-            for message in window.envelopes:
+            for message in lead.while_ours(window.envelopes):
                 tag = publisher.publish(exchange, message)
             sent += len(window.envelopes)
             if in_flight is not None:
-                self._confirm(database, publisher, *in_flight)
+                self._confirm(lead, publisher, *in_flight)
             in_flight = (tag, window, began)
         if in_flight is not None:
-            self._confirm(database, publisher, *in_flight)
+            self._confirm(lead, publisher, *in_flight)
         return sent
 
-    def _windows(self, database: psycopg.Connection[Any]) -> Iterator[Window]:
-        row = database.execute("SELECT position, published FROM relay").fetchone()
+    def _windows(self, lead: Lead) -> Iterator[Window]:
+        row = lead.connection.execute("SELECT position, published FROM relay").fetchone()
         position, published = (row["position"], row["published"]) if row else (0, 0)
         while not self._stop.is_set():
-            window = read_window(self._store, self._publish, position, WINDOW, published)
+            window = read_window(lead, self._store, self._publish, position, WINDOW, published)
             if window is None:
                 return
             position, published = window.position, window.published
@@ -140,7 +179,7 @@ class Relay:
 
     def _confirm(
         self,
-        database: psycopg.Connection[Any],
+        lead: Lead,
         publisher: ConfirmedPublisher,
         tag: int,
         window: Window,
@@ -149,8 +188,14 @@ class Relay:
         publisher.wait_for(tag)
         exchange = log_exchange(self._service).name
         tracing.published(self._service, exchange, window.envelopes, began)
-        database.execute(
-            "UPDATE relay SET position = %s, published = %s", (window.position, window.published)
+        lead.write(
+            "UPDATE relay SET position = %(position)s, published = %(published)s"
+            " WHERE position = %(after)s",
+            {
+                "after": window.after,
+                "position": window.position,
+                "published": window.published,
+            },
         )
         self._published.inc(len(window.envelopes))
         if self._hand_on is not None:

@@ -25,6 +25,7 @@ from kombu import Connection, Exchange, Queue
 
 from shared.bus.broker_connection import BrokerConnection
 from shared.bus.grants import types_with_persons
+from shared.bus.principals import tls_of
 from shared.config import Settings
 from shared.logs import get_logger
 
@@ -50,6 +51,7 @@ def connect(amqp_url: str, *, name: str, heartbeat: int = HEARTBEAT_S) -> Broker
     """
     return BrokerConnection(
         amqp_url,
+        ssl=tls_of(amqp_url) or False,
         heartbeat=heartbeat,
         connect_timeout=3,
         transport_options={

@@ -39,6 +39,9 @@ BASE = (
     "first_version.sql",
     "keys_apart.sql",
     "security_log.sql",
+    "epochs.sql",
+    "reading.sql",
+    "recovery.sql",
     "clock.sql",
 )
 """The scripts that every service's schema begins with, in their order."""

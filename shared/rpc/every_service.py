@@ -7,7 +7,8 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from shared.bus.history import MAX_PAGE_BYTES, end_of, page_after
+from shared.bus.epochs import as_wire
+from shared.bus.history import MAX_PAGE_BYTES, end_of, history_of, page_after
 from shared.config import GATEWAY, SERVICES
 from shared.rpc.callers import EVERYBODY
 from shared.rpc.server import Nothing, RequestContextProvider, ServerContextProvider, rpc
@@ -24,6 +25,7 @@ class EventsAfter(Schema):
     max_bytes = fields.Integer(
         load_default=MAX_PAGE_BYTES, strict=True, validate=validate.Range(1, MAX_PAGE_BYTES)
     )
+    epoch = fields.String(load_default="", validate=validate.Length(max=40))
 
 
 class EventsPosition(Schema):
@@ -53,7 +55,8 @@ class ServiceBase:
         ``predecessor`` is the position of the last published event that the reader has, and goes
         into the headers of the first one returned. ``next`` is the position to continue after, or
         None at the end of the log; ``published`` is the predecessor to continue with, and ``more``
-        says whether to continue at once. The rest is as in `page_after`.
+        says whether to continue at once. ``head`` is the last position of the log, ``epoch`` that
+        of ``next``. The rest is as in `page_after`.
         """
         store, publish = self.server_context.store, self.server_context.publish
         page = page_after(store, publish, after, predecessor, **choice)
@@ -65,7 +68,18 @@ class ServiceBase:
             "next": page.position if page.position > after else None,
             "published": page.published,
             "more": page.more,
+            "head": page.history.head,
+            "epoch": page.history.epoch_at(page.position).name,
         }
+
+    @rpc(Nothing, callers=(*SERVICES, GATEWAY))
+    def log_history(self) -> dict[str, Any]:
+        """Return the epochs of the log, oldest first, and its last position.
+
+        A reader compares its position with them before it goes on. Raises Unavailable
+        ``log_not_confirmed`` while the log may have lost its end and nobody has looked yet.
+        """
+        return as_wire(history_of(self.server_context.store))
 
     @rpc(EventsPosition, callers=(*SERVICES, GATEWAY))
     def events_position(self, since: datetime | None) -> dict[str, int]:

@@ -22,8 +22,8 @@ from nameko.extensions import DependencyProvider
 from nameko.rpc import Rpc
 
 from shared import context, telemetry, tracing
+from shared.bus.messages import Publish
 from shared.bus.principals import Principal, principal_of
-from shared.bus.relay import Publish
 from shared.config import Settings
 from shared.errors import Forbidden, ServiceError, ValidationFailed
 from shared.eventstore import Store

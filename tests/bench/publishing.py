@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
 from services.ledger.publishing import publish
+from shared.bus.confirmation import confirm
+from shared.bus.leadership import take_lead
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import Relay, published_after
 from shared.bus.topology import connect, declare_publishing, log_exchange, stream_queue
@@ -26,6 +29,8 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
     for rows in (opened(ACCOUNTS), billing_run(ACCOUNTS)):
         with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
             session.copy_states(encoded_rows(bench.store, rows))
+    with _as_service(bench) as database:
+        confirm(database, bench.store, publish, lambda: None)
     envelopes, _, _ = published_after(bench.store, publish, 0, 10 * ACCOUNTS, 0)
     exchange, amqp_url = log_exchange("ledger").name, bench.settings.amqp_url_of("ledger")
     running = Relay(bench.settings, bench.store, publish, threading.Event())
@@ -33,17 +38,13 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
     def ours() -> float:
         with (
             connect(amqp_url, name="bench relay", heartbeat=0) as broker,
-            psycopg.connect(
-                bench.settings.database_url_of("ledger"),
-                autocommit=True,
-                row_factory=dict_row,
-                options="-c search_path=ledger",
-            ) as database,
+            _as_service(bench) as database,
         ):
             database.execute("UPDATE relay SET position = 0, published = 0")
+            lead = take_lead(database, "relay")
             declare_publishing(broker, "ledger", bench.settings)
             publisher = ConfirmedPublisher(broker.channel(), "ledger")
-            return seconds(lambda: _all_sent(running.drain(database, publisher), len(envelopes)))
+            return seconds(lambda: _all_sent(running.drain(lead, publisher), len(envelopes)))
 
     def bare() -> float:
         with connect(amqp_url, name="bench bare", heartbeat=0) as broker:
@@ -78,3 +79,12 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
 def _all_sent(sent: int, expected: int) -> None:
     if sent != expected:
         raise RuntimeError(f"the relay sent {sent} of {expected} events")
+
+
+def _as_service(bench: Bench) -> psycopg.Connection[Any]:
+    return psycopg.connect(
+        bench.settings.database_url_of("ledger"),
+        autocommit=True,
+        row_factory=dict_row,
+        options="-c search_path=ledger",
+    )

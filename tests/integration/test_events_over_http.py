@@ -85,7 +85,7 @@ def test_a_subscriber_reads_the_log_and_is_told_what_is_new(
         assert positions(waiting.result()) == [5]
     paid = events(gateway, tokens[0], types="payment_posted", since="2026-01-01T00:00:00Z")
     assert positions(paid) == [2, 3, 4, 5]
-    assert events(gateway, tokens[0], position=99).json()["code"] == "position_beyond_log"
+    assert events(gateway, tokens[0], position=99).json()["code"] == "position_not_in_log"
     assert events(gateway, new_token()).json()["code"] == "subscriber_unknown"
 
 

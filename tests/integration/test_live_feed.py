@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pika
 import pytest
-from psycopg.rows import dict_row
 
 from services.ledger.publishing import publish
 from shared.bus.live import Handoff, LiveFeed
@@ -17,7 +16,7 @@ from shared.bus.topology import connect, event_exchange, reaction_queue, stream_
 from shared.bus.worker import Worker
 from shared.config import Settings, user_of
 from tests.conftest import Database
-from tests.integration.bus_ends import Reader, open_one, pay, publish_all
+from tests.integration.bus_ends import Reader, leading, open_one, pay, publish_all
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("clean_bus")
@@ -128,13 +127,12 @@ def test_a_feed_sends_nothing_that_the_relay_has_not_published(database: Databas
 def _drained(feed: LiveFeed, database: Database) -> int:
     with (
         connect(database.settings.amqp_url, name="test", heartbeat=0) as broker,
-        database.owner("ledger") as owner,
+        leading(database, "ledger", "live") as lead,
     ):
         channel = broker.channel()
         event_exchange("ledger")(channel).declare()
         user = user_of(database.settings.amqp_url)
-        owner.row_factory = dict_row
-        return feed.drain(owner, ConfirmedPublisher(channel, user, forgiving=True))
+        return feed.drain(lead, ConfirmedPublisher(channel, user, forgiving=True))
 
 
 def test_windows_are_handed_on_up_to_a_bound(database: Database) -> None:
@@ -142,28 +140,31 @@ def test_windows_are_handed_on_up_to_a_bound(database: Database) -> None:
     open_one(ledger)
     pay(ledger, 5)
     handoff, after, predecessor = Handoff(kept=2), 0, 0
-    while (window := read_window(ledger, publish, after, 2, predecessor)) is not None:
-        handoff.put(window)
-        after, predecessor = window.position, window.published
-    assert handoff.take(0) is None, "the oldest of three windows was dropped"
-    taken = handoff.take(2)
+    with leading(database, "ledger", "relay") as lead:
+        while (window := read_window(lead, ledger, publish, after, 2, predecessor)) is not None:
+            handoff.put(window)
+            log, after, predecessor = window.log, window.position, window.published
+    assert handoff.take(0, log) is None, "the oldest of three windows was dropped"
+    taken = handoff.take(2, log)
     assert taken is not None
     assert (taken.position, len(taken.envelopes)) == (4, 2)
-    assert handoff.take(3) is None, "a window is taken from its own beginning only"
+    assert handoff.take(3, log) is None, "a window is taken from its own beginning only"
 
 
 def test_a_feed_that_has_read_past_a_window_does_not_spin_on_it(database: Database) -> None:
     ledger = database.store("ledger")
     open_one(ledger)
     pay(ledger, 3)
-    window, handoff = read_window(ledger, publish, 0, 4, 0), Handoff()
+    handoff = Handoff()
+    with leading(database, "ledger", "relay") as lead:
+        window = read_window(lead, ledger, publish, 0, 4, 0)
     assert window is not None
     handoff.put(window._replace(after=1))
     with database.owner("ledger") as owner:
         owner.execute("UPDATE relay SET position = 4, published = 4")
     feed = LiveFeed(database.settings, ledger, publish, threading.Event(), handoff)
     assert _drained(feed, database) == 4
-    assert handoff.take(1) is None, "wait() would return at once, for ever"
+    assert handoff.take(1, window.log) is None, "wait() would return at once, for ever"
 
 
 def test_queues_of_an_older_version_leave_the_exchange_of_subscribers(

@@ -52,7 +52,7 @@ def test_every_event_reaches_a_plain_consumer_in_order(
     assert routing_key == headers["cloudEvents_type"] == "payment_posted"
     assert headers["cloudEvents_specversion"] == "1.0"
     assert headers["cloudEvents_source"] == "/saldo/ledger"
-    assert headers["cloudEvents_id"] == "ledger-2"
+    assert headers["cloudEvents_id"] == f"ledger-{headers['saldo_epoch']}-2"
 
 
 def test_stopped_relay_resumes_at_its_position(database: Database, reader: Reader) -> None:

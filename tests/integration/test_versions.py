@@ -27,8 +27,8 @@ from services.ledger.application import (
 from shared import context
 from shared.bus import Publication, parked
 from shared.bus.listen import Delivery, Listener, Reactions
-from shared.bus.messages import Envelope, Published, UnknownVersionError
-from shared.bus.relay import Publish, published_after
+from shared.bus.messages import Envelope, Publish, Published, UnknownVersionError
+from shared.bus.relay import published_after
 from shared.config import Settings
 from shared.errors import Unavailable
 from shared.eventstore import Recorded

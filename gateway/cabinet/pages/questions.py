@@ -77,6 +77,7 @@ class QuestionPages:
             body={
                 "text": _unix_lines(visit.form.get("text", "")),
                 "attachments": visit.attached.ids,
+                "disputes": "disputes" in visit.form,
             },
             says={"text": visit.text("Напишите сообщение, до 4000 знаков.")},
         )

@@ -20,7 +20,7 @@ SELECT notification_id AS position, topic, {RECORDED_BY} AS recorded_at, payment
  ORDER BY notification_id LIMIT %(limit)s
 """
 _POSTED = """
-SELECT p.payment_id, p.account, p.amount, p.penalty, e.originator_id, e.actor,
+SELECT p.payment_id, p.account, p.position, p.amount, p.penalty, e.originator_id, e.actor,
        convert_from(e.state, 'UTF8')::json AS state
   FROM payment_postings AS p JOIN events AS e ON e.notification_id = p.position
  WHERE p.payment_id = ANY(%s) ORDER BY p.position

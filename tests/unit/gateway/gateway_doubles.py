@@ -23,6 +23,7 @@ class FakeServices:
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], Any] = {
             ("identity", "note_support_code"): {},
+            ("identity", "end_session"): {},
             ("helpdesk", "unread"): {"unread": 0},
             ("notifications", "choices"): {"optional": {}, "bounced_since": None},
             ("notifications", "delivery"): {"late": False},

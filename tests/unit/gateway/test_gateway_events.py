@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,9 +22,14 @@ from gateway.problems import Refusal
 from gateway.routes.events import cloud_event
 from gateway.service import Gateway
 from gateway.subscriptions import Subscriptions
-from shared.errors import Forbidden
+from shared.bus.epochs import Epoch, LogHistory, as_wire
+from shared.bus.history import check_place
+from shared.errors import Forbidden, Unavailable
 
 TOKEN_OF_SUBSCRIBER = "token-of-the-data-mart"
+FIRST, SECOND = "1.9b2d40c7", "2.5f0c9ae1"
+FORK = 4
+"""The last position of the first epoch."""
 BODY = {"account": "0100000001", "amount": 450_000}
 
 
@@ -38,6 +44,7 @@ def event(position: int, type_: str = "payment_posted", predecessor: int = 0) ->
         "cloudEvents_subject": "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b03",
         "cloudEvents_dataschema": f"/saldo/contracts/ledger/{type_}/v1",
         "saldo_position": position,
+        "saldo_epoch": FIRST if position <= FORK else SECOND,
         "saldo_predecessor": predecessor or position - 1,
         "saldo_correlation_id": "K7QM2XWD",
     }
@@ -45,20 +52,33 @@ def event(position: int, type_: str = "payment_posted", predecessor: int = 0) ->
 
 
 class Log:
-    """A service's log as its RPCs show it: one published event at each position."""
+    """A service's log as its RPCs show it: one published event at each position, two epochs."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.asked: list[dict[str, Any]] = []
 
-    def events_after(self, after: int, limit: int, **more: Any) -> dict[str, Any]:
+    @property
+    def history(self) -> LogHistory:
+        began = datetime(2026, 11, 1, tzinfo=UTC)
+        epochs = (Epoch(FIRST, 0, began, "first"), Epoch(SECOND, FORK, began, "tail_lost"))
+        return LogHistory(epochs, self.size)
+
+    def log_history(self) -> dict[str, Any]:
+        return as_wire(self.history)
+
+    def events_after(self, after: int, limit: int, epoch: str = "", **more: Any) -> dict[str, Any]:
         self.asked.append({"after": after, "limit": limit, **more})
+        if epoch:
+            check_place(self.history, epoch, after)
         reached = max(after, min(self.size, after + limit))
         return {
             "events": [event(position) for position in range(after + 1, reached + 1)],
             "next": reached if reached > after else None,
             "published": reached,
             "more": reached - after >= limit,
+            "head": self.size,
+            "epoch": self.history.epoch_at(reached).name,
         }
 
     def events_position(self, since: str | None = None) -> dict[str, int]:
@@ -79,6 +99,7 @@ def a_subscriber(services: FakeServices, grants: list[str], *, persons: bool = F
     for service in ("ledger", "payments"):
         services.answers[service, "events_after"] = log.events_after
         services.answers[service, "events_position"] = log.events_position
+        services.answers[service, "log_history"] = log.log_history
     return log
 
 
@@ -151,7 +172,12 @@ def test_the_token_of_a_subscriber_opens_nothing_else(
         (["ledger"], f"service=ledger&after={encode_cursor('events ledger', 7)}",
          (400, "invalid_cursor")),
         (["ledger"], "service=ledger&position=1&since=2026-11-01", (400, "two_beginnings")),
-        (["ledger"], "service=ledger&position=6", (409, "position_beyond_log")),
+        (["ledger"], "service=ledger&position=6", (409, "position_not_in_log")),
+        (["ledger"], f"service=ledger&position=5&epoch={FIRST}", (409, "position_not_in_log")),
+        (["ledger"], "service=ledger&position=3&epoch=2.00000000", (409, "position_not_in_log")),
+        (["ledger"], f"service=ledger&after={encode_cursor('events ledger', f'5.5.{FIRST}')}",
+         (409, "position_not_in_log")),
+        (["ledger"], "service=ledger&position=3&epoch=x", (422, "invalid_request")),
         (["ledger"], "service=ledger&wait=21", (422, "invalid_request")),
         (["ledger"], "service=ledger&position=-1", (422, "invalid_request")),
     ],
@@ -206,6 +232,7 @@ def test_an_event_is_the_message_of_the_bus_one_to_one(browser: Browser, log: Lo
         "dataschema": "/saldo/contracts/ledger/payment_posted/v1",
         "datacontenttype": "application/json",
         "saldoposition": 1,
+        "saldoepoch": FIRST,
         "saldopredecessor": 0,
         "saldocorrelationid": "K7QM2XWD",
         "data": BODY,
@@ -215,6 +242,67 @@ def test_an_event_is_the_message_of_the_bus_one_to_one(browser: Browser, log: Lo
     schema = {"$ref": "#/components/schemas/EventPage", "components": document["components"]}
     assert jsonschema_rs.is_valid(schema, page)
     assert not jsonschema_rs.is_valid(schema, {**page, "more": None})
+
+
+def test_page_names_the_epoch_of_its_position_and_so_does_its_cursor(
+    browser: Browser, log: Log
+) -> None:
+    page = get(browser, f"service=ledger&limit={FORK}").json
+    assert (page["position"], page["epoch"]) == (FORK, FIRST)
+    page = get(browser, f"service=ledger&after={page['next']}").json
+    assert (page["position"], page["epoch"]) == (5, SECOND)
+    assert [one["saldoepoch"] for one in page["events"]] == [SECOND]
+    assert get(browser, f"service=ledger&position=5&epoch={SECOND}").status_code == 200
+
+
+def test_cursor_of_before_there_were_epochs_is_of_the_first_one(browser: Browser, log: Log) -> None:
+    log.size = 3
+    old = encode_cursor("events ledger", "2.2")
+    assert refusal(get(browser, f"service=ledger&after={old}")) == (409, "position_not_in_log")
+    none_read = encode_cursor("events ledger", "0.0")
+    assert get(browser, f"service=ledger&after={none_read}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "fork", "epoch"),
+    [
+        (f"position=5&epoch={FIRST}", FORK, FIRST),
+        ("position=9", 5, SECOND),
+        (f"position=9&epoch={SECOND}", 5, SECOND),
+        ("position=9&epoch=2.00000000", 0, FIRST),
+    ],
+)
+def test_reader_of_lost_events_is_told_where_to_go_on(
+    browser: Browser, log: Log, query: str, fork: int, epoch: str
+) -> None:
+    refused = get(browser, f"service=ledger&{query}")
+    params = refused.json["params"]
+    assert (params["fork"], params["fork_epoch"]) == (fork, epoch)
+    assert (params["current"], params["head"]) == (SECOND, 5)
+    assert str(fork) in refused.json["detail"]
+
+
+def test_epochs_of_a_log_are_read_by_whoever_may_see_some_of_its_events(
+    browser: Browser, services: FakeServices, log: Log
+) -> None:
+    def epochs(service: str) -> Any:
+        path = f"/api/v1/events/epochs?service={service}"
+        return browser("GET", path, token=TOKEN_OF_SUBSCRIBER)
+
+    found = epochs("ledger").json
+    assert found["head"] == 5
+    assert [(one["epoch"], one["after"]) for one in found["epochs"]] == [(FIRST, 0), (SECOND, FORK)]
+    schema = {
+        "$ref": "#/components/schemas/Epochs",
+        "components": describe(Gateway)["components"],
+    }
+    assert jsonschema_rs.is_valid(schema, found)
+    assert refusal(epochs("payments")) == (403, "events_not_granted")
+    assert refusal(epochs("moon")) == (404, "events_unknown")
+    services.answers["ledger", "log_history"] = Unavailable("log_not_confirmed", "x")
+    unknown = epochs("ledger")
+    assert refusal(unknown) == (503, "log_not_confirmed")
+    assert unknown.headers["Retry-After"]
 
 
 def test_the_service_is_told_what_the_subscriber_may_see(
@@ -245,7 +333,7 @@ def test_who_waits_gets_the_event_when_it_comes(
 ) -> None:
     def grows_when_asked(since: str | None = None) -> dict[str, int]:
         asked = len([method for _, method, _ in services.calls if method == "events_position"])
-        if asked == 2:  # the first one checks that the log has got to the cursor
+        if asked == 2:
             log.size += 1
         return {"position": log.size}
 

@@ -201,6 +201,15 @@ class FakeClosedAccounts:
         self.rows = {account: at for account, at in self.rows.items() if at >= before}
 
 
+class FakeLostLog:
+    """What a restore took; `opened`: nobody has brought it back yet."""
+
+    opened = False
+
+    def is_open(self) -> bool:
+        return self.opened
+
+
 class FakeReadModel:
     """The tables of payments."""
 
@@ -212,6 +221,7 @@ class FakeReadModel:
         self.refunds = FakeRefundTable()
         self.registers = FakeRegisters()
         self.closed_accounts = FakeClosedAccounts(self)
+        self.lost = FakeLostLog()
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:

@@ -242,6 +242,30 @@ def test_the_thread_tells_the_decision_in_the_language_of_the_page(
     assert (correction in page) == (decision == "approved")
 
 
+AGAIN = "Я не согласен(на) и с перерасчётом"
+
+
+@pytest.mark.parametrize("state", WORDS)
+def test_only_a_corrected_line_is_disputed_again_by_a_word_of_its_own(
+    person: CabinetPerson, services: FakeServices, state: str
+) -> None:
+    services.answers["helpdesk", "question"] = {
+        **QUESTION, "dispute": {**DISPUTE, "state": state}, "messages": [],
+    }  # fmt: skip
+    assert (AGAIN in main_of(person.get(f"/questions/{THING}").text)) == (state == "corrected")
+
+
+@pytest.mark.parametrize("ticked", [True, False])
+def test_a_message_says_whether_the_corrected_line_is_disputed_again(
+    person: CabinetPerson, services: FakeServices, ticked: bool
+) -> None:
+    services.answers["helpdesk", "add_message"] = {"question_id": THING, "state": "reopened"}
+    form = {"text": "Всё ещё много", **({"disputes": "yes"} if ticked else {})}
+    assert person.post(f"/questions/{THING}", form).status_code == 303
+    [given] = asked_of(services, "add_message")
+    assert given["disputes"] is ticked
+
+
 def test_the_thread_stands_without_the_account_that_is_no_longer_read(
     person: CabinetPerson, services: FakeServices
 ) -> None:

@@ -26,6 +26,7 @@ HELD = {
             {
                 "question_id": "q",
                 "topic": "charges",
+                "dispute": {"account": "0100000001", "period": "2026-10", "service": "heating"},
                 "messages": [{"author": "person", "attachments": [{"attachment_id": "a"}]}],
             }
         ]
