@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.bus_commands import describe, epochs, lag, parked, replay, subscriber
+from services.bus_commands import describe, epochs, lag, parked, quarantine, replay, subscriber
 from services.terminal import StaffVerbs
 
 app = StaffVerbs("The bus: lag, parked messages, types of events, subscribers, and replay.")
@@ -11,4 +11,5 @@ app.reads("epochs")(epochs.epochs)
 app.reads("describe")(describe.describe)
 app.writes("parked", long=True)(parked.parked_)
 app.writes("replay", long=True)(replay.replay)
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(subscriber.app, name="subscriber")

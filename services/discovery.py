@@ -6,15 +6,17 @@ Small services leave files out, so a missing optional module is no error.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from shared.bus import Job, Published, Reaction, Services, Task
 from shared.bus.listen import BATCH
+from shared.bus.recovering import Handler, NoHandler, recover
 from shared.clock import Clock
 from shared.config import SERVICES, Settings
 from shared.eventstore import Recorded, Session
@@ -101,6 +103,12 @@ def _again(store: PostgresStore) -> int:
     return 0
 
 
+def recovery_of(name: str) -> Handler:
+    """Return what a service does about events that its log has lost."""
+    module = _optional(f"services.{name}.lost_events")
+    return cast(Handler, module) if module else NoHandler()
+
+
 _OF_EVERY_SERVICE = (
     Job("destroy_keys", every=5.0, run=lambda services: destroy_keys(services.store)),
     Job("move_keys", every=60.0, run=lambda services: move_keys(services.store)),
@@ -112,7 +120,9 @@ _OF_EVERY_SERVICE = (
 def jobs_of(name: str) -> Sequence[Job]:
     """Return the jobs of a service; every service has those of keys and of retention."""
     module = _optional(f"services.{name}.jobs")
-    return (*_OF_EVERY_SERVICE, *(module.JOBS if module else ()))
+    # First: the others ask whether something is lost that is not brought back.
+    recovering = Job("recover", every=2.0, run=partial(recover, handler=recovery_of(name)))
+    return (recovering, *_OF_EVERY_SERVICE, *(module.JOBS if module else ()))
 
 
 def tasks_of(name: str, settings: Settings) -> Sequence[Task]:

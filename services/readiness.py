@@ -12,6 +12,7 @@ from psycopg_pool import ConnectionPool
 
 from shared.bus.topology import connect
 from shared.config import Settings
+from shared.database_errors import is_transient
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
 from shared.monitoring import OK, UNAVAILABLE
@@ -38,7 +39,9 @@ def _database(store: PostgresStore, ends: float) -> str:
         _respond(store.pool, ends)
         if store.service in SEALING or store.data_keys.is_open:
             _respond(store.data_keys.pool, ends)
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
+        if not is_transient(error):
+            raise
         return _unavailable(store.service, error)
     return OK
 

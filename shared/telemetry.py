@@ -98,6 +98,21 @@ BUS_STRANGERS = Counter(
 REACTION_PARKED = Counter(
     "saldo_reaction_parked", "Messages parked: their reaction failed.", ("service", "upstream")
 )
+REACTION_PUT_ASIDE = Counter(
+    "saldo_reaction_put_aside",
+    "Messages put aside: what their reaction needs had not arrived.",
+    ("service", "upstream"),
+)
+REACTION_QUARANTINED = Counter(
+    "saldo_reaction_quarantined",
+    "Messages quarantined: damaged, or not in the log of their upstream.",
+    ("service", "upstream"),
+)
+REACTION_HELD = Gauge(
+    "saldo_reaction_held",
+    "1 while a queue is held, because message after message fails in the same way, else 0.",
+    ("service", "upstream"),
+)
 REACTION_RETRIES = Counter(
     "saldo_reaction_retries",
     "Reactions attempted again: they failed, or a node was unavailable.",
@@ -148,6 +163,7 @@ LETTERS_WAITING = Gauge("saldo_letters_waiting", "Letters that wait in the outbo
 LETTERS_WAITING_SECONDS = Gauge(
     "saldo_letters_waiting_seconds", "How long the oldest of them has waited.", ("lane",)
 )
+LETTERS_LATE = Gauge("saldo_letters_late", "How many have waited for over a minute.", ("lane",))
 MAIL_SERVER_FAILURES = Counter(
     "saldo_mail_server_failures", "Connections to the mail server that no letter could use."
 )
@@ -191,6 +207,11 @@ WITNESS_FAILURES = Counter(
     "saldo_witness_failures", "Checkpoints that a witness did not take.", ("witness",)
 )
 
+LEADERS_EVICTED = Counter(
+    "saldo_leaders_evicted",
+    "Leaders of a lock that had fallen silent, whose place this process was to take.",
+    ("lock",),
+)
 TASK_RESTARTS = Counter(
     "saldo_worker_task_restarts", "Restarts of a failed relay, listener or job runner.", ("task",)
 )

@@ -14,6 +14,7 @@ from services.accounts.contract_file import ContractFile, open_contract_file
 from services.accounts.contract_import import ContractImport, Survey, survey
 from services.accounts.contract_loading import OUTCOMES
 from services.accounts.proof import KEY_PURPOSE, ProofSeal
+from services.recovery.verb import recover_of
 from services.terminal import (
     DIFFERENCE,
     DONE,
@@ -173,3 +174,6 @@ def _show(summary: dict[str, Any], json: bool) -> None:
         out.print(difference, soft_wrap=True)
     if summary["quarantine"]:
         out.print(f"Refused rows with their reasons: {summary['quarantine']}", soft_wrap=True)
+
+
+app.writes("recover", long=True)(recover_of("accounts"))

@@ -56,6 +56,8 @@ class ServiceLag(msgspec.Struct, frozen=True, kw_only=True):
     live_seconds: float
     parked: int
     parked_seconds: float
+    waiting: int
+    quarantined: int
     stream_messages: int | None = None
 
 
@@ -64,7 +66,7 @@ class ReactionLag(msgspec.Struct, frozen=True, kw_only=True):
 
     ``events`` counts positions, also of events that are not published. ``gap``: the upstream has
     published what has neither taken effect nor waits in the queue; None where the broker was not
-    asked.
+    asked. ``stopped``: why nothing more is read, "" where it is.
     """
 
     service: str
@@ -76,6 +78,7 @@ class ReactionLag(msgspec.Struct, frozen=True, kw_only=True):
     queued: int | None = None
     consumers: int | None = None
     gap: bool | None = None
+    stopped: str = ""
 
     @property
     def ahead(self) -> bool:
@@ -107,8 +110,8 @@ def lag(
     """Show how far relays, live feeds, reactions and subscribers are behind.
 
     Queues and streams are shown where SALDO_AMQP_ADMIN_URL names RabbitMQ's management API. Exit
-    code 1: something is behind more than the options allow, a gap is not filled, or a log is
-    shorter than what its readers have seen; 2: a database or the broker does not answer.
+    code 1: something is behind more than the options allow, a gap is not filled, a reader has
+    stopped, or a message is quarantined; 2: a database or the broker does not answer.
     """
     with reporting():
         found = measured(Limits(max_events, max_seconds, max_parked, max_queued))
@@ -168,6 +171,8 @@ def _service(name: str, found: ServiceProgress, queues: Mapping[str, QueueFigure
         live_seconds=round(found.live_waits, 1),
         parked=found.parked,
         parked_seconds=round(found.parked_for, 1),
+        waiting=found.waiting,
+        quarantined=found.quarantined,
         stream_messages=stream.messages if stream else None,
     )
 
@@ -199,6 +204,7 @@ def _reactions(
                 queued=queue.messages if queue else None,
                 consumers=queue.consumers if queue else None,
                 gap=(log.seconds > STALE_S and empty) if asked else None,
+                stopped=found.stopped.get(upstream, ""),
             )
 
 
@@ -223,12 +229,16 @@ def _of_services(services: Sequence[ServiceLag], limits: Limits) -> Iterator[str
                 yield f"{found.service}: the {what} owes {events} events, for {seconds:.0f} s"
         if found.parked > limits.parked:
             yield f"{found.service}: {found.parked} messages are parked"
+        if found.quarantined:
+            yield f"{found.service}: {found.quarantined} messages are quarantined"
 
 
 def _of_reactions(reactions: Sequence[ReactionLag], limits: Limits) -> Iterator[str]:
     for found in reactions:
         pair = f"{found.service} from {found.upstream}"
-        if found.ahead:
+        if found.stopped:
+            yield f"{pair}: it {found.stopped}; nothing more is read"
+        elif found.ahead:
             yield f"{pair}: the log of {found.upstream} ends before position {found.position}"
         elif found.gap:
             yield f"{pair}: the events after position {found.position} are not in the queue"
@@ -260,25 +270,30 @@ def _print(found: Lag) -> None:
 
 
 def _print_services(services: Sequence[ServiceLag]) -> None:
-    amounts = ("log", "relay", "owes", "for s", "live", "owes live", "live s", "parked", "stream")
+    amounts = (
+        "log", "relay", "owes", "for s", "live", "owes live", "live s", "parked", "waiting",
+        "quarantined", "stream",
+    )  # fmt: skip
     table = new_table("Logs, relays and live feeds", "service", amounts=amounts)
     for one in services:
         table.add_row(
             one.service, str(one.log), str(one.relay), str(one.relay_events),
             f"{one.relay_seconds:.1f}", str(one.live), str(one.live_events),
-            f"{one.live_seconds:.1f}", str(one.parked), _figure(one.stream_messages),
+            f"{one.live_seconds:.1f}", str(one.parked), str(one.waiting), str(one.quarantined),
+            _figure(one.stream_messages),
         )  # fmt: skip
     show(table)
 
 
 def _print_reactions(reactions: Sequence[ReactionLag]) -> None:
     amounts = ("position", "events", "for s", "queued", "consumers")
-    table = new_table("Reactions", "service", "upstream", "gap", amounts=amounts)
+    table = new_table("Reactions", "service", "upstream", "state", "gap", amounts=amounts)
     for pair in reactions:
         gap = "" if pair.gap is None else "yes" if pair.gap else "no"
         table.add_row(
-            pair.service, pair.upstream, gap, str(pair.position), str(pair.events),
-            f"{pair.seconds:.1f}", _figure(pair.queued), _figure(pair.consumers),
+            pair.service, pair.upstream, "stopped" if pair.stopped else "", gap,
+            str(pair.position), str(pair.events), f"{pair.seconds:.1f}", _figure(pair.queued),
+            _figure(pair.consumers),
         )  # fmt: skip
     show(table, keys=2)
 

@@ -34,7 +34,7 @@ from services.terminal import (
     show,
 )
 from shared import context
-from shared.bus import parked
+from shared.bus import parked, quarantine
 from shared.config import load_settings
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
@@ -71,7 +71,7 @@ def parked_(
 
     --retry-all retries the selected ones in order, and what fails stays parked with its new
     failure, as do later messages of the same subject. Dropping needs --reason. Exit code 1: some
-    are listed, or stay parked; 2: not all services could be read.
+    are listed, stay parked, or are quarantined; 2: not all services could be read.
     """
     with reporting():
         selection = parked.Selection(upstream, type_, failure, _instant(since))
@@ -110,18 +110,20 @@ def _instant(since: str | None) -> datetime | None:
 
 
 def _list(names: list[str], selection: parked.Selection, limit: int, json: bool) -> None:
-    def select(store: PostgresStore) -> tuple[int, list[dict[str, Any]]]:
+    def select(store: PostgresStore) -> tuple[int, list[dict[str, Any]], int]:
         return store.query(
             lambda session: (
                 parked.count(session.cursor, selection),
                 parked.listing(session.cursor, selection, limit=limit),
+                quarantine.count(session.cursor, upstream=selection.upstream),
             )
         )
 
     with ExitStack() as stack:
         read = read_each(stack, names, select)
-    found = [{"service": name, **row} for name, (_, rows) in read.found.items() for row in rows]
-    beyond = sum(total for total, _ in read.found.values()) - len(found)
+    found = [{"service": name, **row} for name, (_, rows, _) in read.found.items() for row in rows]
+    beyond = sum(total for total, _, _ in read.found.values()) - len(found)
+    apart = sum(quarantined for _, _, quarantined in read.found.values())
     if json:
         print_json(found)
     elif found:
@@ -132,13 +134,15 @@ def _list(names: list[str], selection: parked.Selection, limit: int, json: bool)
     elif read.found:
         where = f" in {', '.join(read.found)}" if read.unreachable else ""
         out.print(f"Nothing is parked{where}.", soft_wrap=True)
+    if apart:
+        err.print(f"{apart} messages are quarantined: saldo bus quarantine list", soft_wrap=True)
     if beyond:
         err.print(f"{beyond} more are not listed: select, or raise --limit", soft_wrap=True)
     for sentence in sentences(read.unreachable):
         err.print(sentence, soft_wrap=True)
     if read.unreachable:
         raise typer.Exit(BAD_INPUT)
-    raise typer.Exit(DIFFERENCE if found else DONE)
+    raise typer.Exit(DIFFERENCE if found or apart else DONE)
 
 
 def _show(service: str, parked_id: int, json: bool) -> None:

@@ -10,6 +10,7 @@ import psycopg
 
 from services.terminal import opened_store
 from shared.config import ConfigurationError
+from shared.database_errors import is_transient
 from shared.errors import Unavailable
 from shared.eventstore.postgres import PostgresStore
 
@@ -34,7 +35,9 @@ def read_each(
             store = stack.enter_context(opened_store(name))
             reachable.found[name] = read(store)
             reachable.stores[name] = store
-        except (Unavailable, psycopg.OperationalError):
+        except (Unavailable, psycopg.Error) as error:
+            if isinstance(error, psycopg.Error) and not is_transient(error):
+                raise
             reachable.unreachable[name] = "its database does not answer"
         except ConfigurationError as error:  # whoever has signed in may read some services only
             reachable.unreachable[name] = str(error)

@@ -7,6 +7,7 @@ help desk does it: a verb calls it by RPC, under the broker's user of whoever ru
 from __future__ import annotations
 
 from services.helpdesk.verbs import acts, disputes, files, reading, report
+from services.recovery.verb import recover_of
 from services.terminal import StaffVerbs
 
 app = StaffVerbs("The questions that persons ask. Reasons are hidden from them.", languages=True)
@@ -20,3 +21,4 @@ app.writes("close")(acts.close)
 app.writes("propose")(disputes.propose)
 app.reads("disputes")(disputes.list_disputes)
 app.reads("report")(report.report)
+app.writes("recover", long=True)(recover_of("helpdesk"))

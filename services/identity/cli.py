@@ -6,6 +6,7 @@ A verb is a function of a module of :mod:`services.identity.verbs`. This is thei
 from __future__ import annotations
 
 from services.identity.verbs import acts, finding, log, personal_data
+from services.recovery.verb import recover_of
 from services.terminal import StaffVerbs
 
 app = StaffVerbs(
@@ -21,3 +22,4 @@ app.writes("reset-second-factor")(acts.reset_second_factor)
 app.writes("erase")(personal_data.erase)
 app.writes("export")(personal_data.export)
 app.reads("log")(log.log)
+app.writes("recover", long=True)(recover_of("identity"))

@@ -24,6 +24,7 @@ from services.ledger.commands import (
     seal,
     turnover,
 )
+from services.recovery.verb import recover_of
 from services.terminal import StaffVerbs
 
 app = StaffVerbs(
@@ -62,3 +63,4 @@ app.reads("verify", long=True)(seal.verify)
 app.reads("prove")(seal.prove)
 app.reads("consistency")(seal.consistency)
 app.reads("key")(seal.key)
+app.writes("recover", long=True)(recover_of("ledger"))

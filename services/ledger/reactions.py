@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from services.ledger.application import (
     refund_payment,
 )
 from services.ledger.domain.events import TakenElsewhere
+from services.ledger.loading import load_account
 from services.ledger.tenures import (
     CloseTenure,
     OpenTenure,
@@ -29,14 +30,12 @@ from services.ledger.tenures import (
     paid_key,
 )
 from shared.account_key import FIRST, key_of
-from shared.bus import Message, Services
-from shared.errors import NotFound, Unavailable
+from shared.bus import Message, NotYet, Services
+from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.logs import get_logger
 
 log = get_logger(__name__)
-
-PATIENCE = timedelta(minutes=5)
 
 
 def contract_registered(session: Session, message: Message, services: Services) -> None:
@@ -45,8 +44,10 @@ def contract_registered(session: Session, message: Message, services: Services) 
     One that a file has opened already takes the kind of payer of the contract.
     """
     data = message.data
+    amended = load_account(session, data["number"]).other_kind_since is not None
     open_account(session, OpenAccount(number=data["number"], payer_kind=data["payer_kind"]))
-    contract_amended(session, message, services)
+    if not amended:  # else a later amendment decides, should this one come again
+        contract_amended(session, message, services)
 
 
 def contract_amended(session: Session, message: Message, services: Services) -> None:
@@ -101,7 +102,7 @@ def payment_captured(session: Session, message: Message, services: Services) -> 
         lines=lines,
     )
     # The contract arrives by another queue, which may be behind this one.
-    with _waiting(session, message, "The account is not open yet."):
+    with _waiting("The account is not open yet."):
         post_payment(session, command)
 
 
@@ -120,7 +121,7 @@ def payment_refunded(session: Session, message: Message, services: Services) -> 
             RefundedLine(account=_key(line), amount=line["amount"]) for line in data["lines"]
         ),
     )
-    with _waiting(session, message, "The payment is not posted yet."):
+    with _waiting("The payment is not posted yet."):
         result = refund_payment(session, command)
     if result["without_effect"]:
         log.warning(
@@ -132,14 +133,12 @@ def payment_refunded(session: Session, message: Message, services: Services) -> 
 
 
 @contextmanager
-def _waiting(session: Session, message: Message, why: str) -> Iterator[None]:
-    """Let a recent message be handled again later; an old one is parked for staff."""
+def _waiting(why: str) -> Iterator[None]:
+    """Put a message aside until what it needs is there; the others of its queue go on."""
     try:
         yield
     except NotFound as error:
-        if session.now - message.time > PATIENCE:
-            raise
-        raise Unavailable(error.code, why) from error
+        raise NotYet(why) from error
 
 
 def _key(line: Mapping[str, Any]) -> str:
@@ -154,19 +153,15 @@ def bank_payment_accepted(session: Session, message: Message, services: Services
     """
     data: dict[str, Any] = message.data
     payment_id, number = UUID(data["payment_id"]), data["account"]
-    post_payment(
-        session,
-        PostPayment(
-            payment_id=payment_id,
-            paid_on=date.fromisoformat(data["paid_on"]),
-            lines=(
-                PaidLine(
-                    account=paid_key(session, payment_id, number), amount=data["amount"], penalty=0
-                ),
-            ),
-            taken=TakenElsewhere(place="bank", document=data["document"]),
-        ),
+    line = PaidLine(account=paid_key(session, payment_id, number), amount=data["amount"], penalty=0)
+    command = PostPayment(
+        payment_id=payment_id,
+        paid_on=date.fromisoformat(data["paid_on"]),
+        lines=(line,),
+        taken=TakenElsewhere(place="bank", document=data["document"]),
     )
+    with _waiting("The account is not open yet."):
+        post_payment(session, command)
 
 
 REACTIONS = {

@@ -20,7 +20,7 @@ from services.ledger.penalties.accrual_run import Summary, count_owing
 from services.ledger.penalties.law import law_in_force
 from services.ledger.penalties.schedule import DueRun, Schedule, read_schedule
 from shared import telemetry
-from shared.bus.listen import StoppedError
+from shared.bus.reader import StoppedError
 from shared.config import Settings
 from shared.errors import Conflict
 from shared.eventstore.postgres import PostgresStore

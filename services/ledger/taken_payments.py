@@ -136,11 +136,10 @@ def _command(asked: TakePayment, today: date) -> PostPayment:
     number = number_of(line.account)
     if paid_on > today:
         raise ValidationFailed("invalid_day", f"Nobody has paid on {paid_on} yet: it is {today}.")
-    sums = ("sums", line.amount, line.penalty, line.period or "")
     return PostPayment(
         payment_id=_id_of_document(number, paid_on, taken.place, taken.document)
         if taken.document
-        else _id("taken-payment", number, paid_on, taken.place, *sums),
+        else id_of_sums(number, paid_on, taken.place, line),
         paid_on=paid_on,
         lines=(line,),
         taken=taken,
@@ -239,6 +238,12 @@ def _naming_the_document(command: PostPayment) -> Iterator[None]:
             paid_on=command.paid_on.isoformat(),
             account=command.lines[0].account,
         ) from error
+
+
+def id_of_sums(number: str, paid_on: date, place: str, line: PaidLine) -> UUID:
+    """Return the id of a payment that was taken without a document."""
+    sums = ("sums", line.amount, line.penalty, line.period or "")
+    return _id("taken-payment", number, paid_on, place, *sums)
 
 
 def _id_of_document(account: str, paid_on: date, place: str, document: str) -> UUID:

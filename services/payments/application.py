@@ -284,7 +284,8 @@ def record_mismatch(session: Session, command: RecordMismatch) -> None:
         return
     next_at = mismatch_due_at(poll["since"], session.now)
     session.read.polls.put(command.payment_id, poll["since"], 1, next_at, "mismatch")
-    if command.returns:
+    # A log that was restored may have lost that staff have credited it.
+    if command.returns and not session.read.lost.is_open():
         # The acquirer may have refused an earlier one: each has an id of its own.
         refund_id = derived_id(payment.id, "mismatch", str(len(payment.refunds)))
         payment.return_charge(
@@ -293,7 +294,16 @@ def record_mismatch(session: Session, command: RecordMismatch) -> None:
 
 
 def record_returns(session: Session, command: RecordReturns) -> None:
-    """Record what went back of a charge, as the acquirer says it in all."""
+    """Record what went back of a charge, as the acquirer says it in all.
+
+    Not while lost events are to be brought back: a refund among them keeps its own id.
+    """
+    if not session.read.lost.is_open():
+        note_returns(session, command)
+
+
+def note_returns(session: Session, command: RecordReturns) -> None:
+    """Record what went back, once the refunds that were lost are known again."""
     payment = session.load(PaymentOrder, command.payment_id)
     payment.record_returns(command.returned, session.now, session.today)
     if not payment.is_open:

@@ -14,6 +14,7 @@ from services.payments.commands import (
     registers,
     resolve,
 )
+from services.recovery.verb import recover_of
 from services.terminal import StaffVerbs
 
 app = StaffVerbs(
@@ -38,3 +39,4 @@ app.writes("return")(registers.return_)
 app.reads("registers")(registers.registers)
 app.reads("fiscal")(fiscal.fiscal)
 app.writes("fiscal-retry")(fiscal.fiscal_retry)
+app.writes("recover", long=True)(recover_of("payments"))

@@ -47,6 +47,14 @@ def payment_id_of(person_id: UUID, command_id: UUID) -> UUID:
     return derived_id(NAMESPACE, "payments", str(person_id), str(command_id))
 
 
+def order_number_of(payment_id: UUID, lost: int) -> str:
+    """Return the number of a payment's order after so many that were lost.
+
+    32 letters and digits: acquirers limit length and alphabet.
+    """
+    return (derived_id(payment_id, "order", str(lost)) if lost else payment_id).hex
+
+
 def must_be_restarted(payment_id: UUID) -> Conflict:
     """Return the error for a payment that can no longer be paid."""
     return Conflict(
@@ -73,13 +81,30 @@ class PaymentOrder(RefundablePayment):
         self.trigger(
             PaymentStarted(
                 person_id=person_id,
-                # 32 letters and digits: acquirers limit length and alphabet.
-                order_number=self.id.hex,
+                order_number=order_number_of(self.id, 0),
                 lines=split,
                 total=sum(line.total for line in split),
                 acquirer=acquirer,
             )
         )
+
+    def take_up(self, person_id: UUID, lines: Split, order_number: str, acquirer: str) -> None:
+        """Record a payment again whose start the log has lost: the acquirer says what became of it.
+
+        No page is offered, and nothing is charged again. One that is known changes nothing.
+        """
+        if self.state is not State.NONE:
+            return
+        self.trigger(
+            PaymentStarted(
+                person_id=person_id,
+                order_number=order_number,
+                lines=lines,
+                total=sum(line.total for line in lines),
+                acquirer=acquirer,
+            )
+        )
+        self.trigger(OutcomeUnknown())
 
     def record_registration(self, order_number: str, acquirer_order_id: str, form_url: str) -> bool:
         """Record that the acquirer accepted the order; return whether a payer may see its page.
@@ -95,9 +120,18 @@ class PaymentOrder(RefundablePayment):
     def lose_order(self, order_number: str, acquirer: str) -> None:
         """Take another order, at an acquirer, in place of one whose page nobody has seen."""
         if order_number == self.order_number and self.is_open and not self.form_url:
-            following = derived_id(self.id, "order", str(self.orders_lost + 1)).hex
+            following = order_number_of(self.id, self.orders_lost + 1)
             self.trigger(
                 OrderLost(order_number=order_number, next_number=following, acquirer=acquirer)
+            )
+
+    def adopt_order(self, order_number: str, acquirer: str) -> None:
+        """Know an open payment by an order that the log has lost, in place of its own."""
+        if self.is_open and order_number not in self.orders:
+            self.trigger(
+                OrderLost(
+                    order_number=self.order_number, next_number=order_number, acquirer=acquirer
+                )
             )
 
     # What the acquirer says of it

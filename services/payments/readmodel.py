@@ -34,6 +34,7 @@ from services.payments.registers.tables import RegisterTables
 from services.payments.state import OPEN, State
 from shared.contracts.payments import Failure
 from shared.eventstore import Aggregate, Recorded
+from shared.eventstore.lost_events import LostLog
 
 _WITH_POLLS = (
     "SELECT payments.*, polls.outcome, polls.due_at AS next_check_at"
@@ -65,6 +66,7 @@ class ReadModel:
         self.refunds = RefundTable(cursor)
         self.registers = RegisterTables(cursor)
         self.closed_accounts = ClosedAccounts(cursor)
+        self.lost = LostLog(cursor)
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Project the events into the tables of payments, orders, refunds and bank registers."""

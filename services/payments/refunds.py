@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
+import msgspec
+
 from services.payments.events import (
     MoneyReturned,
     PaymentExpired,
@@ -24,6 +26,17 @@ from shared.contracts.payments import Failure, RefundCause
 from shared.errors import Conflict, Forbidden, NotFound
 from shared.ids import derived_id
 from shared.money import Kopecks
+
+
+class LostRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that went back, as its published event says; the log itself has lost it."""
+
+    refund_id: UUID
+    lines: RefundSplit
+    total: Kopecks
+    returned_at: datetime
+    refunded_on: date
+    cause: str
 
 
 class RefundablePayment(PaymentState):
@@ -142,6 +155,31 @@ class RefundablePayment(PaymentState):
             self._withdraw_what_does_not_fit()
         if self.is_open and self.charged and self.returned >= self.charged:
             self.fail(Failure.GIVEN_BACK)
+
+    def take_up_refund(self, lost: LostRefund, returned: Kopecks) -> bool:
+        """Record a refund again that the log has lost, under its own id.
+
+        ``returned`` is what went back in all, as the acquirer says: False, and nothing is
+        recorded, where that does not cover it.
+        """
+        known = self.refunds.get(lost.refund_id)
+        if known is not None and known.state == "made":
+            return True
+        if not self.is_captured or self.returned + lost.total > returned:
+            return False
+        self.trigger(
+            MoneyReturned(
+                refund_id=lost.refund_id,
+                person_id=self.person_id,
+                lines=lost.lines,
+                total=lost.total,
+                returned_at=lost.returned_at,
+                refunded_on=lost.refunded_on,
+                cause=lost.cause,
+                whole=self.returned + lost.total >= self.charged,
+            )
+        )
+        return True
 
     def _withdraw_what_does_not_fit(self) -> None:
         requested = [

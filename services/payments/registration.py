@@ -151,6 +151,9 @@ class Registrar:
             # It was charged, though nobody has seen its page.
             record_report(self._store, self._acquirers, payment, report)
             return False
+        if self._store.query(lambda session: session.read.lost.is_open()):
+            # The log may have lost that somebody has seen it.
+            return self._wait(payment)
         if report.state is OrderState.PENDING:
             acquirer.close(order_of(payment))
         self._lose(payment, payment.acquirer)

@@ -57,6 +57,12 @@ class PersonId(Schema):
     person_id = fields.UUID(required=True, metadata=_PERSON)
 
 
+class KnownPayments(Schema):
+    """Payments by their ids."""
+
+    payment_ids = fields.List(fields.UUID(), required=True, validate=validate.Length(1, 500))
+
+
 class History(Schema):
     """A page of a person's payments, the newest first."""
 

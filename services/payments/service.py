@@ -65,6 +65,11 @@ class PaymentsService:
         query = views.OwnPayment(person_id=person_id, payment_id=payment_id)
         return self._query(lambda session: views.own_payment(session, query))
 
+    @rpc(schemas.KnownPayments, callers=("ledger",))
+    def known_payments(self, payment_ids: list[UUID]) -> dict[str, Any]:
+        """Return {known}: which payments the ledger gets, or will, from this log."""
+        return {"known": self._query(lambda session: views.known_payments(session, payment_ids))}
+
     @rpc(staff_schemas.PayerWanted, callers=(staff("find"),))
     def payer(self, payment: UUID) -> dict[str, Any]:
         """Return {person_id} of whoever started a payment, which the security log keeps."""

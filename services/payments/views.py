@@ -15,7 +15,7 @@ from services.payments.scheduling import SESSION
 from services.payments.snapshots import PaymentSnapshot, snapshot_of
 from services.payments.state import OPEN, State
 from shared.account_key import number_of
-from shared.errors import NotFound, ValidationFailed
+from shared.errors import NotFound, Unavailable, ValidationFailed
 from shared.eventstore import Session
 
 _PAGE: Final = 500
@@ -46,6 +46,21 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     states: Sequence[str] | None = None
 
 
+def known_payments(session: Session, payment_ids: Sequence[UUID]) -> list[str]:
+    """Return which payments the ledger gets from this log, or will once it is recovered.
+
+    Raises Unavailable ``log_not_searched`` while nobody knows what the log may have lost.
+    """
+    if not session.read.lost.is_searched():
+        raise Unavailable(
+            "log_not_searched", "What the log has lost is not known yet; try again in a moment."
+        )
+    texts = [str(payment_id) for payment_id in payment_ids]
+    found = {str(row) for row in session.read.lines(payment_ids)}
+    found |= {str(known) for known in session.read.registers.known(payment_ids)}
+    return sorted(found | session.read.lost.subjects(texts))
+
+
 def own_snapshot(session: Session, query: OwnPayment) -> PaymentSnapshot:
     """Return a person's own payment. Raises NotFound for anybody else's."""
     return snapshot_of(_own_row(session, query))
@@ -67,7 +82,8 @@ def own_payment(session: Session, query: OwnPayment) -> dict[str, Any]:
 def history(session: Session, query: History) -> dict[str, Any]:
     """Return {payments: [as `own_payment`], next: cursor|None, totals}, the newest first.
 
-    `totals` are {count, paid, refunded} of all pages. Raises ValidationFailed `invalid_cursor`.
+    `totals` are {count, paid, refunded} of all pages. `recovering` is there, and true, while events
+    that a restore took from the log may be missing. Raises ValidationFailed `invalid_cursor`.
     """
     before = _position(query.before) if query.before is not None else None
     chosen = {
@@ -84,6 +100,7 @@ def history(session: Session, query: History) -> dict[str, Any]:
         "payments": [_view(row, lines, refunds) for row in page],
         "next": _cursor(page[-1]["position"]) if len(rows) > len(page) else None,
         "totals": session.read.totals_of(query.person_id, **chosen),
+        **({"recovering": True} if session.read.lost.is_open() else {}),
     }
 
 

@@ -6,5 +6,6 @@ exchange), :mod:`listen` (queue -> reaction), :mod:`parked` (messages that faile
 """
 
 from shared.bus.messages import Job, Message, Publication, Published, Reaction, Services, Task
+from shared.bus.waiting import NotYet
 
-__all__ = ["Job", "Message", "Publication", "Published", "Reaction", "Services", "Task"]
+__all__ = ["Job", "Message", "NotYet", "Publication", "Published", "Reaction", "Services", "Task"]

@@ -1,8 +1,9 @@
 """Listening: one service reads its queue of another one's events, in order.
 
-A batch takes effect in one transaction (:mod:`shared.bus.reactions`) and is acknowledged in bulk
-after the commit. Messages that are missing are fetched from the upstream log first. A failing
-handler is retried with back-off; when it has failed for good, its message is parked.
+One process at a time does it, behind a lock of the service; the others wait. It asks for the
+history of the upstream's log before it reads anything, and reads what it has missed from the log.
+Then a batch of the queue takes effect in one transaction (:mod:`shared.bus.reactions`) and is
+acknowledged in bulk after the commit. :mod:`shared.bus.reader` deals with everything else.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from functools import partial
 from threading import Event as StopSignal
 from typing import Any
 
-import psycopg
-
 from shared import telemetry
-from shared.bus.messages import MalformedMessageError, Reaction, Services
-from shared.bus.reactions import Delivery, GapError, Reactions
+from shared.bus.leadership import Lead, lead
+from shared.bus.liveness import end_transactions_of_others
+from shared.bus.messages import Reaction, Services
+from shared.bus.reactions import Delivery, Reactions
+from shared.bus.reader import Reader, StoppedError
+from shared.bus.reading import StoppedReaderError
 from shared.bus.topology import connect, declare_listening, has_exchanges, reaction_queue
 from shared.errors import Unavailable
 from shared.eventstore.postgres import PostgresStore
@@ -30,16 +33,17 @@ BATCH = 200
 """Messages in one transaction. A service whose reactions call others sets ``BATCH = 1`` in its
 ``reactions.py``, so that it does not hold the append lock while it waits for a reply."""
 
-MAX_ATTEMPTS = 5
-BACK_OFF_S = (0.1, 0.5, 2.0, 5.0)
-TRANSIENT = (psycopg.OperationalError, Unavailable)
-CATCH_UP_S = 60.0
-FETCH = 500
+IDLE_S = 60.0
+LOOK_AGAIN_S = 5.0
+CHECK_S = 1.0
 UPSTREAM_POLL_S = 0.5
+UNAVAILABLE_S = (0.2, 0.5, 1.0, 2.0)
+
+Pause = Callable[[float], None]
 
 
 class Listener:
-    """Reads the queue of one (consumer, upstream) pair, and fills gaps from the upstream log."""
+    """Reads the queue of one (consumer, upstream) pair while this process leads it."""
 
     def __init__(
         self,
@@ -55,12 +59,10 @@ class Listener:
         self._consumer = store.service
         self._upstream = upstream
         self._reactions = Reactions(services, store, upstream, handlers)
+        self._reader = Reader(services, self._reactions, self._consumer, upstream, stop, batch)
         self._stop = stop
         self._buffer: list[Delivery] = []
-        self._idle_since = 0.0
-        self._retries = telemetry.REACTION_RETRIES.labels(self._consumer, upstream)
-        self._gaps = telemetry.REACTION_GAPS.labels(self._consumer, upstream)
-        self._gap_open = telemetry.REACTION_GAP_OPEN.labels(self._consumer, upstream)
+        self._checked_at = 0.0
         self._strangers = telemetry.BUS_STRANGERS.labels(self._consumer, upstream)
 
     def lag_seconds(self) -> float:
@@ -69,120 +71,116 @@ class Listener:
         return buffered[0].age() if buffered else 0.0
 
     def run(self) -> None:
-        """Listen until stopped; raises when a node is lost, so that the caller restarts it."""
+        """Listen once we lead, until stopped; raises when a node is lost, to be run again."""
         self._buffer.clear()
+        self._reader.clear_state()
         lag = telemetry.REACTION_LAG.labels(self._consumer, self._upstream)
         lag.set_function(self.lag_seconds)
+        task = f"from.{self._upstream}"
+        lead(self._services.settings, self._consumer, task, self._stop, self._listen)
+
+    def process(self, batch: Sequence[Delivery], pause: Pause) -> None:
+        """Apply, park or quarantine each message of a batch; raises StoppedError on stop."""
+        self._reader.process(batch, pause)
+
+    def _listen(self, lead: Lead) -> None:
+        end_transactions_of_others(lead.connection, self._upstream)
+        self._reader.led_by(lead)
         name = f"{self._consumer} from {self._upstream}"
         url = self._services.settings.amqp_url_of(self._consumer)
         with connect(url, name=name) as broker:
-            if not self._wait_for_upstream(broker):
+            pause = partial(self._pause, broker, lead)
+            if not self._wait_for_upstream(broker, pause):
                 return
             declare_listening(broker, self._consumer, self._upstream)
-            channel = broker.channel()
+            log.info(
+                "listener_ready", service=self._consumer, upstream=self._upstream, term=lead.term
+            )
+            while not self._stop.is_set():
+                try:
+                    self._catch_up(pause, careful=self._batch)
+                    self._consume(broker, lead, pause)
+                except StoppedReaderError:
+                    # Found while reading: the next look records why, and waits.
+                    log.info("reader_does_not_fit", upstream=self._upstream)
+                    pause(UPSTREAM_POLL_S)
+
+    def _catch_up(self, pause: Pause, *, careful: int = 0) -> None:
+        """Read the log once it has our point, from there to its head.
+
+        Events published before our queue existed may be followed by no message that would reveal
+        the gap.
+        """
+        attempts = 0
+        while True:
+            if self._stop.is_set():
+                raise StoppedError
+            try:
+                stopped = self._reader.look()
+            except Unavailable as error:
+                log.info("history_unavailable", upstream=self._upstream, code=error.code)
+            else:
+                if stopped:
+                    pause(LOOK_AGAIN_S)
+                    continue
+                if self._reader.read_log(pause, careful=careful):
+                    return
+            pause(UNAVAILABLE_S[min(attempts, len(UNAVAILABLE_S) - 1)])
+            attempts += 1
+
+    def _consume(self, broker: Any, lead: Lead, pause: Pause) -> None:
+        """Read the queue; returns on stop."""
+        queue = reaction_queue(self._consumer, self._upstream).name
+        with broker.channel() as channel:
+            while channel.queue_declare(queue, passive=True).consumer_count:
+                # A process that was stopped, not ended, still has the queue. The broker notices
+                # that late; until then the log says the same.
+                self._catch_up(pause)
+                pause(CHECK_S)
+                if self._stop.is_set():
+                    return
             channel.basic_qos(0, 2 * self._batch, False)
-            queue = reaction_queue(self._consumer, self._upstream).name
             channel.basic_consume(queue, callback=self._on_message)
-            log.info("listener_ready", service=self._consumer, upstream=self._upstream)
-            pause = partial(self._pause, broker)
+            self._buffer.clear()
+            idle_since = time.monotonic()
             while not self._stop.is_set():
                 self._fill_buffer(broker, wait=0.5)
+                self._check(lead)
                 batch = self._buffer[: self._batch]
                 if batch:
                     self.process(batch, pause)
                     del self._buffer[: len(batch)]
                     channel.basic_ack(batch[-1].tag, multiple=True)
-                    self._idle_since = time.monotonic()
-                else:
-                    self._catch_up_when_idle(pause)
+                    idle_since = time.monotonic()
+                elif time.monotonic() - idle_since >= IDLE_S:
+                    looked = self._look_when_idle(pause)
+                    idle_since = time.monotonic() - (0.0 if looked else IDLE_S - LOOK_AGAIN_S)
 
-    def process(self, batch: Sequence[Delivery], pause: Callable[[float], None]) -> None:
-        """Apply or park each message of a batch; raises StoppedError on stop."""
-        try:
-            self._reactions.apply(batch)
-        except Exception as error:  # noqa: BLE001 - each message is retried alone, and logged
-            log.info("batch_split", upstream=self._upstream, error=type(error).__name__)
-            for delivery in batch:
-                self._process_one(delivery, pause)
+    def _look_when_idle(self, pause: Pause) -> bool:
+        """Look whether what came last was lost, here or in the upstream's log.
 
-    def _process_one(self, delivery: Delivery, pause: Callable[[float], None]) -> None:
-        attempts = failures = 0
-        while not self._stop.is_set():
-            attempts += 1
-            try:
-                self._reactions.apply([delivery])
-            except GapError:
-                if attempts == 1:
-                    self._gaps.inc()
-                self._gap_open.set(1)
-                if not self.fetch_missing(pause) or attempts > 1:
-                    pause(BACK_OFF_S[min(attempts, len(BACK_OFF_S)) - 1])
-            except MalformedMessageError as error:
-                self._park(delivery, error, attempts)
-                return
-            except TRANSIENT as error:
-                # A node or a service is unavailable: that is no fault of the message.
-                log.warning("reaction_waits", upstream=self._upstream, error=type(error).__name__)
-                self._retries.inc()
-                pause(BACK_OFF_S[min(attempts, len(BACK_OFF_S)) - 1])
-            except Exception as error:  # noqa: BLE001 - parked with its trace
-                failures += 1
-                if failures >= MAX_ATTEMPTS:
-                    self._park(delivery, error, failures)
-                    return
-                self._retries.inc()
-                pause(BACK_OFF_S[min(failures, len(BACK_OFF_S)) - 1])
-            else:
-                self._gap_open.set(0)
-                return
-        raise StoppedError
-
-    def _park(self, delivery: Delivery, error: Exception, attempts: int) -> None:
-        self._reactions.park(delivery, error, attempts)
-        self._gap_open.set(0)
-
-    def fetch_missing(self, pause: Callable[[float], None]) -> bool:
-        """Fetch and process the upstream log after our position.
-
-        Returns False when the upstream is unavailable.
+        Returns False when the upstream is unavailable. Raises StoppedReaderError.
         """
-        after = self._reactions.position()
-        while not self._stop.is_set():
-            pause(0.0)  # a long history takes minutes: the broker must hear from us
-            try:
-                page = self._services.call(
-                    self._upstream,
-                    "events_after",
-                    after=after,
-                    predecessor=self._reactions.position(),
-                    limit=FETCH,
-                )
-            except Unavailable:
-                log.warning("upstream_log_unavailable", upstream=self._upstream)
-                return False
-            if page["next"] is None:
-                return True
-            deliveries = [
-                Delivery(event["headers"], event["body"].encode()) for event in page["events"]
-            ]
-            log.info("gap_fetched", upstream=self._upstream, after=after, got=len(deliveries))
-            for start in range(0, len(deliveries), self._batch):
-                self.process(deliveries[start : start + self._batch], pause)
-            after = page["next"]
-        return True
+        try:
+            stopped = self._reader.look()
+        except Unavailable:
+            return False
+        if stopped:
+            raise StoppedReaderError(stopped)
+        return self._reader.read_log(pause)
 
-    def _catch_up_when_idle(self, pause: Callable[[float], None]) -> None:
-        # Events published before our queue existed, or while it was deleted, may be followed by no
-        # message that would reveal the gap.
-        if time.monotonic() - self._idle_since >= CATCH_UP_S:
-            caught_up = self.fetch_missing(pause)
-            self._idle_since = time.monotonic() - (0.0 if caught_up else CATCH_UP_S - 2.0)
+    def _check(self, lead: Lead) -> None:
+        """Raise, now and then, if we do not lead any more."""
+        if time.monotonic() - self._checked_at >= CHECK_S:
+            lead.check()
+            self._checked_at = time.monotonic()
 
-    def _wait_for_upstream(self, broker: Any) -> bool:
+    def _wait_for_upstream(self, broker: Any, pause: Pause) -> bool:
         """Wait until the upstream's relay has declared its exchanges; False on stop."""
         while not has_exchanges(broker, self._upstream):
             log.info("waits_for_upstream", service=self._consumer, upstream=self._upstream)
-            if self._stop.wait(UPSTREAM_POLL_S):
+            pause(UPSTREAM_POLL_S)
+            if self._stop.is_set():
                 return False
         return True
 
@@ -220,7 +218,7 @@ class Listener:
             timeout = 0.001
         broker.heartbeat_check()
 
-    def _pause(self, broker: Any, seconds: float) -> None:
+    def _pause(self, broker: Any, lead: Lead, seconds: float) -> None:
         """Wait on the broker's socket, which keeps the heartbeats going; not at all for 0."""
         ends = time.monotonic() + seconds
         while True:
@@ -228,9 +226,6 @@ class Listener:
             with suppress(TimeoutError):
                 broker.drain_events(timeout=min(max(left, 0.001), 0.5))
             broker.heartbeat_check()
+            self._check(lead)
             if left <= 0 or self._stop.is_set():
                 return
-
-
-class StoppedError(Exception):
-    """The process is stopping: unapplied messages are delivered again after the restart."""

@@ -246,4 +246,4 @@ def epoch_of(headers: Mapping[str, Any]) -> str:
 def position_of(headers: Mapping[str, Any]) -> int | None:
     """Return the position in the headers, if any; works for malformed messages too."""
     position = headers.get(POSITION_HEADER)
-    return position if isinstance(position, int) else None
+    return position if type(position) is int else None

@@ -1,17 +1,25 @@
 """Parked messages: those that failed for good, kept with the reason until staff decide.
 
 Staff list them by ``saldo bus parked``, and retry them in order once the cause is fixed, or drop
-them with a reason.
+them with a reason. Those that wait for something (:mod:`shared.bus.waiting`) are kept here too, but
+are not shown as parked.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from shared.bus.messages import Message, position_of, read_message
+
+BEHIND = "BehindParked"
+"""The reason of a message that is parked because an earlier one of its subject is."""
+KILLED_ITS_READER = "KilledItsReader"
+"""The reason of a message whose reader's process ended, again and again, while it handled it."""
+MOST_KILLED = 3
+"""How many processes may end while they handle a message before it is parked, or not retried."""
 
 _LISTED = "id, upstream, position, subject, type, reason, error_id, attempts, parked_at"
 _ROW = f"{_LISTED}, headers, body"
@@ -20,7 +28,7 @@ _SELECTED = (
     " AND (%(type)s::text IS NULL OR type = %(type)s)"
     " AND (%(failure)s::text IS NULL OR reason = %(failure)s)"
     " AND (%(since)s::timestamptz IS NULL OR parked_at >= %(since)s)"
-    " AND (%(id)s::bigint IS NULL OR id = %(id)s) AND id > %(after)s"
+    " AND (%(id)s::bigint IS NULL OR id = %(id)s) AND id > %(after)s AND waits_until IS NULL"
 )
 
 
@@ -51,11 +59,17 @@ def put(
     reason: str,
     error_id: str,
     attempts: int,
+    waits: timedelta | None = None,
 ) -> None:
-    """Park a message. ``reason`` is the type of the failure, never its text."""
+    """Park a message. ``reason`` is the type of the failure, never its text.
+
+    For so long as it ``waits`` the worker retries it by itself; None: until staff decide.
+    """
     cursor.execute(
         "INSERT INTO parked (upstream, position, subject, type, headers, body, reason, error_id, "
-        "attempts) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "attempts, waits_until, next_try) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, "
+        "clock_timestamp() + %s::interval, "
+        "CASE WHEN %s::interval IS NOT NULL THEN clock_timestamp() + interval '1 second' END)",
         (
             upstream,
             position_of(headers),
@@ -66,16 +80,27 @@ def put(
             reason,
             error_id,
             attempts,
+            waits,
+            waits,
         ),
     )
 
 
-def blocks(cursor: Any, upstream: str, subject: str) -> bool:
-    """Return whether a parked message blocks later ones of this subject."""
+class Blocking(NamedTuple):
+    """The first parked message of a subject; ``waits``: the worker retries it by itself."""
+
+    id: int
+    waits: bool
+
+
+def blocking(cursor: Any, upstream: str, subject: str) -> Blocking | None:
+    """Return the message that blocks later ones of this subject, if any."""
     row = cursor.execute(
-        "SELECT 1 FROM parked WHERE upstream = %s AND subject = %s LIMIT 1", (upstream, subject)
+        "SELECT id, waits_until IS NOT NULL AS waits FROM parked "
+        "WHERE upstream = %s AND subject = %s ORDER BY id LIMIT 1",
+        (upstream, subject),
     ).fetchone()
-    return row is not None
+    return None if row is None else Blocking(**row)
 
 
 def count(cursor: Any, selection: Selection = ALL) -> int:
@@ -104,7 +129,7 @@ def find(cursor: Any, parked_id: int) -> dict[str, Any] | None:
 def ask(cursor: Any, selection: Selection, by: str) -> dict[int, str]:
     """Ask the worker to retry the selected messages; return the last failure of each by its id."""
     cursor.execute(
-        "UPDATE parked SET retry_asked_at = clock_timestamp(), retry_asked_by = %(by)s "
+        "UPDATE parked SET retry_asked_at = clock_timestamp(), retry_asked_by = %(by)s, begun = 0 "
         f"WHERE {_SELECTED} RETURNING id, error_id",
         {**selection._asdict(), "by": by},
     )
@@ -134,6 +159,24 @@ def failures(cursor: Any, ids: list[int]) -> dict[int, str]:
     """Return the last failure of each of these messages that are still parked, by its id."""
     cursor.execute("SELECT id, error_id FROM parked WHERE id = ANY (%s)", (ids,))
     return {row["id"]: row["error_id"] for row in cursor.fetchall()}
+
+
+def begin_retry(cursor: Any, parked_id: int) -> int:
+    """Note that a retry begins; return how many have begun since it was asked for, or put aside.
+
+    To be committed before the message is handled: it may end the process.
+    """
+    cursor.execute("SET LOCAL synchronous_commit = off")  # it is to outlive this process, no server
+    cursor.execute(
+        "UPDATE parked SET begun = begun + 1 WHERE id = %s RETURNING begun", (parked_id,)
+    )
+    row = cursor.fetchone()
+    return int(row["begun"]) if row else 0
+
+
+def end_retry(cursor: Any, parked_id: int) -> None:
+    """Note that the process has outlived a retry."""
+    cursor.execute("UPDATE parked SET begun = 0 WHERE id = %s", (parked_id,))
 
 
 def cancel_retry(cursor: Any, parked_id: int) -> None:
@@ -169,7 +212,7 @@ def note_failure(cursor: Any, parked_id: int, *, reason: str, error_id: str) -> 
     """Note that a retry has failed, with the type of the new failure."""
     cursor.execute(
         "UPDATE parked SET reason = %s, error_id = %s, attempts = attempts + 1, "
-        "retry_asked_at = NULL WHERE id = %s",
+        "retry_asked_at = NULL, begun = 0 WHERE id = %s",
         (reason, error_id, parked_id),
     )
 

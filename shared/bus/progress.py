@@ -7,6 +7,7 @@ is stuck, or waits for another process, shows how much it owes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import psycopg
@@ -29,12 +30,18 @@ SELECT coalesce((SELECT max(notification_id) FROM events), 0) AS appended,
        coalesce((SELECT extract(epoch FROM clock_timestamp() - recorded_at) FROM events
                   WHERE notification_id = live.position + 1
                     AND live.position < relay.position), 0)::float8 AS live_waits,
-       (SELECT count(*) FROM parked) AS parked,
-       coalesce((SELECT extract(epoch FROM clock_timestamp() - min(parked_at)) FROM parked),
-                0)::float8 AS parked_for
+       coalesce((SELECT greatest(0, extract(epoch FROM recorded_at - clock_timestamp()))
+                   FROM events ORDER BY notification_id DESC LIMIT 1), 0)::float8 AS clock_ahead,
+       (SELECT count(*) FROM parked WHERE waits_until IS NULL) AS parked,
+       coalesce((SELECT extract(epoch FROM clock_timestamp() - min(parked_at)) FROM parked
+                  WHERE waits_until IS NULL), 0)::float8 AS parked_for,
+       (SELECT count(*) FROM parked WHERE waits_until IS NOT NULL) AS waiting,
+       (SELECT count(*) FROM quarantine) AS quarantined,
+       (SELECT count(*) FROM epochs LEFT JOIN recoveries ON recoveries.epoch = epochs.name
+         WHERE number > 1 AND done_at IS NULL) AS unrecovered
   FROM relay, live
 """
-_POSITIONS = "SELECT upstream, position FROM positions ORDER BY upstream"
+_POSITIONS = "SELECT upstream, position, epoch, stopped FROM positions ORDER BY upstream"
 _UPSTREAM = """
 SELECT coalesce((SELECT max(notification_id) FROM events), 0) AS appended, relay.published,
        coalesce((SELECT extract(epoch FROM clock_timestamp() - recorded_at) FROM events
@@ -50,15 +57,29 @@ _OF_SERVICE = {
     "saldo_relay_lag_seconds": ("Age of the oldest event that the relay owes.", "relay_waits"),
     "saldo_live_lag_events": ("Events that the live feed has not passed yet.", "live_lag"),
     "saldo_live_lag_seconds": ("Age of the oldest event that the live feed owes.", "live_waits"),
+    "saldo_event_log_clock_ahead_seconds": (
+        "By how much the last time of the log is ahead of the database's clock.",
+        "clock_ahead",
+    ),
     "saldo_parked_messages": ("Messages that await a decision of staff.", "parked"),
     "saldo_parked_oldest_seconds": ("How long the oldest of them has waited.", "parked_for"),
+    "saldo_waiting_messages": ("Messages that wait for what they need.", "waiting"),
+    "saldo_quarantined_messages": (
+        "Messages that arrived damaged, or are not in the log of their upstream.",
+        "quarantined",
+    ),
+    "saldo_unrecovered_epochs": (
+        "Epochs of the log before which events were lost that nobody has brought back.",
+        "unrecovered",
+    ),
 }
 
 
 class ServiceProgress(NamedTuple):
     """Positions in the log of a service, and how long what comes next has waited, in seconds.
 
-    ``positions`` are those of its reactions, by upstream.
+    ``positions`` are those of its reactions, by upstream; ``stopped`` says of those readers that
+    have stopped why.
     """
 
     appended: int
@@ -67,9 +88,14 @@ class ServiceProgress(NamedTuple):
     live: int
     relay_waits: float
     live_waits: float
+    clock_ahead: float
     parked: int
     parked_for: float
+    waiting: int
+    quarantined: int
+    unrecovered: int
     positions: Mapping[str, int]
+    stopped: Mapping[str, str] = MappingProxyType({})
 
     @property
     def lag(self) -> int:
@@ -96,7 +122,9 @@ def progress_of(cursor: Any) -> ServiceProgress:
     row = cursor.execute(_PROGRESS).fetchone()
     positions = cursor.execute(_POSITIONS).fetchall()
     return ServiceProgress(
-        **row, positions={found["upstream"]: found["position"] for found in positions}
+        **row,
+        positions={found["upstream"]: found["position"] for found in positions},
+        stopped={found["upstream"]: found["stopped"] for found in positions if found["stopped"]},
     )
 
 
@@ -113,11 +141,11 @@ class ProgressCollector(Collector):
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Return the metrics without samples, so that registering asks no database."""
-        yield from (*_families().values(), _reaction_positions())
+        yield from (*_families().values(), _reaction_positions(), _stopped_readers())
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Return the metrics with the samples of now."""
-        families, reactions = _families(), _reaction_positions()
+        families, reactions, stopped = _families(), _reaction_positions(), _stopped_readers()
         for service, store in self._stores.items():
             try:
                 progress = _read(store)
@@ -128,7 +156,8 @@ class ProgressCollector(Collector):
                 families[name].add_metric([service], getattr(progress, value))
             for upstream, position in progress.positions.items():
                 reactions.add_metric([service, upstream], position)
-        yield from (*families.values(), reactions)
+                stopped.add_metric([service, upstream], float(upstream in progress.stopped))
+        yield from (*families.values(), reactions, stopped)
 
 
 def _families() -> dict[str, GaugeMetricFamily]:
@@ -141,6 +170,11 @@ def _families() -> dict[str, GaugeMetricFamily]:
 def _reaction_positions() -> GaugeMetricFamily:
     text = "Position of the last upstream event that has taken effect."
     return GaugeMetricFamily("saldo_reaction_position", text, labels=["service", "upstream"])
+
+
+def _stopped_readers() -> GaugeMetricFamily:
+    text = "1: the reader has stopped, because the upstream's log does not have its position."
+    return GaugeMetricFamily("saldo_reaction_stopped", text, labels=["service", "upstream"])
 
 
 def _read(store: PostgresStore) -> ServiceProgress:

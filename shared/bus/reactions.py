@@ -1,10 +1,12 @@
 """Reactions: messages of one upstream take effect in one service's tables, each exactly once.
 
-The position of the last message is written in the transaction of its effect. A message at or below
-it is a duplicate and is skipped; one whose predecessor lies above it reveals a gap. A message that
-has failed for good is parked with the reason, and later ones of the same subject behind it.
+The point of the last message (its epoch and position) is written in the transaction of its effect.
+A message at or below it is a duplicate and is skipped; one whose predecessor lies above it reveals
+a gap. A message that has failed for good is parked with the reason, and later ones of the same
+subject behind it.
 
-Independent of RabbitMQ: :mod:`shared.bus.listen` reads the queue.
+Independent of RabbitMQ: :mod:`shared.bus.listen` reads the queue, and :mod:`shared.bus.reader`
+decides what becomes of a message that does not take effect.
 """
 
 from __future__ import annotations
@@ -14,17 +16,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from shared import context, telemetry, tracing
-from shared.bus import parked
+from shared.bus import parked, quarantine, reading
+from shared.bus.epochs import LogHistory
+from shared.bus.leadership import Lead
 from shared.bus.messages import (
     Message,
     Reaction,
     Services,
     UnknownVersionError,
+    epoch_of,
     position_of,
     read_message,
 )
+from shared.bus.reading import Known, ReadPoint
+from shared.bus.waiting import PATIENCE, NotYet, failure_of
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.postgres_session import PostgresSession
 from shared.eventstore.recorder import Cause
@@ -50,13 +58,30 @@ class Delivery:
         except (TypeError, ValueError):
             return 0.0
 
+    @property
+    def type(self) -> str:
+        """The type that its headers name."""
+        return str(self.headers.get("cloudEvents_type", ""))
 
-class GapError(Exception):
-    """The upstream has published events that have not arrived here."""
+    @property
+    def subject(self) -> str:
+        """The subject that its headers name."""
+        return str(self.headers.get("cloudEvents_subject", ""))
+
+    @property
+    def place(self) -> tuple[str, int] | None:
+        """The epoch and position that its headers name; None for a malformed message."""
+        position = position_of(self.headers)
+        return None if position is None else (epoch_of(self.headers), position)
 
 
 class Reactions:
-    """Applies deliveries of one upstream to one service's tables; independent of RabbitMQ."""
+    """Applies deliveries of one upstream to one service's tables; independent of RabbitMQ.
+
+    While a ``leader`` is set, points are written for its term alone.
+    """
+
+    leader: Lead | None = None
 
     def __init__(
         self,
@@ -70,60 +95,139 @@ class Reactions:
         self._upstream = upstream
         self._handlers = handlers
         self._types = {key.partition(".")[0] for key in handlers}
-        self._events = telemetry.REACTION_EVENTS.labels(store.service, upstream)
-        self._delay = telemetry.REACTION_DELAY.labels(store.service, upstream)
-        self._parked = telemetry.REACTION_PARKED.labels(store.service, upstream)
+        labels = store.service, upstream
+        self._events = telemetry.REACTION_EVENTS.labels(*labels)
+        self._delay = telemetry.REACTION_DELAY.labels(*labels)
+        self._parked = telemetry.REACTION_PARKED.labels(*labels)
+        self._waiting = telemetry.REACTION_PUT_ASIDE.labels(*labels)
+        self._quarantined = telemetry.REACTION_QUARANTINED.labels(*labels)
 
     def position(self) -> int:
         """Return the position of the last upstream event that has taken effect here."""
-        with self._store.session() as session:
-            return self._position(session, lock=False)
+        return self.point().position
 
-    def apply(self, deliveries: Sequence[Delivery]) -> None:
-        """Apply a batch in one transaction.
+    def point(self) -> ReadPoint:
+        """Return how far the upstream's events have taken effect here."""
+        with self._store.transaction() as cursor:
+            return reading.read_point(cursor, self._upstream)
 
-        Raises GapError when a message before one of them is missing.
+    def apply(
+        self,
+        deliveries: Sequence[Delivery],
+        known: Known | None = None,
+        *,
+        again: bool = False,
+    ) -> list[Delivery]:
+        """Apply a batch in one transaction; return those that were handled, not parked behind.
+
+        ``known`` is what the upstream has told of its log. ``again`` after a conflict: nobody else
+        appends meanwhile, and aggregates are read from the log.
+
+        Raises DoubtError, GapError or GhostError for a message that cannot be the next one, and
+        StoppedReaderError.
         """
-        applied = []
+        applied, handled = [], []
         with self._store.session(self._cause("batch")) as session:
-            before = position = self._position(session, lock=True)
+            before = point = self._locked_point(session)
+            if again:
+                self._store.recorder.lock(session.cursor)
+                session.from_log = True
             for delivery in deliveries:
-                reached = self._apply_one(session, delivery, position)
-                if reached > position:
-                    applied.append(delivery)
-                position = reached
-            if position > before:
-                self._advance(session, position)
+                message = read_message(delivery.headers, delivery.body)
+                of_log = delivery.tag is None
+                if reading.is_duplicate(message, point, known, of_log=of_log):
+                    continue
+                if self._take(session, delivery, message, point):
+                    handled.append(delivery)
+                applied.append(delivery)
+                point = point._replace(epoch=message.epoch, position=message.position)
+            if point is not before:
+                self._advance(session, point)
         self._events.inc(len(applied))
         for delivery in applied:
             self._delay.observe(delivery.age())
+        return handled
 
-    def park(self, delivery: Delivery, error: BaseException, attempts: int) -> None:
-        """Park a message and advance past it, in one transaction."""
-        error_id = str(new_id())
-        log.error(
-            "message_parked",
-            upstream=self._upstream,
-            error_id=error_id,
-            error=type(error).__name__,
-            attempts=attempts,
-            trace="".join(traceback.format_tb(error.__traceback__))[-4000:],
-        )
-        with self._store.session(self._cause("park")) as session:
-            position = self._position(session, lock=True)
-            parked.put(
-                session.cursor,
-                self._upstream,
-                delivery.headers,
-                delivery.body,
-                reason=type(error).__name__,
-                error_id=error_id,
-                attempts=attempts,
+    def park(self, delivery: Delivery, reason: str, error_id: str, attempts: int) -> None:
+        """Park what the upstream's log has next, and go past it, in one transaction."""
+        if self._set_aside(delivery, reason=reason, error_id=error_id, attempts=attempts):
+            self._parked.inc()
+
+    def put_aside(self, delivery: Delivery, error: NotYet) -> None:
+        """Let what the upstream's log has next wait for what it needs, and go past it."""
+        log.info("reaction_put_aside", upstream=self._upstream, type=delivery.type)
+        if self._set_aside(
+            delivery, reason=failure_of(error), error_id="", attempts=1, waits=PATIENCE
+        ):
+            self._waiting.inc()
+
+    def quarantine(self, delivery: Delivery, reason: str) -> None:
+        """Keep a message apart that is not to take effect; the point stays where it is."""
+        with self._store.transaction() as cursor:
+            is_new = quarantine.put(
+                cursor, self._upstream, delivery.headers, delivery.body, reason=reason
             )
-            reached = position_of(delivery.headers)
-            if reached is not None and reached > position:
-                self._advance(session, reached)
-        self._parked.inc()
+        place = delivery.place
+        log.error(
+            "message_quarantined",
+            service=self._store.service,
+            upstream=self._upstream,
+            reason=reason,
+            epoch=place[0] if place else "",
+            position=place[1] if place else None,
+        )
+        if is_new:
+            self._quarantined.inc()
+
+    def look(self, history: LogHistory) -> str:
+        """Compare the point with the upstream's log; return why nothing more is read, or "".
+
+        A reader that does not fit is stopped, and one that fits again goes on.
+        """
+        with self._store.transaction() as cursor:
+            point = reading.read_point(cursor, self._upstream, lock=True)
+            reason = reading.unfit(self._upstream, history, point)
+            if reason and reason != point.stopped:
+                reading.stop(cursor, self._upstream, reason)
+            elif not reason and point.stopped:
+                reading.resume(cursor, self._upstream)
+        found = {"service": self._store.service, "upstream": self._upstream}
+        if reason and not point.stopped:
+            log.error(
+                "reader_stopped",
+                **found,
+                epoch=point.epoch,
+                position=point.position,
+                current_epoch=history.current.name,
+                head=history.head,
+            )
+        elif not reason and point.stopped:
+            log.warning("reader_goes_on", **found, epoch=point.epoch, position=point.position)
+        return reason
+
+    def begin_attempt(self, place: tuple[str, int]) -> int:
+        """Note that an event is about to be handled alone; return how often that was begun."""
+        with self._store.transaction() as cursor:
+            # It is to outlive this process, not the server.
+            cursor.execute("SET LOCAL synchronous_commit = off")
+            cursor.execute(
+                "INSERT INTO reading_attempts AS known (upstream, epoch, position, attempts) "
+                "VALUES (%s, %s, %s, 1) ON CONFLICT (upstream) DO UPDATE SET "
+                "attempts = CASE WHEN known.epoch = excluded.epoch "
+                "AND known.position = excluded.position THEN known.attempts + 1 ELSE 1 END, "
+                "epoch = excluded.epoch, position = excluded.position, "
+                "begun_at = excluded.begun_at RETURNING attempts",
+                (self._upstream, *place),
+            )
+            return int(cursor.fetchone()["attempts"])
+
+    def end_attempt(self) -> None:
+        """Note that this process has outlived the attempt, whatever became of it."""
+        with self._store.transaction() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
+            cursor.execute(
+                "UPDATE reading_attempts SET attempts = 0 WHERE upstream = %s", (self._upstream,)
+            )
 
     def handle(self, session: PostgresSession, message: Message) -> None:
         """Run the service's reaction to one message in a session.
@@ -148,64 +252,83 @@ class Reactions:
         ):
             handler(session, message, self._services)
 
-    def _apply_one(self, session: PostgresSession, delivery: Delivery, position: int) -> int:
-        reached = position_of(delivery.headers)
-        if reached is not None and reached <= position:
-            return position
-        message = read_message(delivery.headers, delivery.body)
-        if message.predecessor > position:
-            raise GapError(
-                f"{self._upstream}: position {message.position} arrived after {position}"
-            )
-        if parked.blocks(session.cursor, self._upstream, message.subject):
-            # Order within a subject is kept: later messages are parked behind the first.
-            parked.put(
-                session.cursor,
-                self._upstream,
-                delivery.headers,
-                delivery.body,
-                reason="BehindParked",
-                error_id="",
-                attempts=0,
-            )
-        else:
+    def _take(
+        self, session: PostgresSession, delivery: Delivery, message: Message, point: ReadPoint
+    ) -> bool:
+        """Handle the next message, or put it behind an earlier one of its subject."""
+        blocking = (
+            parked.blocking(session.cursor, self._upstream, message.subject)
+            if point.parked
+            else None
+        )
+        if blocking is None:
             self.handle(session, message)
-        return message.position
+            return True
+        # Order within a subject is kept: later messages wait behind the first.
+        parked.put(
+            session.cursor,
+            self._upstream,
+            delivery.headers,
+            delivery.body,
+            reason=parked.BEHIND,
+            error_id="",
+            attempts=0,
+            waits=PATIENCE if blocking.waits else None,
+        )
+        return False
 
-    def _position(self, session: PostgresSession, *, lock: bool) -> int:
-        row = session.cursor.execute(
-            "SELECT position FROM positions WHERE upstream = %s" + (" FOR UPDATE" if lock else ""),
-            (self._upstream,),
-        ).fetchone()
-        if row is not None:
-            return int(row["position"])
-        if lock:
-            # The first message ever: a concurrent process waits for this row.
-            session.cursor.execute(
-                "INSERT INTO positions (upstream, position) VALUES (%s, 0) ON CONFLICT DO NOTHING",
-                (self._upstream,),
-            )
-            return self._position_locked(session)
-        return 0
+    def _set_aside(self, delivery: Delivery, **how: Any) -> bool:
+        """Park a message and go past it; False if the point has passed it already."""
+        place = delivery.place
+        if place is None:
+            raise ValueError("what names no position cannot be parked")
+        with self._store.session(self._cause("park")) as session:
+            point = self._locked_point(session)
+            if place[1] <= point.position:
+                return False
+            parked.put(session.cursor, self._upstream, delivery.headers, delivery.body, **how)
+            self._advance(session, point._replace(epoch=place[0], position=place[1]))
+        return True
 
-    def _position_locked(self, session: PostgresSession) -> int:
-        row = session.cursor.execute(
-            "SELECT position FROM positions WHERE upstream = %s FOR UPDATE", (self._upstream,)
-        ).fetchone()
-        return int(row["position"])
+    def _locked_point(self, session: PostgresSession) -> ReadPoint:
+        point = reading.read_point(session.cursor, self._upstream, lock=True)
+        if point.stopped:
+            raise reading.StoppedReaderError(self._upstream)
+        return point
 
-    def _advance(self, session: PostgresSession, position: int) -> None:
+    def _advance(self, session: PostgresSession, point: ReadPoint) -> None:
         session.flush()
         session.cursor.execute(
-            "UPDATE positions SET position = %s, updated_at = clock_timestamp() "
+            "UPDATE positions SET position = %s, epoch = %s, updated_at = clock_timestamp() "
             "WHERE upstream = %s",
-            (position, self._upstream),
+            (point.position, point.epoch, self._upstream),
         )
+        if self.leader is not None:
+            self.leader.check_on(session.cursor)
 
     def _cause(self, message_id: str, correlation_id: str = "") -> Cause:
         service = self._store.service
         return Cause(
-            derived_id(NAMESPACE, service, "reaction", message_id),
+            command_id_of(service, message_id),
             f"service:{service}",
             correlation_id or str(new_id()),
         )
+
+
+def command_id_of(service: str, message_id: str) -> UUID:
+    """Return the command id of what a service appends because of a message."""
+    return derived_id(NAMESPACE, service, "reaction", message_id)
+
+
+def noted(error: BaseException, upstream: str, attempts: int) -> str:
+    """Log a failure for good, without its text, which may quote data; return its id."""
+    error_id = str(new_id())
+    log.error(
+        "message_parked",
+        upstream=upstream,
+        error_id=error_id,
+        error=failure_of(error),
+        attempts=attempts,
+        trace="".join(traceback.format_tb(error.__traceback__))[-4000:],
+    )
+    return error_id

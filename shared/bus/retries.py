@@ -1,4 +1,4 @@
-"""Retries of parked messages that staff have asked for.
+"""Retries of parked messages: those that staff have asked for, and those that wait for something.
 
 They are made by the worker, because a reaction calls other services in the name of its own, which
 no user of the staff has, and writes in it. In the order of the log within a subject: a message
@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from threading import Event as StopSignal
 from typing import Any
 
-from shared.bus import parked
+from shared.bus import parked, waiting
 from shared.bus.leadership import Lead, lead
-from shared.bus.listen import TRANSIENT
 from shared.bus.messages import Reaction, Services
 from shared.bus.reactions import Reactions
+from shared.bus.reader import KilledItsReaderError, is_outage
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
 from shared.logs import get_logger
@@ -28,7 +28,7 @@ PAGE = 500
 
 
 class Retrier:
-    """Retries what staff have asked for in one service, until stopped."""
+    """Retries messages of one service, until stopped."""
 
     def __init__(
         self,
@@ -52,7 +52,8 @@ class Retrier:
     def _work(self, lead: Lead) -> None:
         while not self._stop.is_set():
             lead.check()  # raises when another process leads by now
-            if not self.retry_asked():
+            more = [self.retry_waiting(), self.retry_asked()]
+            if not any(more):
                 self._stop.wait(POLL_S)
 
     def retry_asked(self) -> bool:
@@ -67,28 +68,49 @@ class Retrier:
                 return False
             try:
                 self._retry(row)
-            except TRANSIENT as error:
-                log.warning("retry_waits", service=self._store.service, error=type(error).__name__)
-                return False
+            except Exception as error:  # noqa: BLE001 - noted with the message, its trace logged
+                if is_outage(error):
+                    self._waits(error)
+                    return False
+                self._note(row["id"], error)
         return bool(rows)
 
+    def retry_waiting(self) -> bool:
+        """Try the messages that wait, the first of each subject; return whether one was handled.
+
+        What was behind it may then be handled too.
+        """
+        rows = self._store.query(lambda session: waiting.due(session.cursor, PAGE))
+        handled = 0
+        for row in rows:
+            if self._stop.is_set():
+                return False
+            try:
+                self._handle(row["id"], row["upstream"])
+            except parked.OutOfOrderError:
+                continue  # what is before it came in between
+            except waiting.NotYet as error:
+                if row["over"]:
+                    self._give_up(row["id"], error)
+                else:
+                    self._postpone(row)
+            except Exception as error:  # noqa: BLE001 - parked with its trace
+                if is_outage(error):
+                    self._waits(error)
+                    return False
+                self._give_up(row["id"], error)
+            else:
+                handled += 1
+        return handled > 0
+
     def _retry(self, row: Mapping[str, Any]) -> None:
-        """Retry one message, and note what became of it; raises what is no fault of its own."""
-        parked_id, upstream = row["id"], row["upstream"]
+        """Retry one message; raises whatever its reaction does."""
+        parked_id = row["id"]
         try:
-            with self._store.session() as session:
-                found = parked.retry(
-                    session.cursor,
-                    parked_id,
-                    lambda message: self._reactions[upstream].handle(session, message),
-                )
+            found = self._handle(parked_id, row["upstream"])
         except parked.OutOfOrderError:
             with self._store.session() as session:
                 parked.cancel_retry(session.cursor, parked_id)
-        except TRANSIENT:
-            raise
-        except Exception as error:  # noqa: BLE001 - noted with the message, its trace logged
-            self._note(parked_id, error)
         else:
             if found:  # else staff have dropped it
                 log.warning(
@@ -98,15 +120,58 @@ class Retrier:
                     asked_by=row["retry_asked_by"],
                 )
 
+    def _handle(self, parked_id: int, upstream: str) -> bool:
+        """Handle one message and delete it; return whether it was there.
+
+        Nobody else appends meanwhile, so that no conflict is left to lose.
+        """
+        with self._store.transaction() as cursor:
+            begun = parked.begin_retry(cursor, parked_id)
+        if begun > parked.MOST_KILLED:
+            raise KilledItsReaderError(f"{begun - 1} processes ended")
+        try:
+            with self._store.session() as session:
+                self._store.recorder.lock(session.cursor)
+                session.from_log = True
+                return parked.retry(
+                    session.cursor,
+                    parked_id,
+                    lambda message: self._reactions[upstream].handle(session, message),
+                )
+        except Exception:
+            with self._store.transaction() as cursor:
+                parked.end_retry(cursor, parked_id)
+            raise
+
+    def _postpone(self, row: Mapping[str, Any]) -> None:
+        with self._store.transaction() as cursor:
+            waiting.postpone(cursor, row["id"], row["attempts"])
+
+    def _give_up(self, parked_id: int, error: Exception) -> None:
+        """Park a message that has waited, and those behind it."""
+        error_id = self._failed("waiting_parked", parked_id, error)
+        with self._store.transaction() as cursor:
+            waiting.give_up(cursor, parked_id, reason=waiting.failure_of(error), error_id=error_id)
+
     def _note(self, parked_id: int, error: Exception) -> None:
-        error_id, name = str(new_id()), type(error).__name__
+        error_id = self._failed("parked_retry_failed", parked_id, error)
+        with self._store.session() as session:
+            parked.note_failure(
+                session.cursor, parked_id, reason=waiting.failure_of(error), error_id=error_id
+            )
+
+    def _failed(self, event: str, parked_id: int, error: Exception) -> str:
+        """Log a failure, without its text, which may quote data; return its id."""
+        error_id = str(new_id())
         log.error(
-            "parked_retry_failed",
+            event,
             service=self._store.service,
             parked_id=parked_id,
             error_id=error_id,
-            error=name,
+            error=waiting.failure_of(error),
             trace="".join(traceback.format_tb(error.__traceback__))[-4000:],
         )
-        with self._store.session() as session:
-            parked.note_failure(session.cursor, parked_id, reason=name, error_id=error_id)
+        return error_id
+
+    def _waits(self, error: Exception) -> None:
+        log.warning("retry_waits", service=self._store.service, error=type(error).__name__)

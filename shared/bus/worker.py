@@ -14,7 +14,7 @@ from collections.abc import Callable
 from threading import Event as StopSignal
 
 from shared import context, telemetry
-from shared.bus.listen import StoppedError
+from shared.bus.reader import StoppedError
 from shared.ids import new_id
 from shared.logs import get_logger
 

@@ -28,8 +28,10 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from psycopg_pool import PoolTimeout
 
 from shared import context, telemetry, tracing
+from shared.database_errors import unavailable
 from shared.eventstore.aggregate import Aggregate
 from shared.eventstore.batch_decision import (
     Batch,
@@ -225,7 +227,11 @@ class GroupCommit:
             generation = self._generation
             known: dict[UUID, Aggregate] = {**self._in_flight.aggregates, **self._open.aggregates}
         missing = {id_: None for entry in left for id_ in entry.needs if id_ not in known}
-        fresh = self._read(list(missing))
+        try:
+            fresh = self._read(list(missing))
+        except PoolTimeout as error:
+            _refuse(left, error)
+            left.clear()
         while left:
             with self._state:
                 entry = left[0]
@@ -235,12 +241,14 @@ class GroupCommit:
                 del left[0]
 
     def _read(self, ids: Sequence[UUID]) -> dict[UUID, Aggregate] | None:
-        """Read aggregates from the database; None if it does not respond."""
+        """Read aggregates; None if the database does not respond. Raises PoolTimeout."""
         if not ids:
             return {}
         try:
             with self._connections.of(Stage.DECIDE) as connection, connection.cursor() as cursor:
                 return dict(self._policy.read(cursor, ids))
+        except PoolTimeout:
+            raise
         except psycopg.Error as error:
             log.warning("group_read_failed", error=type(error).__name__)
             return None
@@ -292,6 +300,11 @@ class GroupCommit:
                     _finish(done)
             if again:
                 self._write_under_lock(again)
+        except PoolTimeout as error:
+            # Nothing was sent; each command on its own would wait for a connection again.
+            self._discard([])
+            _refuse(unfinished, error)
+            unfinished = []
         except psycopg.Error as error:
             log.warning("group_commit_failed", size=len(unfinished), error=type(error).__name__)
             self._discard(unfinished)
@@ -372,6 +385,12 @@ def _appoint(candidates: Sequence[PendingCommand], stage: Stage) -> bool:
             entry.wakeup.release()
             return True
     return False
+
+
+def _refuse(members: Iterable[PendingCommand], error: PoolTimeout) -> None:
+    for entry in members:
+        entry.error = unavailable(error)
+        entry.finish()
 
 
 def _finish(members: Iterable[PendingCommand]) -> None:

@@ -29,9 +29,13 @@ class PinnedConnections:
         connection = self._pinned.pop(stage, None)
         if connection is None:
             connection = self._pool.getconn()
-            connection.autocommit = True
         try:
+            connection.autocommit = True
             yield connection
+        except psycopg.errors.ReadOnlySqlTransaction:
+            connection.close()  # its server is not the one to write to any more
+            self._pool.putconn(connection)
+            raise
         except BaseException:
             self._put(connection)
             raise

@@ -18,6 +18,7 @@ from shared import context, telemetry, tracing
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
 from shared.database import STATEMENT_TIMEOUT_MS, Login, open_pool
+from shared.database_errors import Failure, failure_of, outages_refused, unavailable
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore import command_table
 from shared.eventstore.data_keys import DataKeys
@@ -42,6 +43,9 @@ log = get_logger(__name__)
 ATTEMPTS = 5
 """How often a command is decided when others change the same streams concurrently. From the second
 attempt on it holds the append lock while it decides, so that it cannot lose again."""
+MOST_OUTAGES = 2
+"""How often a command meets an outage before its caller is told: once it may be a connection that
+was broken before, or a commit without its reply, whose outcome the second attempt finds."""
 
 
 class PostgresStore:
@@ -101,36 +105,44 @@ class PostgresStore:
             except ServiceError:
                 # It may be refused because the same command, sent twice at once, was executed
                 # between look-up and decision: then its result is kept.
-                with self.transaction() as cursor:
+                with outages_refused(), self.transaction() as cursor:
                     kept = command_table.find(cursor, command_id)
                 if kept is None:
                     raise
                 return cast(R, command_table.result_of(kept, fingerprint))
-            except psycopg.errors.UniqueViolation:
-                # Somebody took the version or a unique value, or executed the same command: decide
-                # again on fresh state.
-                telemetry.LOG_CONFLICTS.labels(self.service).inc()
-                log.info("command_conflict", command=handler.__qualname__, attempt=attempt)
             except psycopg.errors.ForeignKeyViolation:
                 # A row of the read model is ahead of its stream: the log decides.
                 if from_log:
                     raise
                 from_log = True
                 log.warning("row_ahead_of_its_stream", command=handler.__qualname__)
-            except PoolTimeout as error:
-                raise _unavailable() from error
-            except psycopg.OperationalError as error:
-                # Whether the commit happened is unknown. The next attempt looks the command id up
+            except psycopg.Error as error:
+                # Whether a commit happened may be unknown. The next attempt looks the command id up
                 # first, and its primary key prevents a second effect.
-                log.warning(
-                    "command_outcome_unknown",
-                    command=handler.__qualname__,
-                    attempt=attempt,
-                    error=type(error).__name__,
-                )
-                if attempt >= 2:
-                    raise _unavailable() from error
+                self._check_again(error, handler, attempt, most=MOST_OUTAGES)
         raise Unavailable("contended", "Too many changes at the same time; send it again.")
+
+    def _check_again(
+        self, error: psycopg.Error, handler: Callable[..., Any], attempt: int, *, most: int
+    ) -> None:
+        """Return if a command is worth another attempt; else raise what its caller is told.
+
+        ``most`` is the number of attempts at which an outage is final.
+        """
+        name, kind = handler.__qualname__, type(error).__name__
+        match failure_of(error):
+            case Failure.DEFECT:
+                raise error
+            case Failure.CONTENDED if not isinstance(error, psycopg.errors.LockNotAvailable):
+                # Somebody took the version or a unique value, or executed the same command: decide
+                # again on fresh state.
+                telemetry.LOG_CONFLICTS.labels(self.service).inc()
+                log.info("command_conflict", command=name, attempt=attempt)
+                return
+        log.warning("command_outcome_unknown", command=name, attempt=attempt, error=kind)
+        # Who has waited for a connection has waited as long as his caller does.
+        if attempt >= most or isinstance(error, (PoolTimeout, psycopg.errors.DiskFull)):
+            raise unavailable(error) from error
 
     def transact(self, handler: Callable[[Any, C], R], command: C) -> R:
         """Run a command in one transaction without keeping its result."""
@@ -145,11 +157,8 @@ class PostgresStore:
                     if attempt > 1:
                         self.recorder.lock(session.cursor)
                     return handler(session, command)
-            except psycopg.errors.UniqueViolation:
-                telemetry.LOG_CONFLICTS.labels(self.service).inc()
-                log.info("command_conflict", command=handler.__qualname__, attempt=attempt)
-            except psycopg.OperationalError as error:
-                raise _unavailable() from error
+            except psycopg.Error as error:
+                self._check_again(error, handler, attempt, most=1)
         raise Unavailable("contended", "Too many changes at the same time; send it again.")
 
     def query(self, handler: Callable[[Any], R]) -> R:
@@ -158,8 +167,12 @@ class PostgresStore:
             with self.transaction() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 return handler(PostgresSession(self, cursor, None))
-        except psycopg.OperationalError as error:
-            raise _unavailable() from error
+        except psycopg.errors.ReadOnlySqlTransaction:
+            raise  # here it is the handler that writes, on whichever server
+        except psycopg.Error as error:
+            if failure_of(error) is Failure.DEFECT:
+                raise
+            raise unavailable(error) from error
 
     @contextmanager
     def reading(self) -> Iterator[Any]:
@@ -172,7 +185,8 @@ class PostgresStore:
             try:
                 yield cursor
             finally:
-                connection.autocommit = False
+                if not connection.broken:
+                    connection.autocommit = False
 
     @contextmanager
     def session(self, cause: Cause | None = None) -> Iterator[PostgresSession]:
@@ -273,11 +287,8 @@ class PostgresStore:
         """Return the key of keyed hashes for one purpose; see shared.eventstore.hash_keys."""
         if (known := self._hash_keys.known(purpose)) is not None:
             return known
-        try:
-            with self.transaction() as cursor:
-                return self._hash_keys.fetch(cursor, purpose)
-        except psycopg.OperationalError as error:
-            raise _unavailable() from error
+        with outages_refused(), self.transaction() as cursor:
+            return self._hash_keys.fetch(cursor, purpose)
 
     def kept_commands(self, cursor: Any, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:
         """Return (fingerprint, result) by id, for the commands that were executed."""
@@ -290,16 +301,11 @@ class PostgresStore:
     @contextmanager
     def transaction(self) -> Iterator[Any]:
         """Open a transaction and yield its cursor."""
-        with (
-            self.pool.connection() as connection,
-            connection.transaction(),
-            connection.cursor() as cursor,
-        ):
-            yield cursor
-
-
-def _unavailable() -> Unavailable:
-    return Unavailable(
-        "database_unavailable",
-        "The database did not respond, so the outcome is unknown; send the same command again.",
-    )
+        with self.pool.connection() as connection:
+            try:
+                with connection.transaction(), connection.cursor() as cursor:
+                    yield cursor
+            except psycopg.errors.ReadOnlySqlTransaction:
+                # Its server is not the one to write to any more: the next connection may be.
+                connection.close()
+                raise

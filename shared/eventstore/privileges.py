@@ -21,6 +21,7 @@ from psycopg import sql
 
 READABLE = frozenset(
     {
+        "clock_steps",
         "commands",
         "destroyed_keys",
         "epochs",
@@ -31,17 +32,22 @@ READABLE = frozenset(
         "log_starts",
         "migrations",
         "positions",
+        "reading_attempts",
+        "recoveries",
         "relay",
         "security_log",
         "staff_grants",
     }
 )
 """The base tables that hold no secrets."""
-SECRET = frozenset({"data_keys", "hash_keys", "parked"})
+SECRET = frozenset({"data_keys", "hash_keys", "lost_events", "parked", "quarantine"})
 """The base tables that no reader sees as a whole: keys, and messages that may name persons."""
 
 _READABLE_COLUMNS = {
-    "parked": "id, upstream, position, subject, type, reason, error_id, attempts, parked_at"
+    "lost_events": "epoch, position, version, type, subject, occurred_at, recovery, fate, advice",
+    "parked": "id, upstream, position, subject, type, reason, error_id, attempts, parked_at, "
+    "waits_until",
+    "quarantine": "id, upstream, epoch, position, subject, type, reason, quarantined_at",
 }
 
 _LOCKS_TO_GIVE = """

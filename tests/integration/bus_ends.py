@@ -20,6 +20,8 @@ from services.ledger.application import (
 )
 from services.ledger.publishing import publish
 from shared import context
+from shared.bus.epochs import LogHistory, as_wire
+from shared.bus.history import history_of, page_after
 from shared.bus.leadership import Lead, take_lead
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.reactions import Delivery
@@ -79,23 +81,41 @@ class Reader:
 
 @dataclass
 class Calls:
-    """The dependencies of a reaction; of all services only the ledger serves its log."""
+    """The dependencies of a reaction; of all services only the ledger serves its log.
+
+    ``available`` can be taken away, as by a server that is down.
+    """
 
     settings: Settings
     store: PostgresStore
     ledger: PostgresStore
     asked: list[int] = field(default_factory=list)
+    available: bool = True
+
+    def history(self) -> LogHistory:
+        """Return the history of the ledger's log."""
+        return history_of(self.ledger)
 
     def call(self, service: str, method: str, **kwargs: Any) -> Any:
-        if (service, method) != ("ledger", "events_after"):
+        if service != "ledger" or not self.available:
             raise Unavailable("service_unavailable", "not in this test")
+        if method == "log_history":
+            return as_wire(self.history())
+        assert method == "events_after"
         self.asked.append(kwargs["after"])
-        envelopes, position, _ = published_after(
-            self.ledger, publish, kwargs["after"], kwargs["limit"], kwargs["predecessor"]
+        page = page_after(
+            self.ledger,
+            publish,
+            kwargs["after"],
+            kwargs["predecessor"],
+            limit=kwargs["limit"],
+            epoch=kwargs["epoch"],
         )
         return {
-            "events": [{"headers": e.headers, "body": e.body.decode()} for e in envelopes],
-            "next": position if position > kwargs["after"] else None,
+            "events": [{"headers": e.headers, "body": e.body.decode()} for e in page.envelopes],
+            "next": page.position if page.position > kwargs["after"] else None,
+            "head": page.history.head,
+            "epoch": page.history.epoch_at(page.position).name,
         }
 
 
@@ -109,8 +129,15 @@ def publish_all(worker: Worker, database: Database, store: PostgresStore) -> Non
 
 
 def deliveries(ledger: PostgresStore) -> list[Delivery]:
+    """Return the published events as the log gives them."""
     envelopes, _, _ = published_after(ledger, publish, 0, 1_000, 0)
     return [Delivery(e.headers, e.body) for e in envelopes]
+
+
+def queued(ledger: PostgresStore) -> list[Delivery]:
+    """Return the published events as they arrive by the queue."""
+    given = deliveries(ledger)
+    return [Delivery(one.headers, one.body, tag) for tag, one in enumerate(given, start=1)]
 
 
 def relayed(database: Database) -> int:

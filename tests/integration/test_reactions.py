@@ -19,7 +19,8 @@ from services.ledger.publishing import publish
 from shared.bus import parked
 from shared.bus.listen import Listener
 from shared.bus.principals import user_of
-from shared.bus.reactions import Delivery, GapError, Reactions
+from shared.bus.reactions import Reactions
+from shared.bus.reading import GapError, Known
 from shared.bus.relay import Relay
 from shared.bus.topology import connect, log_exchange, reaction_queue
 from shared.bus.worker import Worker
@@ -28,7 +29,7 @@ from shared.errors import Unavailable
 from shared.eventstore.recorder import Cause
 from shared.ids import new_id
 from tests.conftest import BrokerUser, Database, role_of
-from tests.integration.bus_ends import NUMBER, Calls, deliveries, open_one, pay, relayed
+from tests.integration.bus_ends import NUMBER, Calls, deliveries, open_one, pay, queued, relayed
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("clean_bus")
@@ -115,7 +116,8 @@ def test_gap_is_detected_and_fetched_from_the_upstream_log(database: Database) -
     calls, reacting = reactions(database)
     open_one(calls.ledger)
     pay(calls.ledger, 5)
-    batch = deliveries(calls.ledger)
+    batch = queued(calls.ledger)
+    reacting.apply(batch[:1], Known(calls.history(), fresh=True))
     with pytest.raises(GapError):
         reacting.apply([batch[0], batch[4]])
     listener = Listener(
@@ -123,7 +125,7 @@ def test_gap_is_detected_and_fetched_from_the_upstream_log(database: Database) -
     )
     listener.process([batch[0], batch[4]], lambda _: None)
     assert seen(database) == [2, 3, 4, 5, 6]
-    assert calls.asked[0] == 1
+    assert calls.asked == [1]
 
 
 def test_message_that_fails_for_good_is_parked_and_its_subject_waits_behind(
@@ -162,27 +164,6 @@ def test_message_that_fails_for_good_is_parked_and_its_subject_waits_behind(
             assert parked.retry(session.cursor, row["id"], lambda m: fixed.handle(session, m))
     assert seen(database) == [4, 3, 5]
     assert calls.store.query(lambda session: parked.listing(session.cursor)) == []
-
-
-def test_undecodable_message_is_parked_and_the_next_one_proceeds(
-    database: Database,
-) -> None:
-    calls, _ = reactions(database)
-    open_one(calls.ledger)
-    pay(calls.ledger, 2)
-    batch = deliveries(calls.ledger)
-    broken = [batch[0], Delivery(batch[1].headers, b"\xff{"), batch[2], Delivery({}, b"stray")]
-    listener = Listener(
-        calls, calls.store, "ledger", {"payment_posted": count_payments}, threading.Event()
-    )
-    listener.process(broken, lambda _: None)
-    rows = calls.store.query(lambda session: parked.listing(session.cursor))
-    assert [(row["position"], row["reason"]) for row in rows] == [
-        (2, "MalformedMessageError"),
-        (3, "BehindParked"),
-        (None, "MalformedMessageError"),
-    ]
-    assert listener._reactions.position() == 3
 
 
 def test_unavailable_service_is_waited_for_and_nothing_is_parked(database: Database) -> None:
@@ -235,6 +216,32 @@ def test_relay_queue_and_listener_together(
         )
         pay(calls.ledger, 1)
     eventually(lambda: seen(database) == list(range(2, 28)), "the gap was fetched")
+
+
+def test_queue_is_read_while_the_server_of_the_upstream_is_down(
+    database: Database, worker: Worker, base_settings: Settings
+) -> None:
+    calls, _ = reactions(database)
+    open_one(calls.ledger)
+    pay(calls.ledger, 1)
+    worker.start("relay", Relay(database.settings, calls.ledger, publish, worker.stop).run)
+    handlers = {"payment_posted": count_payments}
+    worker.start("listener", Listener(calls, calls.store, "ledger", handlers, worker.stop).run)
+    eventually(lambda: _consumers(base_settings) == 1, "the listener reads its queue")
+    calls.available = False
+    asked = len(calls.asked)
+    pay(calls.ledger, 10)
+    eventually(lambda: seen(database) == list(range(2, 13)), "the queue has brought everything")
+    assert len(calls.asked) == asked
+
+
+def _consumers(settings: Settings) -> int:
+    queue = reaction_queue("payments", "ledger").name
+    if not _has_queue(settings, queue):
+        return 0
+    with pika.BlockingConnection(pika.URLParameters(settings.amqp_url)) as connection:
+        found = connection.channel().queue_declare(queue, passive=True)
+        return int(found.method.consumer_count)
 
 
 def test_listener_that_dies_before_it_acknowledges_reacts_once(

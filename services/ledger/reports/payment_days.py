@@ -54,7 +54,7 @@ def payments_posted(session: Session, payment_ids: Collection[UUID]) -> list[dic
     ``amount`` is what was posted, penalty included; ``refunded`` what refunds took back of it,
     ``reversed`` what a reversal did; ``moved_to`` and ``moved_from`` where it was moved between
     accounts. ``actor`` is who posted it, ``place`` where staff or a bank took it ("" for an
-    acquirer), ``reversed_by`` who reversed it.
+    acquirer), ``reversed_by`` who reversed it. ``position`` is that of the posting in the log.
     """
     if not payment_ids:
         return []
@@ -73,6 +73,7 @@ def _net(row: Mapping[str, Any], back: Collection[Mapping[str, Any]]) -> dict[st
     return {
         "payment_id": str(row["payment_id"]),
         "account": row["account"],
+        "position": row["position"],
         "paid_on": event["effective_on"],
         "amount": row["amount"] + row["penalty"],
         "refunded": sum(_sum(one["state"]) for one in back if one not in reversals),

@@ -22,6 +22,7 @@ from services.payments.reconciliation.findings import (
     Posting,
     Source,
 )
+from services.payments.reconciliation.settling import recover_first
 from services.payments.reconciliation.sources import Call, Registers
 from shared.eventstore import Store
 
@@ -84,6 +85,9 @@ class Reconciler:
         earlier, orders = self._look_back(day)
         known = {one.payment_id for one in findings if one.payment_id}
         earlier = [one for one in earlier if one.payment_id not in known]
+        if self._store.query(lambda session: session.read.lost.is_open()):
+            findings = [recover_first(one) for one in findings]
+            earlier = [recover_first(one) for one in earlier]
         return Result(
             findings=findings,
             earlier=earlier,

@@ -14,6 +14,7 @@ from services.payments.reconciliation.findings import (
 from shared.money import format_roubles
 
 REASON = "--reason"
+_RECOVER = f"saldo payments recover --apply {REASON} WHY"
 _RETRY = "saldo bus parked ledger --retry-all"
 
 
@@ -30,6 +31,20 @@ def settled_by(finding: Finding, difference: Difference) -> Difference:
         case _:
             command, polls = _of_register(finding, difference), False
     return msgspec.structs.replace(difference, command=command, polls=polls)
+
+
+def recover_first(finding: Finding) -> Finding:
+    """Return a finding while events of the log may be lost: what is missing may be among them.
+
+    To credit or to reverse it by hand would be wrong once they are brought back.
+    """
+    differences = tuple(
+        difference
+        if difference.source is Source.REGISTER
+        else msgspec.structs.replace(difference, command=_RECOVER, polls=False)
+        for difference in finding.differences
+    )
+    return msgspec.structs.replace(finding, differences=differences)
 
 
 def _of_acquirer(finding: Finding, difference: Difference) -> tuple[str, bool]:

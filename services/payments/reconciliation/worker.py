@@ -24,7 +24,7 @@ from services.payments.reconciliation.reconciler import EARLIER_DAYS, Reconciler
 from services.payments.reconciliation.registered import register_lines
 from services.payments.reconciliation.runs import Claim
 from shared import context, telemetry
-from shared.bus.listen import StoppedError
+from shared.bus.reader import StoppedError
 from shared.config import Settings
 from shared.errors import ServiceError
 from shared.eventstore import Session

@@ -63,11 +63,12 @@ class FakeOutbox:
                 **msgspec.structs.asdict(letter), next_attempt_at=letter.queued_at
             )
 
-    def waiting(self) -> dict[Lane, tuple[int, datetime]]:
-        found: dict[Lane, tuple[int, datetime]] = {}
+    def waiting(self, late_before: datetime) -> dict[Lane, tuple[int, int, datetime]]:
+        found: dict[Lane, tuple[int, int, datetime]] = {}
         for row in self.rows.values():
-            number, since = found.get(row.lane, (0, row.queued_at))
-            found[row.lane] = (number + 1, min(since, row.queued_at))
+            number, late, since = found.get(row.lane, (0, 0, row.queued_at))
+            late += row.queued_at < late_before
+            found[row.lane] = (number + 1, late, min(since, row.queued_at))
         return found
 
     def any_due(self, now: datetime, lowest: Lane) -> bool:
@@ -130,7 +131,7 @@ class FakeOutbox:
         held.sort(key=lambda row: (row.queued_at, self._letters[row.letter_id]["position"]))
         return [HeldLetter(letter_id=row.letter_id, claim=row.claimed_by) for row in held]
 
-    def lock(self, letter_id: UUID) -> None:
+    def lock(self, letter_ids: Collection[UUID]) -> None:
         """Lock nothing: there is one transaction at a time."""
 
     def of_person(self, person_id: UUID) -> list[UUID]:
@@ -188,6 +189,17 @@ class FakeLists:
         return self._letters.get(letter_id)
 
 
+class FakeLostLog:
+    """What a restore took: the letters that had gone out, by their ids."""
+
+    def __init__(self) -> None:
+        self.sent: set[str] = set()
+
+    def happened(self, type_: str, subjects: Sequence[str]) -> set[str]:
+        assert type_ == "letter_sent"
+        return self.sent.intersection(subjects)
+
+
 class FakeReadModel:
     """The tables of the service as dictionaries."""
 
@@ -197,6 +209,7 @@ class FakeReadModel:
         self.lists = FakeLists(self.letters)
         self.choices = FakeChoices()
         self.bounces = FakeBounces()
+        self.lost = FakeLostLog()
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:

@@ -187,18 +187,28 @@ class FakeClosedAccounts:
     def add(self, account: str, now: datetime) -> None:
         self.rows.setdefault(account, now)
 
-    def open_payments(self, limit: int) -> list[Row]:
+    def open_payments(self, limit: int, *, after: int = 0) -> list[Row]:
         lines = self._tables.payment_lines
         found = [
             row
             for payment_id, row in self._tables.payments.items()
             if row["state"] in {"created", "awaiting_payment", "unknown"}
+            and row["position"] > after
             and any(line["account"] in self.rows for line in lines[payment_id])
         ]
         return found[:limit]
 
     def forget(self, before: datetime) -> None:
         self.rows = {account: at for account, at in self.rows.items() if at >= before}
+
+
+class FakeLostLog:
+    """What a restore took; `opened`: nobody has brought it back yet."""
+
+    opened = False
+
+    def is_open(self) -> bool:
+        return self.opened
 
 
 class FakeReadModel:
@@ -212,6 +222,7 @@ class FakeReadModel:
         self.refunds = FakeRefundTable()
         self.registers = FakeRegisters()
         self.closed_accounts = FakeClosedAccounts(self)
+        self.lost = FakeLostLog()
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:

@@ -36,8 +36,8 @@ def auditor(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[dict[str, Any]]],
         def __init__(self, rows: list[dict[str, Any]]) -> None:
             self._rows = rows
 
-        def query(self, _: Any) -> tuple[int, list[dict[str, Any]]]:
-            return len(self._rows), self._rows
+        def query(self, _: Any) -> tuple[int, list[dict[str, Any]], int]:
+            return len(self._rows), self._rows, 0
 
     def park(rows: list[dict[str, Any]]) -> None:
         @contextmanager

@@ -1,0 +1,135 @@
+"""Recovering: the worker brings lost events back, and stopped readers go back to the fork."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from services.recovery.status import ReaderShown, Status
+from shared import context
+from shared.bus.reading import rewind
+from shared.errors import Unavailable
+from shared.eventstore.lost_events import (
+    LostLog,
+    Recovery,
+    ask_for_recovery,
+    count_by_fate,
+    recoveries,
+)
+from shared.eventstore.postgres import PostgresStore
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+POLL_S = 0.5
+SEARCH_S = 60.0
+"""How long the worker may take to read what the bus has of the log."""
+PATIENCE_S = 600.0
+"""How long the worker may take: it asks a bank about each payment."""
+
+
+class Applied(msgspec.Struct, kw_only=True):
+    """What was done: lost events by fate, readers by upstream with the point they went back to."""
+
+    events: dict[str, int] = msgspec.field(default_factory=dict)
+    readers: dict[str, int] = msgspec.field(default_factory=dict)
+    quarantined: int = 0
+    waiting: list[str] = msgspec.field(default_factory=list)
+
+
+def apply(
+    store: PostgresStore, status: Status, reason: str, progress: Callable[[str, int | None], Any]
+) -> Applied:
+    """Recover a service as the actor.
+
+    Raises Unavailable where the worker does not bring back what was asked for.
+    """
+    applied = Applied()
+    if status.left:
+        ask(store, reason)
+        _wait(store, [one.epoch for one in status.left], progress)
+        epochs = [one.epoch for one in status.left]
+        applied.events = store.query(lambda session: count_by_fate(session.cursor, epochs))
+    for reader in status.readers:
+        if reader.fork is None:
+            applied.waiting.append(f"{reader.upstream}: {reader.unknown}")
+        else:
+            _rewind(store, reader, reader.fork, applied)
+            log.warning("reader_rewound", service=status.service, **_named(reader), why=reason)
+    return applied
+
+
+def ask(store: PostgresStore, reason: str) -> None:
+    """Have the worker bring back, as the actor, what was found to be lost."""
+    with store.session() as session:
+        asked = ask_for_recovery(session.cursor, context.current().actor, reason)
+    if asked:
+        log.warning("recovery_asked", service=store.service, why=reason)
+
+
+def wait_for_search(store: PostgresStore) -> None:
+    """Wait until the worker has compared the log with the bus, and searched for what it has lost.
+
+    Raises Unavailable where it does not.
+    """
+    ends = time.monotonic() + SEARCH_S
+    while not store.query(lambda session: LostLog(session.cursor).is_searched()):
+        failures = {
+            one.failure
+            for one in store.query(lambda session: recoveries(session.cursor, left=True))
+            if one.failure and one.found_at is None
+        }
+        if failures or time.monotonic() > ends:
+            why = (
+                f"fails to find what was lost ({', '.join(failures)}; log_search_failed in its log)"
+                if failures
+                else "has not compared the log with the bus yet: start it, and call this again"
+            )
+            raise Unavailable("log_not_searched", f"The worker of {store.service} {why}.")
+        time.sleep(POLL_S)
+
+
+def _rewind(store: PostgresStore, reader: ReaderShown, fork: int, applied: Applied) -> None:
+    with store.session() as session:
+        applied.quarantined += rewind(session.cursor, reader.upstream, reader.fork_epoch, fork)
+    applied.readers[reader.upstream] = fork
+
+
+def _named(reader: ReaderShown) -> dict[str, Any]:
+    return {
+        "upstream": reader.upstream,
+        "epoch": reader.epoch,
+        "position": reader.position,
+        "fork": reader.fork,
+    }
+
+
+def _wait(
+    store: PostgresStore, epochs: Sequence[str], progress: Callable[[str, int | None], Any]
+) -> None:
+    """Wait until the worker has brought back what was asked for."""
+    ends, done = time.monotonic() + PATIENCE_S, 0
+    with progress(f"recovering {store.service}", len(epochs)) as advance:
+        while done < len(epochs):
+            time.sleep(POLL_S)
+            found = store.query(lambda session: recoveries(session.cursor))
+            mine = [one for one in found if one.epoch in epochs]
+            finished = sum(one.done_at is not None for one in mine)
+            advance(finished - done)
+            done = finished
+            given_up = [one for one in mine if one.done_at is None and one.asked_at is None]
+            if given_up or (done < len(epochs) and time.monotonic() > ends):
+                raise _undone(store.service, [one for one in mine if one.done_at is None])
+
+
+def _undone(service: str, left: Sequence[Recovery]) -> Unavailable:
+    failures = sorted({one.failure for one in left if one.failure})
+    why = f" ({', '.join(failures)}; see its log)" if failures else ": it may not run"
+    return Unavailable(
+        "recovery_undone",
+        f"The worker of {service} has not brought everything back{why}. What is done stays done: "
+        "call this again once that is mended.",
+    )

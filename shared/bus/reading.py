@@ -1,0 +1,167 @@
+"""How far a service has read each upstream, and whether it may read on.
+
+A reader's point is an epoch and a position: the last event that has taken effect. A reader whose
+point is not in the upstream's log has applied events that were lost there. It is stopped, with the
+reason, until `saldo <service> recover` has brought its service back and set it to a point of that
+log. :mod:`shared.bus.reactions` moves the point with each effect.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from shared.bus import quarantine
+from shared.bus.epochs import LogHistory
+from shared.bus.messages import Message
+
+JUMP = 1_000
+"""Positions that a message may be ahead before the upstream's log is asked whether it has it."""
+
+
+class ReadPoint(NamedTuple):
+    """The last event that has taken effect, and why nothing more is read ("": it is read).
+
+    ``epoch`` is empty where nothing was read since there are epochs. ``parked``: something of this
+    upstream is parked.
+    """
+
+    epoch: str = ""
+    position: int = 0
+    stopped: str = ""
+    parked: bool = False
+
+
+class Stopped(NamedTuple):
+    """A reader that has stopped."""
+
+    upstream: str
+    epoch: str
+    position: int
+    reason: str
+
+
+class GapError(Exception):
+    """The upstream has published events that have not arrived here."""
+
+
+class DoubtError(Exception):
+    """The upstream must be asked whether it has the event: its epoch is new, or it is far off."""
+
+
+class GhostError(Exception):
+    """The upstream's log does not have the event; ``reason`` is one of the quarantine."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class StoppedReaderError(Exception):
+    """The reader is stopped: its point is not in the upstream's log."""
+
+
+def read_point(cursor: Any, upstream: str, *, lock: bool = False) -> ReadPoint:
+    """Return the point of a reader, and lock its row until the end of the transaction."""
+    query = (
+        "SELECT epoch, position, stopped, "
+        "EXISTS (SELECT FROM parked WHERE parked.upstream = positions.upstream) AS parked "
+        "FROM positions WHERE upstream = %s" + (" FOR UPDATE OF positions" if lock else "")
+    )
+    row = cursor.execute(query, (upstream,)).fetchone()
+    if row is None and lock:
+        # The first message ever: a concurrent process waits for this row.
+        cursor.execute(
+            "INSERT INTO positions (upstream, position) VALUES (%s, 0) ON CONFLICT DO NOTHING",
+            (upstream,),
+        )
+        row = cursor.execute(query, (upstream,)).fetchone()
+    return ReadPoint(**row) if row else ReadPoint()
+
+
+def stop(cursor: Any, upstream: str, reason: str) -> None:
+    """Stop a reader; it stays where it is."""
+    cursor.execute(
+        "INSERT INTO positions (upstream, position, stopped) VALUES (%s, 0, %s) "
+        "ON CONFLICT (upstream) DO UPDATE SET stopped = excluded.stopped",
+        (upstream, reason),
+    )
+
+
+def resume(cursor: Any, upstream: str) -> None:
+    """Let a reader read on from where it is: the upstream's log has its point again."""
+    cursor.execute("UPDATE positions SET stopped = '' WHERE upstream = %s", (upstream,))
+
+
+def rewind(cursor: Any, upstream: str, epoch: str, position: int) -> int:
+    """Set a reader to an event of its upstream's log, and let it read on from there.
+
+    What it has parked, or put aside, of later positions is not in that log: it is quarantined.
+    Return how many messages those are.
+    """
+    moved = quarantine.put_parked(cursor, upstream, position)
+    cursor.execute(
+        "INSERT INTO positions (upstream, position, epoch) VALUES (%s, %s, %s) "
+        "ON CONFLICT (upstream) DO UPDATE SET position = excluded.position, "
+        "epoch = excluded.epoch, stopped = '', updated_at = clock_timestamp()",
+        (upstream, position, epoch),
+    )
+    return moved
+
+
+def stopped_readers(cursor: Any) -> list[Stopped]:
+    """Return the readers of a service that have stopped."""
+    cursor.execute(
+        "SELECT upstream, epoch, position, stopped AS reason FROM positions "
+        "WHERE stopped <> '' ORDER BY upstream"
+    )
+    return [Stopped(**row) for row in cursor.fetchall()]
+
+
+def unfit(upstream: str, history: LogHistory, point: ReadPoint) -> str:
+    """Return why a reader cannot read on; "" where its point is in the upstream's log."""
+    if history.fits(point.epoch, point.position):
+        return ""
+    end = history.end_of(point.epoch)
+    what = f"the events up to {point.position} of epoch {point.epoch or history.epochs[0].name}"
+    if end is None:
+        return f"has applied {what}, an epoch that the log of {upstream} does not have"
+    return f"has applied {what}, which ends at {end} in the log of {upstream}"
+
+
+class Known(NamedTuple):
+    """The history of the upstream's log as it was last told; ``fresh``: just now."""
+
+    history: LogHistory
+    fresh: bool
+
+
+def is_duplicate(message: Message, point: ReadPoint, known: Known | None, *, of_log: bool) -> bool:
+    """Return whether an event has taken effect already; otherwise it is the next one.
+
+    What the log gave is believed. What came by the queue must be in the history that is ``known``,
+    or may be after it in its current epoch, if it is near. Raises DoubtError where a fresh history
+    is to be asked for, GhostError, or GapError for a missing predecessor.
+    """
+    if not of_log:
+        _check_in_log(message, point, known)
+    if message.position <= point.position:
+        return True
+    if message.predecessor > point.position:
+        raise GapError(f"position {message.position} arrived after {point.position}")
+    return False
+
+
+def _check_in_log(message: Message, point: ReadPoint, known: Known | None) -> None:
+    epoch, position = message.epoch, message.position
+    current = point.epoch if known is None else known.history.current.name
+    if epoch == current and position <= point.position + JUMP:
+        return  # published since: the log goes on
+    if known is None:
+        raise DoubtError(message.id)
+    if known.history.has(epoch, position):
+        return
+    if not known.fresh:
+        raise DoubtError(message.id)
+    if known.history.end_of(epoch) is None:
+        raise GhostError(quarantine.UNKNOWN_EPOCH)
+    raise GhostError(quarantine.BEYOND_HEAD if epoch == current else quarantine.LOST_TAIL)

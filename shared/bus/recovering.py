@@ -1,0 +1,234 @@
+"""Finding what a log has lost, and bringing back what an operator has asked for: a job.
+
+Where a new epoch began, the broker's stream still has what was published before it. What of that
+the log does not have is kept in ``lost_events``, before the stream forgets it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Protocol
+
+import amqp
+import psycopg
+
+from shared import context
+from shared.bus.epochs import LogHistory, read_history
+from shared.bus.messages import MalformedMessageError, Services, read_message
+from shared.bus.topology import connect
+from shared.errors import ServiceError, Unavailable
+from shared.eventstore import Session
+from shared.eventstore.lost_events import (
+    Fate,
+    Judged,
+    LostEvent,
+    Recovery,
+    epochs_to_search,
+    finish_recoveries,
+    keep_found,
+    lost_events,
+    note_failure,
+    note_search_failure,
+    recoveries,
+)
+from shared.logs import get_logger
+
+log = get_logger(__name__)
+
+EARLIER = timedelta(minutes=10)
+"""How much before the last common event the stream is read: clocks differ."""
+PREFETCH = 500
+QUIET_S = 2.0
+"""After the last part of the stream has begun to come, so long a silence is its end."""
+_MAX = 2**63
+_LAST_COMMON = (
+    "SELECT recorded_at FROM events WHERE notification_id ="
+    " (SELECT least(published, %s) FROM relay)"
+)
+LAST_S = 10.0
+"""How long a broker may take to send the last part of a stream; a stream without one is empty."""
+
+
+class Handler(Protocol):
+    """What a service knows of its lost events: its module ``lost_events``."""
+
+    def judge(self, session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
+        """Return what is to become of lost events; records nothing."""
+        ...
+
+    def bring_back(self, services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged]:
+        """Record again what must be; yield what has become of each event. May be repeated."""
+        ...
+
+    def protect(self, services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
+        """Do at once what must not wait for an operator; may be repeated.
+
+        Not ``whole``: more may be lost than is known.
+        """
+        ...
+
+
+class NoHandler:
+    """A service that brings nothing back: staff repeat what was lost."""
+
+    def judge(self, session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
+        return [Judged(event=event, fate=Fate.STAFF) for event in lost]
+
+    def bring_back(self, services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged]:
+        yield from services.store.query(lambda session: self.judge(session, lost))
+
+    def protect(self, services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
+        """Nothing is dangerous."""
+
+
+def recover(services: Any, handler: Handler) -> int:
+    """Look for what was lost, and bring back what was asked for (a job); return 0."""
+    store = services.store
+    try:
+        with store.transaction() as cursor:
+            history = read_history(cursor)
+            wanted = epochs_to_search(cursor)
+    except Unavailable:
+        return 0  # the relay has not compared the log with the bus yet
+    for epoch in wanted:
+        try:
+            _find(services, handler, history, epoch)
+        except Exception as error:
+            log.exception("log_search_failed", service=store.service, epoch=epoch)
+            with store.transaction() as cursor:
+                note_search_failure(cursor, epoch, type(error).__name__)
+            return 0
+    with store.transaction() as cursor:
+        asked = [one for one in recoveries(cursor, left=True) if one.asked_at is not None]
+    if asked:
+        _bring_back(services, handler, asked)
+    return 0
+
+
+def _find(services: Any, handler: Handler, history: LogHistory, epoch: str) -> None:
+    store = services.store
+    [after] = [one.after for one in history.epochs if one.name == epoch]
+    with store.transaction() as cursor:
+        row = cursor.execute(_LAST_COMMON, (after,)).fetchone()
+    since = row["recorded_at"] - EARLIER if row else "first"
+    found = list[LostEvent]()
+    whole = row is None
+    with streamed(services.settings.amqp_url_of(store.service), store.service, since) as messages:
+        for predecessor, event in messages:
+            # Without a hole after the last common event, it is all that there was.
+            whole = whole or predecessor <= after
+            if event is not None and not history.has(event.epoch, event.position):
+                found.append(event)
+    handler.protect(services, found, whole=whole)
+    with store.transaction() as cursor:
+        lost = keep_found(cursor, epoch, found, whole=whole)
+    log.error("log_searched", service=store.service, epoch=epoch, lost=lost, whole=whole)
+
+
+@contextmanager
+def streamed(
+    url: str, service: str, since: Any
+) -> Iterator[Iterator[tuple[int, LostEvent | None]]]:
+    """Yield what the stream of a service has since an instant (or "first"), up to its end now.
+
+    (predecessor, event), None for a message that cannot be read.
+    """
+    with connect(url, name=f"{service} recovery") as broker:
+        yield _messages(broker, service, since)
+
+
+def _messages(broker: Any, service: str, since: Any) -> Iterator[tuple[int, LostEvent | None]]:
+    stream = f"{service}.stream"
+    end = _last_part(broker, stream)
+    if end is None:
+        return
+    with broker.channel() as channel:
+        received: list[Any] = []
+        _consume(channel, stream, since, received.append)
+        reached, heard_at = -1, time.monotonic()
+        while time.monotonic() - heard_at < (QUIET_S if reached >= end else LAST_S):
+            try:
+                broker.drain_events(timeout=0.2)
+            except TimeoutError:
+                broker.heartbeat_check()
+            for message in received:
+                reached, heard_at = _offset(message), time.monotonic()
+                channel.basic_ack(message.delivery_info["delivery_tag"])
+                if message.properties.get("user_id") == service:
+                    yield _read(message)
+            received.clear()
+
+
+def _last_part(broker: Any, stream: str) -> int | None:
+    """Return where the last part of a stream begins, which is sent whole; None: it is empty."""
+    received: list[Any] = []
+    ends = time.monotonic() + LAST_S
+    try:
+        with broker.channel() as channel:
+            _consume(channel, stream, "last", received.append)
+            while not received and time.monotonic() < ends:
+                try:
+                    broker.drain_events(timeout=0.2)
+                except TimeoutError:
+                    broker.heartbeat_check()
+    except amqp.NotFound:
+        return None
+    return _offset(received[0]) if received else None
+
+
+def _consume(channel: Any, stream: str, since: Any, receive: Callable[[Any], None]) -> None:
+    channel.basic_qos(0, PREFETCH, False)
+    channel.basic_consume(stream, callback=receive, arguments={"x-stream-offset": since})
+
+
+def _offset(message: Any) -> int:
+    return int(message.properties["application_headers"]["x-stream-offset"])
+
+
+def _read(message: Any) -> tuple[int, LostEvent | None]:
+    headers, body = message.properties["application_headers"], message.body
+    try:
+        read = read_message(headers, body.encode() if isinstance(body, str) else bytes(body))
+    except MalformedMessageError:
+        log.warning("message_of_stream_unreadable")
+        return _MAX, None
+    return read.predecessor, LostEvent(
+        epoch=read.epoch,
+        position=read.position,
+        version=read.version,
+        type=read.type,
+        subject=read.subject,
+        occurred_at=read.time,
+        correlation_id=read.correlation_id,
+        data=read.data,
+    )
+
+
+def _bring_back(services: Any, handler: Handler, asked: Sequence[Recovery]) -> None:
+    store, epochs = services.store, [one.epoch for one in asked]
+    try:
+        lost = store.query(lambda session: lost_events(session.cursor))
+        with context.bind(actor=asked[-1].asked_by):
+            judged = list(handler.bring_back(services, lost))
+    except (ServiceError, psycopg.OperationalError) as error:
+        failure = error.code if isinstance(error, ServiceError) else type(error).__name__
+        log.warning("recovery_waits", service=store.service, error=failure)
+        with store.transaction() as cursor:
+            note_failure(cursor, epochs, failure, again=isinstance(error, Unavailable))
+    except Exception as error:
+        log.exception("recovery_failed", service=store.service)
+        with store.transaction() as cursor:
+            note_failure(cursor, epochs, type(error).__name__, again=False)
+    else:
+        with store.transaction() as cursor:
+            finish_recoveries(cursor, epochs, judged)
+        log.warning(
+            "log_recovered",
+            service=store.service,
+            epochs=epochs,
+            events=len(judged),
+            asked_by=asked[-1].asked_by,
+        )

@@ -1,0 +1,238 @@
+"""What a restore or a failover took from a service's log, and what has become of it.
+
+The worker reads it from the broker's stream (:mod:`shared.bus.recovering`) into ``lost_events``,
+with a row of ``recoveries`` for each epoch. An operator has it brought back by
+``saldo <service> recover``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+
+class Fate(StrEnum):
+    """What becomes of a lost event."""
+
+    BROUGHT_BACK = "brought_back"
+    """It is recorded again, under its own ids."""
+    BY_ITSELF = "by_itself"
+    """It happens again without anybody: its cause is in another log, or a job makes it."""
+    STAFF = "staff"
+    """Staff must repeat it; the advice says how."""
+    NOTHING = "nothing"
+    """It is known already, or nobody needs it."""
+
+
+class LostEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A published event that the log does not have any more; ``data`` is its public form."""
+
+    epoch: str
+    position: int
+    version: int
+    type: str
+    subject: str
+    occurred_at: datetime
+    correlation_id: str
+    data: dict[str, Any]
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A lost event with its fate; ``advice`` says what staff must do, "" for nothing."""
+
+    event: LostEvent
+    fate: Fate
+    advice: str = ""
+
+
+class Recovery(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found lost before an epoch; ``lost`` None: the stream does not reach back."""
+
+    epoch: str
+    lost: int | None
+    found_at: datetime | None
+    asked_at: datetime | None
+    asked_by: str
+    reason: str
+    failure: str
+    done_at: datetime | None
+
+
+_COLUMNS = "epoch, position, version, type, subject, occurred_at, correlation_id, data"
+_UNCONFIRMED = (
+    "EXISTS (SELECT FROM log_run WHERE started_at <> pg_postmaster_start_time()"
+    " OR log <> concat_ws('/', (SELECT oid FROM pg_database WHERE datname = current_database()),"
+    " 'events'::regclass::oid))"
+)
+_OPEN = (
+    f"SELECT {_UNCONFIRMED} OR EXISTS (SELECT FROM epochs LEFT JOIN recoveries"
+    " ON recoveries.epoch = epochs.name WHERE number > 1 AND done_at IS NULL) AS open"
+)
+_MISSING = (
+    "SELECT name FROM epochs WHERE number > 1"
+    " AND NOT EXISTS (SELECT FROM recoveries WHERE epoch = name AND found_at IS NOT NULL)"
+    " ORDER BY number"
+)
+
+
+def is_recovery_open(cursor: Any) -> bool:
+    """Return whether events may be lost that nobody has brought back yet.
+
+    So it is from the start of a restored database on, before anybody has compared it with the bus.
+    """
+    return bool(cursor.execute(_OPEN).fetchone()["open"])
+
+
+def epochs_to_search(cursor: Any) -> list[str]:
+    """Return the names of the epochs for which nobody has looked for lost events, oldest first."""
+    return [row["name"] for row in cursor.execute(_MISSING).fetchall()]
+
+
+def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent], *, whole: bool) -> int:
+    """Record what was lost before an epoch; return how many events nobody had found before.
+
+    Not ``whole``: there may be more. Where nothing was lost, the recovery is done.
+    """
+    cursor.execute(
+        "INSERT INTO recoveries (epoch, found_at) VALUES (%s, clock_timestamp())"
+        " ON CONFLICT (epoch) DO UPDATE SET found_at = excluded.found_at, failure = ''",
+        (epoch,),
+    )
+    cursor.executemany(
+        f"INSERT INTO lost_events ({_COLUMNS}, recovery)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        [
+            (
+                event.epoch, event.position, event.version, event.type, event.subject,
+                event.occurred_at, event.correlation_id, Jsonb(event.data), epoch,
+            )
+            for event in events
+        ],
+    )  # fmt: skip
+    row = cursor.execute(
+        "SELECT count(*) AS found FROM lost_events WHERE recovery = %s", (epoch,)
+    ).fetchone()
+    found = int(row["found"])
+    cursor.execute(
+        "UPDATE recoveries SET lost = %s, done_at = CASE WHEN %s THEN clock_timestamp() END"
+        " WHERE epoch = %s",
+        (found if whole else None, whole and not found, epoch),
+    )
+    return found
+
+
+def note_search_failure(cursor: Any, epoch: str, failure: str) -> None:
+    """Record why nobody knows yet what was lost before an epoch, by the type of the error."""
+    cursor.execute(
+        "INSERT INTO recoveries (epoch, failure) VALUES (%s, %s)"
+        " ON CONFLICT (epoch) DO UPDATE SET failure = excluded.failure",
+        (epoch, failure),
+    )
+
+
+def recoveries(cursor: Any, *, left: bool = False) -> list[Recovery]:
+    """Return the recoveries, oldest first; with ``left`` only those that are not done."""
+    cursor.execute(
+        "SELECT recoveries.* FROM recoveries JOIN epochs ON name = epoch"
+        f" {'WHERE done_at IS NULL' if left else ''} ORDER BY number"
+    )
+    return [Recovery(**row) for row in cursor.fetchall()]
+
+
+def lost_events(cursor: Any, *, left: bool = True) -> list[LostEvent]:
+    """Return lost events in the order in which they had happened.
+
+    Those of recoveries that are not done; all that were ever found, without ``left``.
+    """
+    left_only = "WHERE recovery IN (SELECT epoch FROM recoveries WHERE done_at IS NULL)"
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM lost_events {left_only if left else ''}"
+        " ORDER BY occurred_at, position, version"
+    )
+    return [LostEvent(**row) for row in cursor.fetchall()]
+
+
+class LostLog:
+    """What decisions must know of lost events, within one transaction."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def is_open(self) -> bool:
+        """Return whether events may be lost that nobody has brought back yet."""
+        return is_recovery_open(self._cursor)
+
+    def is_searched(self) -> bool:
+        """Return whether what is lost is known: brought back or not."""
+        row = self._cursor.execute(f"SELECT {_UNCONFIRMED} AS unconfirmed").fetchone()
+        return not (row["unconfirmed"] or epochs_to_search(self._cursor))
+
+    def happened(self, type_: str, subjects: Sequence[str]) -> set[str]:
+        """Return to which of some subjects an event of a type had happened that was ever lost."""
+        self._cursor.execute(
+            "SELECT DISTINCT subject FROM lost_events WHERE type = %s AND subject = ANY (%s)",
+            (type_, list(subjects)),
+        )
+        return {row["subject"] for row in self._cursor.fetchall()}
+
+    def subjects(self, subjects: Sequence[str]) -> set[str]:
+        """Return which of some subjects have lost events that are not brought back."""
+        self._cursor.execute(
+            "SELECT DISTINCT subject FROM lost_events WHERE subject = ANY (%s)"
+            " AND recovery IN (SELECT epoch FROM recoveries WHERE done_at IS NULL)",
+            (list(subjects),),
+        )
+        return {row["subject"] for row in self._cursor.fetchall()}
+
+
+def ask_for_recovery(cursor: Any, by: str, reason: str) -> int:
+    """Have the worker bring back what is lost; return the number of recoveries that are asked."""
+    cursor.execute(
+        "UPDATE recoveries SET asked_at = clock_timestamp(), asked_by = %s, reason = %s,"
+        " failure = '' WHERE done_at IS NULL",
+        (by, reason),
+    )
+    return int(cursor.rowcount)
+
+
+def finish_recoveries(cursor: Any, epochs: Sequence[str], judged: Iterable[Judged]) -> None:
+    """Record that recoveries are done, and what has become of each event."""
+    cursor.executemany(
+        "UPDATE lost_events SET fate = %s, advice = %s"
+        " WHERE epoch = %s AND position = %s AND version = %s",
+        [
+            (one.fate, one.advice, one.event.epoch, one.event.position, one.event.version)
+            for one in judged
+        ],
+    )
+    cursor.execute(
+        "UPDATE recoveries SET done_at = clock_timestamp(), failure = '' WHERE epoch = ANY (%s)",
+        (list(epochs),),
+    )
+
+
+def note_failure(cursor: Any, epochs: Sequence[str], failure: str, *, again: bool) -> None:
+    """Record why recoveries wait, by the type of the error or its code.
+
+    Not ``again``: they are not tried any more until somebody asks for it.
+    """
+    cursor.execute(
+        "UPDATE recoveries SET failure = %s, asked_at = CASE WHEN %s THEN asked_at END"
+        " WHERE epoch = ANY (%s)",
+        (failure, again, list(epochs)),
+    )
+
+
+def count_by_fate(cursor: Any, epochs: Sequence[str]) -> dict[str, int]:
+    """Return how many lost events of recoveries have come to each fate."""
+    cursor.execute(
+        "SELECT fate, count(*) AS events FROM lost_events WHERE recovery = ANY (%s)"
+        " AND fate <> '' GROUP BY fate ORDER BY fate",
+        (list(epochs),),
+    )
+    return {row["fate"]: row["events"] for row in cursor.fetchall()}

@@ -1,0 +1,458 @@
+"""What a reader does with messages that the upstream's log does not bear out, or that fail."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
+
+from services.ledger.publishing import publish
+from shared.bus import listen, parked, quarantine, reading
+from shared.bus.confirmation import Sent, confirm
+from shared.bus.listen import Listener
+from shared.bus.reactions import Delivery
+from shared.bus.reader import StoppedError
+from shared.bus.reading import ReadPoint
+from shared.bus.relay import Relay
+from shared.bus.worker import Worker
+from shared.errors import NotFound
+from tests.conftest import Database
+from tests.integration.bus_ends import Calls, deliveries, open_one, pay, queued
+from tests.integration.test_reactions import count_payments, seen, with_seen
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("clean_bus")]
+
+FAR = 10**12
+
+
+@pytest.fixture
+def logged() -> Iterator[list[Any]]:
+    """The entries that are logged during a test."""
+    with capture_logs() as entries:
+        yield entries
+
+
+@pytest.fixture
+def calls(database: Database) -> Calls:
+    """Payments, which read a ledger with one account."""
+    with_seen(database)
+    made = Calls(database.settings, database.store("payments"), database.store("ledger"))
+    open_one(made.ledger)
+    return made
+
+
+class Reading:
+    """The reactions of payments to the ledger, without a broker."""
+
+    def __init__(self, calls: Calls, handler: Any = count_payments) -> None:
+        self.calls = calls
+        self.pauses: list[float] = []
+        self.stop = threading.Event()
+        self.listener = Listener(
+            calls, calls.store, "ledger", {"payment_posted": handler}, self.stop
+        )
+
+    def get(self, *batch: Delivery, stop_after: float = 3600.0) -> None:
+        """Take messages; the process is stopped after so many seconds of pauses."""
+
+        def pause(seconds: float) -> None:
+            self.pauses.append(seconds)
+            if sum(self.pauses) > stop_after:
+                self.stop.set()
+
+        self.listener.process(batch, pause)
+
+    @property
+    def point(self) -> ReadPoint:
+        with self.calls.store.transaction() as cursor:
+            return reading.read_point(cursor, "ledger")
+
+    @property
+    def parked(self) -> list[tuple[int, str]]:
+        rows = self.calls.store.query(lambda session: parked.listing(session.cursor))
+        return [(row["position"], row["reason"]) for row in rows]
+
+    @property
+    def quarantined(self) -> list[tuple[int | None, str]]:
+        rows = self.calls.store.query(lambda session: quarantine.listing(session.cursor))
+        return [(row["position"], row["reason"]) for row in rows]
+
+
+def changed(delivery: Delivery, body: bytes | None = None, **headers: Any) -> Delivery:
+    """Return a message with another body or other headers: position=7 for saldo_position."""
+    named = {f"saldo_{name}": value for name, value in headers.items()}
+    return replace(
+        delivery,
+        headers={**delivery.headers, **named},
+        body=delivery.body if body is None else body,
+    )
+
+
+def metric(name: str) -> float:
+    labels = {"service": "payments", "upstream": "ledger"}
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+# --- damaged messages -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("position", [2, 4, FAR, 10**30, -1, "2", None])
+def test_broken_body_is_quarantined_and_its_event_is_read_from_the_log(
+    database: Database, calls: Calls, position: Any
+) -> None:
+    pay(calls.ledger, 3)
+    first, second, *rest = queued(calls.ledger)
+    reader = Reading(calls)
+    reader.get(first, changed(second, b"\xff{", position=position))
+    assert reader.parked == []
+    [(_, reason)] = reader.quarantined
+    assert reason == "damaged"
+    assert reader.point.position == 4
+    reader.get(*rest)
+    pay(calls.ledger, 1)
+    reader.get(queued(calls.ledger)[-1])
+    assert seen(database) == [2, 3, 4, 5]
+
+
+def test_damaged_message_behind_a_gap_hides_nothing_of_the_gap(
+    database: Database, calls: Calls
+) -> None:
+    pay(calls.ledger, 6)
+    batch = queued(calls.ledger)
+    reader = Reading(calls)
+    reader.get(batch[0])
+    reader.get(changed(batch[5], b"{"), batch[6])
+    assert seen(database) == [2, 3, 4, 5, 6, 7]
+    assert reader.quarantined == [(6, "damaged")]
+    assert reader.parked == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"saldo_position": True},
+        {"cloudEvents_subject": "a\x00b", "saldo_epoch": "\x00", "nested": {"of": [float("nan")]}},
+        {"cloudEvents_time": b"\xff", "lone": "\ud800", "large": 2**70},
+    ],
+)
+def test_whatever_stands_in_a_message_it_can_be_quarantined(
+    database: Database, calls: Calls, headers: dict[str, Any]
+) -> None:
+    pay(calls.ledger, 1)
+    reader = Reading(calls)
+    reader.get(Delivery(headers, b"\x00", 1), *queued(calls.ledger))
+    assert seen(database) == [2]
+    assert [reason for _, reason in reader.quarantined] == ["damaged"]
+
+
+def test_message_that_comes_again_is_quarantined_once(calls: Calls) -> None:
+    broken = Delivery({"x": 1}, b"{", 1)
+    again = Delivery({"x": 1, "x-delivery-count": 3}, b"{", 9)
+    reader = Reading(calls)
+    before = metric("saldo_reaction_quarantined_total")
+    reader.get(broken, again)
+    assert len(reader.quarantined) == 1
+    assert metric("saldo_reaction_quarantined_total") - before == 1
+
+
+def test_damaged_message_waits_while_the_log_cannot_be_read(
+    database: Database, calls: Calls
+) -> None:
+    pay(calls.ledger, 2)
+    batch = queued(calls.ledger)
+    reader = Reading(calls)
+    reader.get(batch[0])
+    calls.available = False
+    with pytest.raises(StoppedError):
+        reader.get(changed(batch[1], b"{"), batch[2], stop_after=60)
+    assert reader.point.position == 1
+    assert max(reader.pauses) <= 5
+    calls.available = True
+    later = Reading(calls)
+    later.get(changed(batch[1], b"{"), batch[2])
+    assert seen(database) == [2, 3]
+
+
+def test_message_whose_data_were_changed_on_the_way_is_not_parked_on_its_own_word(
+    database: Database, calls: Calls
+) -> None:
+    def needs_an_account(session: Any, message: Any, services: Any) -> None:
+        assert message.data["account"]
+        count_payments(session, message, services)
+
+    pay(calls.ledger, 2)
+    batch = queued(calls.ledger)
+    reader = Reading(calls, needs_an_account)
+    reader.get(batch[0], changed(batch[1], b"{}"), batch[2])
+    assert seen(database) == [2, 3]
+    assert reader.parked == []
+
+
+# --- ghosts ---------------------------------------------------------------------------------------
+
+
+def test_readable_message_with_an_absurd_position_is_a_ghost(
+    database: Database, calls: Calls
+) -> None:
+    pay(calls.ledger, 2)
+    batch = queued(calls.ledger)
+    reader = Reading(calls)
+    reader.get(batch[0], changed(batch[1], position=FAR), batch[1], batch[2])
+    assert seen(database) == [2, 3]
+    assert reader.quarantined == [(FAR, "beyond_head")]
+    assert reader.point.position == 3
+
+
+def test_gap_that_the_log_does_not_explain_is_a_ghost_and_says_so(
+    database: Database, calls: Calls, logged: list[Any]
+) -> None:
+    pay(calls.ledger, 2)
+    batch = queued(calls.ledger)
+    reader = Reading(calls)
+    reader.get(batch[0], changed(batch[1], position=51, predecessor=50), batch[1])
+    assert reader.quarantined == [(51, "no_predecessor")]
+    assert seen(database) == [2, 3]
+    [entry] = [entry for entry in logged if entry["event"] == "message_quarantined"]
+    assert (entry["position"], entry["reason"]) == (51, "no_predecessor")
+    assert metric("saldo_reaction_gap_open") == 0
+
+
+def test_long_jump_over_unpublished_events_is_believed_once_the_log_bears_it_out(
+    database: Database, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "JUMP", 2)
+    pay(calls.ledger, 6)
+    batch = queued(calls.ledger)
+    reader = Reading(calls)
+    reader.get(batch[0])
+    reader.get(changed(batch[5], predecessor=1))
+    assert seen(database) == [6]
+    assert reader.quarantined == []
+
+
+def lose_the_tail(database: Database, calls: Calls, real: int) -> Sequence[Delivery]:
+    """Publish three payments that the log loses, and others at their positions.
+
+    Return the ghosts as they arrive by the queue.
+    """
+    first = calls.history().current.name
+    head = calls.history().head
+    pattern = queued(calls.ledger)[-1]
+    ghosts = []
+    for position in range(head + 1, head + 4):
+        named = {"cloudEvents_id": f"ledger-{first}-{position}"}
+        ghost = changed(pattern, position=position, predecessor=position - 1)
+        ghosts.append(replace(ghost, headers={**ghost.headers, **named}))
+    with database.owner("ledger") as owner:
+        owner.execute("UPDATE log_run SET started_at = started_at - interval '1 hour'")
+    sent = Sent(first, head + 3, ghosts[-1].headers["cloudEvents_time"])
+    with database.runtime("ledger") as connection:
+        confirm(connection, calls.ledger, publish, lambda: sent)
+    pay(calls.ledger, real)
+    return ghosts
+
+
+def test_ghosts_of_a_lost_tail_are_quarantined_and_the_real_events_applied(
+    database: Database, calls: Calls
+) -> None:
+    pay(calls.ledger, 2)
+    reader = Reading(calls)
+    reader.get(*queued(calls.ledger))
+    ghosts = lose_the_tail(database, calls, real=4)
+    real = queued(calls.ledger)[3:]
+    assert reader.listener._reader.look() == ""
+    reader.get(*ghosts[:2], *real[:2], ghosts[2], *real[2:])
+    assert reader.quarantined == [(4, "lost_tail"), (5, "lost_tail"), (6, "lost_tail")]
+    assert seen(database) == [2, 3, 4, 5, 6, 7]
+    assert reader.point.epoch == calls.history().current.name
+    assert reader.parked == []
+
+
+def test_event_of_another_line_is_a_ghost(database: Database, calls: Calls) -> None:
+    pay(calls.ledger, 1)
+    first, second = queued(calls.ledger)
+    reader = Reading(calls)
+    reader.get(first, changed(second, epoch="2.deadbeef"), second)
+    assert reader.quarantined == [(2, "unknown_epoch")]
+    assert seen(database) == [2]
+
+
+def test_reader_that_has_applied_ghosts_stops_and_says_so_until_it_is_set_back(
+    database: Database,
+    calls: Calls,
+    worker: Worker,
+    logged: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listen, "LOOK_AGAIN_S", 0.1)
+    pay(calls.ledger, 2)
+    reader = Reading(calls)
+    reader.get(*queued(calls.ledger))
+    ghosts = lose_the_tail(database, calls, real=4)
+    unaware = Reading(calls)  # it was not told of the new epoch yet
+    unaware.get(*ghosts)
+    assert seen(database) == [2, 3, 4, 5, 6]
+    fork = calls.history().epochs[-1].after
+    first = reader.point.epoch
+    with calls.store.session() as session:
+        parked.put(
+            session.cursor, "ledger", ghosts[1].headers, b"{}",
+            reason="KeyError", error_id="", attempts=5,
+        )  # fmt: skip
+    worker.start("relay", Relay(database.settings, calls.ledger, publish, worker.stop).run)
+    handlers = {"payment_posted": count_payments}
+    listening = Listener(calls, calls.store, "ledger", handlers, worker.stop)
+    worker.start("listener", listening.run)
+
+    def stopped() -> list[reading.Stopped]:
+        with calls.store.transaction() as cursor:
+            return reading.stopped_readers(cursor)
+
+    [found] = eventually(stopped, "the reader has stopped")
+    assert (found.upstream, found.epoch, found.position) == ("ledger", first, 6)
+    assert f"ends at {fork} in the log of ledger" in found.reason
+    assert "reader_stopped" in [entry["event"] for entry in logged]
+    with pytest.raises(reading.StoppedReaderError):
+        Reading(calls).get(*deliveries(calls.ledger))
+    assert seen(database) == [2, 3, 4, 5, 6]
+    with calls.store.session() as session:
+        assert reading.rewind(session.cursor, "ledger", first, fork) == 1
+    eventually(lambda: seen(database)[5:] == [4, 5, 6, 7], "the real events take effect")
+    assert stopped() == []
+    assert reader.parked == []
+    assert (5, "parked_ghost") in reader.quarantined
+
+
+# --- failures -------------------------------------------------------------------------------------
+
+
+def test_conflicts_are_no_failure_of_the_message(database: Database, calls: Calls) -> None:
+    tries: list[bool] = []
+
+    def loses(session: Any, message: Any, services: Any) -> None:
+        tries.append(session.from_log)
+        if len(tries) < 9:
+            raise psycopg.errors.UniqueViolation
+        count_payments(session, message, services)
+
+    pay(calls.ledger, 1)
+    reader = Reading(calls, loses)
+    reader.get(*queued(calls.ledger))
+    assert seen(database) == [2]
+    assert reader.parked == []
+    assert max(reader.pauses) <= 5
+    assert tries[-1], "it is decided again from the log, while nobody else appends"
+
+
+def test_conflict_that_is_none_is_parked(calls: Calls) -> None:
+    """A defect of a reaction that writes the same row twice holds nothing up for ever."""
+
+    def always(session: Any, message: Any, services: Any) -> None:
+        raise psycopg.errors.UniqueViolation
+
+    pay(calls.ledger, 1)
+    reader = Reading(calls, always)
+    reader.get(*queued(calls.ledger))
+    assert reader.parked == [(2, "UniqueViolation")]
+
+
+def several_accounts(calls: Calls, number: int) -> list[Delivery]:
+    """Return a payment for each of several accounts, as the queue has them."""
+    names = [f"02000000{number:02}" for number in range(number)]
+    for name in names:
+        open_one(calls.ledger, name)
+        pay(calls.ledger, 1, name)
+    return queued(calls.ledger)
+
+
+def test_defect_of_the_program_holds_the_queue_instead_of_parking_everything(
+    database: Database, calls: Calls, logged: list[Any]
+) -> None:
+    def broken(session: Any, message: Any, services: Any) -> None:
+        raise TypeError("a bad deployment")
+
+    batch = several_accounts(calls, 10)
+    reader = Reading(calls, broken)
+    with pytest.raises(StoppedError):
+        reader.get(*batch, stop_after=300)
+    assert [reason for _, reason in reader.parked] == ["TypeError"] * 3
+    assert metric("saldo_reaction_held") == 1
+    held = [entry["seconds"] for entry in logged if entry["event"] == "reactions_held"]
+    assert held == [5, 10, 20, 40, 60, 60, 60, 60]
+    assert sum(reader.pauses) - sum(held) < 10, "the back-off is paid once, not for each message"
+    repaired = Reading(calls)
+    repaired.get(*batch)
+    assert len(seen(database)) == 7
+    assert len(repaired.parked) == 3
+    assert metric("saldo_reaction_held") == 0
+
+
+def test_held_message_that_goes_on_failing_is_parked_after_a_quarter_of_an_hour(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("shared.bus.holding.time.monotonic", lambda: now[0])
+
+    def broken(session: Any, message: Any, services: Any) -> None:
+        raise TypeError("bad data after all")
+
+    batch = several_accounts(calls, 5)
+    reader = Reading(calls, broken)
+
+    def pause(seconds: float) -> None:
+        now[0] += seconds
+
+    reader.listener.process(batch, pause)
+    assert len(reader.parked) == 5
+    assert 1800 < now[0] < 2000
+
+
+def test_refusals_of_several_messages_are_parked_without_paying_the_back_off_for_each(
+    calls: Calls,
+) -> None:
+    def refuses(session: Any, message: Any, services: Any) -> None:
+        raise NotFound("account_not_found", "There is no such account.")
+
+    batch = several_accounts(calls, 10)
+    reader = Reading(calls, refuses)
+    reader.get(*batch)
+    assert len(reader.parked) == 10
+    assert sum(reader.pauses) < 10
+
+
+def test_single_bad_messages_between_good_ones_are_parked_as_ever(
+    database: Database, calls: Calls
+) -> None:
+    def picky(session: Any, message: Any, services: Any) -> None:
+        if int(message.data["account"][-1]) % 2:
+            raise TypeError("this one")
+        count_payments(session, message, services)
+
+    batch = several_accounts(calls, 10)
+    reader = Reading(calls, picky)
+    reader.get(*batch)
+    assert len(reader.parked) == 5
+    assert len(seen(database)) == 5
+
+
+def test_messages_behind_a_parked_one_do_not_count_as_success(calls: Calls) -> None:
+    def broken(session: Any, message: Any, services: Any) -> None:
+        raise TypeError("a bad deployment")
+
+    several_accounts(calls, 3)
+    for name in ("0200000000", "0200000001", "0200000002"):
+        pay(calls.ledger, 1, name)
+    open_one(calls.ledger, "0300000000")
+    pay(calls.ledger, 1, "0300000000")
+    reader = Reading(calls, broken)
+    with pytest.raises(StoppedError):
+        reader.get(*queued(calls.ledger), stop_after=60)
+    assert [reason for _, reason in reader.parked] == ["TypeError"] * 3 + ["BehindParked"] * 3

@@ -1,0 +1,177 @@
+"""``saldo <service> recover`` after a database was put back: what is lost, and bringing it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from structlog.testing import capture_logs
+from typer.testing import CliRunner
+
+from services import terminal
+from services.cli import app
+from services.ledger.application import PaidLine, PostPayment, post_payment
+from services.ledger.domain.events import TakenElsewhere
+from services.ledger.reports.balances import balance
+from shared import context
+from shared.bus.epochs import read_history
+from shared.bus.reading import rewind, stop
+from shared.errors import Unavailable
+from tests.conftest import Database
+from tests.integration.bus_ends import NUMBER, open_one, pay
+from tests.integration.restoring import House, types_of
+
+pytestmark = pytest.mark.nodes
+
+WHY = ("--apply", "--reason", "the disk failed")
+
+
+@pytest.fixture
+def house(database: Database, clean_bus: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    """A ledger with an account and two payments that are published and backed up."""
+    house = House(database, database.settings)
+    monkeypatch.setattr(terminal, "load_settings", lambda: database.settings)
+    house.methods["payments", "known_payments"] = lambda payment_ids: {"known": []}
+    with capture_logs():
+        house.open("ledger")
+        open_one(house.stores["ledger"])
+        pay(house.stores["ledger"], 2)
+        house.publish("ledger")
+        house.back_up()
+        yield house
+    house.close()
+    house.drop_copy()
+
+
+def owed(house: House) -> Any:
+    return house.stores["ledger"].query(lambda session: balance(session, NUMBER, None))["advance"]
+
+
+def take(house: House, payment_id: UUID, amount: int) -> None:
+    command = PostPayment(
+        payment_id=payment_id,
+        paid_on=date(2026, 11, 2),
+        lines=(PaidLine(account=NUMBER, amount=amount, penalty=0),),
+        taken=TakenElsewhere(place="cash_desk", document="17"),
+    )
+    with context.bind(command_id=uuid4()):
+        house.stores["ledger"].execute(post_payment, command)
+
+
+def lost_three(house: House) -> None:
+    """Lose three payments, one of them of a desk."""
+    pay(house.stores["ledger"], 2)
+    take(house, uuid4(), 777)
+    house.publish("ledger")
+    house.restore()
+
+
+def test_house_that_has_lost_nothing_says_so(house: House) -> None:
+    code, said = house.said("ledger")
+    assert (code, said["clean"], said["lost"]) == (0, True, [])
+
+
+def test_log_that_nobody_has_compared_is_something_to_do(house: House) -> None:
+    lost_three(house)
+    code, said = house.said("ledger")
+    assert (code, said["confirmed"], said["clean"]) == (1, False, False)
+
+
+def test_lost_events_are_named_one_by_one(house: House) -> None:
+    lost_three(house)
+    house.publish("ledger")
+    house.search("ledger")
+    code, said = house.said("ledger")
+    assert (code, said["counts"]) == (1, {"payment_posted": 3})
+    assert types_of(said["lost"]) == ["payment_posted"] * 3
+    first = said["epochs"][0]["epoch"]
+    assert [(one["epoch"], one["position"]) for one in said["lost"]] == [
+        (first, 4), (first, 5), (first, 6),
+    ]  # fmt: skip
+    assert said["epochs"][1]["recovery"]["lost"] == 3
+
+
+def test_what_was_published_before_and_after_is_not_lost(house: House) -> None:
+    lost_three(house)
+    house.publish("ledger")
+    pay(house.stores["ledger"], 1)
+    house.publish("ledger")
+    house.search("ledger")
+    _, said = house.said("ledger")
+    assert [one["position"] for one in said["lost"]] == [4, 5, 6]
+
+
+def test_payments_that_stand_in_no_other_log_are_posted_again(house: House) -> None:
+    pay(house.stores["ledger"], 2)
+    desk = uuid4()
+    take(house, desk, 777)
+    before = owed(house)
+    house.publish("ledger")
+    house.restore()
+    assert owed(house) != before
+    house.publish("ledger")
+    with house.recovering("ledger"):
+        code, said = house.said("ledger", *WHY)
+    assert (code, said["applied"]["events"]) == (0, {"brought_back": 3})
+    assert owed(house) == before
+    [row] = house.stores["ledger"].query(lambda session: session.read.postings_of(desk))
+    assert row["amount"] == 777
+    code, said = house.said("ledger")
+    assert (code, said["clean"]) == (0, True)
+
+
+def test_what_payments_know_is_left_to_the_reader(house: House) -> None:
+    house.methods["payments", "known_payments"] = lambda payment_ids: {"known": payment_ids}
+    lost_three(house)
+    house.publish("ledger")
+    with house.recovering("ledger"):
+        _, said = house.said("ledger", *WHY)
+    assert said["applied"]["events"] == {"by_itself": 3}
+
+
+def test_recovery_that_waits_for_another_service_says_so(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(payment_ids: list[str]) -> Any:
+        raise Unavailable("no_answer", "The service did not answer.")
+
+    house.methods["payments", "known_payments"] = silent
+    monkeypatch.setattr("services.recovery.applying.PATIENCE_S", 1.0)
+    lost_three(house)
+    house.publish("ledger")
+    with house.recovering("ledger"):
+        result = CliRunner().invoke(app, ["ledger", "recover", *WHY])
+    assert result.exit_code == 2
+    assert "no_answer" in result.output
+    with house.stores["ledger"].transaction() as cursor:
+        assert read_history(cursor).current.reason == "tail_lost"
+
+
+def test_apply_without_a_reason_is_refused(house: House) -> None:
+    lost_three(house)
+    assert CliRunner().invoke(app, ["ledger", "recover", "--apply"]).exit_code == 2
+
+
+def test_reader_that_has_applied_lost_events_goes_back_to_the_fork(
+    house: House, database: Database
+) -> None:
+    lost_three(house)
+    house.publish("ledger")
+    house.open("payments")
+    payments, ledger = house.stores["payments"], house.stores["ledger"]
+    with ledger.transaction() as cursor:
+        first = read_history(cursor).epochs[0].name
+    with payments.transaction() as cursor:
+        rewind(cursor, "ledger", first, 6)
+        stop(cursor, "ledger", "has applied what the log does not have")
+    code, said = house.said("payments")
+    [reader] = said["readers"]
+    assert (code, reader["fork"], reader["ghosts"], reader["fork_epoch"]) == (1, 3, 3, first)
+    with house.recovering("payments"):
+        house.publish("payments")
+        code, said = house.said("payments", *WHY)
+    assert (code, said["applied"]["readers"]) == (0, {"ledger": 3})
+    assert house.said("payments")[0] == 0
