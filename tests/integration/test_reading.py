@@ -24,7 +24,7 @@ from shared.bus.worker import Worker
 from shared.errors import NotFound
 from tests.conftest import Database
 from tests.integration.bus_ends import Calls, deliveries, open_one, pay, queued
-from tests.integration.test_reactions import count_payments, seen, with_seen
+from tests.integration.test_reactions import consumers, count_payments, seen, with_seen
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("clean_bus")]
@@ -326,6 +326,7 @@ def test_reader_that_has_applied_ghosts_stops_and_says_so_until_it_is_set_back(
     with calls.store.session() as session:
         assert reading.rewind(session.cursor, "ledger", first, fork) == 1
     eventually(lambda: seen(database)[5:] == [4, 5, 6, 7], "the real events take effect")
+    eventually(lambda: consumers(database.settings) == 1, "it reads its queue again")
     assert stopped() == []
     assert reader.parked == []
     assert (5, "parked_ghost") in reader.quarantined
