@@ -21,6 +21,7 @@ from services.ledger.application import (
     refund_payment,
 )
 from services.ledger.domain.events import TakenElsewhere
+from services.ledger.loading import load_account
 from services.ledger.tenures import (
     CloseTenure,
     OpenTenure,
@@ -43,8 +44,10 @@ def contract_registered(session: Session, message: Message, services: Services) 
     One that a file has opened already takes the kind of payer of the contract.
     """
     data = message.data
+    amended = load_account(session, data["number"]).other_kind_since is not None
     open_account(session, OpenAccount(number=data["number"], payer_kind=data["payer_kind"]))
-    contract_amended(session, message, services)
+    if not amended:  # else a later amendment decides, should this one come again
+        contract_amended(session, message, services)
 
 
 def contract_amended(session: Session, message: Message, services: Services) -> None:
