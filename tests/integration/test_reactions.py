@@ -359,10 +359,10 @@ def test_listener_ignores_what_the_upstream_did_not_send(
             channel.basic_publish("", queue, b"{broken", forged, mandatory=True)
     pay(calls.ledger, 8)
     eventually(lambda: seen(database) == list(range(2, 10)), "only the ledger's own arrived")
+    eventually(lambda: _strangers() - before == 2, "the queue was read")
     named = [one["sender"] for one in logged if one["event"] == "message_of_a_stranger"]
     assert named == [user_of(operator), ""]
     assert calls.store.query(lambda session: parked.listing(session.cursor)) == []
-    assert _strangers() - before == 2
 
 
 def _strangers() -> float:
