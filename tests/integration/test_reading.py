@@ -353,6 +353,16 @@ def test_conflicts_are_no_failure_of_the_message(database: Database, calls: Call
     assert tries[-1], "it is decided again from the log, while nobody else appends"
 
 
+def test_reaction_that_asks_for_the_end_of_its_process_is_parked(calls: Calls) -> None:
+    def leaves(session: Any, message: Any, services: Any) -> None:
+        raise SystemExit(3)
+
+    pay(calls.ledger, 1)
+    reader = Reading(calls, leaves)
+    reader.get(*queued(calls.ledger))
+    assert reader.parked == [(2, "RuntimeError")]
+
+
 def test_conflict_that_is_none_is_parked(calls: Calls) -> None:
     """A defect of a reaction that writes the same row twice holds nothing up for ever."""
 
