@@ -25,7 +25,8 @@ _children: list[subprocess.Popen[bytes]] = []
 _LAUNCH = (
     "read -r stat < /proc/$$/stat; "
     'printf \'{"digest":"%s","boot":"%s","stat":"%s"}\' "$2" "$3" "$stat" > "$1"; '
-    'shift 3; exec "$@"'
+    # A core file would hold the keys and the data that the process works with.
+    'ulimit -c 0; shift 3; exec "$@"'
 )
 
 
@@ -208,6 +209,19 @@ def parents() -> dict[int, int]:
         for stat in stats
         if stat is not None
     }
+
+
+def descendants(leader: Identity) -> list[Identity]:
+    """Return the living processes below a process, parents first."""
+    of = parents()
+    found: list[Identity] = []
+    open_ends = [leader.pid]
+    while open_ends:
+        parent = open_ends.pop(0)
+        children = [pid for pid, its in of.items() if its == parent]
+        found += [identity for pid in children if (identity := identity_of(pid)) is not None]
+        open_ends += children
+    return found
 
 
 def _stat_of(pid: int) -> str | None:

@@ -36,7 +36,9 @@ SELECT coalesce((SELECT max(notification_id) FROM events), 0) AS appended,
        coalesce((SELECT extract(epoch FROM clock_timestamp() - min(parked_at)) FROM parked
                   WHERE waits_until IS NULL), 0)::float8 AS parked_for,
        (SELECT count(*) FROM parked WHERE waits_until IS NOT NULL) AS waiting,
-       (SELECT count(*) FROM quarantine) AS quarantined
+       (SELECT count(*) FROM quarantine) AS quarantined,
+       (SELECT count(*) FROM epochs LEFT JOIN recoveries ON recoveries.epoch = epochs.name
+         WHERE number > 1 AND done_at IS NULL) AS unrecovered
   FROM relay, live
 """
 _POSITIONS = "SELECT upstream, position, epoch, stopped FROM positions ORDER BY upstream"
@@ -66,6 +68,10 @@ _OF_SERVICE = {
         "Messages that arrived damaged, or are not in the log of their upstream.",
         "quarantined",
     ),
+    "saldo_unrecovered_epochs": (
+        "Epochs of the log before which events were lost that nobody has brought back.",
+        "unrecovered",
+    ),
 }
 
 
@@ -87,6 +93,7 @@ class ServiceProgress(NamedTuple):
     parked_for: float
     waiting: int
     quarantined: int
+    unrecovered: int
     positions: Mapping[str, int]
     stopped: Mapping[str, str] = MappingProxyType({})
 
