@@ -6,8 +6,8 @@ BIN := .venv/bin
 SALDO := $(BIN)/python -m deploy.embedded
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status env test unit check bench mutation format contracts lock release \
-	styleguide letters pictures \
+.PHONY: help up down reset status env test unit check bench faults mutation format contracts lock release \
+	styleguide letters pictures audit \
 	dist install browser venv
 
 help: ## Show this
@@ -43,9 +43,18 @@ check: venv ## Check style, types, layers and that generated contracts are curre
 	$(BIN)/lint-imports
 	$(BIN)/python -m shared.contracts --check
 	$(BIN)/python -m gateway.openapi_file --check
+	$(BIN)/python -m tests.security.asvs --check
+	$(BIN)/python -m tests.audit
+
+audit: venv ## Fail where a locked package has a known hole (SALDO_AUDIT=required, offline)
+	$(BIN)/python -m tests.audit
 
 bench: install ## Measure the ledger and the bus, each beside its reference
 	$(BIN)/python -m tests.bench
+
+faults: install ## Break an installation under load, and judge it (MINUTES=10 SEED=, ONLY=, REPLAY=, BUGS=1)
+	@$(BIN)/python -m tests.faults $(if $(BUGS),bugs,--minutes $(or $(MINUTES),10) \
+		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(REPLAY),--replay $(REPLAY)))
 
 mutation: venv ## Mutate the modules of money, and count what the tests notice
 	$(BIN)/python -m tests.mutation
@@ -54,9 +63,10 @@ format: venv ## Put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-contracts: venv ## Regenerate the descriptions of the events and of the API
+contracts: venv ## Regenerate the descriptions of events and API, and the table of ASVS
 	$(BIN)/python -m shared.contracts
 	$(BIN)/python -m gateway.openapi_file
+	$(BIN)/python -m tests.security.asvs
 
 styleguide: venv ## Build the page of all components of the cabinet, and print its address
 	@$(BIN)/python -W ignore -m gateway.cabinet.styleguide

@@ -16,7 +16,7 @@ _ALWAYS = {
 _NO_CONTENT_LOADS = (
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-_ONE_YEAR = "max-age=31536000"
+_TWO_YEARS = "max-age=63072000; includeSubDomains"
 _STATE = {"policy", "limit", "window_seconds", "retry_after_seconds"}
 
 
@@ -28,7 +28,7 @@ def secure(response: Response, *, api: bool, https: bool) -> None:
     if api:
         response.headers.setdefault("Cache-Control", "no-store")
     if https:
-        response.headers["Strict-Transport-Security"] = _ONE_YEAR
+        response.headers["Strict-Transport-Security"] = _TWO_YEARS
 
 
 def limit_headers(state: Mapping[str, Any] | None) -> dict[str, str]:

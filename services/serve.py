@@ -17,6 +17,7 @@ from nameko.runners import ServiceRunner
 from services.discovery import open_store, publisher_of
 from services.readiness import states_of
 from shared import cooperation, gc_tuning, tracing
+from shared.bus.principals import tls_of
 from shared.config import Settings
 from shared.logs import get_logger
 from shared.monitoring import Monitoring, stopping
@@ -70,6 +71,7 @@ def serve(names: Sequence[str], settings: Settings) -> None:
 def _config(amqp_url: str, context: ServerContext) -> dict[str, Any]:
     return {
         "AMQP_URI": amqp_url,
+        "AMQP_SSL": tls_of(amqp_url),
         "max_workers": MAX_WORKERS,
         "ACCEPT": ["json"],
         "HEARTBEAT": 20,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from shared.acquirer_settings import AcquirerSettings, acquirers_of
 from shared.fiscal_settings import FiscalSettings, fiscal_of
 from shared.keys import MASTER, GivenKeys, Key, KeyFile, KeyRing, KeyRingError, parse_ring
+from shared.mailbox_url import mailbox_of
 from shared.money import Kopecks, parse_roubles
 
 SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
@@ -58,6 +59,9 @@ def user_of(amqp_url: str) -> str:
     return unquote(urlsplit(amqp_url).username or "guest")
 
 
+T = TypeVar("T")
+
+
 class ConfigurationError(Exception):
     """The environment lacks a setting, or holds one that cannot be used."""
 
@@ -84,6 +88,7 @@ class Settings:
     role_prefix: str = "saldo_"
     """What the names of the services' roles in the database begin with, as a terminal sees it."""
     url: str = "http://127.0.0.1:18080"
+    """Where persons reach the cabinet, without a slash at its end."""
     gateway_listen: str = "127.0.0.1:18080"
     smtp_url: str = field(default="smtp://127.0.0.1:18025", repr=False)
     mail_from: str = "Saldo <no-reply@saldo.invalid>"
@@ -227,6 +232,10 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if environ is None else environ
     plain = _plain(env)
+    if "url" in plain:
+        plain["url"] = plain["url"].rstrip("/")
+    if "bounces_url" in plain:
+        _given(mailbox_of, plain["bounces_url"])
     if not _AGE.fullmatch(plain.get("stream_max_age", Settings.stream_max_age)):
         raise ConfigurationError("SALDO_STREAM_MAX_AGE is a number and one of Y M D h m s, as 90D")
     accruals_setting(plain.get("ledger_accruals", Settings.ledger_accruals))
@@ -249,13 +258,13 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             env.get("SALDO_STAFF_KEYS_DATABASE_URL") or env.get("SALDO_KEYS_DATABASE_URL", "")
         ),
         uploads_free_bytes=_bytes(env, "SALDO_UPLOADS_FREE_BYTES", Settings.uploads_free_bytes),
-        acquirers=_acquirers(env),
+        acquirers=_given(acquirers_of, env, ACQUIRER_URL),
         payments_largest=_sum(env, "SALDO_PAYMENTS_LARGEST", Settings.payments_largest),
         payments_open_orders=_count(
             env, "SALDO_PAYMENTS_OPEN_ORDERS", Settings.payments_open_orders, most=10
         ),
         mail_connections=_count(env, "SALDO_MAIL_CONNECTIONS", Settings.mail_connections, most=32),
-        fiscal=_fiscal(env, plain.get("url", Settings.url)),
+        fiscal=_given(fiscal_of, env, plain.get("url", Settings.url)),
         payments_mismatch=_choice(env, "SALDO_PAYMENTS_MISMATCH", ("return", "staff")),
         payments_reconcile_at=_time_of_day(
             env, "SALDO_PAYMENTS_RECONCILE_AT", Settings.payments_reconcile_at
@@ -309,16 +318,9 @@ def _seconds(env: Mapping[str, str], setting: str, default: float) -> float:
     return seconds
 
 
-def _acquirers(env: Mapping[str, str]) -> tuple[AcquirerSettings, ...]:
+def _given(read: Callable[..., T], *arguments: Any) -> T:
     try:
-        return acquirers_of(env, ACQUIRER_URL)
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from None
-
-
-def _fiscal(env: Mapping[str, str], site: str) -> FiscalSettings | None:
-    try:
-        return fiscal_of(env, site)
+        return read(*arguments)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
 

@@ -1,13 +1,18 @@
-"""Connections to PostgreSQL: every wait on the database is bounded."""
+"""Connections to PostgreSQL: every wait on the database is bounded, on both sides.
+
+The server frees the locks of a client whose machine has vanished without a word, and ends a
+transaction whose client does nothing; the client gives up a server that is frozen.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import psycopg
-from psycopg.conninfo import make_conninfo
-from psycopg.rows import dict_row
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import Row, dict_row
 from psycopg_pool import ConnectionPool
 
 from shared.config import ConfigurationError
@@ -15,6 +20,30 @@ from shared.config import ConfigurationError
 CONNECT_TIMEOUT_S = 3
 LOCK_TIMEOUT_MS = 2_000
 STATEMENT_TIMEOUT_MS = 30_000
+IDLE_IN_TRANSACTION_MS = 30_000
+"""How long the transaction of a service may wait for its client. Who appends has less: see
+shared.eventstore.recorder."""
+IDLE_IN_JOB_MS = 600_000
+"""The same for who reads at a terminal, or works beside the service for a long time."""
+JOB_HOLDS_LOG = "60s"
+"""How long a transaction of such a job may hold the append lock."""
+GIVE_UP_S = 5.0
+"""How long after its statement_timeout a statement without a reply is given up: the server would
+have ended it, so its machine is frozen."""
+
+_PEER_GONE_MS = 10_000
+"""Within this, either side notices that the other's machine has vanished (about 15 s at most)."""
+_KEEPALIVES = {"idle": 5, "interval": 2, "count": 3}
+_SERVER_SIDE: Mapping[str, object] = {
+    **{f"tcp_keepalives_{name}": seconds for name, seconds in _KEEPALIVES.items()},
+    "tcp_user_timeout": _PEER_GONE_MS,
+    "client_connection_check_interval": 5_000,
+}
+_CLIENT_SIDE: Mapping[str, int] = {
+    **{f"keepalives_{name}": seconds for name, seconds in _KEEPALIVES.items()},
+    "tcp_user_timeout": _PEER_GONE_MS,
+}
+_TIME_LIMIT = re.compile(r"statement_timeout=(\d+)")
 
 
 class Login(NamedTuple):
@@ -32,17 +61,21 @@ def connection_info(login: Login | str, schema: str, *, statement_timeout_ms: in
     Raises ConfigurationError for a malformed URL, without quoting it.
     """
     url, role, read_only = Login(login) if isinstance(login, str) else login
+    is_job = read_only or not statement_timeout_ms
     options: dict[str, object] = {
         "search_path": schema,
         "lock_timeout": LOCK_TIMEOUT_MS,
         "statement_timeout": statement_timeout_ms,
-        "idle_in_transaction_session_timeout": 10 * 60_000,
+        "idle_in_transaction_session_timeout": IDLE_IN_JOB_MS if is_job else IDLE_IN_TRANSACTION_MS,
         "timezone": "UTC",
+        **_SERVER_SIDE,
     }
     if role:
         options["role"] = role
     if read_only:
         options["default_transaction_read_only"] = "on"
+    elif is_job:
+        options["saldo.holds_log"] = JOB_HOLDS_LOG
     try:
         return _conninfo(url, schema, options)
     except psycopg.ProgrammingError:
@@ -54,14 +87,68 @@ def connection_info(login: Login | str, schema: str, *, statement_timeout_ms: in
 
 
 def _conninfo(url: str, schema: str, options: Mapping[str, object]) -> str:
+    # Of several servers the one to write to, unless the URL says otherwise.
+    given = conninfo_to_dict(url)
+    several = "," in f"{given.get('host', '')}{given.get('hostaddr', '')}"
+    primary = {"target_session_attrs": "primary"} if several else {}
     return make_conninfo(
         url,
         connect_timeout=CONNECT_TIMEOUT_S,
         application_name=f"saldo-{schema}",
         options=" ".join(f"-c {name}={value}" for name, value in options.items()),
-        keepalives_idle=30,
-        tcp_user_timeout=30_000,
+        **_CLIENT_SIDE,
+        **{name: value for name, value in primary.items() if name not in given},
     )
+
+
+def connect_as_owner(url: str) -> psycopg.Connection[Any]:
+    """Connect as the owner of a database, who migrates: statements take as long as they need."""
+    settings = " ".join(f"-c {name}={value}" for name, value in _SERVER_SIDE.items())
+    given = str(conninfo_to_dict(url).get("options") or "")
+    info = make_conninfo(
+        url,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        options=f"{given} {settings}".strip(),
+        **_CLIENT_SIDE,
+    )
+    return psycopg.connect(info, autocommit=True)
+
+
+class BoundedConnection(psycopg.Connection[Row]):
+    """A connection that gives up a statement for which the server should have ended by now.
+
+    A frozen machine acknowledges what it is sent, or its hypervisor does: no timeout of TCP ever
+    fires. One without a statement_timeout waits as long as the server takes.
+    """
+
+    patience_s: float | None = None
+    """How long each wait for the server may take, in seconds."""
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **options: Any) -> Self:
+        connection = super().connect(conninfo, **options)
+        if (limit := _TIME_LIMIT.search(conninfo)) and int(limit[1]):
+            connection.patience_s = int(limit[1]) / 1000 + GIVE_UP_S
+        return connection
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        if timeout is not None or self.patience_s is None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.patience_s)
+        except psycopg.errors._WaitTimeout:
+            self.close()
+            raise psycopg.OperationalError(
+                "the server has not replied within its own time limit: the connection is given up"
+            ) from None
+
+    def check_alive(self) -> None:
+        """Raise psycopg.OperationalError unless the server answers soon."""
+        usual, self.patience_s = self.patience_s, float(CONNECT_TIMEOUT_S)
+        try:
+            ConnectionPool.check_connection(self)
+        finally:
+            self.patience_s = usual
 
 
 def open_pool(
@@ -77,17 +164,15 @@ def open_pool(
     """
     return ConnectionPool(
         connection_info(login, schema, statement_timeout_ms=statement_timeout_ms),
+        connection_class=BoundedConnection,
         min_size=1,
         max_size=size,
         timeout=CONNECT_TIMEOUT_S,
-        reconnect_timeout=0,
+        # As long as a caller waits: he gets his connection as soon as the server is back.
+        reconnect_timeout=CONNECT_TIMEOUT_S,
         kwargs={"row_factory": dict_row},
-        check=_check_if_idle,
+        # After a restart of the server every pooled connection is dead: detect that before use, so
+        # that no command fails once the server is back.
+        check=BoundedConnection.check_alive,
         open=True,
     )
-
-
-def _check_if_idle(connection: psycopg.Connection[Any]) -> None:
-    # After a restart of the server every pooled connection is dead: detect that before use, so
-    # that no command fails once the server is back.
-    ConnectionPool.check_connection(connection)

@@ -51,11 +51,14 @@ def decimal(text: str | None, language: str = "ru") -> str:
     """Write an exact decimal (a tariff, a volume) with the comma of the language."""
     if text is None:
         return ""
-    whole, _, part = text.partition(".")
+    digits = text.removeprefix("-")
+    whole, _, part = digits.partition(".")
     part = part.rstrip("0")
+    # Before the whole part alone it would be lost: -0.5 is no whole number below zero.
+    sign = MINUS if digits != text and (int(whole) or part) else ""
     if language == "en":
-        return f"{int(whole):,}" + (f".{part}" if part else "")
-    return _grouped(int(whole)) + (f",{part}" if part else "")
+        return f"{sign}{int(whole):,}" + (f".{part}" if part else "")
+    return sign + _grouped(int(whole)) + (f",{part}" if part else "")
 
 
 def day(value: str | date, language: str = "ru", *, year: bool = True) -> str:
@@ -75,6 +78,11 @@ def moment(value: str, zone: str, language: str = "ru", *, year: bool = True) ->
     """Write an instant in the zone of the billing office: ``10 августа 2026, 14:03``."""
     found = datetime.fromisoformat(value).astimezone(ZoneInfo(zone))
     return f"{day(found.date(), language, year=year)}, {found:%H:%M}"
+
+
+def day_of(value: str, zone: str, language: str = "ru") -> str:
+    """Write the day of an instant in the zone of the billing office: ``10 августа 2026``."""
+    return day(datetime.fromisoformat(value).astimezone(ZoneInfo(zone)).date(), language)
 
 
 def clock(value: datetime, zone: str) -> str:

@@ -163,6 +163,7 @@ LETTERS_WAITING = Gauge("saldo_letters_waiting", "Letters that wait in the outbo
 LETTERS_WAITING_SECONDS = Gauge(
     "saldo_letters_waiting_seconds", "How long the oldest of them has waited.", ("lane",)
 )
+LETTERS_LATE = Gauge("saldo_letters_late", "How many have waited for over a minute.", ("lane",))
 MAIL_SERVER_FAILURES = Counter(
     "saldo_mail_server_failures", "Connections to the mail server that no letter could use."
 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import yaml
@@ -40,8 +40,8 @@ class WorkingDays(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("a week needs a working day")
         for text in self.yearly:
             date.fromisoformat(f"2000-{text}")  # a leap year: 02-29 may be a holiday
-        _check_rising("days_off", self.days_off)
-        _check_rising("working_days", self.working_days)
+        check_rising("days_off", self.days_off)
+        check_rising("working_days", self.working_days)
         for day in set(self.days_off) & set(self.working_days):
             raise ValueError(f"{day} is listed as a day off and as a working day")
 
@@ -88,7 +88,8 @@ def load_working_days(environ: Mapping[str, str] | None = None) -> WorkingDays:
         raise ConfigurationError(f"the working days {path} cannot be used: {error}") from error
 
 
-def _check_rising(what: str, days: tuple[date, ...]) -> None:
+def check_rising(what: str, days: Sequence[Any]) -> None:
+    """Raise ValueError unless each of these days, or months, comes after the one before it."""
     for day, after in pairwise(days):
         if after <= day:
             raise ValueError(f"{what}: {after} comes after {day}; list each once, oldest first")

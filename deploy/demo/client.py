@@ -63,6 +63,8 @@ class CabinetClient:
         self.token: str | None = None
         self.device_token: str | None = None
         """What this client is known by: without it, each sign-in is that of a new device."""
+        self.request_id: str | None = None
+        """Sent as `X-Request-Id`, which becomes the correlation id of what a request causes."""
         self.repeats = 0
         """The number of repeated requests so far."""
         self._http = requests.Session()
@@ -225,6 +227,8 @@ class CabinetClient:
             headers["Authorization"] = f"Bearer {self.token}"
         if key:
             headers["Idempotency-Key"] = key
+        if self.request_id:
+            headers["X-Request-Id"] = self.request_id
         ends = time.monotonic() + self.patience
         while True:
             answer = self._attempt(method, f"{self.url}/api/v1{path}", body, query, headers)

@@ -18,6 +18,7 @@ from deploy.embedded.environment import apply_overrides, as_shell, generate_sett
 from deploy.embedded.keys import make_keys
 from deploy.embedded.plan import (
     Plan,
+    ProcessSpec,
     ProcessState,
     read_plan,
     read_status,
@@ -49,7 +50,8 @@ class Installation:
 
     `overrides` are `SALDO_*` settings that replace the generated ones: with SALDO_DATABASE_URL or
     SALDO_AMQP_URL no private node is started. They are kept until `reset`. Everything stops when
-    the process `owner` ends, for whatever reason. `ports` are the preferred ports.
+    the process `owner` ends, for whatever reason. `ports` are the preferred ports. `adapt` changes
+    the description of each process, for a test that starts it under other circumstances.
     """
 
     def __init__(
@@ -59,12 +61,14 @@ class Installation:
         *,
         owner: process.Identity | None = None,
         ports: Mapping[str, int] = DEFAULT_PORTS,
+        adapt: Callable[[ProcessSpec], ProcessSpec] = lambda spec: spec,
     ) -> None:
         self.state = StateDir(state_dir.resolve())
         self.environment: dict[str, str] = {}
         self._overrides = dict(overrides or {})
         self._owner = owner
         self._preferred_ports = ports
+        self._adapt = adapt
         self._supervisor = Daemon(self.state, "supervisor")
         self._watchdog = Daemon(self.state, "watchdog")
 
@@ -138,6 +142,7 @@ class Installation:
         make_keys(self.state, master, self.environment.get("SALDO_LEDGER_SEAL_NAME", ""))
         write_atomically(self.state.env, as_shell(self.environment).encode())
         specs = process_specs(self.state, ports, secrets, self.environment, overrides)
+        specs = tuple(self._adapt(spec) for spec in specs)
         plan = Plan(processes=specs, owner=self._owner, watchdog=self._owner is None)
         return plan if names is None else plan.only(names)
 

@@ -18,7 +18,7 @@ DEVICE = "__Host-device"
 """What identity knows this browser by; it opens nothing, and stays when the session ends."""
 INVITATION = "__Host-invitation"
 """An invitation to an account, sealed: it waits until its guest has registered and logged in."""
-LOOK = "look"
+LOOK = "__Host-look"
 """How pages look: it is read before log-in too, and holds nothing about a person."""
 
 YEAR = 365 * 24 * 3600
@@ -48,12 +48,9 @@ class Look:
             look = replace(look, language=language)
         return look
 
-    def keep(self, response: Response, *, https: bool) -> None:
+    def keep(self, response: Response) -> None:
         """Keep the look for a year."""
-        value = f"{self.theme}.{self.size}.{self.language}"
-        response.set_cookie(
-            LOOK, value, max_age=YEAR, secure=https, httponly=True, samesite="Lax", path="/"
-        )
+        keep(response, LOOK, f"{self.theme}.{self.size}.{self.language}", seconds=YEAR)
 
 
 def keep(response: Response, name: str, value: str, *, seconds: int | None = None) -> None:

@@ -89,6 +89,7 @@ def _of_identity(text: Text) -> dict[str, str]:
 def _of_accounts(text: Text) -> dict[str, str]:
     return {
         "linked": text("Привязанные счета"),
+        "invitations": text("Приглашения, которые Вы отправили"),
         "number": text("Номер"),
         "address": text("Адрес"),
         "holder": text("Плательщик"),
@@ -143,6 +144,9 @@ def _of_questions_and_letters(text: Text) -> dict[str, str]:
         "topic": text("Тема"),
         "asked_at": text("Когда задан"),
         "due_on": text("Срок ответа"),
+        "dispute": text("Строка счёта, с которой Вы не согласны"),
+        "period": text("Месяц"),
+        "service": text("Услуга"),
         "messages": text("Сообщения"),
         "author": text("Автор: Вы (person), сотрудник (staff) или кабинет (system)"),
         "text": text("Текст"),

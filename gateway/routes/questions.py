@@ -150,6 +150,7 @@ class QuestionRoutes:
             question_id=question_id,
             text=call.body["text"],
             attachments=call.body["attachments"],
+            disputes=call.body["disputes"],
         )
         return {"question_id": question_id, "message": call.notice("message_accepted")}
 

@@ -6,6 +6,7 @@ from marshmallow import fields, validate
 
 from gateway.schemas.attachments import Attachment, attached
 from gateway.schemas.base import (
+    Flag,
     Result,
     Shape,
     account_number,
@@ -149,6 +150,14 @@ class AddMessage(Shape):
 
     text = input_text("The text to add.", "Спасибо, а за ноябрь?", most=4000)
     attachments = attached()
+    disputes = Flag(
+        load_default=False,
+        metadata=described(
+            "Whether the person does not agree with the disputed line as it was `corrected`: it is "
+            "under review again. One that was `rejected` is so by any message.",
+            False,
+        ),
+    )
 
 
 class MessageAdded(Result):

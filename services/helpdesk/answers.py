@@ -20,6 +20,7 @@ class Summaries:
         self._directory = directory
         self._days = days
         self._today = today
+        self._soon = days.next_working_day(today)
 
     def for_person(self, view: QuestionView) -> dict[str, Any]:
         """Return a question for whoever asked it."""
@@ -30,7 +31,7 @@ class Summaries:
         return {
             **self._summary(view),
             "account": named_for_staff(view.account, closed),
-            "due_soon": self._days.is_due_soon(view.state, view.due_on, self._today),
+            "due_soon": view.state in OWED and self._today <= view.due_on <= self._soon,
             "assigned_to": view.assigned_to,
             "unseen": view.unseen,
         }

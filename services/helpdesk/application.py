@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from math import ceil
 from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
 
-from services.helpdesk.attachment import owned_by_person
-from services.helpdesk.attachments import by_message, erase_attachments, usable
+from services.helpdesk.attachment import Attachment, owned_by_person
+from services.helpdesk.attachments import by_message, erase_attachments, numbered, usable
 from services.helpdesk.departments import Directory
 from services.helpdesk.dispute import DisputedLine
 from services.helpdesk.domain import MAX_TEXT, Question
 from services.helpdesk.due_days import DueDays
-from services.helpdesk.views import MessageView, QuestionView
+from services.helpdesk.limits import DAY, exceeded
+from services.helpdesk.views import DisputeView, MessageView, QuestionView
+from shared import context
 from shared.account_key import number_of
 from shared.errors import Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session
@@ -25,8 +26,8 @@ from shared.ids import new_id
 from shared.visible_text import has_signs, without_shapeless
 from shared.working_days import WorkingDays
 
-DAY = timedelta(hours=24)
-"""The window of the limits on questions and messages."""
+READING = timedelta(minutes=10)
+"""How long the parts of a file that staff read are one reading of it."""
 
 
 class AskQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +51,10 @@ class AskQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AddMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """``attachments`` and ``contents`` as of `AskQuestion`."""
+    """``attachments`` and ``contents`` as of `AskQuestion`.
+
+    ``disputes``: the person does not agree with the disputed line as it was corrected.
+    """
 
     not_compared: ClassVar = ("attachments",)
 
@@ -59,12 +63,7 @@ class AddMessage(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     attachments: tuple[UUID, ...] = ()
     contents: tuple[str, ...] = ()
-
-
-class QuestionWanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A question that staff look at, by its number or its id."""
-
-    question: str
+    disputes: bool = False
 
 
 class QuestionUseCases:
@@ -124,6 +123,7 @@ class QuestionUseCases:
             due_on=due_on,
             waited=waited,
             attachments=usable(session, owned_by_person(command.person_id), command.attachments),
+            disputes=command.disputes,
         )
         return {"question_id": str(question.id), "state": question.state}
 
@@ -135,7 +135,7 @@ class QuestionUseCases:
             raise Forbidden(
                 "too_many_questions",
                 "Too many questions within a day; add to a question that you have asked.",
-                **_exceeded("questions_per_day", most, reached + DAY - now),
+                **exceeded("questions_per_day", most, reached, now),
             )
         most = limits.messages_per_day
         reached = session.read.message_written(person_id, now - DAY, most)
@@ -143,29 +143,33 @@ class QuestionUseCases:
             raise Forbidden(
                 "too_many_messages",
                 "Too many messages within a day; write again tomorrow.",
-                **_exceeded("messages_per_day", most, reached + DAY - now),
+                **exceeded("messages_per_day", most, reached, now),
             )
 
 
 def erase_questions(session: Session, person_id: UUID) -> int:
     """Erase every question of a person with its files; return how many there were."""
     ids: list[UUID] = session.read.question_ids_of(person_id)
-    erase_attachments(session, person_id, ids)
     for question_id in ids:
         session.load(Question, question_id).erase()
         session.vault.destroy(question_id)
+    # Looked for when no message can take one any more: a message that comes earlier has taken the
+    # version of its question, and all this is done again.
+    erase_attachments(session, person_id, ids)
     return len(ids)
 
 
 def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {questions: [...]} of a person, each with its due day and its messages.
+    """Return {questions: [...]} of a person, each with its due day, its line and its messages.
 
-    Messages are as of `messages_of`; a file can be read by the ids of question and attachment.
+    ``dispute`` is the line of a bill that the question disputes, and what became of it. Messages
+    are as of `messages_of`; a file can be read by the ids of question and attachment.
     """
     views: list[QuestionView] = session.read.all_questions_of(person_id)
     ids = [view.question_id for view in views]
     session.vault.fetch_keys(ids)
     messages, files = session.read.messages_of(ids), by_message(session, ids)
+    disputes = {view.question_id: view for view in session.read.disputes.of_questions(ids)}
     return {
         "questions": [
             {
@@ -176,12 +180,26 @@ def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
                 "state": view.state,
                 "asked_at": view.asked_at,
                 "due_on": view.due_on.isoformat(),
+                "dispute": line_for_person(disputes.get(view.question_id)),
                 "messages": _revealed(
                     session, view.question_id, messages.get(view.question_id, []), files
                 ),
             }
             for view in views
         ]
+    }
+
+
+def line_for_person(view: DisputeView | None) -> dict[str, Any] | None:
+    """Return a disputed line for whoever disputes it; None where a question has none."""
+    if view is None:
+        return None
+    return {
+        "account": number_of(view.account),
+        "period": view.period,
+        "service": view.service,
+        "state": view.state,
+        "since": view.since,
     }
 
 
@@ -206,18 +224,32 @@ def question_id_of(session: Session, question: str) -> UUID:
         raise not_found() from None
 
 
-def shown_to_staff(session: Session, wanted: QuestionWanted, action: str) -> QuestionView:
+def shown_to_staff(session: Session, question: str, action: str) -> QuestionView:
     """Return a question of anybody, and note in the security log who saw it."""
-    view = question_of(session, question_id_of(session, wanted.question))
+    view = question_of(session, question_id_of(session, question))
     session.security.note(action, person_id=view.person_id, about=f"question:{view.question_id}")
     return view
+
+
+def file_shown_to_staff(session: Session, question: str, number: int) -> Attachment:
+    """Return a file of anybody's question, and note in the security log who saw it.
+
+    A file is read part by part: one entry in `READING` is enough.
+    """
+    view = question_of(session, question_id_of(session, question))
+    found = numbered(session, view.question_id, number)
+    log, about = session.security, f"question:{view.question_id} file:{found.attachment_id}"
+    actor, since = context.current().actor, session.now - READING
+    before = log.entries(limit=1_000, person_id=view.person_id, by=actor, since=since)
+    if ("attachment_shown", about) not in {(entry.action, entry.about) for entry in before}:
+        log.note("attachment_shown", person_id=view.person_id, about=about)
+    return found
 
 
 def turn_of(session: Session, question: str) -> tuple[UUID, int]:
     """Return the id of a question, and how many messages of the person it has."""
     question_id = question_id_of(session, question)
-    messages = session.read.messages(question_id)
-    return question_id, sum(message.author == "person" for message in messages)
+    return question_id, session.read.written_by_person(question_id)
 
 
 def messages_of(session: Session, question_id: UUID) -> list[dict[str, Any]]:
@@ -263,15 +295,6 @@ def clean_text(text: str) -> str:
             max_length=MAX_TEXT,
         )
     return clean
-
-
-def _exceeded(policy: str, most: int, wait: timedelta) -> dict[str, Any]:
-    return {
-        "policy": policy,
-        "limit": most,
-        "window_seconds": int(DAY.total_seconds()),
-        "retry_after_seconds": max(1, ceil(wait.total_seconds())),
-    }
 
 
 def not_found() -> NotFound:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from hashlib import sha256
-from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -26,14 +24,12 @@ from services.helpdesk.attachment import (
 )
 from services.helpdesk.file_names import clean_name, name_of
 from services.helpdesk.file_types import Inspection, media_type_of
+from services.helpdesk.limits import DAY, exceeded
 from services.helpdesk.upload_folder import UploadFolder
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session
 from shared.ids import new_id
 from shared.privacy import new_key
-
-DAY = timedelta(hours=24)
-"""The window of the limit on files."""
 
 
 class BeginUpload(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +69,7 @@ class UploadUseCases:
         Raises Unavailable ``uploads_unavailable``, and for a person Forbidden
         ``too_many_attachments_today``.
         """
+        # Its owner stays locked until the commit, so that files begun at once are all counted.
         _check_owner(session, command.owner)
         self._folder.check_room()
         if is_person(command.owner):
@@ -172,17 +169,13 @@ class UploadUseCases:
         return self._folder.read_part(found.attachment_id, key, index)
 
     def _check_limit(self, session: Session, owner: str) -> None:
-        table = session.read.attachments
-        table.lock_owner(owner)
-        reached = table.begun(owner, session.now - DAY, self._per_day)
+        now = session.now
+        reached = session.read.attachments.begun(owner, now - DAY, self._per_day)
         if reached is not None:
             raise Forbidden(
                 "too_many_attachments_today",
                 "Too many files within a day; send the message without it, or wait.",
-                policy="attachments_per_day",
-                limit=self._per_day,
-                window_seconds=int(DAY.total_seconds()),
-                retry_after_seconds=max(1, ceil((reached + DAY - session.now).total_seconds())),
+                **exceeded("attachments_per_day", self._per_day, reached, now),
             )
 
     def _parts(self, session: Session, found: Attachment) -> Iterable[bytes]:
@@ -192,9 +185,12 @@ class UploadUseCases:
         )
 
 
-def usable(session: Session, owner: str, ids: Sequence[UUID]) -> tuple[UUID, ...]:
+def usable(
+    session: Session, owner: str, ids: Sequence[UUID], *, locking: bool = True
+) -> tuple[UUID, ...]:
     """Return the files that a new message of their owner takes, locked.
 
+    A dry run cannot lock them (``locking``), and takes none.
     Raises ValidationFailed ``too_many_attachments``, and ``attachment_unknown`` for a file that is
     somebody else's, not whole, expired, or of another message.
     """
@@ -205,7 +201,8 @@ def usable(session: Session, owner: str, ids: Sequence[UUID]) -> tuple[UUID, ...
         raise ValidationFailed(
             "too_many_attachments", f"Send at most {MAX_FILES} files.", most=MAX_FILES
         )
-    found = session.read.attachments.locked(wanted)
+    table = session.read.attachments
+    found = table.locked(wanted) if locking else table.of_ids(wanted)
     if len([one for one in found if one.owner == owner and one.state == "ready"]) < len(wanted):
         raise ValidationFailed(
             "attachment_unknown", "A file is not here any more, or not whole; send it again."
@@ -277,7 +274,8 @@ def erase_attachments(session: Session, person_id: UUID, question_ids: Sequence[
 
     From then on he begins no file, whatever form of his is still open somewhere.
     """
-    table, owner = session.read.attachments, owned_by_person(person_id)
+    # Rows are locked before the log, as whoever sends a message does.
+    table, owner = session.peek.attachments, owned_by_person(person_id)
     table.lock_owner(owner)
     table.note_erased(owner)
     ids = [one.attachment_id for one in table.of_questions(question_ids)]
@@ -288,7 +286,7 @@ def destroy(session: Session, ids: Sequence[UUID]) -> None:
     """Destroy the keys of files, and forget them; a job removes what nobody can read any more."""
     for id_ in ids:
         session.vault.destroy(id_)
-    session.read.attachments.forget(ids)
+    session.peek.attachments.forget(ids)
 
 
 def decoded(content: str) -> bytes:
@@ -308,7 +306,7 @@ def not_found() -> NotFound:
 
 
 def _check_owner(session: Session, owner: str) -> None:
-    """Raise NotFound ``attachment_not_found`` for an erased person."""
+    """Lock an owner; raises NotFound ``attachment_not_found`` for an erased person."""
     table = session.read.attachments
     table.lock_owner(owner)
     if table.is_erased(owner):

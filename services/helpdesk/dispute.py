@@ -55,17 +55,23 @@ class Dispute:
     def __init__(self, line: DisputedLine) -> None:
         self.line = line
         self.proposals: dict[UUID, Outcome | None] = {}
-        self._settled: DisputeState = "under_review"
+        self._awaits_word = True
 
     @property
     def state(self) -> DisputeState:
-        """Return what holds while no proposal awaits its decision, else ``under_review``."""
-        return "under_review" if self.is_proposed else self._settled
+        """Return what holds; ``under_review`` while a decision or the department's word is due."""
+        if self.is_proposed or self._awaits_word:
+            return "under_review"
+        return "corrected" if self._is_corrected else "rejected"
 
     @property
     def is_proposed(self) -> bool:
         """Return whether a proposal awaits its decision."""
         return None in self.proposals.values()
+
+    @property
+    def _is_corrected(self) -> bool:
+        return "approved" in self.proposals.values()
 
     def propose(self, proposal_id: UUID) -> None:
         """Await the decision on an adjustment."""
@@ -74,19 +80,20 @@ class Dispute:
     def decide(self, proposal_id: UUID, decision: Decision) -> None:
         """Note a decision; what was approved once has corrected the line."""
         self.proposals[proposal_id] = decision
-        approved = "approved" in self.proposals.values()
-        self._settled = "corrected" if approved else "rejected"
+        self._awaits_word = False
 
     def withdraw(self, proposal_id: UUID) -> None:
-        """Await a proposal no longer; what held before it holds again."""
+        """Await a proposal no longer; what the department has said holds without it."""
         self.proposals[proposal_id] = "withdrawn"
 
     def answer(self) -> None:
         """Note that the department has said its word: without a proposal the line stays."""
-        if self.state == "under_review" and not self.is_proposed:
-            self._settled = "rejected"
+        self._awaits_word = False
 
-    def go_on(self) -> None:
-        """Note that the person has written again: he does not agree with what was said."""
-        if self._settled == "rejected":
-            self._settled = "under_review"
+    def go_on(self, *, again: bool) -> None:
+        """Note that the person has written again: he does not agree with what was said.
+
+        A line that was corrected he disputes again only where he says so.
+        """
+        if again or not self._is_corrected:
+            self._awaits_word = True

@@ -36,4 +36,3 @@ class NoteProposal(AnyQuestion):
     """A proposal of the ledger that adjusts the line of a question."""
 
     proposal_id = fields.UUID(required=True)
-    dry_run = fields.Boolean(load_default=False, truthy={True}, falsy={False})

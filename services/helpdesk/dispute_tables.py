@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -83,8 +83,12 @@ class Disputes:
 
     def of_question(self, question_id: UUID) -> DisputeView | None:
         """Return the dispute of a question."""
-        found = self._views(f"{_DISPUTE} WHERE question_id = %s", (question_id,))
+        found = self.of_questions([question_id])
         return found[0] if found else None
+
+    def of_questions(self, question_ids: Sequence[UUID]) -> list[DisputeView]:
+        """Return the disputes of questions, in no order."""
+        return self._views(f"{_DISPUTE} WHERE question_id = ANY(%s)", (list(question_ids),))
 
     def of_accounts(self, accounts: Collection[str]) -> list[DisputeView]:
         """Return the disputes of accounts (keys), the newest first."""

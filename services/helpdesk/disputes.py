@@ -9,12 +9,11 @@ from uuid import UUID
 import msgspec
 
 from services.helpdesk.answers import named_for_staff
-from services.helpdesk.application import question_of
+from services.helpdesk.application import line_for_person, question_of
 from services.helpdesk.dispute import Outcome
 from services.helpdesk.domain import Question
 from services.helpdesk.handling import existing
 from services.helpdesk.views import DisputeView
-from shared.account_key import number_of
 from shared.errors import Conflict
 from shared.eventstore import Session
 
@@ -78,24 +77,17 @@ def disputes_of(
 
 def dispute_for_person(session: Session, question_id: UUID) -> dict[str, Any] | None:
     """Return the line that a question disputes, and what became of it; None without one."""
-    view: DisputeView | None = session.read.disputes.of_question(question_id)
-    if view is None:
-        return None
-    return {
-        "account": number_of(view.account),
-        "period": view.period,
-        "service": view.service,
-        "state": view.state,
-        "since": view.since,
-    }
+    return line_for_person(session.read.disputes.of_question(question_id))
 
 
 def dispute_for_staff(session: Session, question_id: UUID) -> dict[str, Any] | None:
     """Return the same with its proposals, the account as staff may type it."""
-    if session.read.disputes.of_question(question_id) is None:
+    view: DisputeView | None = session.read.disputes.of_question(question_id)
+    if view is None:
         return None
+    closed = session.read.closed_accounts({view.account})
     return {
-        **disputed_line_for_staff(session, question_id),
+        **_for_staff(view, closed),
         "proposals": session.read.disputes.proposals_of(question_id),
     }
 

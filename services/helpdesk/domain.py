@@ -27,6 +27,9 @@ asked back; ``answered``; ``reopened`` by a message after the answer; ``closed``
 OWED: tuple[State, ...] = ("open", "in_progress", "reopened")
 """The states in which the department owes an answer by the due day."""
 
+ENDED: tuple[State, ...] = ("answered", "closed")
+"""The states in which the department owes nothing, and waits for nothing."""
+
 Author = Literal["person", "staff", "system"]
 
 
@@ -71,7 +74,8 @@ class MessageAdded(Event, frozen=True, kw_only=True):
     """The person added a message, which opens the question; ``text`` is sealed.
 
     ``due_on`` is the due day from now on, None where it stays; ``waited`` counts the working days
-    for which the department has waited for this message.
+    for which the department has waited for this message. ``disputes``: the person does not agree
+    with the line that was corrected either.
     """
 
     topic: ClassVar[str] = "helpdesk.message_added.v1"
@@ -79,6 +83,7 @@ class MessageAdded(Event, frozen=True, kw_only=True):
     due_on: date | None = None
     waited: int = 0
     attachments: tuple[UUID, ...] = ()
+    disputes: bool = False
 
 
 class QuestionAnswered(Event, frozen=True, kw_only=True):
@@ -160,6 +165,8 @@ class Question(Aggregate):
                 self.waiting_since = None
             case QuestionAnswered():
                 asked_before = self.waiting_since if self.state == "waiting" else None
+                if event.waiting_since and self.state in ENDED:
+                    self.due_on = None  # it was kept, or missed: what comes now is owed anew
                 self.state = "waiting" if event.waiting_since else "answered"
                 # Asked back twice, the clock stands still from the first time on.
                 self.waiting_since = event.waiting_since and (asked_before or event.waiting_since)
@@ -234,9 +241,21 @@ class Question(Aggregate):
         due_on: date | None,
         waited: int = 0,
         attachments: tuple[UUID, ...] = (),
+        disputes: bool = False,
     ) -> None:
-        """Add a message of the person, which opens the question."""
-        self.trigger(MessageAdded(text=text, due_on=due_on, waited=waited, attachments=attachments))
+        """Add a message of the person, which opens the question.
+
+        ``disputes``: he does not agree with the corrected line; without one it says nothing.
+        """
+        self.trigger(
+            MessageAdded(
+                text=text,
+                due_on=due_on,
+                waited=waited,
+                attachments=attachments,
+                disputes=disputes and self.dispute is not None,
+            )
+        )
 
     def answer(
         self,
@@ -306,7 +325,7 @@ def state_after_assignment(state: State, to: str | None) -> State:
 
 def state_after_message(state: State, assigned_to: str | None) -> State:
     """Return the state of a question after a message of the person."""
-    if state in ("answered", "closed"):
+    if state in ENDED:
         return "reopened"
     if state == "waiting":
         return "in_progress" if assigned_to else "open"
@@ -322,7 +341,7 @@ def _follow(dispute: Dispute, event: Any) -> None:
         case DisputeDecided():
             dispute.decide(event.proposal_id, event.decision)
         case MessageAdded():
-            dispute.go_on()
+            dispute.go_on(again=event.disputes)
         case QuestionAnswered(waiting_since=None) | QuestionClosed():
             dispute.answer()
 

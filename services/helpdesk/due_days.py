@@ -24,8 +24,8 @@ class DueDays:
         """Return the due day after a message of the person, and the working days waited for it.
 
         None: it stays, as one does that had passed before staff asked back. The clock starts again
-        after an answer; while the department waited for the person it stood still, and at least
-        one working day is left.
+        after an answer, also where staff asked back after it; while the department waited for the
+        person it stood still, and at least one working day is left.
         """
         if question.state in OWED:
             return None, 0
@@ -44,6 +44,6 @@ class DueDays:
         """Return whether the department owes an answer that should have come before today."""
         return state in OWED and due_on < today
 
-    def is_due_soon(self, state: State, due_on: date, today: date) -> bool:
-        """Return whether an answer is due today or on the next working day."""
-        return state in OWED and today <= due_on <= self._calendar.after(today, 1)
+    def next_working_day(self, today: date) -> date:
+        """Return the next working day: what is due until then is due soon."""
+        return self._calendar.after(today, 1)

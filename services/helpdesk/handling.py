@@ -39,7 +39,7 @@ class AnswerQuestion(msgspec.Struct, frozen=True, kw_only=True):
     that the actor has sent, ``contents`` their digests, as of `application.AskQuestion`.
     """
 
-    not_compared: ClassVar = ("attachments",)
+    not_compared: ClassVar = ("attachments", "dry_run")
 
     question_id: UUID
     text: str
@@ -47,6 +47,7 @@ class AnswerQuestion(msgspec.Struct, frozen=True, kw_only=True):
     wait: bool = False
     attachments: tuple[UUID, ...] = ()
     contents: tuple[str, ...] = ()
+    dry_run: bool = False
 
 
 class CloseQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +81,12 @@ class StaffUseCases:
             vault.seal(question.id, text, "text"),
             vault.seal(question.id, reason, "reason") if reason else None,
             waiting_since=session.today if command.wait else None,
-            attachments=usable(session, context.current().actor, command.attachments),
+            attachments=usable(
+                session,
+                context.current().actor,
+                command.attachments,
+                locking=not command.dry_run,
+            ),
             due_on=due_on,
             waited=waited,
         )
@@ -172,21 +178,10 @@ def _check_seen(session: Session, question: Question) -> None:
     # A message that comes while somebody writes the answer would else be answered unread, and its
     # due day with it. One that comes from here on takes the version, and this is decided again.
     view = question_of(session, question.id)
-    if 0 < view.unseen < _written_since_staff(session, question):
+    if 0 < view.unseen < session.read.written_since_staff(question.id):
         raise Conflict(
             "unseen_messages",
             "The person has written more than staff have seen: look at it "
             f"(saldo helpdesk show {view.number}), then repeat the command.",
             number=view.number,
         )
-
-
-def _written_since_staff(session: Session, question: Question) -> int:
-    """Return how many messages the person has written since staff wrote last."""
-    count = 0
-    for message in session.read.messages(question.id):
-        if message.author == "person":
-            count += 1
-        elif message.author == "staff":
-            count = 0
-    return count

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from services.helpdesk import attachments
-from services.helpdesk.attachments import DAY
+from services.helpdesk.limits import DAY
 from services.helpdesk.upload_folder import UploadFolder
 from shared import telemetry
 from shared.bus import Job, Services

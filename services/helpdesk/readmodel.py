@@ -25,7 +25,7 @@ from services.helpdesk.domain import (
     QuestionRouted,
 )
 from services.helpdesk.turns import Turns
-from services.helpdesk.views import MessageView, QuestionView, Wanted
+from services.helpdesk.views import MessageView, QuestionFilter, QuestionView
 from shared.eventstore import Aggregate, Recorded
 from shared.staff import granted
 
@@ -118,7 +118,7 @@ class ReadModel:
         )
         return [_view(row) for row in self._cursor]
 
-    def questions_in(self, wanted: Wanted) -> list[QuestionView]:
+    def questions_in(self, wanted: QuestionFilter) -> list[QuestionView]:
         """Return questions for staff: those that are owed an answer first, by their due day."""
         self._cursor.execute(
             f"SELECT {_QUESTION} FROM questions"
@@ -201,6 +201,18 @@ class ReadModel:
             found.setdefault(row["question_id"], []).append(message)
         return found
 
+    def written_by_person(self, question_id: UUID) -> int:
+        """Return how many messages of a question its person has written."""
+        return self._count("author = 'person'", question_id)
+
+    def written_since_staff(self, question_id: UUID) -> int:
+        """Return how many messages the person has written since staff wrote last."""
+        since = (
+            "author = 'person' AND position > coalesce((SELECT max(position) FROM messages AS staff"
+            " WHERE staff.question_id = messages.question_id AND author = 'staff'), -1)"
+        )
+        return self._count(since, question_id)
+
     def question_asked(self, person_id: UUID, since: datetime, nth: int) -> datetime | None:
         """Return when the nth newest question after an instant was asked; None: they are fewer."""
         return self._nth(
@@ -215,6 +227,14 @@ class ReadModel:
             " WHERE person_id = %s AND author = 'person' AND at > %s",
             (person_id, since, nth - 1),
         )
+
+    def _count(self, condition: str, question_id: UUID) -> int:
+        self._cursor.execute(
+            f"SELECT count(*) AS count FROM messages WHERE question_id = %s AND {condition}",
+            (question_id,),
+        )
+        row = self._cursor.fetchone()
+        return int(row["count"]) if row else 0
 
     def _nth(self, query: str, parameters: tuple[Any, ...]) -> datetime | None:
         self._cursor.execute(f"{query} ORDER BY at DESC OFFSET %s LIMIT 1", parameters)

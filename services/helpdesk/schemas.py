@@ -71,10 +71,13 @@ class Question(Schema):
 
 
 class AddMessage(Schema):
+    """``disputes``: the person does not agree with the disputed line as it was corrected."""
+
     person_id = fields.UUID(required=True)
     question_id = fields.UUID(required=True)
     text = fields.String(required=True, validate=_TEXT)
     attachments = _ATTACHMENTS
+    disputes = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 
 
 class Unread(Schema):

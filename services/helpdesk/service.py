@@ -123,7 +123,12 @@ class HelpdeskService(StaffRpcs, AttachmentRpcs, DisputeRpcs):
 
     @rpc(schemas.AddMessage, callers=(GATEWAY,))
     def add_message(
-        self, person_id: UUID, question_id: UUID, text: str, attachments: list[UUID]
+        self,
+        person_id: UUID,
+        question_id: UUID,
+        text: str,
+        attachments: list[UUID],
+        disputes: bool,
     ) -> dict[str, Any]:
         """Return ``{question_id, state}``; raises as `application.QuestionUseCases.add_message`."""
         command = application.AddMessage(
@@ -132,6 +137,7 @@ class HelpdeskService(StaffRpcs, AttachmentRpcs, DisputeRpcs):
             text=text,
             attachments=tuple(attachments),
             contents=self.contents_of(attachments),
+            disputes=disputes,
         )
         result: dict[str, Any] = self.store.execute(self.use_cases.add_message, command)
         return result
@@ -184,17 +190,14 @@ class HelpdeskService(StaffRpcs, AttachmentRpcs, DisputeRpcs):
         """Return a line of an account, by its key; raises ValidationFailed ``unknown_line``."""
         if line is None:
             return None
-        billed = account is not None and bool(
-            self.services.call(
-                "ledger",
-                "is_billed",
-                account=account,
-                period=line["period"],
-                code=line["service"],
-            )["billed"]
-        )
-        if account is None or not billed:
+        if account is None or not self._is_billed(account, **line):
             raise ValidationFailed(
                 "unknown_line", "There is no such line in the bill of this month."
             )
         return DisputedLine(account=account, **line)
+
+    def _is_billed(self, account: str, period: str, service: str) -> bool:
+        found = self.services.call(
+            "ledger", "is_billed", account=account, period=period, code=service
+        )
+        return bool(found["billed"])

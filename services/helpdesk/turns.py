@@ -9,6 +9,7 @@ import msgspec
 import psycopg
 
 from services.helpdesk.domain import Question
+from shared.cooperation import cooperatively
 from shared.eventstore import Recorded
 
 
@@ -90,7 +91,7 @@ class Turns:
             " FROM turns JOIN questions USING (question_id) WHERE started_at >= %s",
             (first,),
         )
-        return [TurnView(**row) for row in self._cursor]
+        return [TurnView(**row) for row in cooperatively(self._cursor)]
 
     def _last_has_ended(self, question: Question) -> bool:
         self._cursor.execute(

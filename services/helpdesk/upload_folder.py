@@ -87,21 +87,19 @@ class UploadFolder:
         path = self._of(file)
 
         def sync() -> None:
-            for each in (path, path.parent):
+            # The folder of a file may be new in its own.
+            for each in (path, path.parent, path.parent.parent):
                 sync_to_disk(each)
 
         self._outside(sync)
 
     def remove_file(self, file: UUID) -> None:
-        """Delete a file; one that is not there is no error."""
+        """Delete a file; one that is not there is no error.
+
+        Its folder stays, empty or not: somebody may be about to write to it.
+        """
         path = self._of(file)
-
-        def remove() -> None:
-            path.unlink(missing_ok=True)
-            with suppress(OSError):  # other files are in it
-                path.parent.rmdir()
-
-        self._outside(remove)
+        self._outside(lambda: path.unlink(missing_ok=True))
 
     def changed_at(self) -> dict[UUID, float]:
         """Return the files of the folder, each with the time of its last change."""

@@ -46,7 +46,7 @@ class DisputeView(msgspec.Struct, frozen=True, kw_only=True):
     since: str
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class QuestionFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which questions staff list; None: whatever it is."""
 
     states: tuple[str, ...] | None = None

@@ -19,9 +19,7 @@ from services.notifications.requests import DRAWN_ONCE, QUEUED_AS, Lane, LetterR
 from shared import context
 from shared.contracts.notifications import FailureReason, LetterKind
 from shared.eventstore import Session
-
-#: How long a letter with temporary failures is retried before it is given up.
-RETRY_PERIOD = timedelta(days=5)
+from shared.letters import LETTER_LIFE
 
 #: Delays after the first, second, ... failed attempt; the last one repeats.
 RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 3600))
@@ -252,7 +250,7 @@ def keep_drawn(session: Session, command: KeepDrawn) -> None:
 def mark_sent(session: Session, command: MarkSent) -> None:
     """Mark a letter as sent and erase what was drawn."""
     # The row is locked before the log: whoever draws a secret locks in that order, too.
-    session.peek.outbox.lock(command.letter_id)
+    session.peek.outbox.lock([command.letter_id])
     session.load(Letter, command.letter_id).mark_sent(
         command.message_id, command.attempts, kind=command.kind, person_id=command.person_id
     )
@@ -266,8 +264,8 @@ def give_up(session: Session, command: GiveUp) -> None:
 
 
 def postpone(session: Session, command: Postpone) -> None:
-    """Delay the next attempt, longer each time; after `RETRY_PERIOD`, give the letter up."""
-    if session.now - command.queued_at >= RETRY_PERIOD:
+    """Delay the next attempt, longer each time; after `LETTER_LIFE`, give the letter up."""
+    if session.now - command.queued_at >= LETTER_LIFE:
         reason = FailureReason.GAVE_UP
         give_up(session, GiveUp(letter_id=command.letter_id, claim=command.claim, reason=reason))
         return
@@ -287,8 +285,8 @@ def renew_claims(session: Session, claims: Sequence[UUID]) -> int:
 
 
 def give_up_old(session: Session, limit: int) -> int:
-    """Give up letters that have waited for `RETRY_PERIOD`; return how many there were."""
-    old: list[UUID] = session.peek.outbox.queued_before(session.now - RETRY_PERIOD, limit)
+    """Give up letters that have waited for `LETTER_LIFE`; return how many there were."""
+    old: list[UUID] = session.peek.outbox.queued_before(session.now - LETTER_LIFE, limit)
     for letter_id in old:
         _fail(session, letter_id, FailureReason.GAVE_UP)
     return len(old)
@@ -296,7 +294,7 @@ def give_up_old(session: Session, limit: int) -> int:
 
 def erase_letters(session: Session, person_id: UUID) -> int:
     """Give up what waits to be sent to a person; return how many letters there were."""
-    waiting: list[UUID] = session.read.outbox.of_person(person_id)
+    waiting: list[UUID] = session.peek.outbox.of_person(person_id)
     for letter_id in waiting:
         _fail(session, letter_id, FailureReason.STALE)
     return len(waiting)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import imaplib
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from services.notifications.delivery_reports import MAX_BYTES
-from shared.config import ConfigurationError
+from shared.mailbox_url import mailbox_of
 
 TIMEOUT: Final = 30.0
 """Seconds to wait for a reply of the IMAP server."""
@@ -49,18 +50,14 @@ class BounceMailbox(Protocol):
 def opened(url: str) -> Iterator[BounceMailbox]:
     """Yield the mailbox of SALDO_BOUNCES_URL.
 
-    Raises MailboxUnavailableError, ConfigurationError for a URL that names none.
+    Raises MailboxUnavailableError. The settings refuse a URL that names none.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "maildir" and not parts.netloc and parts.path:
+    parts = mailbox_of(url)
+    if parts.scheme == "maildir":
         yield Maildir(Path(unquote(parts.path)))
-    elif parts.scheme == "imaps" and parts.hostname and parts.username:
+    else:
         with _opened_imap(ImapFolder.parse(url)) as mailbox:
             yield mailbox
-    else:
-        raise ConfigurationError(
-            "set SALDO_BOUNCES_URL to maildir:///path or imaps://user:password@host/folder"
-        )
 
 
 class Maildir:
@@ -78,15 +75,32 @@ class Maildir:
         except OSError as error:
             raise MailboxUnavailableError(type(error).__name__) from error
         for key in sorted(keys)[:most]:
-            with (self._new / key).open("rb") as message:
-                yield key, message.read(MAX_BYTES)
+            if (content := self._beginning(key)) is not None:
+                yield key, content
+
+    def _beginning(self, key: str) -> bytes | None:
+        path = self._new / key
+        # A person may take a message at any time.
+        with _on_the_disk(), suppress(FileNotFoundError), path.open("rb") as message:
+            return message.read(MAX_BYTES)
+        return None
 
     def delete(self, key: str) -> None:
-        (self._new / key).unlink()
+        with _on_the_disk():
+            (self._new / key).unlink(missing_ok=True)
 
     def set_aside(self, key: str) -> None:
-        self._cur.mkdir(mode=0o700, exist_ok=True)
-        (self._new / key).rename(self._cur / f"{key.partition(':')[0]}{_SEEN}")
+        with _on_the_disk(), suppress(FileNotFoundError):
+            self._cur.mkdir(mode=0o700, exist_ok=True)
+            (self._new / key).rename(self._cur / f"{key.partition(':')[0]}{_SEEN}")
+
+
+@contextmanager
+def _on_the_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MailboxUnavailableError(type(error).__name__) from error
 
 
 @dataclass(frozen=True)
@@ -146,7 +160,10 @@ class ImapMailbox:
 
 def connected(folder: ImapFolder) -> imaplib.IMAP4:
     """Return a connection to a folder's server; raises OSError or IMAP4.error."""
-    return imaplib.IMAP4_SSL(folder.host, folder.port, timeout=TIMEOUT)
+    # Without a context imaplib takes any certificate.
+    return imaplib.IMAP4_SSL(
+        folder.host, folder.port, ssl_context=ssl.create_default_context(), timeout=TIMEOUT
+    )
 
 
 @contextmanager

@@ -11,14 +11,19 @@ from services.notifications.delivery_reports import DeliveryReport
 from services.notifications.domain import Letter
 from shared.eventstore import Session
 
-#: Statuses of a failure that say nothing against the address: a full mailbox, and what the
-#: receiver does not want to read (RFC 3463, 3.3 and 3.8).
-_NOT_THE_ADDRESS: Final = ("5.2.2", "5.3.", "5.6.", "5.7.")
+#: Statuses of a failure that say nothing against the address (RFC 3463): of the receiving system,
+#: of the protocol, and of what the receiver does not want to read.
+_NOT_THE_ADDRESS: Final = ("5.3.", "5.5.", "5.6.", "5.7.")
+#: The same: a full mailbox, a sender that is not accepted, a letter whose time ran out on the way,
+#: as Exchange says it, too.
+_NEITHER_THE_ADDRESS: Final = frozenset({"5.2.2", "5.1.7", "5.1.8", "5.4.7", "5.4.300"})
 
 
 def is_hard(status: str) -> bool:
     """Return whether a failure says that an address receives no letters."""
-    return status.startswith("5.") and not status.startswith(_NOT_THE_ADDRESS)
+    if status in _NEITHER_THE_ADDRESS or status.startswith(_NOT_THE_ADDRESS):
+        return False
+    return status.startswith("5.")
 
 
 def note_reports(session: Session, reports: Sequence[DeliveryReport]) -> int:
@@ -26,7 +31,9 @@ def note_reports(session: Session, reports: Sequence[DeliveryReport]) -> int:
 
     The others are about unknown letters, an earlier sending, or say what was known.
     """
-    known = session.read.bounces.known([report.letter_id for report in reports])
+    known = session.peek.bounces.known([report.letter_id for report in reports])
+    # The rows are locked before the log, as whoever delivers a letter does.
+    session.peek.outbox.lock(known)
     return sum(_note(session, report) for report in reports if report.letter_id in known)
 
 

@@ -43,7 +43,9 @@ _MESSAGE_ID = re.compile(
 _COPIED_ID = re.compile(r"^message-id:\s*(<[^<>\s]+>)", re.IGNORECASE | re.MULTILINE)
 _FIELD = re.compile(r"^(action|status|diagnostic-code)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)", re.I | re.M)
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
-_REPLY = re.compile(r"(?<![\d.])([45])\d\d(?=[ -])")
+_REPLY = re.compile(r"(?<![\d.])([45]\d\d)(?=[ -])")
+_STATUS_OF_REPLY: Final = {"552": "5.2.2"}
+"""What replies mean that say more than their class (RFC 5321): 552, that the mailbox is full."""
 _BLANK = re.compile(r"\n[ \t]*\n")
 _LINE_ENDS = re.compile(rb"\r\n?")
 
@@ -155,10 +157,14 @@ def _status(status: str, diagnostic: str, failed: bool) -> str:
     candidates: list[str] = [*_ENHANCED.findall(status), *_ENHANCED.findall(diagnostic)]
     failures = [one for one in candidates if not one.startswith("2")]
     exact = [one for one in failures if not one.endswith(".0.0")]
-    if exact or failures:
-        return (exact or failures)[0]
+    if exact:
+        return exact[0]
     reply = _REPLY.search(diagnostic)
-    return f"{reply[1]}.0.0" if reply else "5.0.0" if failed else "4.0.0"
+    if reply and reply[1] in _STATUS_OF_REPLY:
+        return _STATUS_OF_REPLY[reply[1]]
+    if failures:
+        return failures[0]
+    return f"{reply[1][0]}.0.0" if reply else "5.0.0" if failed else "4.0.0"
 
 
 def _said_in_text(top: _Part, parts: list[_Part]) -> _Said | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from services.notifications.bounces import read_bounces
 from services.notifications.mailings.job import carry_on_mailings, forget_mailings
 from services.notifications.requests import Lane
@@ -9,6 +11,9 @@ from shared import telemetry
 from shared.bus import Job, Services
 from shared.eventstore import Session
 from shared.retention import load_retention
+
+#: Letters that wait for longer are late, as a metric counts them.
+LATE_AFTER = timedelta(minutes=1)
 
 #: Rows of letters deleted in one transaction.
 FORGOTTEN_AT_ONCE = 1000
@@ -29,11 +34,12 @@ def measure_outbox(services: Services) -> int:
     """Show in the metrics how many letters wait in each lane, and since when; return 0."""
 
     def measure(session: Session) -> None:
-        waiting = session.read.outbox.waiting()
+        waiting = session.read.outbox.waiting(session.now - LATE_AFTER)
         for lane in Lane:
-            number, since = waiting.get(lane, (0, session.now))
+            number, late, since = waiting.get(lane, (0, 0, session.now))
             name = lane.name.lower()
             telemetry.LETTERS_WAITING.labels(name).set(number)
+            telemetry.LETTERS_LATE.labels(name).set(late)
             telemetry.LETTERS_WAITING_SECONDS.labels(name).set(
                 (session.now - since).total_seconds()
             )

@@ -114,14 +114,15 @@ def _last_day(mailing: Mailing, lines: list[Line]) -> date:
 def _letter_id(mailing: Mailing, person_id: UUID, lines: list[Line]) -> UUID:
     """Return the id of a person's letter, always the same for the same thing.
 
-    Of what is overdue it goes by the due day: where the rules move the first day of penalties,
-    nobody is told of the same month once more.
+    Of what is overdue it goes by the accounts and their due days: where the rules move the first
+    day of penalties, nobody is told of the same month once more. The day alone is not enough: an
+    organisation's account bears penalties sooner than a household's of the same due day.
     """
     about = mailing.about
     if mailing.kind is LetterKind.BILL_READY:
         about = f"{about} {lines[0].period}"
     elif mailing.kind is LetterKind.OVERDUE:
-        about = min(line.due_on for line in lines).isoformat()
+        about = " ".join(sorted(f"{line.account}={line.due_on.isoformat()}" for line in lines))
     return derived_id(NAMESPACE, "letter", mailing.kind.value, about, str(person_id))
 
 

@@ -93,14 +93,13 @@ class Mailings:
         )
         return {row["mailing_id"] for row in self._cursor.fetchall()}
 
-    def under_way(self) -> Mailing | None:
-        """Return the mailing to go on with: the earliest that is not done."""
+    def under_way(self) -> list[Mailing]:
+        """Return the mailings that are not done, the earliest first."""
         self._cursor.execute(
             f"SELECT {_COLUMNS} FROM mailings WHERE state IN ('collecting', 'queueing')"
-            " ORDER BY begun_at, mailing_id LIMIT 1"
+            " ORDER BY begun_at, mailing_id"
         )
-        row = self._cursor.fetchone()
-        return None if row is None else _mailing(row)
+        return [_mailing(row) for row in self._cursor.fetchall()]
 
     def lock(self, mailing: Mailing) -> bool:
         """Lock a mailing until the commit; False where another process has carried it on."""

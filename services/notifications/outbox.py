@@ -6,7 +6,7 @@ all codes and passwords.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -69,13 +69,20 @@ class Outbox:
         )
         return self._cursor.fetchone() is not None
 
-    def waiting(self) -> dict[Lane, tuple[int, datetime]]:
-        """Return by lane how many letters wait, and since when the oldest does."""
+    def waiting(self, late_before: datetime) -> dict[Lane, tuple[int, int, datetime]]:
+        """Return by lane how many letters wait, how many of them are late, and since when one does.
+
+        Late are those that were queued before a moment.
+        """
         self._cursor.execute(
-            "SELECT lane, count(*) AS number, min(queued_at) AS since FROM outbox GROUP BY lane"
+            "SELECT lane, count(*) AS number, count(*) FILTER (WHERE queued_at < %s) AS late,"
+            " min(queued_at) AS since FROM outbox GROUP BY lane",
+            (late_before,),
         )
-        rows = self._cursor.fetchall()
-        return {Lane(row["lane"]): (row["number"], row["since"]) for row in rows}
+        return {
+            Lane(row["lane"]): (row["number"], row["late"], row["since"])
+            for row in self._cursor.fetchall()
+        }
 
     def claim(
         self, lane: Lane, limit: int, *, claim: UUID, now: datetime, until: datetime
@@ -120,9 +127,12 @@ class Outbox:
         rows = sorted(self._cursor.fetchall(), key=lambda row: (row["queued_at"], row["position"]))
         return [HeldLetter(letter_id=row["letter_id"], claim=row["claimed_by"]) for row in rows]
 
-    def lock(self, letter_id: UUID) -> None:
-        """Lock a letter to the end of the transaction, if it waits."""
-        self._cursor.execute("SELECT 1 FROM outbox WHERE letter_id = %s FOR UPDATE", (letter_id,))
+    def lock(self, letter_ids: Collection[UUID]) -> None:
+        """Lock those of some letters that wait, to the end of the transaction."""
+        self._cursor.execute(
+            "SELECT 1 FROM outbox WHERE letter_id = ANY(%s) ORDER BY letter_id FOR UPDATE",
+            (list(letter_ids),),
+        )
 
     def keep(self, letter_id: UUID, sealed: str, until: datetime | None) -> None:
         """Keep what was drawn for a letter, which is its next generation."""
@@ -159,7 +169,7 @@ class Outbox:
         """Return the letters that wait for a person, locked."""
         self._cursor.execute(
             "SELECT letter_id FROM outbox JOIN letters USING (letter_id) WHERE person_id = %s"
-            " FOR UPDATE OF outbox",
+            " ORDER BY letter_id FOR UPDATE OF outbox",
             (person_id,),
         )
         return [row["letter_id"] for row in self._cursor.fetchall()]

@@ -23,7 +23,7 @@ def limits_of(settings: Settings) -> Limits:
 
 def return_url_of(settings: Settings) -> str:
     """Return our page of a payment, as a template with `{payment_id}`."""
-    return f"{settings.url.rstrip('/')}/payments/{{payment_id}}"
+    return f"{settings.url}/payments/{{payment_id}}"
 
 
 @lru_cache(maxsize=4)

@@ -243,7 +243,11 @@ class BrokerAdministration:
         where = "/".join(quote(part, safe="") for part in path)
         try:
             response = self._session.request(
-                method, f"{self._url}/api/{where}", json=body, timeout=TIMEOUT_S
+                method,
+                f"{self._url}/api/{where}",
+                json=body,
+                timeout=TIMEOUT_S,
+                allow_redirects=False,
             )
         except requests.RequestException as error:
             # Its text may quote the request.
@@ -254,7 +258,7 @@ class BrokerAdministration:
             ) from None
         if missing_ok and response.status_code == 404:
             return None
-        if not response.ok:
+        if not 200 <= response.status_code < 300:
             raise BrokerAdministrationError(self._refusal(method, where, response))
         return response.json() if response.content else True
 

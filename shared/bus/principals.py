@@ -9,14 +9,15 @@ say anything and proves nothing.
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+import ssl
+from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from shared.config import GATEWAY, SERVICES, user_of
 
 Kind = Literal["service", "gateway", "staff", "subscriber"]
 
-__all__ = ["NAME", "Kind", "Principal", "principal_of", "user_of", "virtual_host_of"]
+__all__ = ["NAME", "Kind", "Principal", "principal_of", "tls_of", "user_of", "virtual_host_of"]
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 """The name of one of the staff, or of a subscriber."""
@@ -58,3 +59,14 @@ def principal_of(user_id: object) -> Principal | None:
 def virtual_host_of(amqp_url: str) -> str:
     """Return the virtual host of an AMQP URL; RabbitMQ's own default where it names none."""
     return unquote(urlsplit(amqp_url).path.removeprefix("/")) or "/"
+
+
+def tls_of(amqp_url: str) -> dict[str, Any] | None:
+    """Return the options of TLS of an ``amqps`` URL, as kombu takes them; None without TLS.
+
+    By itself kombu verifies that a certificate is trusted, but not that it is the broker's.
+    """
+    url = urlsplit(amqp_url)
+    if url.scheme != "amqps":
+        return None
+    return {"server_hostname": url.hostname, "cert_reqs": ssl.CERT_REQUIRED}

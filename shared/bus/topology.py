@@ -23,7 +23,9 @@ from typing import Any
 import amqp
 from kombu import Connection, Exchange, Queue
 
+from shared.bus.broker_connection import BrokerConnection
 from shared.bus.grants import types_with_persons
+from shared.bus.principals import tls_of
 from shared.config import Settings
 from shared.logs import get_logger
 
@@ -42,13 +44,14 @@ TRANSPORT_OPTIONS = {
 }
 
 
-def connect(amqp_url: str, *, name: str, heartbeat: int = HEARTBEAT_S) -> Connection:
+def connect(amqp_url: str, *, name: str, heartbeat: int = HEARTBEAT_S) -> BrokerConnection:
     """Return a connection that is established on first use.
 
     Pass ``heartbeat=0`` for a connection that is never read: it could not answer heartbeats.
     """
-    return Connection(
+    return BrokerConnection(
         amqp_url,
+        ssl=tls_of(amqp_url) or False,
         heartbeat=heartbeat,
         connect_timeout=3,
         transport_options={

@@ -231,8 +231,7 @@ class GroupCommit:
             fresh = self._read(list(missing))
         except PoolTimeout as error:
             _refuse(left, error)
-            _finish(left)
-            return left.clear()
+            left.clear()
         while left:
             with self._state:
                 entry = left[0]
@@ -242,10 +241,7 @@ class GroupCommit:
                 del left[0]
 
     def _read(self, ids: Sequence[UUID]) -> dict[UUID, Aggregate] | None:
-        """Read aggregates from the database; None if it does not respond.
-
-        Raises PoolTimeout when no connection was free in time: then there is none to write either.
-        """
+        """Read aggregates; None if the database does not respond. Raises PoolTimeout."""
         if not ids:
             return {}
         try:
@@ -305,9 +301,10 @@ class GroupCommit:
             if again:
                 self._write_under_lock(again)
         except PoolTimeout as error:
-            # Nothing was sent. Each command on its own would wait for a connection once more.
+            # Nothing was sent; each command on its own would wait for a connection again.
             self._discard([])
             _refuse(unfinished, error)
+            unfinished = []
         except psycopg.Error as error:
             log.warning("group_commit_failed", size=len(unfinished), error=type(error).__name__)
             self._discard(unfinished)
@@ -393,6 +390,7 @@ def _appoint(candidates: Sequence[PendingCommand], stage: Stage) -> bool:
 def _refuse(members: Iterable[PendingCommand], error: PoolTimeout) -> None:
     for entry in members:
         entry.error = unavailable(error)
+        entry.finish()
 
 
 def _finish(members: Iterable[PendingCommand]) -> None:

@@ -18,6 +18,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from shared.database import connect_as_owner
 from shared.eventstore.data_keys import keys_schema
 from shared.eventstore.privileges import (
     access_in,
@@ -41,11 +42,16 @@ BASE = (
     "epochs.sql",
     "reading.sql",
     "recovery.sql",
+    "clock.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 
 KEYS = ("data_keys.sql",)
 """The scripts of a service's schema in the database of keys."""
+
+
+WAIT_FOR_OTHERS = "15min"
+"""How long a migration waits for those of other processes."""
 
 
 class MigrationError(Exception):
@@ -69,10 +75,9 @@ def migrate(
     """
     user, sealer = _login(runtime_url)[0], _login(sealer_url)[0]
     access = access_in(directory)
-    with psycopg.connect(owner_url, autocommit=True, connect_timeout=3) as connection:
+    with connect_as_owner(owner_url) as connection:
         connection.execute("SET client_min_messages = warning")
-        # One lock for all services: roles belong to the whole cluster.
-        connection.execute("SELECT pg_advisory_lock(hashtextextended('saldo.migrate', 0))")
+        _wait_for_others(connection)
         with connection.transaction():
             make_login(connection, *_login(runtime_url))
             make_groups(connection, user, service)
@@ -101,9 +106,9 @@ def migrate_keys(
     role there. On the server of the data both roles exist already; on another they are made.
     """
     user, schema = _login(runtime_url)[0], keys_schema(service)
-    with psycopg.connect(owner_url, autocommit=True, connect_timeout=3) as connection:
+    with connect_as_owner(owner_url) as connection:
         connection.execute("SET client_min_messages = warning")
-        connection.execute("SELECT pg_advisory_lock(hashtextextended('saldo.migrate', 0))")
+        _wait_for_others(connection)
         with connection.transaction():
             make_login(connection, *_login(runtime_url))
             make_groups(connection, user, service)
@@ -127,13 +132,21 @@ def make_database(owner_url: str, beside_url: str) -> bool:
     ``beside_url`` is that of another database of the same server, with the same owner.
     """
     name = str(conninfo_to_dict(owner_url).get("dbname") or "")
-    with psycopg.connect(beside_url, autocommit=True, connect_timeout=3) as connection:
+    with connect_as_owner(beside_url) as connection:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
         if found.fetchone() is not None:
             return False
         with suppress(psycopg.errors.DuplicateDatabase):  # somebody was faster
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return True
+
+
+def _wait_for_others(connection: psycopg.Connection[Any]) -> None:
+    """Take the lock of migrations; raises LockNotAvailable when others hold it for too long."""
+    # One lock for all services: roles belong to the whole cluster.
+    connection.execute(f"SET lock_timeout = '{WAIT_FOR_OTHERS}'")
+    connection.execute("SELECT pg_advisory_lock(hashtextextended('saldo.migrate', 0))")
+    connection.execute("SET lock_timeout = 0")
 
 
 def _login(url: str) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from psycopg import sql
 
 READABLE = frozenset(
     {
+        "clock_steps",
         "commands",
         "destroyed_keys",
         "epochs",

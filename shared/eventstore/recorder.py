@@ -22,12 +22,18 @@ from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent
-from psycopg import sql
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
+from shared.eventstore.append_lock import AppendLock
 from shared.eventstore.arrays import bigints, byteas, texts, uuids
 from shared.eventstore.copy_encoder import CopyEncoder
+from shared.eventstore.recording_times import (
+    RECORDED_BY,
+    TOLERANCE,
+    position_before,
+    time_behind_log,
+)
 from shared.eventstore.subscription import LogSubscription, library_errors
 from shared.ids import new_id
 
@@ -35,18 +41,8 @@ _COLUMNS = (
     "originator_id, originator_version, topic, state, notification_id, recorded_at, "
     "command_id, actor, correlation_id"
 )
+_HISTORY = _COLUMNS.replace("recorded_at", f"{RECORDED_BY} AS recorded_at")
 _CONVERTED_AT_ONCE = 200
-
-_LAST = "SELECT notification_id, recorded_at FROM events ORDER BY notification_id DESC LIMIT 1"
-
-# One round trip for both statements; the second sees everything committed before the first got the
-# lock. The notification is sent with the commit: whoever locks the tail appends to the log.
-_LOCK_TAIL = f"""
-SELECT pg_advisory_xact_lock(hashtextextended({{lock}}, 0));
-SELECT coalesce(max(notification_id), 0) AS position,
-       greatest(clock_timestamp(), max(recorded_at)) AS recorded_at, pg_notify({{channel}}, '')
-  FROM ({_LAST}) AS tail
-"""
 
 _INSERT = f"""
 INSERT INTO events ({_COLUMNS})
@@ -77,7 +73,7 @@ class Tail(NamedTuple):
     """The end of the log, valid while the append lock is held.
 
     ``position`` is that of the last event (0: there is none). ``recorded_at`` is the time for the
-    next events, never before that of the last one.
+    next events: not before that of the last one, unless that was ahead of the clock.
     """
 
     position: int
@@ -104,26 +100,29 @@ class PostgresRecorder(ApplicationRecorder):
     def __init__(self, pool: ConnectionPool[Any], schema: str) -> None:
         self._pool = pool
         self.channel = f"saldo_{schema}"
-        self._lock = f"{schema}.events"
-        self._lock_tail = sql.SQL(_LOCK_TAIL).format(
-            lock=sql.Literal(self._lock), channel=sql.Literal(self.channel)
-        )
-        self._begin_lock_tail = sql.SQL("BEGIN; ") + self._lock_tail
+        self._append_lock = AppendLock(schema, self.channel)
 
     def lock(self, cursor: Any) -> None:
-        """Take the append lock (bounded by lock_timeout); it is held until the commit."""
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (self._lock,))
+        """Take the append lock (bounded by lock_timeout); it is held until the commit.
+
+        A transaction that holds it too long, or leaves the server waiting, is ended by the server.
+        """
+        cursor.execute(self._append_lock.statements(cursor).lock, prepare=False)
 
     def lock_tail(self, cursor: Any, *, begin: bool = False) -> Tail:
         """Take the append lock and return the end of the log, in one round trip.
 
         With ``begin`` it also begins the transaction, on a connection in autocommit mode.
         """
-        cursor.execute(self._begin_lock_tail if begin else self._lock_tail, prepare=False)
+        statements = self._append_lock.statements(cursor)
+        cursor.execute(statements.begin if begin else statements.tail, prepare=False)
         while cursor.nextset():
             pass
         row = cursor.fetchone()
-        return Tail(row["position"], row["recorded_at"])
+        position, recorded_at = row["position"], row["recorded_at"]
+        if recorded_at - row["clock"] > TOLERANCE:
+            recorded_at = time_behind_log(cursor, position, recorded_at, row["clock"])
+        return Tail(position, recorded_at)
 
     def write(
         self, cursor: Any, tail: Tail, rows: Sequence[EventRow], causes: Sequence[Cause]
@@ -186,7 +185,7 @@ class PostgresRecorder(ApplicationRecorder):
         """Yield the rows of one stream, in order."""
         return self._histories(
             cursor,
-            f"SELECT {_COLUMNS} FROM events WHERE originator_id = %s ORDER BY originator_version",
+            f"SELECT {_HISTORY} FROM events WHERE originator_id = %s ORDER BY originator_version",
             (originator_id,),
         )
 
@@ -194,7 +193,7 @@ class PostgresRecorder(ApplicationRecorder):
         """Yield the rows of several streams, each in order."""
         return self._histories(
             cursor,
-            f"SELECT {_COLUMNS} FROM events WHERE originator_id = ANY(%s) "
+            f"SELECT {_HISTORY} FROM events WHERE originator_id = ANY(%s) "
             "ORDER BY originator_id, originator_version",
             (list(originator_ids),),
         )
@@ -219,19 +218,8 @@ class PostgresRecorder(ApplicationRecorder):
         return [logged(row) for row in cursor.fetchall()]
 
     def position_before(self, cursor: Any, instant: datetime) -> int:
-        """Return the position of the last event recorded before an instant; 0 if there is none.
-
-        Times of recording never decrease along the log, so it is found in some thirty look-ups.
-        """
-        row = cursor.execute("SELECT max(notification_id) AS last FROM events").fetchone()
-        low, high = 0, row["last"] or 0
-        while low < high:
-            middle = (low + high + 1) // 2
-            found = cursor.execute(
-                "SELECT recorded_at FROM events WHERE notification_id = %s", (middle,)
-            ).fetchone()
-            low, high = (middle, high) if found["recorded_at"] < instant else (low, middle - 1)
-        return low
+        """Return the position of the last event recorded before an instant; 0 if there is none."""
+        return position_before(cursor, instant)
 
     # The interface of the library's ApplicationRecorder, so that its readers work on this log.
     # It raises the library's own errors.

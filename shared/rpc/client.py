@@ -17,27 +17,22 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from kombu import Connection, Exchange, Queue
-from kombu.exceptions import OperationalError
-from kombu.messaging import Consumer, Producer
+from kombu import Connection, Queue
+from kombu.messaging import Consumer
 
 from shared import context, telemetry, tracing
-from shared.bus import permissions
 from shared.bus.principals import user_of
 from shared.bus.topology import connect
 from shared.errors import Unavailable, from_wire
 from shared.ids import new_id
 from shared.logs import get_logger
+from shared.rpc.sender import RPC_EXCHANGE, Sender, bus_unavailable
 
 log = get_logger(__name__)
 
-RPC_EXCHANGE = Exchange(permissions.RPC_EXCHANGE, durable=True, type="topic", no_declare=True)
-"""It is made where the broker's users are: whoever may declare an exchange may delete it."""
 DEADLINE_S = 5.0
 RECONNECT_S = (0.2, 0.5, 1.0)
 """Pauses between attempts to connect: a call that waits for one must still be in time."""
-# A connection that cannot be established raises kombu's own OperationalError.
-_LOST = (OSError, ConnectionError, OperationalError)
 
 
 class _Pending:
@@ -62,9 +57,7 @@ class RpcClient:
         self._address = f"{self._user}.{new_id()}"
         self._routing_key = f"reply.{self._address}"
         self._pending: dict[str, _Pending] = {}
-        self._publishing = threading.Lock()
-        self._connection: Connection | None = None
-        self._producer: Producer | None = None
+        self._sender = Sender(amqp_url, name=f"{name} calls", user=self._user)
         self._listening = threading.Event()
         self._closed = threading.Event()
         self._listener: threading.Thread | None = None
@@ -123,7 +116,7 @@ class RpcClient:
         self._closed.set()
         if self._listener is not None:
             self._listener.join(timeout=5)
-        self._drop_publisher()
+        self._sender.close()
 
     def _send(
         self,
@@ -140,54 +133,19 @@ class RpcClient:
         else:
             # A command id belongs to one command, not to the calls that it makes.
             headers.pop("command_id", None)
-        with self._publishing:
-            for attempt in (1, 2):
-                left = ends - time.monotonic()
-                if left <= 0:
-                    return
-                try:
-                    self._publisher().publish(
-                        body,
-                        routing_key=routing_key,
-                        content_type="application/json",
-                        content_encoding="utf-8",
-                        reply_to=self._routing_key,
-                        correlation_id=call_id,
-                        user_id=self._user,
-                        # Requests are not worth a disk write: when the broker restarts, the
-                        # caller has given up before they could be processed.
-                        delivery_mode=1,
-                        expiration=left,
-                        headers={f"nameko.{key}": value for key, value in headers.items()},
-                    )
-                except self._broker_errors() as error:
-                    self._drop_publisher()
-                    if attempt == 2:
-                        raise Unavailable(
-                            "bus_unavailable",
-                            "The message bus does not respond; send it again in a moment.",
-                        ) from error
-                else:
-                    return
-
-    def _broker_errors(self) -> tuple[type[BaseException], ...]:
-        connection = self._connection
-        if connection is None:
-            return _LOST
-        return (*_LOST, *connection.connection_errors, *connection.channel_errors)
-
-    def _publisher(self) -> Producer:
-        if self._producer is None:
-            self._connection = connect(self._url, name=f"{self._name} calls", heartbeat=0)
-            self._connection.ensure_connection(max_retries=1, interval_start=0.1)
-            self._producer = Producer(self._connection.channel(), exchange=RPC_EXCHANGE)
-        return self._producer
-
-    def _drop_publisher(self) -> None:
-        connection, self._connection, self._producer = self._connection, None, None
-        if connection is not None:
-            with suppress(Exception):  # it is dropped because it is broken
-                connection.release()
+        self._sender.send(
+            body,
+            ends=ends,
+            routing_key=routing_key,
+            content_type="application/json",
+            content_encoding="utf-8",
+            reply_to=self._routing_key,
+            correlation_id=call_id,
+            # Requests are not worth a disk write: when the broker restarts, the caller has given
+            # up before they could be processed.
+            expiration=max(0.001, ends - time.monotonic()),
+            headers={f"nameko.{key}": value for key, value in headers.items()},
+        )
 
     def _ensure_listening(self, deadline: float) -> None:
         with self._starting:
@@ -197,9 +155,7 @@ class RpcClient:
                 )
                 self._listener.start()
         if not self._listening.wait(deadline):
-            raise Unavailable(
-                "bus_unavailable", "The message bus does not respond; send it again in a moment."
-            )
+            raise bus_unavailable()
 
     def _listen(self) -> None:
         queue = Queue(
@@ -221,9 +177,8 @@ class RpcClient:
                 failures = 0
             self._listening.clear()
             self._fail_pending()
-            with self._publishing:
-                # The broker is gone: messages written to the other connection are lost as well.
-                self._drop_publisher()
+            # The broker is gone: messages written to the other connection are lost as well.
+            self._sender.drop()
             self._closed.wait(RECONNECT_S[min(failures, len(RECONNECT_S) - 1)])
             failures += 1
 

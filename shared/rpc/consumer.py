@@ -1,4 +1,4 @@
-"""The queue of a service's RPCs: nameko's consumer and responder, with the gaps closed.
+"""The queue of a service's RPCs: nameko's consumer, with the gaps closed.
 
 - Only the closed set of :mod:`shared.errors` crosses the wire; every other exception becomes an
   opaque id that the log explains.
@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -16,21 +17,29 @@ from typing import Any
 from kombu import Connection, Queue
 from nameko.exceptions import MethodNotFound
 from nameko.messaging import QueueConsumer
-from nameko.rpc import Responder, RpcConsumer
+from nameko.rpc import RpcConsumer
 
 from shared import telemetry
+from shared.bus.topology import connect
 from shared.database_errors import is_transient, unavailable
 from shared.errors import InternalError, NotFound, ServiceError
 from shared.ids import new_id
 from shared.logs import get_logger
 from shared.rpc.callers import LABELS, caller_of, can_reply, label_of
-from shared.rpc.client import RPC_EXCHANGE
+from shared.rpc.sender import RPC_EXCHANGE, Sender
 
 log = get_logger(__name__)
 
+REPLY_S = 5.0
+"""How long a worker may try to send its reply: as long as most callers wait for it."""
+
 
 class _PromptQueueConsumer(QueueConsumer):
-    """Reconnects within a second, where nameko waits up to thirty."""
+    """Reconnects within a second, where nameko waits up to thirty; no write lasts for ever."""
+
+    @property
+    def connection(self) -> Any:
+        return connect(self.amqp_uri, name=f"{self.container.service_name} requests")
 
     def establish_connection(self) -> Any:
         return _connected(self.connection, self.on_connection_error)
@@ -47,29 +56,8 @@ class _connected:  # noqa: N801 - a context manager, used like a function
         )
         return self._connection
 
-    def __exit__(self, *_: object) -> None:
-        self._connection.release()
-
-
-class _QuickResponder(Responder):
-    """Sends the reply without waiting for a confirm: a lost reply is a missed deadline."""
-
-    user = ""
-
-    def send_response(self, result: Any, exc_info: Any) -> tuple[Any, Any]:
-        error = None if exc_info is None else _wire_error(exc_info)
-        publisher = self.publisher_cls(self.amqp_uri, ssl=self.ssl, login_method=self.login_method)
-        publisher.publish(
-            {"result": None if error else result, "error": error},
-            serializer="json",
-            exchange=self.exchange,
-            routing_key=self.message.properties["reply_to"],
-            correlation_id=self.message.properties.get("correlation_id"),
-            user_id=self.user,
-            use_confirms=False,
-            delivery_mode=1,
-        )
-        return result, exc_info
+    def __exit__(self, *error: Any) -> None:
+        self._connection.__exit__(*error)
 
 
 class RobustRpcConsumer(RpcConsumer):
@@ -82,6 +70,10 @@ class RobustRpcConsumer(RpcConsumer):
         service = self.container.service_name
         telemetry.of_rpc_server(service, LABELS)
         # The exchange is there: nobody who calls or serves may declare it, or delete it.
+        # A lost reply is a missed deadline, so nobody waits for a confirm.
+        self._sender = Sender(
+            self.container.config["AMQP_URI"], name=f"{service} answers", user=service
+        )
         self.queue = Queue(
             f"rpc-{service}", exchange=RPC_EXCHANGE, routing_key=f"{service}.*", durable=True
         )
@@ -99,22 +91,32 @@ class RobustRpcConsumer(RpcConsumer):
             telemetry.RPC_REFUSED.labels(
                 self.container.service_name, label_of(caller_of(message.properties))
             ).inc()
-            self.queue_consumer.ack_message(message)
+            self._acknowledge(message)
             return
         super().handle_message(body, message)
 
     def handle_result(self, message: Any, result: Any, exc_info: Any) -> tuple[Any, Any]:
-        responder = _QuickResponder(
-            self.container.config["AMQP_URI"], self.queue.exchange, "json", message
-        )
-        responder.user = self.container.service_name
+        error = None if exc_info is None else _wire_error(exc_info)
         try:
-            return responder.send_response(result, exc_info)
+            self._sender.send(
+                {"result": None if error else result, "error": error},
+                ends=time.monotonic() + REPLY_S,
+                serializer="json",
+                routing_key=message.properties["reply_to"],
+                correlation_id=message.properties.get("correlation_id"),
+            )
         except Exception:
             log.warning("rpc_reply_lost", routing_key=_routing_key(message), exc_info=True)
-            return result, exc_info
         finally:
+            self._acknowledge(message)
+        return result, exc_info
+
+    def _acknowledge(self, message: Any) -> None:
+        try:
             self.queue_consumer.ack_message(message)
+        except OSError as error:
+            # The broker does not read; the message comes again, and its command id is known.
+            log.warning("rpc_not_acknowledged", error=type(error).__name__)
 
 
 def _routing_key(message: Any) -> str:

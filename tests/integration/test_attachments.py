@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 from services.helpdesk import cli, jobs
 from services.helpdesk.application import erase_questions
 from services.helpdesk.attachment import PART_BYTES
+from services.helpdesk.attachment_tables import Attachments
 from shared.errors import ServiceError
 from shared.eventstore.key_jobs import destroy_keys
 from shared.staff import PERMISSIONS
@@ -135,6 +137,42 @@ def test_a_file_of_a_person_reaches_the_clerk_and_his_the_person(
     ]
 
 
+def test_a_dry_run_of_an_answer_checks_its_files_and_takes_none(desk: Desk) -> None:
+    number = str(desk.question(uuid4())["number"])
+    clerk = ServicesHere({"helpdesk": desk.store}, staff_amqp_url("olga"), desk.settings)
+    clerk.call("helpdesk", "any_question", question=number)
+    file = clerk.call("helpdesk", "begin_answer_file", name="x")["attachment_id"]
+    answer = {"question": number, "text": "Вот.", "attachments": [file]}
+    refused("attachment_unknown", clerk.call, "helpdesk", "answer", **answer, dry_run=True)
+    content = b64encode(PDF_BYTES).decode()
+    clerk.call("helpdesk", "answer_file_part", attachment_id=file, index=0, content=content)
+    digest = sha256(PDF_BYTES).hexdigest()
+    clerk.call("helpdesk", "finish_answer_file", attachment_id=file, sha256=digest)
+    tried = clerk.call("helpdesk", "answer", **answer, dry_run=True)
+    assert tried["dry_run"] is True
+    assert clerk.call("helpdesk", "answer", **answer)["state"] == "answered"
+
+
+def test_every_reading_of_a_file_by_staff_is_in_the_security_log(desk: Desk) -> None:
+    person_id = uuid4()
+    files = [desk.send(person_id, PDF_BYTES), desk.send(person_id, JPEG_BYTES)]
+    number = str(desk.question(person_id, *files)["number"])
+    clerk = ServicesHere({"helpdesk": desk.store}, staff_amqp_url("olga"), desk.settings)
+    of_first = {"question": number, "number": 1, "index": 0}
+    for _ in range(3):  # a part after another is the same reading
+        clerk.call("helpdesk", "any_attachment_part", **of_first)
+    clerk.call("helpdesk", "any_attachment_part", question=number, number=2, index=0)
+    entries = desk.store.query(lambda session: session.security.entries(limit=10))
+    assert [(each.actor, each.action, each.person_id) for each in entries] == [
+        ("staff:olga", "attachment_shown", person_id)
+    ] * 2
+    assert [file in each.about for file, each in zip(reversed(files), entries, strict=True)] == [
+        True,
+        True,
+    ]
+    assert str(person_id) not in entries[0].about
+
+
 def test_staff_are_told_what_cannot_be_sent_or_saved(desk: Desk, tmp_path: Path) -> None:
     person_id = uuid4()
     number = desk.question(person_id, desk.send(person_id, PDF_BYTES))["number"]
@@ -245,6 +283,37 @@ def test_erasing_a_person_leaves_no_key_no_file_and_no_name(desk: Desk) -> None:
         left = {row[0] for row in keys.execute("SELECT subject FROM data_keys").fetchall()}
     assert UUID(kept) in left
     assert len(left) == 2, "the other person's question and file"
+
+
+def test_a_file_that_a_message_takes_while_its_person_is_erased_is_erased_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna, found = uuid4(), Attachments.of_questions
+    sent: list[bool] = []
+    asked = desk.question(anna)
+    file = desk.send(anna, PDF_BYTES)
+
+    def then_a_message_comes(self: Attachments, ids: Any) -> Any:
+        files = found(self, ids)
+        if not sent:
+            sent.append(True)
+            threading.Thread(target=send_message).start()
+            assert there.wait(20)
+        return files
+
+    def send_message() -> None:
+        desk.ask(
+            "add_message", person_id=anna, question_id=asked["question_id"], text="И вот",
+            attachments=[file],
+        )  # fmt: skip
+        there.set()
+
+    there = threading.Event()
+    monkeypatch.setattr(Attachments, "of_questions", then_a_message_comes)
+    desk.store.transact(erase_questions, anna)
+    with desk.database.owner("helpdesk") as owner:
+        states = owner.execute("SELECT state FROM attachments").fetchall()
+    assert states == [("gone",)]
 
 
 def test_what_no_message_took_is_gone_after_a_day(desk: Desk) -> None:

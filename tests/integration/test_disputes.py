@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.discovery import migrations_of
 from services.helpdesk.application import AskQuestion, QuestionUseCases, messages_of
 from services.helpdesk.departments import load_directory
 from services.helpdesk.dispute import DisputedLine
@@ -158,6 +159,32 @@ def test_a_clerk_who_withdraws_his_own_proposal_decides_nothing(dispute: Dispute
     dispute.run("ledger", "approve", again["correction_id"], by="petrov")
     dispute.hears()
     assert dispute.state() == "corrected"
+
+
+@pytest.mark.parametrize(
+    ("decisions", "answered", "state"),
+    [
+        (["withdrawn"], True, "rejected"),
+        (["approved", "withdrawn"], True, "corrected"),
+        ([], True, "rejected"),
+        ([None], True, "under_review"),
+        (["withdrawn"], False, "under_review"),
+    ],
+)
+def test_the_upgrade_settles_lines_that_nobody_reviews(
+    dispute: Dispute, database: Any, decisions: list[str | None], answered: bool, state: str
+) -> None:
+    with database.owner("helpdesk") as owner:
+        for decision in decisions:
+            made = uuid4()
+            owner.execute("INSERT INTO decisions VALUES (%s, %s)", (made, decision))
+            owner.execute(
+                "INSERT INTO dispute_proposals VALUES (%s, %s)", (dispute.question_id, made)
+            )
+        if answered:
+            owner.execute("UPDATE questions SET state = 'answered'")
+        owner.execute((migrations_of("helpdesk") / "0008_settled_disputes.sql").read_text("utf-8"))
+    assert dispute.state() == state
 
 
 def test_a_proposal_that_was_not_noted_is_noted_by_the_same_command(

@@ -19,8 +19,10 @@ import pytest
 from services.discovery import open_store
 from services.notifications import application
 from services.notifications.application import ClaimedLetter, ClaimLetters
+from services.notifications.bouncing import note_reports
 from services.notifications.claims import Claims
 from services.notifications.delivery import Delivery
+from services.notifications.delivery_reports import DeliveryReport
 from services.notifications.envelope import Content, seal
 from services.notifications.mailer import Connection, ConnectionBrokenError, DeferredError
 from services.notifications.requests import Lane, LetterRequest
@@ -31,6 +33,7 @@ from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.smtp import ServerUnavailableError
 from tests.fixed_clock import FixedClock
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.nodes
 
@@ -219,6 +222,38 @@ def test_a_newer_code_is_drawn_last_though_an_older_one_is_being_drawn(worker: W
         queued[0].result()
     (last,) = [one for one in server.accepted if letter_of(one) == newer.letter_id]
     assert worker.newest[registration_id] in text_of(last)
+
+
+def test_a_report_that_comes_while_its_letter_is_marked_as_sent_waits_without_the_log(
+    worker: Worker, database: Any
+) -> None:
+    request, locked, goes_on = letter(), Event(), Event()
+    worker.queue(request)
+
+    def mark_sent(session: Session, command: application.MarkSent) -> None:
+        session.peek.outbox.lock([command.letter_id])
+        locked.set()
+        assert goes_on.wait(20)
+        application.mark_sent(session, command)
+
+    def waits_for_a_row() -> bool:
+        with database.owner("notifications") as owner:
+            found = owner.execute(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype <> 'advisory'"
+            ).fetchone()
+        return bool(found[0])
+
+    sent = application.MarkSent(letter_id=request.letter_id, message_id="<1@x>", attempts=1)
+    report = DeliveryReport(request.letter_id, None, "5.1.1", failed=True)
+    with ThreadPoolExecutor(2) as both:
+        marking = both.submit(worker.store.transact, mark_sent, sent)
+        assert locked.wait(20)
+        noting = both.submit(worker.store.transact, note_reports, [report])
+        eventually(waits_for_a_row, "the report waits")
+        goes_on.set()
+        marking.result(20)
+        assert noting.result(20) == 1
+    assert worker.states() == {"bounced": 1}
 
 
 def text_of(message: EmailMessage) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import time, timedelta
 from pathlib import Path
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -14,8 +15,9 @@ from services.notifications.mailings import collecting, queueing
 from services.notifications.mailings.collecting import collect
 from services.notifications.mailings.queueing import queue_batch
 from shared.contracts.notifications import LetterKind
+from shared.errors import NotFound
 from tests.conftest import Database
-from tests.integration.mailing_world import MailingWorld, in_days, world_of
+from tests.integration.mailing_world import ANSWERS, MailingWorld, in_days, world_of
 
 pytestmark = pytest.mark.nodes
 
@@ -117,7 +119,7 @@ def test_a_page_that_two_processes_do_counts_once(world: MailingWorld) -> None:
     other = world.again()
     assert world.step()
     for do in (collect, queue_batch):
-        under_way = world.store.query(lambda session: session.peek.mailings.under_way())
+        [under_way] = world.store.query(lambda session: session.peek.mailings.under_way())
         do(world, under_way)
         do(other, under_way)
     [row] = world.store.query(lambda session: session.peek.mailings.newest(1))
@@ -132,6 +134,28 @@ def test_a_mailing_waits_for_a_service_that_is_down(world: MailingWorld) -> None
         world.mails()
         assert world.letters() == []
     world.down = set()
+    world.mails()
+    assert told(world, "bill_ready") == [(ANNA, [A])]
+
+
+def test_a_mailing_that_a_service_refuses_stops_no_other(
+    world: MailingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = cast(dict[str, Any], ANSWERS)
+    world.bills("november.csv", DUE, A)
+    assert world.step()
+    refused = world.states()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise NotFound("import_not_found", "There is no such import.")
+
+    with monkeypatch.context() as broken:
+        broken.setitem(answers, "ledger.billed", (ANSWERS["ledger.billed"][0], refuse))
+        world.set_to(DUE - timedelta(days=3))
+        world.mails()
+        assert told(world, "due_soon") == [(ANNA, [A])]
+        assert told(world, "bill_ready") == []
+    assert set(refused) <= set(world.states())
     world.mails()
     assert told(world, "bill_ready") == [(ANNA, [A])]
 

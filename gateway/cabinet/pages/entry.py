@@ -17,7 +17,13 @@ from gateway.cabinet.pages.acceptance import acceptance_page, acceptance_path
 from gateway.cabinet.passkeys import second_step_page
 from gateway.cabinet.visit import Refused, Visit, own_path
 from gateway.operations import Access
+from gateway.problems import Refusal
 from gateway.routes.sessions import SessionRoutes
+from shared.errors import ServiceError
+from shared.ids import new_id
+from shared.logs import get_logger
+
+log = get_logger("gateway.cabinet.entry")
 
 HOME = "/accounts"
 
@@ -110,9 +116,24 @@ def signed_in(
 ) -> Response:
     """Return the page that follows a log-in of any kind, with the cookies of the session."""
     response = _onward(service, visit, opened, kept, next_)
+    _end_former_session(visit)
     cookies.keep(response, cookies.SESSION, opened["token"])
     cookies.keep(response, cookies.DEVICE, opened["device_token"], seconds=cookies.YEAR)
     return response
+
+
+def _end_former_session(visit: Visit) -> None:
+    """End the session that this browser had: its token is replaced, and nobody could end it."""
+    if not visit.token:
+        return
+    try:
+        former = person_of_token(visit.token, visit.services)
+        leaving = replace(visit, person=former, command_id=new_id())
+        leaving.api(SessionRoutes.end_session, path={"session_id": former.session_id})
+    except Refusal:  # it had ended before
+        return
+    except ServiceError as error:
+        log.warning("former_session_not_ended", code=error.code)
 
 
 def _onward(service: Any, visit: Visit, opened: dict[str, Any], kept: str, next_: str) -> Response:

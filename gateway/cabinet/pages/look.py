@@ -39,5 +39,5 @@ class LookPages:
 
 def _kept(visit: Visit, look: Look, next_: str) -> Response:
     response = visit.redirect(next_)
-    look.keep(response, https=visit.settings.url.startswith("https:"))
+    look.keep(response)
     return response

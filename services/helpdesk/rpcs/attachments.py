@@ -91,25 +91,22 @@ class AttachmentRpcs(HelpdeskRpcs):
     def any_attachment(self, question: str, number: int) -> dict[str, Any]:
         """Return a file of anybody's question, with its parts; the security log has who."""
 
-        def read(session: Session, wanted: application.QuestionWanted) -> dict[str, Any]:
-            view = application.shown_to_staff(session, wanted, "attachment_shown")
-            found = attachments.numbered(session, view.question_id, number)
+        def read(session: Session, question: str) -> dict[str, Any]:
+            found = application.file_shown_to_staff(session, question, number)
             return {**attachments.described(session, found), "parts": found.parts}
 
-        wanted = application.QuestionWanted(question=question)
-        result: dict[str, Any] = self.store.transact(read, wanted)
+        result: dict[str, Any] = self.store.transact(read, question)
         return result
 
     @rpc(schemas.AnyAttachmentPart, callers=(staff("read"),))
     def any_attachment_part(self, question: str, number: int, index: int) -> dict[str, Any]:
         """Return ``{content}``, a part in base64."""
 
-        def find(session: Session) -> tuple[Attachment, bytes]:
-            question_id = application.question_id_of(session, question)
-            found = attachments.numbered(session, question_id, number)
+        def find(session: Session, question: str) -> tuple[Attachment, bytes]:
+            found = application.file_shown_to_staff(session, question, number)
             return attachments.with_key(session, found)
 
-        found, key = self.store.query(find)
+        found, key = self.store.transact(find, question)
         return self._part(found, key, index)
 
     def _begin(self, owner: str, name: str) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class DisputeRpcs(HelpdeskRpcs):
         return result
 
     @rpc(schemas.NoteProposal, callers=(staff("propose"),))
-    def note_proposal(self, question: str, proposal_id: UUID, dry_run: bool) -> dict[str, Any]:
+    def note_proposal(self, question: str, proposal_id: UUID) -> dict[str, Any]:
         """Note a proposal of the ledger as that of a question; once, whoever repeats it.
 
         Raises ValidationFailed ``another_line`` for a proposal that does not adjust the line, and
@@ -75,4 +75,5 @@ class DisputeRpcs(HelpdeskRpcs):
         command = disputes.NoteProposal(question_id=question_id, proposal_id=proposal_id)
         id_ = derived_id(NAMESPACE, "helpdesk", "proposal", str(question_id), str(proposal_id))
         with context.bind(command_id=id_):
-            return self._write(disputes.note_proposal, command, dry_run)
+            result: dict[str, Any] = self.store.execute(disputes.note_proposal, command)
+            return result

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.helpdesk import application, disputes, handling, schemas
 from services.helpdesk.report import Reckoning, begun_within, read_from, report
 from services.helpdesk.rpcs.base import HelpdeskRpcs, closed_of
-from services.helpdesk.views import Wanted
+from services.helpdesk.views import QuestionFilter
 from shared import context
 from shared.eventstore import Session
 from shared.ids import NAMESPACE, derived_id, new_id
@@ -35,7 +35,7 @@ class StaffRpcs(HelpdeskRpcs):
         Raises ValidationFailed ``unknown_department`` or ``assignee_may_not_answer`` where there is
         no such thing.
         """
-        wanted = Wanted(
+        wanted = QuestionFilter(
             states=schemas.states_of("owed" if overdue else state),
             department=department,
             assigned_to=assigned_to,
@@ -58,28 +58,26 @@ class StaffRpcs(HelpdeskRpcs):
     def any_question(self, question: str) -> dict[str, Any]:
         """Return a question by its number or id, with its messages; the security log has who."""
 
-        def read(session: Session, which: application.QuestionWanted) -> dict[str, Any]:
-            view = application.shown_to_staff(session, which, "question_shown")
+        def read(session: Session, question: str) -> dict[str, Any]:
+            view = application.shown_to_staff(session, question, "question_shown")
             messages = application.messages_of(session, view.question_id)
             session.read.note_seen(view.question_id, len(messages))
             summary = self._summaries().for_staff(view, closed_of(session, view))
             dispute = disputes.dispute_for_staff(session, view.question_id)
             return {**summary, "dispute": dispute, "messages": messages}
 
-        wanted = application.QuestionWanted(question=question)
-        result: dict[str, Any] = self.store.transact(read, wanted)
+        result: dict[str, Any] = self.store.transact(read, question)
         return result
 
     @rpc(schemas.AnyQuestion, callers=(staff("find"),))
     def asker(self, question: str) -> dict[str, Any]:
         """Return ``{person_id}`` of whoever asked; the security log has who wanted to know."""
 
-        def read(session: Session, which: application.QuestionWanted) -> dict[str, Any]:
-            view = application.shown_to_staff(session, which, "asker_found")
+        def read(session: Session, question: str) -> dict[str, Any]:
+            view = application.shown_to_staff(session, question, "asker_found")
             return {"person_id": str(view.person_id)}
 
-        wanted = application.QuestionWanted(question=question)
-        result: dict[str, Any] = self.store.transact(read, wanted)
+        result: dict[str, Any] = self.store.transact(read, question)
         return result
 
     @rpc(schemas.Report, callers=(staff("read"),))
@@ -116,6 +114,7 @@ class StaffRpcs(HelpdeskRpcs):
             wait=wait,
             attachments=tuple(attachments),
             contents=self.contents_of(attachments),
+            dry_run=dry_run,
         )
         # Keyed: what is kept with the events for ever must not give a short text away.
         digest = self.store.fingerprint(self.staff_use_cases.answer, command)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
+from services.helpdesk.dispute import DisputeState
 from services.helpdesk.verbs.words import Which, decision_name, dispute_name
 from services.language import text
 from services.staff_calls import calls_to
@@ -26,7 +27,7 @@ from services.terminal import (
     show,
 )
 
-STATES = ("under_review", "corrected", "rejected", "all")
+STATES = (*get_args(DisputeState), "all")
 
 
 def propose(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from services.helpdesk.domain import State
 from services.helpdesk.verbs.disputes import print_dispute
 from services.helpdesk.verbs.words import (
     Csv,
@@ -27,7 +28,7 @@ from services.terminal import Json, minute, new_table, out, print_json, reportin
 from shared import formats
 from shared.visible_text import visible
 
-STATES = ("owed", "open", "in_progress", "waiting", "answered", "reopened", "closed", "all")
+STATES = ("owed", *get_args(State), "all")
 INDENT = "  "
 COLUMNS = (
     "number", "state", "department", "topic", "account", "assigned_to", "due_on", "overdue",

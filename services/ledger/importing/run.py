@@ -26,6 +26,8 @@ from services.ledger.importing.quarantine import Quarantine
 from services.ledger.importing.repeats import Repeats
 from services.ledger.tables.closed_periods import closed_through
 from shared import context
+from shared.database import JOB_HOLDS_LOG
+from shared.eventstore.append_lock import hold_log_for
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.postgres_session import PostgresSession
 from shared.ids import NAMESPACE, derived_id
@@ -214,6 +216,7 @@ class _Writer(Generic[E]):
         def post_chunk(session: PostgresSession, _: PostChunk) -> Any:
             cursor = session.cursor
             cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
+            hold_log_for(cursor, JOB_HOLDS_LOG)
             made = ahead.pop() if ahead else self._posting.decide(cursor, chunk.entries)
             if made.closed != closed_through(cursor):
                 made = self._posting.decide(cursor, chunk.entries)

@@ -42,7 +42,9 @@ from services.ledger.tables.bulk_copy import balance_row, write_rows
 from services.ledger.tables.closed_periods import check_open, closed_through
 from services.ledger.tables.columns import UNKNOWN
 from services.ledger.tables.newest_event import newest_event
+from shared.database import JOB_HOLDS_LOG
 from shared.errors import Conflict, ServiceError
+from shared.eventstore.append_lock import hold_log_for
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
 from shared.ids import NAMESPACE, derived_id
@@ -241,6 +243,7 @@ def _write(
     command_id = derived_id(NAMESPACE, "ledger", "accrue", str(on), str(chunk[0].id))
     with store.session(Cause(command_id, actor, f"accrue-{on}")) as session:
         session.cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
+        hold_log_for(session.cursor, JOB_HOLDS_LOG)
         # Held until the commit, so that no month is closed under a chunk; and taken before the lock
         # of the log, as a closing does.
         _check_still_open(on, closed_through(session.cursor), written)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -23,7 +23,7 @@ import yaml
 from shared.config import ConfigurationError
 from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
-from shared.working_days import WorkingDays, load_working_days
+from shared.working_days import WorkingDays, check_rising, load_working_days
 
 PATH_VARIABLE = "SALDO_LEDGER_PENALTY_RULES"
 """The environment variable that names a file to use instead of the one shipped."""
@@ -140,8 +140,8 @@ class RuleFile(_Shape, frozen=True, kw_only=True):
             rules = self.payers.get(kind)
             if not rules:
                 raise ValueError(f"payers: there is no rule for {kind}")
-            _check_rising(f"payers: {kind}: from", [rule.first_day for rule in rules])
-        _check_rising("key_rates", list(self.key_rates))
+            check_rising(f"payers: {kind}: from", [rule.first_day for rule in rules])
+        check_rising("key_rates", list(self.key_rates))
         for percent in self.key_rates.values():
             _check_percent(percent)
         _check_apart("caps", self.caps)
@@ -151,7 +151,7 @@ class RuleFile(_Shape, frozen=True, kw_only=True):
             )
         if not self.key_rates or not self.due_days:
             raise ValueError("there must be at least one key rate and one due day")
-        _check_rising("due_days: from_period", [rule.from_period for rule in self.due_days])
+        check_rising("due_days: from_period", [rule.from_period for rule in self.due_days])
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -291,12 +291,6 @@ def _spared(rule: PayerRule) -> int:
 def _check_percent(percent: Decimal) -> None:
     if not (percent.is_finite() and 0 <= percent <= 1000) or percent != round(percent, 6):
         raise ValueError(f"{percent} is not a rate in % a year with up to 6 decimals")
-
-
-def _check_rising(what: str, values: Sequence[Any]) -> None:
-    for value, after in pairwise(values):
-        if after <= value:
-            raise ValueError(f"{what}: {after} comes after {value}; list each once, oldest first")
 
 
 def _check_apart(what: str, ranges: Iterable[_DateRange]) -> None:

@@ -20,6 +20,8 @@ from services.ledger.tables.book_rows import (
     row_key,
     write_row,
 )
+from shared.database import JOB_HOLDS_LOG
+from shared.eventstore.append_lock import hold_log_for
 from shared.eventstore.postgres import PostgresStore
 
 WAIT_FOR_THE_LOG = "10min"
@@ -73,6 +75,7 @@ def put_book_right(store: PostgresStore, connection: psycopg.Connection[Any]) ->
     """Make closings and imports what the log says, while nothing is appended to it."""
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
+        hold_log_for(cursor, JOB_HOLDS_LOG)
         store.recorder.lock(cursor)
         for wrong in _wrong_rows(cursor):
             _put_right(cursor, wrong)

@@ -20,6 +20,8 @@ from services.ledger.tables.columns import (
     as_parameters,
     row_of,
 )
+from shared.database import JOB_HOLDS_LOG
+from shared.eventstore.append_lock import hold_log_for
 from shared.eventstore.postgres import PostgresStore
 
 AT_ONCE = 200
@@ -69,6 +71,7 @@ class Swap:
                 self._before_slice()
                 with self._connection.transaction(), self._connection.cursor() as cursor:
                     cursor.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(WAIT_FOR_THE_LOG))
+                    hold_log_for(cursor, JOB_HOLDS_LOG)
                     # As every writer does, before any row: no deadlock.
                     self._lock(cursor)
                     self._swap(cursor, table, ids)

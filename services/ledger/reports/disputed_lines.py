@@ -17,15 +17,9 @@ def is_billed(session: Session, account: str, period: str, service: str) -> bool
     return bill is not None and any(line.service == service for line in bill.lines)
 
 
-def adjusts(
-    session: Session, proposal_id: UUID, account: str, period: str, service: str
-) -> dict[str, Any]:
-    """Return ``{adjusts, state}``: whether a proposal adjusts this line, and what became of it."""
-    row = session.read.proposal(proposal_id) or {}
-    correction: dict[str, Any] = row.get("correction") or {}
+def adjusts(session: Session, proposal_id: UUID, account: str, period: str, service: str) -> bool:
+    """Return whether a proposal adjusts this line, whatever became of it."""
+    correction: dict[str, Any] = (session.read.proposal(proposal_id) or {}).get("correction") or {}
     named = (correction.get("type"), correction.get("account"), correction.get("period"))
     services = {line["service"] for line in correction.get("lines", ())}
-    return {
-        "adjusts": named == ("adjust_charges", account, period) and service in services,
-        "state": row.get("state"),
-    }
+    return named == ("adjust_charges", account, period) and service in services

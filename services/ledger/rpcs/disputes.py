@@ -25,7 +25,8 @@ class DisputeRpcs:
 
     @rpc(schemas.ProposedAdjustment, callers=("helpdesk",))
     def proposed_adjustment(self, proposal_id: UUID, account: str, period: str, code: str) -> Any:
-        """Return ``{adjusts, state}``: whether a proposal adjusts this line, and its state."""
-        return self.store.query(
+        """Return ``{adjusts}``: whether a proposal adjusts this line."""
+        adjusts = self.store.query(
             lambda session: disputed_lines.adjusts(session, proposal_id, account, period, code)
         )
+        return {"adjusts": adjusts}

@@ -6,13 +6,11 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from shared.eventstore.append_lock import take_append_lock
 from shared.money import Kopecks
 
 APPROVE = "approve"
 
-# The append lock, which this transaction needs anyway: until it ends nobody else's movements are
-# added up, or two corrections at once would each fit into what is left of the day.
-_HOLD_THE_LOG = "SELECT pg_advisory_xact_lock(hashtextextended('ledger.events', 0))"
 _SUM = (
     "SELECT coalesce(sum(amount), 0)::bigint AS amount FROM staff_movements "
     "WHERE name = %s AND day = %s AND (permission = 'approve') = %s"
@@ -25,7 +23,9 @@ _ADD = (
 
 def hold_movements(cursor: Any) -> None:
     """Let nobody else add movements until this transaction ends."""
-    cursor.execute(_HOLD_THE_LOG)
+    # The append lock, which this transaction needs anyway: until it ends nobody else's movements
+    # are added up, or two corrections at once would each fit into what is left of the day.
+    take_append_lock(cursor, "ledger")
 
 
 def moved(cursor: Any, name: str, day: date, *, by_approval: bool) -> Kopecks:

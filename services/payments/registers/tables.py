@@ -24,7 +24,9 @@ from services.payments.registers.bank_payment import (
     RegisterReceived,
     Suspense,
 )
+from shared.database import JOB_HOLDS_LOG
 from shared.eventstore import Recorded
+from shared.eventstore.append_lock import hold_log_for
 from shared.money import Kopecks
 
 TRANSFER_DAYS: Final = 10
@@ -112,6 +114,7 @@ class RegisterTables:
     def wait_for_writers(self) -> None:
         """Let this transaction wait for its turn in the log: it has time, payers have not."""
         self._cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
+        hold_log_for(self._cursor, JOB_HOLDS_LOG)
 
     def known(self, ids: Sequence[UUID]) -> Mapping[UUID, Known]:
         """Return what is known of those payments that are recorded."""

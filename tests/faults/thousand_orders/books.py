@@ -29,7 +29,9 @@ SELECT e.fact ->> 'payment_id' AS id, e.fact ->> 'account' AS account, e.topic,
   FROM (SELECT topic, convert_from(state, 'UTF8')::jsonb AS fact FROM ledger.events
          WHERE topic IN ('ledger.payment_posted.v1', 'ledger.payment_refunded.v1',
                          'ledger.payment_reversed.v1')) AS e
+ WHERE (e.fact -> 'taken') IS NULL OR e.fact -> 'taken' = 'null'
 """
+"""What acquirers took; the rest, staff have posted from cash desks and banks."""
 
 
 class Payment(NamedTuple):

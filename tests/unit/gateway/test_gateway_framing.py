@@ -193,3 +193,35 @@ def test_a_client_that_expects_100_is_told_to_continue(connect: Connect) -> None
         assert sock.recv(1000).startswith(b"HTTP/1.1 100 Continue")
         sock.sendall(b'12\r\n{"email":"a@b.ru"}\r\n0\r\n\r\n')
         assert status(sock.recv(65536)) == 202
+
+
+def test_refusals_of_the_listener_have_the_headers_of_security(connect: Connect) -> None:
+    for sent, _ in REFUSED.values():
+        headers, _ = problem_of(_send(connect, sent))
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_no_second_request_hides_in_a_first(connect: Connect, services: FakeServices) -> None:
+    """Whatever stands behind a request that two readers could read differently is never read."""
+    for name, (sent, _) in REFUSED.items():
+        if name.startswith("half"):  # what follows is the rest of it
+            continue
+        answer = _send(connect, sent + SMUGGLED)
+        assert answer.count(b"HTTP/1.1 ") == 1, name
+        assert b"/smuggled" not in answer, name
+    assert services.calls == []
+
+
+def test_no_client_writes_a_line_of_its_own_into_the_log(
+    connect: Connect, capfd: pytest.CaptureFixture[str]
+) -> None:
+    forged = b'x%0a{"event": "signed_in", "level": "info"}%0d%0a\x1b[2J'
+    _send(connect, b"GET /" + forged.replace(b" ", b"%20") + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    _send(connect, GET + HOST + b"X-Request-Id: a\x0b{}\r\nConnection: close\r\n\r\n")
+    _send(
+        connect, GET + HOST + b'User-Agent: "\t{"event":"signed_in"}\r\nConnection: close\r\n\r\n'
+    )
+    written = capfd.readouterr()
+    assert "signed_in" not in written.out + written.err
+    assert "\x1b[2J" not in written.out + written.err

@@ -52,8 +52,12 @@ class HelpdeskHarness:
         command = AskQuestion(person_id=person_id, text=text, **fields)
         return self.store.execute(self.use_cases.ask, command)
 
-    def add_message(self, person_id: UUID, question_id: UUID, text: str) -> dict[str, Any]:
-        command = AddMessage(person_id=person_id, question_id=question_id, text=text)
+    def add_message(
+        self, person_id: UUID, question_id: UUID, text: str, *, disputes: bool = False
+    ) -> dict[str, Any]:
+        command = AddMessage(
+            person_id=person_id, question_id=question_id, text=text, disputes=disputes
+        )
         return self.store.execute(self.use_cases.add_message, command)
 
     def show(self, question_id: UUID) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -50,6 +50,9 @@ class FakeDisputes:
 
     def of_question(self, question_id: UUID) -> DisputeView | None:
         return self._disputes.get(question_id)
+
+    def of_questions(self, question_ids: Sequence[UUID]) -> list[DisputeView]:
+        return [self._disputes[each] for each in question_ids if each in self._disputes]
 
     def of_accounts(self, accounts: Collection[str]) -> list[DisputeView]:
         return [view for view in self._disputes.values() if view.account in accounts]

@@ -18,7 +18,7 @@ from services.helpdesk.domain import (
     QuestionAnswered,
     QuestionAsked,
 )
-from services.helpdesk.views import MessageView, QuestionView, Wanted
+from services.helpdesk.views import MessageView, QuestionFilter, QuestionView
 from shared.eventstore import Aggregate, Recorded
 
 
@@ -74,7 +74,7 @@ class FakeReadModel:
     def questions_of(self, person_id: UUID, limit: int) -> list[QuestionView]:
         return self.all_questions_of(person_id)[:limit]
 
-    def questions_in(self, wanted: Wanted) -> list[QuestionView]:
+    def questions_in(self, wanted: QuestionFilter) -> list[QuestionView]:
         found = [
             view
             for view in self._questions.values()
@@ -112,6 +112,14 @@ class FakeReadModel:
 
     def messages_of(self, question_ids: Sequence[UUID]) -> dict[UUID, list[MessageView]]:
         return {key: self.messages(key) for key in question_ids}
+
+    def written_by_person(self, question_id: UUID) -> int:
+        return sum(each.author == "person" for each in self.messages(question_id))
+
+    def written_since_staff(self, question_id: UUID) -> int:
+        authors = [each.author for each in self.messages(question_id)]
+        last = max((place for place, each in enumerate(authors) if each == "staff"), default=-1)
+        return authors[last + 1 :].count("person")
 
     def question_asked(self, person_id: UUID, since: datetime, nth: int) -> datetime | None:
         asked = [view.asked_at for view in self._questions.values() if view.person_id == person_id]

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.helpdesk import attachments, jobs
+from services.helpdesk import attachments, jobs, upload_folder
 from services.helpdesk.application import AddMessage, erase_questions, held_about
 from services.helpdesk.attachment import MAX_BYTES, PART_BYTES, owned_by_person
 from services.helpdesk.attachments import AddPart, BeginUpload, FinishUpload, UploadUseCases
@@ -111,6 +111,23 @@ def test_whoever_has_the_folder_has_neither_content_nor_name(uploads: Uploads) -
     assert b"PDF" not in path.read_bytes()
     assert "Иванова" not in str(path)
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_a_whole_file_is_on_the_disk_with_the_folders_that_it_is_in(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(upload_folder, "sync_to_disk", synced.append)
+    uploads.send(PDF_BYTES)
+    (path,) = uploads.on_disk()
+    assert synced == [path, path.parent, uploads.folder]
+
+
+def test_the_folder_of_a_removed_file_stays_for_the_next_one(uploads: Uploads) -> None:
+    uploads.send(PDF_BYTES)
+    (path,) = uploads.on_disk()
+    UploadFolder(str(uploads.folder), 1).remove_file(UUID(path.name))
+    assert (path.exists(), path.parent.is_dir()) == (False, True)
 
 
 def test_a_part_that_is_changed_or_moved_is_not_returned(uploads: Uploads) -> None:

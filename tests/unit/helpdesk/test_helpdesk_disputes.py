@@ -202,6 +202,20 @@ def test_a_line_disputed_again_stays_under_review_after_a_withdrawal(disputing: 
     assert disputing.state == "under_review"
 
 
+@pytest.mark.parametrize("end", ["answer", "close"])
+def test_a_withdrawal_after_the_departments_word_leaves_the_line_as_it_is(
+    disputing: Disputing, end: str
+) -> None:
+    mistyped = disputing.propose()
+    if end == "answer":
+        disputing.helpdesk.answer(disputing.question_id, "По показаниям счётчика.")
+    else:
+        disputing.helpdesk.close(disputing.question_id)
+    assert disputing.state == "under_review"
+    disputing.decide(mistyped, "withdrawn")
+    assert disputing.state == "rejected"
+
+
 def test_an_answer_without_a_proposal_leaves_the_line_as_it_is(disputing: Disputing) -> None:
     disputing.helpdesk.answer(disputing.question_id, "По показаниям счётчика.")
     assert disputing.state == "rejected"
@@ -226,6 +240,20 @@ def test_a_corrected_line_stays_corrected(disputing: Disputing) -> None:
     assert disputing.state == "corrected"
     disputing.decide(disputing.propose(), "rejected")
     assert disputing.state == "corrected"
+
+
+def test_a_corrected_line_is_disputed_again_where_the_person_says_so(disputing: Disputing) -> None:
+    disputing.decide(disputing.propose(), "approved")
+    again = {"question_id": disputing.question_id, "text": "Всё ещё много.", "disputes": True}
+    disputing.helpdesk.add_message(ANNA, **again)
+    assert disputing.state == "under_review"
+    disputing.helpdesk.answer(disputing.question_id, "Так по показаниям.")
+    assert disputing.state == "corrected"
+
+
+def test_a_question_without_a_line_disputes_nothing(helpdesk: Any) -> None:
+    helpdesk.add_message(ANNA, helpdesk.ask(ANNA), "Не согласна", disputes=True)
+    assert not helpdesk.store.log[-1].event.disputes
 
 
 def test_nothing_is_proposed_for_another_question(helpdesk: Any) -> None:

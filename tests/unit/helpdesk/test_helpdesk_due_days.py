@@ -102,6 +102,23 @@ def test_a_due_day_that_has_passed_stays_so_whatever_staff_ask_back(helpdesk: An
     assert (found["due_on"], found["overdue"]) == ("2026-11-24", True)
 
 
+@pytest.mark.parametrize("end", ["answer", "close"])
+def test_a_reply_to_what_was_asked_back_after_the_end_has_a_due_day_of_its_own(
+    helpdesk: Any, end: str
+) -> None:
+    question_id = helpdesk.ask(ANNA)  # due on 24 November
+    if end == "answer":
+        helpdesk.answer(question_id, "Начался отопительный сезон.")
+    else:
+        helpdesk.close(question_id)
+    wait(helpdesk, 20)
+    helpdesk.answer(question_id, "Помогло ли это?", wait=True)
+    wait(helpdesk, 8)  # Tuesday, 8 December
+    helpdesk.add_message(ANNA, question_id, "Нет")
+    found = seen(helpdesk, question_id)
+    assert (found["due_on"], found["overdue"]) == ("2026-12-22", False)
+
+
 @pytest.mark.parametrize(
     ("before", "due_on", "waited"),
     [(2, date(2026, 12, 15), 15), (15, date(2026, 11, 24), 6)],

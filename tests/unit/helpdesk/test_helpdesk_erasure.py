@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.helpdesk.application import erase_questions, held_about
+from services.helpdesk.dispute import DisputedLine
 from services.helpdesk.domain import QuestionErased
 from services.helpdesk.publishing import publish
 from services.helpdesk.reactions import REACTIONS
@@ -58,7 +59,21 @@ def test_a_person_is_told_all_that_he_asked(helpdesk: Any) -> None:
     ((question),) = held["questions"]
     assert [message["text"] for message in question["messages"]] == ["Почему?", "Потому что."]
     assert question["account"] == "0100000001", "keys never leave the services"
+    assert question["dispute"] is None
     assert "Тайна" not in str(held)
+
+
+def test_a_person_is_told_which_line_he_disputes(helpdesk: Any) -> None:
+    line = DisputedLine(account="0100000001-2", period="2026-10", service="heating")
+    helpdesk.ask(ANNA, "Почему?", account="0100000001-2", line=line)
+    held = helpdesk.store.query(lambda session: held_about(session, ANNA))
+    assert held["questions"][0]["dispute"] == {
+        "account": "0100000001",
+        "period": "2026-10",
+        "service": "heating",
+        "state": "under_review",
+        "since": "2026-11-10T09:00:00+00:00",
+    }
 
 
 def test_the_help_desk_follows_the_erasure() -> None:

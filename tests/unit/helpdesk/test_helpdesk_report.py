@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
+
+import pytest
 
 from services.helpdesk.report import Reckoning, begun_within, read_from, report
 from services.helpdesk.turns import TurnView
 from services.helpdesk.verbs.report import bars
+from shared import cooperation
 
 ASKED = datetime(2026, 10, 1, 12, tzinfo=UTC)  # Thursday
 
@@ -31,7 +35,9 @@ def answered(day: int, **changes: Any) -> TurnView:
 
 
 def figures(helpdesk: Any, *turns: TurnView) -> dict[str, Any]:
-    return Reckoning(helpdesk.calendar, helpdesk.clock).figures(turns)
+    reckoning = Reckoning(helpdesk.calendar, helpdesk.clock)
+    found: dict[str, Any] = report(turns, {}, reckoning, helpdesk.directory)["total"]
+    return found
 
 
 def test_half_and_ninety_per_cent_are_days_within_which_answers_came(helpdesk: Any) -> None:
@@ -75,12 +81,29 @@ def test_the_report_adds_up(helpdesk: Any) -> None:
             assert each[name] == sum(topic[name] for topic in each["topics"])
 
 
+def test_each_turn_is_reckoned_once_and_others_run_meanwhile(
+    helpdesk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reckoned, switched = [], []
+    calendar = helpdesk.calendar
+    between = Mock(side_effect=lambda *days: reckoned.append(days) or calendar.between(*days))
+    monkeypatch.setattr(cooperation, "SLICE_SECONDS", 0)
+    cooperation.set_switch(lambda: switched.append(True))
+    try:
+        reckoning = Reckoning(cast(Any, Mock(between=between)), helpdesk.clock)
+        report([answered(2)] * 100, {}, reckoning, helpdesk.directory)
+    finally:
+        cooperation.set_switch(None)
+    assert len(reckoned) == 100
+    assert switched
+
+
 def test_a_day_of_the_report_is_one_of_the_utility(helpdesk: Any) -> None:
     late = turn(started_at=datetime(2026, 9, 30, 21, 30, tzinfo=UTC))  # 1 October in Moscow
     first = date(2026, 10, 1)
     assert late.started_at >= read_from(first)
-    assert begun_within([late], helpdesk.clock, first, first) == [late]
-    assert begun_within([late], helpdesk.clock, date(2026, 9, 1), date(2026, 9, 30)) == []
+    assert list(begun_within([late], helpdesk.clock, first, first)) == [late]
+    assert not list(begun_within([late], helpdesk.clock, date(2026, 9, 1), date(2026, 9, 30)))
 
 
 def test_a_bar_is_as_long_as_its_answers_are_many() -> None:

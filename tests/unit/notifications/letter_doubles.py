@@ -63,11 +63,12 @@ class FakeOutbox:
                 **msgspec.structs.asdict(letter), next_attempt_at=letter.queued_at
             )
 
-    def waiting(self) -> dict[Lane, tuple[int, datetime]]:
-        found: dict[Lane, tuple[int, datetime]] = {}
+    def waiting(self, late_before: datetime) -> dict[Lane, tuple[int, int, datetime]]:
+        found: dict[Lane, tuple[int, int, datetime]] = {}
         for row in self.rows.values():
-            number, since = found.get(row.lane, (0, row.queued_at))
-            found[row.lane] = (number + 1, min(since, row.queued_at))
+            number, late, since = found.get(row.lane, (0, 0, row.queued_at))
+            late += row.queued_at < late_before
+            found[row.lane] = (number + 1, late, min(since, row.queued_at))
         return found
 
     def any_due(self, now: datetime, lowest: Lane) -> bool:
@@ -130,7 +131,7 @@ class FakeOutbox:
         held.sort(key=lambda row: (row.queued_at, self._letters[row.letter_id]["position"]))
         return [HeldLetter(letter_id=row.letter_id, claim=row.claimed_by) for row in held]
 
-    def lock(self, letter_id: UUID) -> None:
+    def lock(self, letter_ids: Collection[UUID]) -> None:
         """Lock nothing: there is one transaction at a time."""
 
     def of_person(self, person_id: UUID) -> list[UUID]:

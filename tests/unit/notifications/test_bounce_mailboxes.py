@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import imaplib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
+from prometheus_client import REGISTRY
 
-from services.notifications import bounce_mailboxes
+from services.notifications import bounce_mailboxes, bounces
 from services.notifications.bounce_mailboxes import (
     BounceMailbox,
     ImapFolder,
     MailboxUnavailableError,
     opened,
 )
+from services.notifications.bounces import read_bounces
 from services.notifications.delivery_reports import MAX_BYTES
-from shared.config import ConfigurationError
+from shared.config import ConfigurationError, Settings, load_settings
 from tests.imap_double import Folder, serving_imap
 
 MESSAGES = {b"first": b"Subject: 1\r\n\r\nx", b"second": b"Subject: 2\r\n\r\ny"}
@@ -128,10 +134,66 @@ def test_unreachable_server_is_no_mailbox(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    "url", ["imap://user:password@host/", "imaps://host/", "maildir://host/path", "/path", "x"]
+    "url",
+    [
+        "imap://user:secret@host/",
+        "imaps://user:secret@host:x/",
+        "imaps://user:secret@[/",
+        "imaps://host/",
+        "maildir://host/path",
+        "/path",
+        "x",
+    ],
 )
-def test_other_urls_are_refused_without_their_password(url: str) -> None:
-    with pytest.raises(ConfigurationError) as refusal, opened(url):
-        pass
+def test_other_urls_are_refused_by_the_settings_without_their_password(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings({"SALDO_BOUNCES_URL": url})
     assert "user:password@host/folder" in str(refusal.value)
     assert "SALDO_BOUNCES_URL" in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("act", ["delete", "set_aside"])
+def test_maildir_that_cannot_be_written_is_no_mailbox(tmp_path: Path, act: str) -> None:
+    in_folder(tmp_path, "1", b"Subject: 1\r\n\r\nx")
+    with opened(f"maildir://{tmp_path}") as mailbox:
+        [(key, _)] = mailbox.unread(10)
+        shutil.rmtree(tmp_path / "new")
+        (tmp_path / "new").write_bytes(b"no folder")
+        with pytest.raises(MailboxUnavailableError):
+            getattr(mailbox, act)(key)
+
+
+def test_what_breaks_its_reader_is_set_aside_and_counted_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_folder(tmp_path, "1", b"Subject: 1\r\n\r\nx")
+    monkeypatch.setattr(bounces, "read_report", Mock(side_effect=RecursionError))
+    services = cast(Any, SimpleNamespace(settings=Settings(bounces_url=f"maildir://{tmp_path}")))
+    before = counted("unreadable")
+    assert read_bounces(services) == 1
+    assert counted("unreadable") == before + 1
+    assert [path.name for path in (tmp_path / "cur").iterdir()] == ["1:2,S"]
+
+
+def test_a_run_without_a_mailbox_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "new").write_bytes(b"no folder")
+    services = cast(Any, SimpleNamespace(settings=Settings(bounces_url=f"maildir://{tmp_path}")))
+    before = counted("no_mailbox")
+    assert read_bounces(services) == 0
+    assert counted("no_mailbox") == before + 1
+
+
+def counted(outcome: str) -> float:
+    return REGISTRY.get_sample_value("saldo_letter_reports_total", {"outcome": outcome}) or 0.0
+
+
+def test_message_that_a_person_takes_meanwhile_is_left_out(tmp_path: Path) -> None:
+    for name in ("1", "2"):
+        in_folder(tmp_path, name, name.encode())
+    with opened(f"maildir://{tmp_path}") as mailbox:
+        read = mailbox.unread(10)
+        assert next(read) == ("1", b"1")
+        (tmp_path / "new" / "2").unlink()
+        assert list(read) == []
+        mailbox.delete("2")

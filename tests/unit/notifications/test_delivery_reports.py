@@ -50,6 +50,8 @@ def test_own_address_counts_more_than_what_is_returned() -> None:
     ("fields", "status"),
     [
         ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 452 4.2.2 full\n", "4.2.2"),
+        ("Action: failed\nDiagnostic-Code: smtp; 552 storage exceeded\n", "5.2.2"),
+        ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 552 too much\n", "5.2.2"),
         ("Action: failed\nStatus: 5.1.1 (no such user)\n", "5.1.1"),
         ("Action: failed\nDiagnostic-Code: smtp; 550 no such user\n", "5.0.0"),
         ("Action: failed\nDiagnostic-Code: smtp; 451 try later\n", "4.0.0"),

@@ -131,8 +131,12 @@ def test_the_metrics_have_what_waits_in_each_lane() -> None:
     shown = {
         lane: tuple(
             REGISTRY.get_sample_value(name, {"lane": lane})
-            for name in ("saldo_letters_waiting", "saldo_letters_waiting_seconds")
+            for name in (
+                "saldo_letters_waiting",
+                "saldo_letters_late",
+                "saldo_letters_waiting_seconds",
+            )
         )
         for lane in ("secret", "personal", "bulk")
     }
-    assert shown == {"secret": (0, 0), "personal": (2, 120), "bulk": (3, 60)}
+    assert shown == {"secret": (0, 0, 0), "personal": (2, 2, 120), "bulk": (3, 0, 60)}

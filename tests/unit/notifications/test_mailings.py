@@ -120,3 +120,18 @@ def test_nobody_is_warned_twice_of_a_month_whose_penalties_begin_later() -> None
     moved = Mailing.of_day(LetterKind.OVERDUE, date(2026, 10, 2))
     [after] = letters_of(moved, lines, MOSCOW)
     assert before.letter_id == after.letter_id
+
+
+def test_accounts_of_one_due_day_whose_penalties_begin_apart_are_a_letter_each() -> None:
+    sooner = Mailing.of_day(LetterKind.OVERDUE, date(2026, 4, 16))
+    [of_shop] = letters_of(sooner, [line(ANNA, SECOND, "")], MOSCOW)
+    later = Mailing.of_day(LetterKind.OVERDUE, PENALTIES)
+    [of_flat] = letters_of(later, [line(ANNA, FIRST, "")], MOSCOW)
+    assert of_shop.letter_id != of_flat.letter_id
+
+
+def test_the_order_in_which_accounts_are_found_makes_no_other_letter() -> None:
+    mailing = Mailing.of_day(LetterKind.OVERDUE, PENALTIES)
+    lines = [line(ANNA, FIRST, ""), line(ANNA, SECOND, "")]
+    [one], [other] = (letters_of(mailing, found, MOSCOW) for found in (lines, lines[::-1]))
+    assert one.letter_id == other.letter_id

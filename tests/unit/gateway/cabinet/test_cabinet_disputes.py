@@ -11,7 +11,7 @@ from gateway_doubles import PERSON, THING, Browser, FakeServices
 from gateway_samples import MONTH, PROFILE, QUESTION
 from test_cabinet_documents import ACCOUNT, BILL
 
-from shared.errors import Unavailable, ValidationFailed
+from shared.errors import Forbidden, Unavailable, ValidationFailed
 
 LINE = {**MONTH["lines"][0], "explanation": None}  # type: ignore[index]
 ADDRESS = "/questions/new?line=0001.2026-04.heating"
@@ -101,6 +101,7 @@ def test_of_several_disputes_of_a_line_the_open_one_counts(
     page = person.get("/charges/0001/2026-04").text
     assert WORDS["under_review"] in main_of(page)
     assert f'href="/questions/{THING}"' in page
+    assert ADDRESS in page, "his own question is answered: he may ask again beside the other's"
 
 
 def test_the_way_leads_to_the_question_whose_state_is_shown(
@@ -185,6 +186,17 @@ def test_a_form_that_is_wrong_keeps_its_line_and_its_text(
     assert "Такой строки в счёте за этот месяц нет." in main_of(again.text)
 
 
+def test_a_form_about_a_line_that_is_no_longer_his_keeps_its_text(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    services.answers["accounts", "owns"] = owns(foreign=["0001"])
+    services.answers["helpdesk", "ask"] = Forbidden("account_not_linked", "x")
+    again = person.post("/questions", {**FORM, "text": "Батареи холодные"})
+    assert again.status_code == 422
+    assert "Батареи холодные" in again.text
+    assert "С чем Вы не согласны" not in again.text
+
+
 def test_the_person_may_ask_about_more_than_the_line(
     person: CabinetPerson, services: FakeServices
 ) -> None:
@@ -240,6 +252,30 @@ def test_the_thread_tells_the_decision_in_the_language_of_the_page(
     assert words in page
     correction = "Недопоставка отопления"
     assert (correction in page) == (decision == "approved")
+
+
+AGAIN = "Я не согласен(на) и с перерасчётом"
+
+
+@pytest.mark.parametrize("state", WORDS)
+def test_only_a_corrected_line_is_disputed_again_by_a_word_of_its_own(
+    person: CabinetPerson, services: FakeServices, state: str
+) -> None:
+    services.answers["helpdesk", "question"] = {
+        **QUESTION, "dispute": {**DISPUTE, "state": state}, "messages": [],
+    }  # fmt: skip
+    assert (AGAIN in main_of(person.get(f"/questions/{THING}").text)) == (state == "corrected")
+
+
+@pytest.mark.parametrize("ticked", [True, False])
+def test_a_message_says_whether_the_corrected_line_is_disputed_again(
+    person: CabinetPerson, services: FakeServices, ticked: bool
+) -> None:
+    services.answers["helpdesk", "add_message"] = {"question_id": THING, "state": "reopened"}
+    form = {"text": "Всё ещё много", **({"disputes": "yes"} if ticked else {})}
+    assert person.post(f"/questions/{THING}", form).status_code == 303
+    [given] = asked_of(services, "add_message")
+    assert given["disputes"] is ticked
 
 
 def test_the_thread_stands_without_the_account_that_is_no_longer_read(

@@ -164,8 +164,8 @@ def test_lost_visitor_gets_a_page_and_a_lost_client_a_problem(cabinet: CabinetBr
 
 def test_the_look_is_kept_for_a_year(cabinet: CabinetBrowser) -> None:
     shown = cabinet.submit("/look", "/look", theme="dark", size="200", language="en")
-    [kept] = [one for one in shown.headers.getlist("Set-Cookie") if one.startswith("look=")]
-    assert "look=dark.200.en;" in kept
+    [kept] = [one for one in shown.headers.getlist("Set-Cookie") if one.startswith("__Host-look=")]
+    assert "__Host-look=dark.200.en;" in kept
     assert f"Max-Age={365 * 24 * 3600};" in kept
     html = cabinet.get("/").markup
     assert '<html lang="en" data-theme="dark" data-size="200">' in html

@@ -1,0 +1,104 @@
+"""The append lock: the turn to append to a log, held for a limited time.
+
+Positions follow the order of commit because every append takes this lock first, a transaction-level
+advisory lock. A process that is stopped while it holds the lock would block its service for as long
+as the server lets it: here for seconds, and longer only for a job that says so.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+from psycopg import sql
+
+HOLDS_LOG_IDLE = "4s"
+"""How long whoever holds the append lock may leave the server waiting: a process that is stopped
+there blocks its service for no longer."""
+HOLDS_LOG = "10s"
+"""How long a transaction may hold the append lock, also in the middle of a pipeline or a COPY,
+where the server does not count it as idle."""
+HOLDS_LOG_GROUP = "4s"
+"""The same for a group commit, which decides nothing meanwhile."""
+_TRANSACTION_TIMEOUT_SINCE = 170_000  # in older servers a stopped pipeline ends with its process
+
+# The limits run from the moment that the lock is taken.
+_LOCK = """
+SELECT pg_advisory_xact_lock(hashtextextended({lock}, 0)),
+       set_config('idle_in_transaction_session_timeout',
+                  coalesce(nullif(current_setting('saldo.holds_log', true), ''), {idle}), true)
+"""
+_LOCK_WITH_LIMIT = (
+    _LOCK.rstrip()
+    + """,
+       set_config('transaction_timeout',
+                  coalesce(nullif(current_setting('saldo.holds_log', true), ''), {whole}), true)
+"""
+)
+
+# One round trip for both statements; the second sees everything committed before the first got the
+# lock. The notification is sent with the commit: whoever locks the tail appends to the log.
+_LAST = "SELECT notification_id, recorded_at FROM events ORDER BY notification_id DESC LIMIT 1"
+
+_TAIL = f"""
+SELECT coalesce(max(notification_id), 0) AS position,
+       greatest(clock_timestamp(), max(recorded_at)) AS recorded_at, clock_timestamp() AS clock,
+       pg_notify({{channel}}, '')
+  FROM ({_LAST}) AS tail
+"""
+
+
+class Statements(NamedTuple):
+    """How the append lock is taken: alone, with the end of the log, and with a transaction."""
+
+    lock: sql.Composed
+    tail: sql.Composed
+    begin: sql.Composed
+
+
+class AppendLock:
+    """The statements that take the append lock of one log."""
+
+    def __init__(self, schema: str, channel: str) -> None:
+        lock = f"{schema}.events"
+        self._limited = _statements(_LOCK_WITH_LIMIT, lock, channel)
+        self._unlimited = _statements(_LOCK, lock, channel)
+
+    def statements(self, cursor: Any) -> Statements:
+        """Return the statements for the server of a cursor."""
+        version = cursor.connection.info.server_version
+        return self._limited if version >= _TRANSACTION_TIMEOUT_SINCE else self._unlimited
+
+
+@cache
+def _of(schema: str) -> AppendLock:
+    return AppendLock(schema, f"saldo_{schema}")
+
+
+def take_append_lock(cursor: Any, schema: str) -> None:
+    """Take the append lock of a service's log; see PostgresRecorder.lock."""
+    cursor.execute(_of(schema).statements(cursor).lock, prepare=False)
+
+
+def _statements(lock: str, name: str, channel: str) -> Statements:
+    def taken(text: str, whole: str) -> sql.Composed:
+        return sql.SQL(text).format(
+            lock=sql.Literal(name),
+            channel=sql.Literal(channel),
+            idle=sql.Literal(HOLDS_LOG_IDLE),
+            whole=sql.Literal(whole),
+        )
+
+    return Statements(
+        lock=taken(lock, HOLDS_LOG),
+        tail=taken(f"{lock};{_TAIL}", HOLDS_LOG),
+        begin=taken(f"BEGIN;{lock};{_TAIL}", HOLDS_LOG_GROUP),
+    )
+
+
+def hold_log_for(cursor: Any, limit: str) -> None:
+    """Let this transaction hold the append lock for up to ``limit`` (``"60s"``): it is a bulk job.
+
+    To be called before the lock is taken.
+    """
+    cursor.execute("SELECT set_config('saldo.holds_log', %s, true)", (limit,))

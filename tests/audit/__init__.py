@@ -1,0 +1,1 @@
+"""Compare the locked packages with advisories of known holes: `make audit`."""

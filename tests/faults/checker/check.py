@@ -1,0 +1,87 @@
+"""All checks in their order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+
+import psycopg
+import requests
+
+from deploy.demo.acquirer_page import PageError
+from tests.faults.checker import (
+    balances,
+    books,
+    deliveries,
+    letters,
+    postings,
+    promises,
+    seal,
+    unresolved,
+)
+from tests.faults.checker.evidence import Evidence, open_evidence
+from tests.faults.checker.findings import Finding
+
+Check = Callable[[Evidence], Iterator[Finding]]
+
+CHECKS: Mapping[str, tuple[Check, ...]] = {
+    "I1": (books.check,),
+    "I2": (promises.check,),
+    "I3": (postings.check,),
+    "I4": (balances.check,),
+    "I5": (seal.check,),
+    "I6": (deliveries.check,),
+    "I7": (letters.check,),
+    "I8": (unresolved.check,),
+}
+"""By invariant."""
+
+OWN_WORDS: Mapping[str, Check] = {"I4": balances.audit, "I5": seal.verify}
+"""What the product itself says of an invariant, by a staff command; each starts a process."""
+
+OUTAGES = (psycopg.OperationalError, requests.RequestException, PageError, OSError)
+LOOK_EVERY_S = 0.5
+
+
+def check(
+    environment: Mapping[str, str],
+    beliefs: Path | None,
+    only: Collection[str] = CHECKS,
+    *,
+    own_words: bool = True,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[Finding]:
+    """Return everything that is found, without repetition; `tell` gets the name of each check.
+
+    Unless `own_words`, the product's own commands are not asked.
+    """
+    found: dict[tuple[str, str, str], Finding] = {}
+    with open_evidence(environment, beliefs) as evidence:
+        for invariant in sorted(only):
+            tell(invariant)
+            asked = (OWN_WORDS[invariant],) if own_words and invariant in OWN_WORDS else ()
+            for run in (*CHECKS[invariant], *asked):
+                for finding in run(evidence):
+                    found.setdefault(finding.key, finding)
+    return sorted(found.values())
+
+
+def settle(
+    environment: Mapping[str, str], beliefs: Path | None, seconds: float
+) -> tuple[float, list[Finding]]:
+    """Wait until nothing is unresolved; return after how long, and what still is.
+
+    An outage counts as unresolved as well.
+    """
+    began = time.monotonic()
+    while True:
+        try:
+            with open_evidence(environment, beliefs) as evidence:
+                left = list(unresolved.check(evidence))
+        except OUTAGES as outage:
+            left = [Finding("I8", "outage", type(outage).__name__)]
+        after = time.monotonic() - began
+        if not left or after > seconds:
+            return after, left
+        time.sleep(LOOK_EVERY_S)

@@ -1,0 +1,177 @@
+"""What the checks read: a snapshot of the database, the beliefs, files of the installation."""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import dict_row
+
+from shared.config import SERVICES
+from tests.faults.load.beliefs import Belief, read_beliefs
+
+_AT_ONCE = 2000
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """A row of a log; `data` is its JSON."""
+
+    position: int
+    stream: str
+    version: int
+    topic: str
+    data: dict[str, Any]
+    recorded_at: datetime
+    command_id: str
+    correlation_id: str
+    actor: str
+
+
+@dataclass
+class Evidence:
+    """What is known of an installation at one moment. `folder` is where the beliefs lie."""
+
+    environment: Mapping[str, str]
+    connection: psycopg.Connection[dict[str, Any]]
+    beliefs: Sequence[Belief] = ()
+    folder: Path | None = None
+    patience: float = 60.0
+    """For how many seconds what is under way is waited for."""
+    _facts: dict[str, list[Fact]] = field(default_factory=dict)
+    _epochs: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        """Return the rows of a query in the snapshot."""
+        return self.connection.execute(query, values).fetchall()
+
+    def facts(self, service: str) -> list[Fact]:
+        """Return the whole log of a service, in its order."""
+        if service not in self._facts:
+            self._facts[service] = list(self._read(service))
+        return self._facts[service]
+
+    def by_topic(self, service: str, *topics: str) -> Iterator[Fact]:
+        """Yield the events of a service that are of some topics, named without it and version."""
+        wanted = {f"{service}.{topic}.v1" for topic in topics}
+        return (fact for fact in self.facts(service) if fact.topic in wanted)
+
+    @cached_property
+    def caused(self) -> Mapping[str, list[tuple[str, Fact]]]:
+        """The events by correlation id: (service, event)."""
+        found: dict[str, list[tuple[str, Fact]]] = defaultdict(list)
+        for service in SERVICES:
+            for fact in self.facts(service):
+                found[fact.correlation_id].append((service, fact))
+        return found
+
+    def about(self, *whats: str) -> Iterator[Belief]:
+        """Yield the beliefs about some commands or notes."""
+        return (belief for belief in self.beliefs if belief.what in whats)
+
+    @cached_property
+    def losses(self) -> list[tuple[float, float]]:
+        """The spans of time in which what was committed may be lost, by faults that lose it."""
+        return [(one.data["since"], one.data["until"]) for one in self.about("lost")]
+
+    def epochs(self, service: str) -> dict[str, int]:
+        """Return the last position of each epoch of a log."""
+        if service in self._epochs:
+            return self._epochs[service]
+        rows = self.rows(f"SELECT name, after_position FROM {service}.epochs ORDER BY number")
+        head = self.facts(service)[-1].position if self.facts(service) else 0
+        ends = [*(row["after_position"] for row in rows[1:]), head]
+        found = {row["name"]: end for row, end in zip(rows, ends, strict=True)}
+        self._epochs[service] = found
+        return found
+
+    @property
+    def had_faults(self) -> bool:
+        """Return whether there was any trouble, as far as is written down."""
+        return any(True for _ in self.about("fault"))
+
+    def was_lost_at(self, instant: datetime) -> bool:
+        """Return whether an event of an instant may have been lost with the tail of its log."""
+        moment = instant.timestamp()
+        return any(since <= moment <= until for since, until in self.losses)
+
+    @property
+    def may_lose_messages(self) -> bool:
+        """Return whether the broker itself lost messages: it was put back, or emptied."""
+        return self._did("copy of RabbitMQ", "empty the folder of RabbitMQ", "divert")
+
+    def is_ghost(self, service: str, position: int, epoch: str) -> bool:
+        """Return whether an event was lost with the tail of its log."""
+        return position > self.epochs(service).get(epoch or "1", -1)
+
+    def is_lost_position(self, service: str, position: int) -> bool:
+        """Return whether a position may have been in a tail that the log has lost."""
+        ends = list(self.epochs(service).values())
+        return len(ends) > 1 and position > ends[0]
+
+    def explains(self, reason: str) -> bool:
+        """Return whether a message may be in quarantine for this reason, after what was done."""
+        named = any(reason in one.data["reasons"] for one in self.about("quarantine"))
+        return named or self._did("backup of", "RabbitMQ", "damage", "double", "divert")
+
+    def _did(self, *words: str) -> bool:
+        """Return whether there was a fault that says one of these words."""
+        did = [str(one.data["did"]) for one in self.about("fault")]
+        return any(word in one for one in did for word in words)
+
+    def may_be_lost(self, belief: Belief) -> bool:
+        """Return whether a command falls into a span whose commits were lost."""
+        return any(since <= belief.at <= until for since, until in self.losses)
+
+    def _read(self, service: str) -> Iterator[Fact]:
+        with self.connection.cursor(f"log_{service}") as cursor:
+            cursor.itersize = _AT_ONCE
+            cursor.execute(
+                "SELECT notification_id, originator_id::text, originator_version, topic, state,"
+                " recorded_at, command_id::text, correlation_id, actor"
+                f" FROM {service}.events ORDER BY notification_id"
+            )
+            for row in cursor:
+                yield Fact(
+                    row["notification_id"],
+                    row["originator_id"],
+                    row["originator_version"],
+                    row["topic"],
+                    msgspec.json.decode(bytes(row["state"])),
+                    row["recorded_at"],
+                    row["command_id"],
+                    row["correlation_id"],
+                    row["actor"],
+                )
+
+
+@contextmanager
+def open_evidence(
+    environment: Mapping[str, str], beliefs: Path | None = None
+) -> Iterator[Evidence]:
+    """Yield the evidence of an installation, read in one read-only snapshot."""
+    with psycopg.connect(
+        environment["SALDO_DATABASE_URL"], connect_timeout=5, row_factory=dict_row
+    ) as connection:
+        connection.read_only = True
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        yield Evidence(
+            environment,
+            connection,
+            read_beliefs(beliefs) if beliefs else (),
+            beliefs.parent if beliefs else None,
+        )
+
+
+def settings_in(file: Path) -> dict[str, str]:
+    """Return the variables of a file that a shell sources, as `.saldo/env`."""
+    words = shlex.split(file.read_text(encoding="utf-8"))
+    return dict(word.split("=", 1) for word in words if "=" in word)

@@ -1,0 +1,268 @@
+"""I2: what was acknowledged is there, what was refused is not, what is unknown at most once.
+
+A command is found in the logs by its id, which is the correlation id of what it caused. What a
+person is shown is asked over HTTP, by the token that the beliefs have.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import requests
+from msgspec.structs import replace
+
+from tests.faults.checker.evidence import Evidence
+from tests.faults.checker.findings import Finding
+from tests.faults.load.beliefs import Belief
+
+INVARIANT = "I2"
+
+TIMEOUTS = (3.05, 30)
+UNAUTHORIZED = 401
+SIGNED_IN = 201
+MOST_ASKED = 60
+"""Of so many persons, the latest, is asked what they are shown."""
+MOST_PASSWORDS = 8
+"""Of so many persons is tried whether the password holds: each costs a second of CPU."""
+
+
+class Effect(NamedTuple):
+    """What a command does: an event of a service."""
+
+    service: str
+    topic: str
+
+
+EFFECTS: Mapping[str, Effect] = {
+    "registration.start": Effect("identity", "registration_started"),
+    "registration.confirm": Effect("identity", "person_registered"),
+    "password.change": Effect("identity", "password_changed"),
+    "profile.change": Effect("identity", "profile_changed"),
+    "link": Effect("accounts", "account_linked"),
+    "unlink": Effect("accounts", "account_unlinked"),
+    "payment.start": Effect("payments", "payment_started"),
+    "question.ask": Effect("helpdesk", "question_asked"),
+    "question.answer": Effect("helpdesk", "question_answered"),
+    "adjust": Effect("ledger", "charges_adjusted"),
+}
+"""By `what` of a belief. An import is found by its digest instead, a session over HTTP."""
+
+_TAKEN = frozenset({"captured", "completed", "partly_refunded", "refunded"})
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Check each belief against the logs, then what persons are shown."""
+    for belief in evidence.beliefs:
+        if belief.what == "contradiction":
+            yield Finding(INVARIANT, "contradiction", belief.id, f"{belief.who}: {belief.data}")
+        elif belief.what in EFFECTS:
+            yield from _effect(evidence, belief, EFFECTS[belief.what])
+    yield from _payments(evidence)
+    yield from _imports(evidence)
+    yield from _shown(evidence)
+
+
+def _effect(evidence: Evidence, belief: Belief, effect: Effect) -> Iterator[Finding]:
+    topic = f"{effect.service}.{effect.topic}.v1"
+    times = sum(
+        service == effect.service and fact.topic == topic
+        for service, fact in evidence.caused.get(belief.id, ())
+    )
+    name = f"{belief.what} of {belief.who}"
+    if belief.data.get("forbidden") and (times or belief.outcome == "acknowledged"):
+        sentence = f"{name} had to be refused, and has taken effect"
+        yield Finding(INVARIANT, "forbidden and done", belief.id, sentence)
+    elif times > 1:
+        yield Finding(INVARIANT, "done twice", belief.id, f"{name}: {times} events")
+    elif belief.outcome == "refused" and times:
+        sentence = f"{name} was refused ({belief.code}), and has taken effect"
+        yield Finding(INVARIANT, "refused and done", belief.id, sentence)
+    elif belief.outcome == "acknowledged" and not times and not _may_be_missing(evidence, belief):
+        sentence = f"{name} was acknowledged, and is in no log"
+        yield Finding(INVARIANT, "acknowledged and missing", belief.id, sentence)
+
+
+def _may_be_missing(evidence: Evidence, belief: Belief) -> bool:
+    """Return whether an answer may be that of an earlier command, or of a proposal, or lost."""
+    otherwise = belief.what == "payment.start" or belief.data.get("state") == "proposed"
+    return otherwise or evidence.may_be_lost(belief)
+
+
+def _payments(evidence: Evidence) -> Iterator[Finding]:
+    started = {fact.stream: fact.data for fact in evidence.by_topic("payments", "payment_started")}
+    by_key: dict[str, set[str]] = defaultdict(set)
+    for belief in evidence.about("payment.start"):
+        payment = belief.data.get("payment_id")
+        if belief.outcome != "acknowledged" or payment is None:
+            continue
+        by_key[belief.data.get("key", belief.id)].add(payment)
+        found = started.get(payment)
+        if found is None:
+            if not evidence.may_be_lost(belief):
+                sentence = f"payment {payment} of {belief.who} is in no log"
+                yield Finding(INVARIANT, "acknowledged and missing", belief.id, sentence)
+            continue
+        lines = sorted([one["account"], one["amount"], one["penalty"]] for one in found["lines"])
+        if lines != sorted(belief.data["lines"]):
+            sentence = f"payment {payment}: {lines} instead of {sorted(belief.data['lines'])}"
+            yield Finding(INVARIANT, "other lines than asked", belief.id, sentence)
+    for key, payments in by_key.items():
+        if len(payments) > 1:
+            yield Finding(INVARIANT, "one key, several payments", key, " ".join(sorted(payments)))
+    states = {
+        row["id"]: row["state"]
+        for row in evidence.rows("SELECT payment_id::text AS id, state FROM payments.payments")
+    }
+    for belief in evidence.about("payment.seen"):
+        payment, seen = belief.data["payment_id"], belief.data["state"]
+        now = states.get(payment)
+        if seen in _TAKEN and now not in _TAKEN and not evidence.may_be_lost(belief):
+            sentence = f"was shown as {seen}, and is {now}"
+            yield Finding(INVARIANT, "shown and gone", payment, sentence)
+
+
+def _imports(evidence: Evidence) -> Iterator[Finding]:
+    finished = Counter(
+        fact.data["digest"] for fact in evidence.by_topic("ledger", "import_finished")
+    )
+    adjusted = Counter(
+        fact.data["adjustment_id"] for fact in evidence.by_topic("ledger", "charges_adjusted")
+    )
+    for belief in evidence.about("import"):
+        digest, acknowledged = belief.data["digest"], belief.outcome == "acknowledged"
+        wanted = acknowledged and not evidence.may_be_lost(belief)
+        if wanted and finished[digest] != 1:
+            sentence = f"the file was imported, the log has {finished[digest]} ends of it"
+            yield Finding(INVARIANT, "import", belief.id, sentence)
+        for adjustment, account in belief.data["adjustments"]:
+            if adjusted[adjustment] > 1 or (wanted and not adjusted[adjustment]):
+                sentence = f"adjustment {adjustment} is there {adjusted[adjustment]} times"
+                yield Finding(INVARIANT, "imported row", f"{belief.id} {account}", sentence)
+
+
+# Over HTTP
+
+
+class Api:
+    """The API, as far as it shows a person what is his."""
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url.rstrip('/')}/api/v1"
+        self._http = requests.Session()
+        self._http.trust_env = False
+
+    def get(self, path: str, token: str) -> tuple[int, Any]:
+        """Return the status and the JSON."""
+        answer = self._http.get(
+            self._url + path, headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUTS
+        )
+        return answer.status_code, answer.json() if answer.content else {}
+
+    def signs_in(self, email: str, password: str, device_token: str | None) -> int:
+        """Return the status of an attempt to sign in."""
+        body = {"email": email, "password": password, "device_token": device_token}
+        return self._http.post(f"{self._url}/sessions", json=body, timeout=TIMEOUTS).status_code
+
+
+def _shown(evidence: Evidence) -> Iterator[Finding]:
+    api = Api(evidence.environment["SALDO_URL"])
+    persons: dict[str, Belief] = {}
+    own: dict[str, list[Belief]] = defaultdict(list)
+    for belief in evidence.beliefs:
+        email = belief.data.get("email")
+        if email is None:
+            continue
+        lost = evidence.may_be_lost(belief)
+        sure = belief.outcome == "acknowledged" and not lost
+        own[email].append(belief if sure or not lost else _doubted(belief))
+        if belief.what == "person" and not lost:
+            persons.pop(email, None)
+            persons[email] = belief
+    latest = list(persons.items())[-MOST_ASKED:]
+    for email, person in latest:
+        yield from _person(api, person, own[email])
+    for email, person in latest[-MOST_PASSWORDS:]:
+        yield from _password(api, person, own[email])
+    for belief in list(evidence.about("session.end"))[-MOST_ASKED:]:
+        if belief.outcome != "acknowledged" or evidence.may_be_lost(belief):
+            continue
+        status, _ = api.get("/me", belief.data["token"])
+        if status != UNAUTHORIZED:
+            sentence = f"the session of {belief.who} was ended, and answers {status}"
+            yield Finding(INVARIANT, "session that was ended", belief.id, sentence)
+
+
+def _doubted(belief: Belief) -> Belief:
+    return replace(belief, outcome="unknown") if belief.outcome == "acknowledged" else belief
+
+
+def _person(api: Api, person: Belief, beliefs: Sequence[Belief]) -> Iterator[Finding]:
+    token = person.data["token"]
+    status, profile = api.get("/me", token)
+    if status != requests.codes.ok:
+        sentence = f"the session of {person.who} answers {status}"
+        yield Finding(INVARIANT, "session that is open", person.who, sentence)
+        return
+    names = _possible(beliefs, "profile.change", "full_name")
+    if names and profile["full_name"] not in names:
+        yield Finding(INVARIANT, "name", person.who, f"{profile['full_name']}, not {names}")
+    _, found = api.get("/accounts", token)
+    shown = {one["number"] for one in found["accounts"]}
+    for number, states in _links(beliefs).items():
+        if (number in shown) not in states:
+            sentence = f"account {number} is {'' if number in shown else 'not '}linked"
+            yield Finding(INVARIANT, "link", f"{person.who} {number}", sentence)
+    known = {one.data["number"] for one in beliefs if one.what == "link"}
+    for number in sorted(shown - known):
+        yield Finding(INVARIANT, "link that nobody made", f"{person.who} {number}")
+    for belief in beliefs:
+        if belief.what == "question.ask" and belief.outcome == "acknowledged":
+            _, question = api.get(f"/questions/{belief.data['question_id']}", token)
+            texts = [one["text"] for one in question.get("messages", ())]
+            if belief.data["text"] not in texts:
+                sentence = f"{len(texts)} messages, none is what was asked"
+                yield Finding(INVARIANT, "question", belief.id, sentence)
+
+
+def _password(api: Api, person: Belief, beliefs: Sequence[Belief]) -> Iterator[Finding]:
+    possible = _possible(beliefs, "password.change", "new")
+    if not possible or person.data["password"] not in possible:
+        return
+    device = person.data.get("device_token")
+    status = api.signs_in(person.data["email"], person.data["password"], device)
+    if status != SIGNED_IN:
+        sentence = f"the password of {person.who} answers {status}"
+        yield Finding(INVARIANT, "password that holds", person.who, sentence)
+    changes = [one for one in beliefs if one.what == "password.change"]
+    if changes and changes[-1].outcome == "acknowledged":
+        status = api.signs_in(person.data["email"], changes[-1].data["old"], device)
+        if status == SIGNED_IN:
+            sentence = f"the old password of {person.who} still holds"
+            yield Finding(INVARIANT, "password that was changed", person.who, sentence)
+
+
+def _possible(beliefs: Sequence[Belief], what: str, name: str) -> list[str]:
+    """Return what a value may be: the last one acknowledged, and those unknown since."""
+    possible: list[str] = []
+    certain = False
+    for belief in beliefs:
+        if belief.what == what and belief.outcome == "acknowledged":
+            possible, certain = [belief.data[name]], True
+        elif belief.what == what and belief.outcome != "refused":
+            possible.append(belief.data[name])
+    return possible if certain else []
+
+
+def _links(beliefs: Sequence[Belief]) -> dict[str, set[bool]]:
+    """Return of each account whether it may be linked now, and whether it may not be."""
+    states: dict[str, set[bool]] = {}
+    for belief in beliefs:
+        if belief.what not in {"link", "unlink"} or belief.outcome == "refused":
+            continue
+        after = belief.what == "link"
+        before = states.get(belief.data["number"], {False})
+        sure = belief.outcome == "acknowledged"
+        states[belief.data["number"]] = {after} if sure else {after, *before}
+    return states

@@ -1,0 +1,188 @@
+"""I5: the seal is intact: the log hashes to what was signed, here and at the witnesses.
+
+The tree is computed here from the raw rows, after RFC 9162 and the layout of a leaf that
+`services/ledger/seal/leaf.py` documents; the signatures are verified after C2SP signed-note.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from tests.faults.checker.evidence import Evidence
+from tests.faults.checker.findings import Finding
+
+INVARIANT = "I5"
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+VERIFY_S = 300
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KEY_ID = 4
+_SAMPLE = 400
+_AT_ONCE = 2000
+
+
+class Note(NamedTuple):
+    """A checkpoint as it is written: the size of the log, its root, and what was signed."""
+
+    size: int
+    root: bytes
+    text: str
+    signatures: list[tuple[str, bytes]]
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Compare every checkpoint, stored or kept by a witness, with the tree of the log."""
+    stored = {row["number"]: row for row in evidence.rows("SELECT * FROM ledger.checkpoints")}
+    witnessed = _witnessed(evidence.environment)
+    sizes = {row["size"] for row in stored.values()} | {note.size for note in witnessed.values()}
+    roots = _roots(evidence, sizes)
+    keys = _keys(evidence.environment)
+    for number, row in sorted(stored.items()):
+        note = read_note(row["note"])
+        if (note.size, note.root) != (row["size"], bytes(row["root"])):
+            yield Finding(INVARIANT, "checkpoint and its row differ", str(number))
+        yield from _judge(note, f"checkpoint {number}", roots, keys)
+    for name, note in sorted(witnessed.items()):
+        if not evidence.is_lost_position("ledger", note.size):
+            yield from _judge(note, f"witness's {name}", roots, keys)
+
+
+def verify(evidence: Evidence) -> Iterator[Finding]:
+    """Run `saldo ledger verify` and return its findings."""
+    run = subprocess.run(
+        [sys.executable, "-m", "services.cli", "ledger", "verify", "--json"],
+        cwd=REPOSITORY,
+        env={**os.environ, **evidence.environment},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=VERIFY_S,
+    )
+    if run.returncode:
+        try:
+            said = json.dumps(json.loads(run.stdout)["findings"], ensure_ascii=False)
+        except (ValueError, KeyError):
+            said = run.stdout[-_SAMPLE:] + run.stderr[-_SAMPLE:]
+        yield Finding(INVARIANT, "verify", f"exit code {run.returncode}", said[:_SAMPLE])
+
+
+def _judge(
+    note: Note, name: str, roots: Mapping[int, bytes], keys: Mapping[bytes, bytes]
+) -> Iterator[Finding]:
+    if roots.get(note.size) != note.root:
+        there = "another root" if note.size in roots else "fewer events"
+        sentence = f"signed for {note.size} events; the log has {there}"
+        yield Finding(INVARIANT, "seal", name, sentence)
+    if not any(_is_valid(note, signature, keys) for _, signature in note.signatures):
+        yield Finding(INVARIANT, "signature", name, "by no key of the installation")
+
+
+def _is_valid(note: Note, signature: bytes, keys: Mapping[bytes, bytes]) -> bool:
+    public = keys.get(signature[:_KEY_ID])
+    if public is None:
+        return False
+    try:
+        key = Ed25519PublicKey.from_public_bytes(public)
+        key.verify(signature[_KEY_ID:], note.text.encode())
+    except InvalidSignature:
+        return False
+    return True
+
+
+def read_note(note: str) -> Note:
+    """Return a checkpoint in the form of C2SP tlog-checkpoint; raises ValueError."""
+    text, _, signed = note.partition("\n\n")
+    _, size, root, *_ = text.split("\n")
+    signatures = []
+    for line in signed.splitlines():
+        _, name, data = line.split(" ")
+        signatures.append((name, base64.b64decode(data)))
+    return Note(int(size), base64.b64decode(root), text + "\n", signatures)
+
+
+def _witnessed(environment: Mapping[str, str]) -> dict[str, Note]:
+    folder = environment.get("SALDO_LEDGER_WITNESS_DIR")
+    if not folder:
+        return {}
+    files = Path(folder).glob("checkpoint-*.txt")
+    return {file.name: read_note(file.read_text(encoding="utf-8")) for file in files}
+
+
+def _keys(environment: Mapping[str, str]) -> dict[bytes, bytes]:
+    """Return the public keys of the verifiers by their ids."""
+    file = environment.get("SALDO_LEDGER_SEAL_VERIFIER_FILE")
+    written = environment.get("SALDO_LEDGER_SEAL_VERIFIER", "")
+    lines = Path(file).read_text(encoding="ascii").split() if file else written.split()
+    keys = {}
+    for line in lines:
+        # The base64 at the end may have a plus sign in it.
+        _, key_id, data = line.partition("@")[0].split("+", 2)
+        keys[bytes.fromhex(key_id)] = base64.b64decode(data)[1:]
+    return keys
+
+
+# The tree
+
+
+def _roots(evidence: Evidence, sizes: set[int]) -> dict[int, bytes]:
+    """Return the root of the log at some of its sizes."""
+    found: dict[int, bytes] = {}
+    peaks: list[tuple[int, bytes]] = []  # (height, hash) of perfect trees, the highest first
+    size = 0
+    with evidence.connection.cursor("leaves") as cursor:
+        cursor.itersize = _AT_ONCE
+        cursor.execute(
+            "SELECT notification_id, originator_id, originator_version, topic, state, recorded_at,"
+            " command_id, actor, correlation_id FROM ledger.events ORDER BY notification_id"
+        )
+        for row in cursor:
+            height, node = 0, sha256(b"\x00" + _leaf(row)).digest()
+            while peaks and peaks[-1][0] == height:
+                node = sha256(b"\x01" + peaks.pop()[1] + node).digest()
+                height += 1
+            peaks.append((height, node))
+            size += 1
+            if size in sizes:
+                found[size] = _fold(peaks)
+    return found
+
+
+def _fold(peaks: list[tuple[int, bytes]]) -> bytes:
+    root = peaks[-1][1]
+    for _, node in reversed(peaks[:-1]):
+        root = sha256(b"\x01" + node + root).digest()
+    return root
+
+
+def _leaf(row: Mapping[str, Any]) -> bytes:
+    recorded: datetime = row["recorded_at"]
+    since = recorded - _EPOCH
+    microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    fields = (
+        _number(row["notification_id"]),
+        row["originator_id"].bytes,
+        _number(row["originator_version"]),
+        str(row["topic"]).encode(),
+        bytes(row["state"]),
+        _number(microseconds),
+        row["command_id"].bytes,
+        str(row["actor"]).encode(),
+        str(row["correlation_id"]).encode(),
+    )
+    return b"saldo/event/v1\n" + b"".join(len(field).to_bytes(4) + field for field in fields)
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(8, signed=True)

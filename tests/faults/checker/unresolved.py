@@ -1,0 +1,160 @@
+"""I8: nothing is unresolved a minute after the last trouble.
+
+Relays and live feeds have reached the ends of their logs, reactions those of their upstreams,
+nothing is parked, quarantined or stopped, no order at a bank is open, no letter waits, no claim is
+held, and every process is ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import requests
+
+from tests.faults.checker.evidence import SERVICES, Evidence
+from tests.faults.checker.findings import Finding
+
+INVARIANT = "I8"
+
+TIMEOUTS = (3.05, 10)
+SEALED_S = 60.0
+"""An event is sealed within a quarter of a minute."""
+UNDECIDED = ("created", "awaiting_payment", "unknown", "mismatch", "captured")
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Return what is under way or stuck, at the moment of the snapshot."""
+    yield from _published(evidence)
+    yield from _reactions(evidence)
+    yield from _aside(evidence)
+    yield from _payments(evidence)
+    yield from _letters(evidence)
+    yield from _imports(evidence)
+    yield from _sealed(evidence)
+    yield from _processes(evidence)
+
+
+def _published(evidence: Evidence) -> Iterator[Finding]:
+    for service in SERVICES:
+        [row] = evidence.rows(
+            f"SELECT coalesce((SELECT max(notification_id) FROM {service}.events), 0) AS head,"
+            f" (SELECT position FROM {service}.relay) AS relay,"
+            f" (SELECT position FROM {service}.live) AS live"
+        )
+        for who in ("relay", "live"):
+            if row[who] != row["head"]:
+                sentence = f"is at {row[who]} of {row['head']}"
+                yield Finding(INVARIANT, f"{who} lag", service, sentence)
+
+
+def _reactions(evidence: Evidence) -> Iterator[Finding]:
+    """A reader is at the last published event of its upstream, or beyond."""
+    published = {
+        service: evidence.rows(f"SELECT published FROM {service}.relay")[0]["published"]
+        for service in SERVICES
+    }
+    for service in SERVICES:
+        for row in evidence.rows(f"SELECT * FROM {service}.positions"):
+            if row["position"] < published[row["upstream"]]:
+                about = f"{service} from {row['upstream']}"
+                sentence = f"is at {row['position']} of {published[row['upstream']]}"
+                yield Finding(INVARIANT, "reaction lag", about, sentence)
+            if row.get("stopped"):
+                about = f"{service} from {row['upstream']}"
+                yield Finding(INVARIANT, "reader stopped", about, row["stopped"])
+
+
+def _aside(evidence: Evidence) -> Iterator[Finding]:
+    for service in SERVICES:
+        for row in evidence.rows(f"SELECT upstream, type, reason FROM {service}.parked"):
+            about = f"{service}: {row['upstream']} {row['type']}"
+            yield Finding(INVARIANT, "parked", about, row["reason"])
+        if not _has_table(evidence, service, "quarantine"):
+            continue
+        rows = evidence.rows(f"SELECT upstream, position, reason FROM {service}.quarantine")
+        for row in rows:
+            about = f"{service}: {row['upstream']} {row['position']}"
+            if not evidence.explains(row["reason"]):
+                yield Finding(INVARIANT, "quarantined", about, row["reason"])
+
+
+def _has_table(evidence: Evidence, schema: str, table: str) -> bool:
+    return bool(evidence.rows("SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s",
+                              schema, table))  # fmt: skip
+
+
+def _payments(evidence: Evidence) -> Iterator[Finding]:
+    for row in evidence.rows(
+        "SELECT payment_id::text AS id, state FROM payments.payments WHERE state = ANY (%s)",
+        list(UNDECIDED),
+    ):
+        yield Finding(INVARIANT, "payment undecided", row["id"], row["state"])
+    for row in evidence.rows(
+        "SELECT refund_id::text AS id, state FROM payments.refunds"
+        " WHERE state IN ('proposed', 'requested')"
+    ):
+        yield Finding(INVARIANT, "refund undecided", row["id"], row["state"])
+    for row in evidence.rows(
+        "SELECT receipt_id::text AS id, state FROM payments.fiscal_receipts"
+        " WHERE state <> 'registered'"
+    ):
+        yield Finding(INVARIANT, "fiscal receipt", row["id"], row["state"])
+
+
+def _letters(evidence: Evidence) -> Iterator[Finding]:
+    now = datetime.now(UTC)
+    for row in evidence.rows(
+        "SELECT o.letter_id::text AS id, kind, attempts, claimed_by, next_attempt_at,"
+        " o.queued_at FROM notifications.outbox AS o JOIN notifications.letters USING (letter_id)"
+    ):
+        claim = "claimed, " if row["claimed_by"] else ""
+        sentence = (
+            f"{row['kind']}, {claim}{row['attempts']} attempts, queued "
+            f"{(now - row['queued_at']).total_seconds():.0f} s ago, next in "
+            f"{(row['next_attempt_at'] - now).total_seconds():.0f} s"
+        )
+        yield Finding(INVARIANT, "letter waits", row["id"], sentence)
+    for row in evidence.rows("SELECT letter_id::text AS id, reason FROM notifications.letters"
+                             " WHERE state = 'failed'"):  # fmt: skip
+        yield Finding(INVARIANT, "letter given up", row["id"], row["reason"])
+
+
+def _imports(evidence: Evidence) -> Iterator[Finding]:
+    begun = {fact.data["digest"] for fact in evidence.by_topic("ledger", "import_begun")}
+    ended = {
+        fact.data["digest"]
+        for fact in evidence.by_topic("ledger", "import_finished", "import_refused")
+    }
+    # A file that nobody has imported to its end waits for the operator, not for us.
+    given_up = {
+        one.data["digest"] for one in evidence.about("import") if one.outcome != "acknowledged"
+    }
+    for digest in sorted(begun - ended - given_up):
+        yield Finding(INVARIANT, "import without an end", digest)
+
+
+def _sealed(evidence: Evidence) -> Iterator[Finding]:
+    [row] = evidence.rows(
+        "SELECT coalesce(max(size), 0) AS size, (SELECT extract(epoch FROM now() - recorded_at)"
+        " FROM ledger.events WHERE notification_id = (SELECT coalesce(max(size), 0) + 1"
+        " FROM ledger.checkpoints)) AS waits FROM ledger.checkpoints"
+    )
+    if row["waits"] is not None and row["waits"] > SEALED_S:
+        sentence = f"event {row['size'] + 1} has waited for {row['waits']:.0f} s"
+        yield Finding(INVARIANT, "seal lag", "ledger", sentence)
+
+
+def _processes(evidence: Evidence) -> Iterator[Finding]:
+    prefix = "SALDO_MONITORING_URL_"
+    for name, url in evidence.environment.items():
+        if not name.startswith(prefix):
+            continue
+        try:
+            status = requests.get(f"{url}/readyz", timeout=TIMEOUTS).status_code
+        except requests.RequestException as error:
+            status, reason = 0, type(error).__name__
+        else:
+            reason = f"/readyz answers {status}"
+        if status != requests.codes.ok:
+            yield Finding(INVARIANT, "not ready", name.removeprefix(prefix).lower(), reason)

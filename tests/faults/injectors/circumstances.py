@@ -1,0 +1,108 @@
+"""Other circumstances for one process: variables that it gets from its next start on.
+
+`under_circumstances` wraps a process so that it reads them from files in the state folder: a fault
+writes one, restarts the process, and removes the file when it heals. The process is otherwise as it
+would be, and has the same pid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from deploy.embedded import process
+from deploy.embedded.install import MissingPrerequisite, install_with_root
+from deploy.embedded.plan import ProcessSpec
+from tests.faults.faults import House
+from tests.faults.injectors.errors import TroubleError
+from tests.waiting import eventually
+
+WRAPPED = ("serve", "work", "seal", "gateway", "postgres")
+START_S = 90.0
+_FOLDER = "circumstances"
+
+# $1: the folder, $2: the name of the process; then the program.
+_START = (
+    'for file in "$1/$2".*; do [ -e "$file" ] && . "$file"; done; '
+    'cd -- "$3" 2>/dev/null; shift 3; exec "$@"'
+)
+
+
+def under_circumstances(spec: ProcessSpec, folder: Path) -> ProcessSpec:
+    """Return a process that starts under the circumstances in a state folder."""
+    if spec.name not in WRAPPED:
+        return spec
+    place = folder.resolve() / _FOLDER
+    place.mkdir(parents=True, exist_ok=True)
+    wrapper = ("/bin/sh", "-c", _START, "wrapper", str(place), spec.name, spec.cwd)
+    return replace(spec, argv=(*wrapper, *spec.argv))
+
+
+def is_wrapped(house: House) -> bool:
+    """Return whether the processes of a house start under circumstances."""
+    return (house.folder / _FOLDER).is_dir()
+
+
+def change(house: House, name: str, subject: str, variables: Mapping[str, str]) -> None:
+    """Give a process variables from its next start on; `subject` is what they are about."""
+    text = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in variables.items())
+    path = house.folder / _FOLDER / f"{name}.{subject}"
+    draft = path.with_name(f".{path.name}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def restore(house: House, name: str, subject: str) -> None:
+    """Take the variables away, from the next start of the process on."""
+    (house.folder / _FOLDER / f"{name}.{subject}").unlink(missing_ok=True)
+
+
+def start_anew(house: House, name: str) -> process.Identity:
+    """Kill a process with -9, wait until another runs, and return it."""
+    before = house.identities().get(name)
+    house.restart(name)
+
+    def another() -> process.Identity | None:
+        now = house.identities().get(name)
+        return now if now is not None and now != before else None
+
+    return eventually(another, f"{name} starts again", START_S)
+
+
+def preloads(identity: process.Identity, library: str) -> bool:
+    """Return whether a process has loaded a library."""
+    try:
+        return library in Path(f"/proc/{identity.pid}/maps").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def package_file(package: str, path: str) -> Path:
+    """Return a file of a Debian package (a pattern), which is installed where it is missing.
+
+    Raises TroubleError where that cannot be done.
+    """
+    if not (found := _find(path)):
+        if shutil.which("apt-get") is None or os.geteuid() != 0:
+            raise TroubleError(f"the package {package} is missing; as root it would be installed")
+        with contextlib.suppress(MissingPrerequisite):
+            install_with_root(package, package)
+        found = _find(path)
+    if not found:
+        raise TroubleError(f"the package {package} could not be installed")
+    return found
+
+
+def has_package_file(path: str) -> bool:
+    """Return whether a file of a package (a pattern) is there."""
+    return _find(path) is not None
+
+
+def _find(pattern: str) -> Path | None:
+    return next(iter(sorted(Path("/").glob(pattern.lstrip("/")))), None)

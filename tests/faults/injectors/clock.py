@@ -1,0 +1,99 @@
+"""Clocks that jump: of the host of PostgreSQL, or of the services, forward and back.
+
+Debian's libfaketime reads the offset from a file that is changed while the process runs. Monotonic
+clocks go on as they are: a jump is a mistake of NTP or of a person, not of time.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from tests.faults.faults import House, fault
+from tests.faults.injectors.circumstances import (
+    change,
+    has_package_file,
+    is_wrapped,
+    package_file,
+    preloads,
+    restore,
+    start_anew,
+)
+from tests.faults.injectors.errors import TroubleError
+from tests.faults.injectors.restores import wait_for_node
+from tests.waiting import eventually
+
+PACKAGE: Final = "libfaketime"
+LIBRARY: Final = "/usr/lib/*/faketime/libfaketimeMT.so.1"
+_SUBJECT = "clock"
+_NO_OFFSET = "+0"
+JUMPS: Final = ("+90", "-90", "+7200", "-7200", "+172800")
+"""Seconds: less and more than any tolerance, and into another day."""
+
+
+@fault
+class ClockJump:
+    """The clock of one process jumps while it runs, and jumps back when it is healed."""
+
+    name = "clock_jump"
+    lasts = (3.0, 20.0)
+    alone = False
+
+    def is_possible(self, house: House) -> bool:
+        return is_wrapped(house) and has_package_file(LIBRARY)
+
+    def inject(self, house: House, random: Random) -> str:
+        victim = random.choice(("postgres", "serve", "work"))
+        jump = random.choice(JUMPS)
+        house.notes[self.name] = victim
+        under_faketime(house, victim)
+        offset_file(house, victim).write_text(f"{jump}\n", encoding="ascii")
+        return f"the clock of {victim} jumps by {jump} s"
+
+    def heal(self, house: House) -> None:
+        victim: Any = house.notes.pop(self.name, None)
+        if victim is not None:
+            restore(house, victim, _SUBJECT)
+            offset_file(house, victim).write_text(f"{_NO_OFFSET}\n", encoding="ascii")
+
+
+def offset_file(house: House, name: str) -> Path:
+    """Return the file with the offset of a process's clock."""
+    return house.folder / "circumstances" / f"offset-of-{name}"
+
+
+def under_faketime(house: House, name: str) -> None:
+    """Start a process anew with a clock that can be set, and that is right."""
+    library = package_file(PACKAGE, LIBRARY)
+    offset = offset_file(house, name)
+    offset.write_text(f"{_NO_OFFSET}\n", encoding="ascii")
+    # PostgreSQL runs as another user.
+    offset.parent.chmod(0o755)
+    offset.chmod(0o644)
+    change(
+        house,
+        name,
+        _SUBJECT,
+        {
+            "LD_PRELOAD": str(library),
+            "FAKETIME_TIMESTAMP_FILE": str(offset),
+            "FAKETIME_CACHE_DURATION": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_DONT_RESET": "1",
+            # Times of files are those of the disk.
+            "NO_FAKE_STAT": "1",
+        },
+    )
+    identity = start_anew(house, name)
+    try:
+        eventually(lambda: preloads(identity, "libfaketime"), f"{name} has another clock", 10)
+    except AssertionError:
+        raise TroubleError(f"{name} does not load {library}") from None
+    wait_for_node(house, name)
+
+
+def far_from_now(instant: float, seconds: float = 60.0) -> bool:
+    """Return whether an instant (Unix time) is further from now than so many seconds."""
+    return abs(instant - time.time()) > seconds

@@ -1,0 +1,7 @@
+"""What injectors raise."""
+
+from __future__ import annotations
+
+
+class TroubleError(Exception):
+    """The trouble could not be made; the text says why."""

@@ -1,0 +1,352 @@
+"""Subscribers: one by queue, one by the HTTP feed, one by the streams; each keeps what it got.
+
+The first follows `docs/subscribing.md` to the letter: a gap is filled from the history. Each keeps
+its lines in a file: what was delivered, and what took effect, in the order in which it did.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import amqp
+import msgspec
+import requests
+
+from deploy.demo.client import TIMEOUTS
+from services.subscriber_administration import SubscriberAdministration, new_credentials
+from shared.bus.grants import Grants, types_of, types_with_persons
+from shared.bus.principals import Principal
+from shared.config import SERVICES, load_settings
+from tests.faults.load.beliefs import Notebook
+
+NAME = "judge"
+PREFETCH = 200
+POLL_S = 1.0
+AGAIN_S = 0.5
+LOOK_BACK_S = 20.0
+"""A queue reader looks into the history when nothing has come for so long."""
+PAGE = 500
+CONFLICT = 409
+
+
+How = Literal["delivered", "took", "forgot"]
+
+
+class Got(msgspec.Struct, array_like=True, frozen=True):
+    """One line. `how`: `delivered` to a reader of queues or streams, `took` effect, or `forgot`: what
+    took effect after the position was undone, because the log has lost it.
+
+    `via` is what brought an effect: queue, history, feed, stream. `digest` is that of the data in a
+    canonical form.
+    """
+
+    how: How
+    via: str
+    service: str
+    epoch: str
+    position: int
+    predecessor: int
+    id: str
+    type: str
+    digest: str
+
+
+@dataclass
+class Journal:
+    """The file of one subscriber, and how far its effects have got, by service."""
+
+    path: Path
+    positions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SERVICES, 0))
+    epochs: dict[str, str] = field(default_factory=lambda: dict.fromkeys(SERVICES, ""))
+
+    def __post_init__(self) -> None:
+        self._file = self.path.open("ab")
+        self._lock = threading.Lock()
+
+    def delivered(self, via: str, headers: Mapping[str, Any], body: bytes) -> None:
+        self._write(_got("delivered", via, headers, body))
+
+    def take(self, via: str, headers: Mapping[str, Any], body: bytes) -> None:
+        """Let an event take effect, unless it has."""
+        got = _got("took", via, headers, body)
+        if got.position > self.positions[got.service]:
+            self._write(got)
+            self.positions[got.service] = got.position
+            self.epochs[got.service] = got.epoch
+
+    def forget(self, service: str, position: int, epoch: str) -> None:
+        """Undo what took effect after a position: the log of the service has lost it."""
+        self._write(Got("forgot", "", service, epoch, position, 0, "", "", ""))
+        self.positions[service], self.epochs[service] = position, epoch
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write(self, got: Got) -> None:
+        with self._lock:
+            self._file.write(msgspec.json.encode(got) + b"\n")
+            self._file.flush()
+
+
+def canonical_digest(body: bytes) -> str:
+    """Return a digest of JSON that does not depend on the order of its members."""
+    canonical = msgspec.json.encode(msgspec.json.decode(body), order="sorted")
+    return sha256(canonical).hexdigest()[:16]
+
+
+def _got(
+    how: Literal["delivered", "took"], via: str, headers: Mapping[str, Any], body: bytes
+) -> Got:
+    return Got(
+        how,
+        via,
+        str(headers["cloudEvents_source"]).removeprefix("/saldo/"),
+        str(headers.get("saldo_epoch", "")),
+        int(headers["saldo_position"]),
+        int(headers["saldo_predecessor"]),
+        str(headers["cloudEvents_id"]),
+        str(headers["cloudEvents_type"]),
+        canonical_digest(body),
+    )
+
+
+class ForkError(Exception):
+    """A log does not have what a reader has read of it; they share what is up to `position`."""
+
+    def __init__(self, service: str, position: int, epoch: str) -> None:
+        super().__init__(f"{service} is shared up to {position}")
+        self.service = service
+        self.position = position
+        self.epoch = epoch
+
+
+@dataclass
+class Feed:
+    """The history over HTTP."""
+
+    url: str
+    token: str
+
+    def pages(
+        self, service: str, after: int, epoch: str = ""
+    ) -> Iterator[list[tuple[dict[str, Any], bytes]]]:
+        """Yield pages of (headers, body) after a position, to the end of the log.
+
+        Raises ForkError where the log does not have the position in that epoch.
+        """
+        with requests.Session() as session:
+            session.headers["Authorization"] = f"Bearer {self.token}"
+            query: dict[str, str | int] = {"service": service, "limit": PAGE, "position": after}
+            query |= {"epoch": epoch} if epoch else {}
+            while True:
+                answer = session.get(f"{self.url}/api/v1/events", params=query, timeout=TIMEOUTS)
+                if answer.status_code in {429, 503}:
+                    time.sleep(float(answer.headers.get("Retry-After", AGAIN_S)))
+                    continue
+                if answer.status_code == CONFLICT:
+                    params = answer.json()
+                    raise ForkError(service, params["fork"], params["fork_epoch"])
+                answer.raise_for_status()
+                page = answer.json()
+                yield [_as_message(event) for event in page["events"]]
+                if not page["more"]:
+                    return
+                query = {"service": service, "limit": PAGE, "after": page["next"]}
+
+
+def _as_message(event: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+    own = {"saldoposition": "saldo_position", "saldopredecessor": "saldo_predecessor",
+           "saldoepoch": "saldo_epoch"}  # fmt: skip
+    headers = {
+        own.get(name, f"cloudEvents_{name}"): value
+        for name, value in event.items()
+        if name != "data"
+    }
+    return headers, msgspec.json.encode(event["data"])
+
+
+class Subscribers:
+    """The three of them, added to the house as one subscriber who may see everything."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path, notebook: Notebook) -> None:
+        credentials = new_credentials()
+        grants = Grants.parse(SERVICES, persons=True)
+        SubscriberAdministration(load_settings()).add(NAME, grants, credentials, "faults")
+        self._amqp = environment["SALDO_AMQP_URL"]
+        self._own_user = (Principal("subscriber", NAME).user, credentials.password)
+        self._feed = Feed(environment["SALDO_URL"], credentials.token)
+        self._notebook = notebook
+        self.journals = {
+            kind: Journal(folder / f"subscriber-{kind}.jsonl")
+            for kind in ("queue", "feed", "stream")
+        }
+        for kind, journal in self.journals.items():
+            notebook.note(
+                f"{kind} subscriber",
+                "subscriber",
+                kind=kind,
+                file=journal.path.name,
+                services=list(SERVICES),
+                token=credentials.token,
+            )
+        self._declare()
+
+    def close(self) -> None:
+        for journal in self.journals.values():
+            journal.close()
+
+    def _declare(self) -> None:
+        """Declare the queues before there is any load: what is published from now on is in them."""
+        with self._broker() as connection:
+            channel = connection.channel()
+            for service in SERVICES:
+                queue, persons = queue_of(service), types_with_persons(service)
+                arguments = {"x-queue-type": "quorum"}
+                channel.queue_declare(queue, durable=True, auto_delete=False, arguments=arguments)
+                for type_ in types_of(service):
+                    exchange = "persons" if type_ in persons else "events"
+                    channel.queue_bind(queue, f"{service}.{exchange}", type_)
+
+    # By queue
+
+    def read_queues(self, stop: threading.Event) -> None:
+        """Read all queues until stopped; what was lost is found in the history."""
+        journal = self.journals["queue"]
+
+        def receive(message: amqp.Message) -> None:
+            self._receive("queue", message)
+            message.channel.basic_ack(message.delivery_tag)
+
+        while not stop.is_set():
+            with self._again(stop, "queue subscriber"), self._broker() as connection:
+                for service in SERVICES:
+                    self._catch_up(service, journal, "history")
+                channel = connection.channel()
+                channel.basic_qos(0, PREFETCH, a_global=False)
+                for service in SERVICES:
+                    channel.basic_consume(queue_of(service), callback=receive)
+                last = time.monotonic()
+                while not stop.is_set():
+                    if _drain(connection):
+                        last = time.monotonic()
+                    elif time.monotonic() - last > LOOK_BACK_S:
+                        for service in SERVICES:
+                            self._catch_up(service, journal, "history")
+                        last = time.monotonic()
+
+    def _receive(self, kind: str, message: amqp.Message) -> None:
+        """Take a message, unless it is of an epoch that the log does not have any more."""
+        journal, headers, body = self.journals[kind], message.headers, _bytes(message)
+        journal.delivered(kind, headers, body)
+        service = str(headers["cloudEvents_source"]).removeprefix("/saldo/")
+        epoch, known = str(headers.get("saldo_epoch", "")), journal.epochs[service]
+        is_new = bool(known) and epoch != known
+        if is_new or headers["saldo_predecessor"] > journal.positions[service]:
+            self._catch_up(service, journal, "history")
+        if not is_new or epoch == journal.epochs[service]:
+            journal.take(kind, headers, body)
+
+    def _catch_up(self, service: str, journal: Journal, via: str) -> None:
+        """Read the history to its end, first undoing what the log has lost."""
+        try:
+            self._read_on(service, journal, via)
+        except ForkError as fork:
+            journal.forget(service, fork.position, fork.epoch)
+            self._read_on(service, journal, via)
+
+    def _read_on(self, service: str, journal: Journal, via: str) -> None:
+        position, epoch = journal.positions[service], journal.epochs[service]
+        for page in self._feed.pages(service, position, epoch):
+            for headers, body in page:
+                journal.take(via, headers, body)
+
+    # By feed
+
+    def read_feed(self, stop: threading.Event) -> None:
+        """Read the feed of each service in turn until stopped."""
+        journal = self.journals["feed"]
+        while not stop.wait(POLL_S):
+            with self._again(stop, "feed subscriber"):
+                for service in SERVICES:
+                    self._catch_up(service, journal, "feed")
+
+    # By stream
+
+    def read_streams(self, stop: threading.Event) -> None:
+        """Read the streams until stopped, each from the first message, later from the next one."""
+        offsets = dict[str, int]()
+
+        def receive(message: amqp.Message) -> None:
+            service = str(message.headers["cloudEvents_source"]).removeprefix("/saldo/")
+            offsets[service] = message.headers["x-stream-offset"] + 1
+            self._receive("stream", message)
+            message.channel.basic_ack(message.delivery_tag)
+
+        while not stop.is_set():
+            with self._again(stop, "stream subscriber"), self._broker() as connection:
+                channel = connection.channel()
+                channel.basic_qos(0, PREFETCH, a_global=False)
+                for service in SERVICES:
+                    channel.basic_consume(
+                        f"{service}.stream",
+                        callback=receive,
+                        arguments={"x-stream-offset": offsets.get(service, "first")},
+                    )
+                while not stop.is_set():
+                    _drain(connection)
+
+    @contextmanager
+    def _broker(self) -> Iterator[amqp.Connection]:
+        parts, (user, password) = urlsplit(self._amqp), self._own_user
+        connection = amqp.Connection(
+            f"{parts.hostname}:{parts.port}",
+            user,
+            password,
+            virtual_host=parts.path.strip("/") or "/",
+            connect_timeout=5,
+            heartbeat=0,
+        )
+        try:
+            connection.connect()
+            yield connection
+        finally:
+            connection.collect()
+
+    @contextmanager
+    def _again(self, stop: threading.Event, who: str) -> Iterator[None]:
+        """Let an outage end the block, and wait a little before the next one."""
+        try:
+            yield
+        except (amqp.AMQPError, OSError, requests.RequestException) as outage:
+            self._notebook.counts[f"{who}: {type(outage).__name__}"] += 1
+            stop.wait(AGAIN_S)
+
+
+def queue_of(service: str) -> str:
+    """Return the name of the judge's queue of a service."""
+    return f"{Principal('subscriber', NAME).user}.{service}"
+
+
+def _drain(connection: amqp.Connection) -> bool:
+    """Process what comes within a moment; return whether anything has."""
+    try:
+        connection.drain_events(timeout=AGAIN_S)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _bytes(message: amqp.Message) -> bytes:
+    body = message.body
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
+Work = Callable[[threading.Event], None]

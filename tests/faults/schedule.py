@@ -1,0 +1,80 @@
+"""The schedule: which fault comes when, drawn from a seed, written down, and played again.
+
+A step has a seed of its own, so that it makes the same trouble when it is played again, whatever
+else is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+
+import msgspec
+
+from tests.faults.faults import Fault
+
+PAUSE_S = (2.0, 9.0)
+"""From the beginning of a fault to the next one's."""
+AFTER_ALONE_S = 10.0
+"""What a fault that comes alone needs before and after it."""
+MOST_AT_ONCE = 2
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault that begins `at` seconds after the start of the trouble, and `lasts` so long."""
+
+    at: float
+    fault: str
+    lasts: float
+    seed: int
+
+    @property
+    def ends(self) -> float:
+        return self.at + self.lasts
+
+
+def draw(seed: int, seconds: float, faults: Mapping[str, Fault]) -> list[Step]:
+    """Return a schedule; at most two faults are in effect at once, of different kinds."""
+    chance = Random(seed)  # noqa: S311 - no secret
+    steps: list[Step] = []
+    at = chance.uniform(*PAUSE_S)
+    while True:
+        name = chance.choice(sorted(faults))
+        kind = faults[name]
+        begins = max(at, _free(steps, name, alone=kind.alone, at=at, faults=faults))
+        lasts = round(chance.uniform(*kind.lasts), 1)
+        step = Step(at=round(begins, 1), fault=name, lasts=lasts, seed=chance.randrange(1 << 32))
+        if step.ends > seconds:
+            return steps
+        steps.append(step)
+        at = begins + chance.uniform(*PAUSE_S)
+
+
+def _free(
+    steps: Sequence[Step], name: str, *, alone: bool, at: float, faults: Mapping[str, Fault]
+) -> float:
+    """Return from when on a fault may begin beside those that are drawn."""
+    running = sorted((step for step in steps if step.ends > at), key=lambda step: step.ends)
+    if alone:
+        return max([step.ends + AFTER_ALONE_S for step in steps], default=at)
+    ends = [step.ends + AFTER_ALONE_S for step in steps if faults[step.fault].alone]
+    ends += [step.ends for step in running if step.fault == name]
+    ends += [step.ends for step in running[: len(running) - MOST_AT_ONCE + 1]]
+    return max(ends, default=at)
+
+
+def write(path: Path, steps: Iterable[Step]) -> None:
+    """Write a schedule, a step a line."""
+    path.write_bytes(b"".join(msgspec.json.encode(step) + b"\n" for step in steps))
+
+
+def read(path: Path, known: Collection[str]) -> list[Step]:
+    """Return the steps of a file; lines with more than a step has are those of a run's own log.
+
+    Raises ValueError for a fault that there is not.
+    """
+    steps = [msgspec.json.decode(line, type=Step) for line in path.read_bytes().splitlines()]
+    if unknown := {step.fault for step in steps} - set(known):
+        raise ValueError(f"{path} names faults that there are not: {', '.join(sorted(unknown))}")
+    return sorted(steps, key=lambda step: step.at)

@@ -1,0 +1,128 @@
+"""Every kind of connection tells the server to notice a client that has vanished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any, TypeAlias
+
+import psycopg
+import pytest
+from psycopg_pool import ConnectionPool
+
+from shared.config import SEALER
+from shared.database import (
+    BoundedConnection,
+    Login,
+    connect_as_owner,
+    connection_info,
+    open_pool,
+)
+from tests.conftest import Database
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.nodes
+
+SHOWN = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+    "client_connection_check_interval": "5s",
+}
+Connect: TypeAlias = Callable[[Database], Any]
+
+
+def store(database: Database) -> Any:
+    return database.store("ledger").pool.connection()
+
+
+def data_keys(database: Database) -> Any:
+    return database.store("ledger").data_keys.pool.connection()
+
+
+def leadership(database: Database) -> Any:
+    url = database.settings.database_url_of("ledger")
+    return BoundedConnection.connect(connection_info(url, "ledger", statement_timeout_ms=0))
+
+
+def sealer(database: Database) -> Any:
+    url = database.settings.database_url_of(SEALER)
+    return psycopg.connect(connection_info(url, "ledger", statement_timeout_ms=0))
+
+
+def migrations(database: Database) -> Any:
+    return connect_as_owner(database.settings.database_url)
+
+
+@contextmanager
+def terminal(database: Database) -> Iterator[Any]:
+    login = Login(database.settings.staff_database_url, read_only=True)
+    with closing(open_pool(login, "ledger", size=1)) as pool, pool.connection() as connection:
+        yield connection
+
+
+@pytest.mark.parametrize(
+    "connect",
+    [store, data_keys, leadership, sealer, migrations, terminal],
+    ids=lambda kind: kind.__name__,
+)
+def test_server_notices_a_vanished_client_of_this_connection(
+    database: Database, connect: Connect
+) -> None:
+    with connect(database) as connection, connection.cursor() as cursor:
+        for name, expected in SHOWN.items():
+            assert shown(cursor, name) == expected
+
+
+def test_service_may_not_leave_a_transaction_open_for_long(database: Database) -> None:
+    with store(database) as connection, connection.cursor() as cursor:
+        assert shown(cursor, "idle_in_transaction_session_timeout") == "30s"
+    with terminal(database) as connection, connection.cursor() as cursor:
+        assert shown(cursor, "idle_in_transaction_session_timeout") == "10min"
+
+
+def test_statement_without_a_reply_is_given_up(database: Database) -> None:
+    """As on a frozen machine; here it is the statement that ignores its own time limit."""
+    info = connection_info(
+        database.settings.database_url_of("ledger"), "ledger", statement_timeout_ms=1_000
+    )
+    with BoundedConnection.connect(info, autocommit=True) as connection:
+        assert connection.patience_s == 6.0
+        connection.patience_s = 0.5
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT pg_sleep(20)")
+        assert connection.closed
+
+
+def test_pool_replaces_a_connection_that_was_given_up(database: Database) -> None:
+    pool: ConnectionPool[Any] = database.store("ledger").pool
+    with pytest.raises(psycopg.OperationalError):
+        sleep_in(pool)
+    eventually(lambda: answers(pool), "the pool has another connection")
+
+
+def sleep_in(pool: ConnectionPool[Any]) -> None:
+    with pool.connection() as connection:
+        connection.patience_s = 0.5
+        connection.execute("SELECT pg_sleep(20)")
+
+
+def answers(pool: ConnectionPool[Any]) -> bool:
+    with pool.connection() as connection:
+        return connection.execute("SELECT 1").fetchone() is not None
+
+
+def shown(cursor: Any, name: str) -> str:
+    row = cursor.execute(f"SHOW {name}").fetchone()
+    return str(row[name] if isinstance(row, dict) else row[0])
+
+
+def test_several_servers_in_a_url_mean_the_one_to_write_to() -> None:
+    url = "postgresql://u:p@one:5432,two:5433/saldo"
+    assert "target_session_attrs=primary" in connection_info(url, "ledger", statement_timeout_ms=1)
+    chosen = connection_info(f"{url}?target_session_attrs=any", "ledger", statement_timeout_ms=1)
+    assert "target_session_attrs=any" in chosen
+    assert "target_session" not in connection_info(
+        "postgresql://u:p@one/saldo", "ledger", statement_timeout_ms=1
+    )
