@@ -32,8 +32,20 @@ from services.cli import app
 from shared.config import Settings, load_settings
 from shared.keys import UnknownKeyError
 from shared.privacy import key_id, open_field, unwrap
+from tests.e2e.canaries import (
+    SECRET_FILES,
+    Planted,
+    core_limits,
+    plant_in_a_broken_message,
+    plant_in_an_outage,
+    plant_in_refusals,
+    secrets_of_the_house,
+    seen_from_outside,
+    strangers_secrets,
+)
 from tests.e2e.clear_text import found_in, texts_of_database
 from tests.nodes import ANY_PORTS
+from tests.otlp_collector import Collector, collecting
 from tests.waiting import eventually
 
 pytestmark = [
@@ -58,6 +70,8 @@ class House:
     """An installation with its own nodes, and what a burglar would carry away."""
 
     installation: Installation
+    collector: Collector
+    planted: Planted = field(default_factory=Planted)
     sealed: set[str] = field(default_factory=set)
     """Every sealed text that the database has ever had, as in all dumps."""
 
@@ -82,6 +96,16 @@ class House:
         for path in root.rglob("*"):
             if path.is_file() and path.relative_to(root).parts[0] not in OUTSIDE:
                 yield str(path.relative_to(root)), path.read_bytes().decode("utf-8", "replace")
+        yield from seen_from_outside(self.installation)
+        for span in self.collector.spans:
+            yield f"span {span.name}", str((span.name, span.attributes))
+
+    def told(self) -> Iterator[tuple[str, str]]:
+        """Yield what processes tell of their work: logs, metrics, spans."""
+        for path in self.installation.state.log.glob("*"):
+            yield path.name, path.read_bytes().decode("utf-8", "replace")
+        yield from seen_from_outside(self.installation)
+        yield from ((f"span {span.name}", str(span.attributes)) for span in self.collector.spans)
 
     def remember_dump(self) -> None:
         """Keep the sealed texts of the database as it is now."""
@@ -139,16 +163,19 @@ def dump(url: str) -> str:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    installation = Installation(
-        tmp_path_factory.mktemp("canaries") / "saldo", owner=process.myself(), ports=ANY_PORTS
-    )
-    with pytest.MonkeyPatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched, collecting() as collector:
+        installation = Installation(
+            tmp_path_factory.mktemp("canaries") / "saldo",
+            {"SALDO_OTLP_ENDPOINT": collector.url},
+            owner=process.myself(),
+            ports=ANY_PORTS,
+        )
         try:
             installation.up(seconds=300)
             for name, value in installation.environment.items():
                 patched.setenv(name, value)
             assert load(installation.environment["SALDO_DATABASE_URL"], Console(quiet=True))
-            yield House(installation)
+            yield House(installation, collector)
         finally:
             installation.reset()
 
@@ -164,18 +191,51 @@ def keys(*arguments: str) -> None:
     assert result.exit_code == 0, result.output
 
 
+def test_processes_hold_no_secret_of_others(house: House) -> None:
+    assert len(secrets_of_the_house(house.installation)) > 20
+    assert strangers_secrets(house.installation) == set()
+    assert set(core_limits(house.installation).values()) == {"0"}
+
+
+def test_secrets_of_the_house_lie_in_their_files_alone(house: House) -> None:
+    """Not in a log, a table, a dump, a metric or a span; and their files are the owner's."""
+    secrets = secrets_of_the_house(house.installation)
+    root = house.installation.state.root
+    assert found_in(house.told(), secrets) == set()
+    stored = (
+        (where, text)
+        for url in (house.data_url, house.keys_url)
+        for where, text in texts_of_database(url)
+    )
+    assert found_in(stored, secrets) == set()
+    for path in root.rglob("*"):
+        name = str(path.relative_to(root))
+        if not path.is_file() or name.startswith(OUTSIDE):
+            continue
+        if found_in([(name, path.read_bytes().decode("utf-8", "replace"))], secrets):
+            assert SECRET_FILES.fullmatch(name), name
+            assert path.stat().st_mode & 0o077 == 0, name
+
+
 def test_canaries_are_nowhere_in_clear_and_nothing_opens_after_erasure(house: House) -> None:
     environment = house.installation.environment
     client = CabinetClient(environment["SALDO_URL"], patience=30)
     mailbox = Mailbox(Path(environment["SALDO_MAIL_DIR"]))
     person = run_journey(client, Report(), mailbox, demo_accounts()).person
-    canaries = canaries_of(person)
+    house.planted.values |= canaries_of(person)
+    canaries = house.planted.values
+    assert plant_in_refusals(client, house.planted) <= {400, 401, 403, 404, 405, 409, 422, 429}
+    plant_in_a_broken_message(environment, house.planted)
+    assert plant_in_an_outage(house.installation, client, house.planted) & {500, 503} == {503}
+    # What is read and broken is kept where staff look at it, and is told by nothing else.
+    broken = {"broken message": canaries.pop("broken message")}
     _wait_for_letters(house)
 
     # Whoever is asked finds it, so that finding nothing means something.
     assert client.call("GET", "/me/data")["held"]["identity"]["profile"]["email"] == person.email
     assert found_in([("x", f"a {person.email} b")], canaries) == {"e-mail address in x"}
     assert found_in(house.texts(), canaries) == set()
+    assert found_in(house.told(), broken) == set()
 
     house.remember_dump()
     before = house.dump_of_keys()
@@ -185,7 +245,9 @@ def test_canaries_are_nowhere_in_clear_and_nothing_opens_after_erasure(house: Ho
     client.call("POST", "/me/erasure", {"current_password": person.own_password})
     assert mailbox.wait(person.email, "удалён")
     _wait_for_letters(house)
-    eventually(lambda: not any(house.dump_of_keys().values()), "his keys are destroyed", 120.0)
+    eventually(
+        lambda: not hidden & house.opened(house.dump_of_keys()), "his keys are destroyed", 120.0
+    )
     house.remember_dump()
     assert not hidden & house.opened(house.dump_of_keys()), "with all keys that there are"
     assert found_in(house.texts(), canaries) == set()

@@ -12,7 +12,7 @@ import yaml
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from deploy.audit.advisories import AuditError
+from tests.audit.advisories import AuditError
 
 SOURCE = "PyPA advisory database (pypa/advisory-database), licensed CC BY 4.0"
 

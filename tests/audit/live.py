@@ -11,7 +11,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from deploy.audit.advisories import Hole
+from tests.audit.advisories import Hole
 
 TIMEOUT_SECONDS = 180
 KNOWN_HOLE = "jinja2==3.1.2\n"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.audit import __main__ as command
-from deploy.audit import live
-from deploy.audit.advisories import (
+from tests.audit import __main__ as command
+from tests.audit import live
+from tests.audit.advisories import (
     Advisory,
     AuditError,
     Hole,
@@ -23,10 +23,10 @@ from deploy.audit.advisories import (
     read_copy,
     read_lock,
 )
-from deploy.audit.copying import _ranges
-from deploy.audit.live import NoAnswerError
+from tests.audit.copying import _ranges
+from tests.audit.live import NoAnswerError
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[2]
 LOCKS = sorted(
     path
     for path in REPOSITORY.rglob("requirements.lock")
@@ -95,7 +95,7 @@ def test_planted_vulnerable_version_fails(
 def test_make_check_runs_the_audit() -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     [check] = re.findall(r"(?m)^check:.*\n((?:\t.*\n)+)", makefile)
-    assert "-m deploy.audit\n" in check
+    assert "-m tests.audit\n" in check
     assert "make check" in (REPOSITORY / ".pre-commit-config.yaml").read_text(encoding="utf-8")
 
 
@@ -171,7 +171,8 @@ def tool(path: Path, answers: str) -> Path:
     program.write_text(
         f"#!{sys.executable}\nimport json, re, sys\n"
         "given = dict(zip(sys.argv[1::1], sys.argv[2::1]))\n"
-        "pins = re.findall(r'(?m)^([\\w.-]+)==([^\\s;\\\\]+)', open(given['--requirement']).read())\n"
+        "text = open(given['--requirement']).read()\n"
+        "pins = re.findall(r'(?m)^([\\w.-]+)==([^\\s;]+)', text)\n"
         f"found = {answers}\n"
         "json.dump({'dependencies': found}, open(given['--output'], 'w'))\n",
         encoding="utf-8",
@@ -180,7 +181,10 @@ def tool(path: Path, answers: str) -> Path:
     return program
 
 
-KNOWS = "[{'name': n, 'version': v, 'vulns': [{'id': 'A', 'aliases': []}] if v == '3.1.2' else []} for n, v in pins]"
+KNOWS = (
+    "[{'name': n, 'version': v, 'vulns': [{'id': 'A', 'aliases': []}] if v == '3.1.2' else []}"
+    " for n, v in pins]"
+)
 KNOWS_NOTHING = "[{'name': n, 'version': v, 'vulns': []} for n, v in pins]"
 SKIPS = "[{'name': n, 'skip_reason': 'not found'} for n, v in pins]"
 

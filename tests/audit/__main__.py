@@ -4,7 +4,7 @@ Two sources are asked: the copy of PyPA's advisories beside this module, which n
 the service that pip-audit asks. Where that one does not answer, a line says so loudly, and nothing
 fails for it unless SALDO_AUDIT=required; SALDO_AUDIT=offline does not ask it at all.
 
-`python -m deploy.audit refresh CLONE` takes the copy anew from a clone of pypa/advisory-database.
+`python -m tests.audit refresh CLONE` takes the copy anew from a clone of pypa/advisory-database.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.audit.advisories import (
+from tests.audit.advisories import (
     AuditError,
     Hole,
     holes,
@@ -24,8 +24,8 @@ from deploy.audit.advisories import (
     read_copy,
     read_lock,
 )
-from deploy.audit.copying import copied
-from deploy.audit.live import NoAnswerError, ask
+from tests.audit.copying import copied
+from tests.audit.live import NoAnswerError, ask
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
             COPY.write_text(copied(Path(arguments[1])), encoding="utf-8")
             return 0
         if arguments:
-            raise AuditError("usage: python -m deploy.audit [refresh CLONE]")
+            raise AuditError("usage: python -m tests.audit [refresh CLONE]")
         return audit(LOCK, os.environ.get("SALDO_AUDIT", ""))
     except AuditError as error:
         print(f"audit: {error}", file=sys.stderr)
@@ -68,7 +68,7 @@ def audit(lock: Path, mode: str) -> int:
             silent = str(error)
     open_holes = not_allowed(found, allowed)
     for hole in sorted(map(str, open_holes)):
-        print(f"audit: KNOWN HOLE in {hole}: update it, or see deploy/audit/allowed.toml")
+        print(f"audit: KNOWN HOLE in {hole}: update it, or see tests/audit/allowed.toml")
     if silent:
         print(
             f"audit: !!! THE SERVICE OF ADVISORIES DID NOT ANSWER ({silent}): {len(pinned)} "
