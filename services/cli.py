@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -40,7 +41,15 @@ def main() -> None:
     logs.configure("cli", "WARNING", sys.stderr)
     # An unreachable database is reported in one sentence, not by each attempt to connect.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    app()
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever was reading has had enough (`| head`): nothing is left to be flushed to him.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

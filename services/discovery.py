@@ -105,7 +105,7 @@ def _again(store: PostgresStore) -> int:
 
 def recovery_of(name: str) -> Handler:
     """Return what a service does about events that its log has lost."""
-    module = _optional(f"services.{name}.recovery")
+    module = _optional(f"services.{name}.lost_events")
     return cast(Handler, module) if module else NoHandler()
 
 

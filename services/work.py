@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 from services.discovery import batch_of, jobs_of, open_store, publisher_of, reactions_of, tasks_of
 from services.readiness import states_of
 from shared import gc_tuning, tracing
+from shared.bus.epoch_metrics import EpochCollector
 from shared.bus.jobs import JobRunner
 from shared.bus.listen import Listener
 from shared.bus.live import Handoff, LiveFeed
@@ -53,7 +54,8 @@ def work(names: Sequence[str], settings: Settings) -> None:
     clients = {name: RpcClient(settings.amqp_url_of(name), name=f"{name} worker") for name in names}
     worker = Worker()
     stores = {name: start_tasks(worker, name, settings, clients[name]) for name in names}
-    REGISTRY.register(ProgressCollector(stores))
+    for collector in (ProgressCollector(stores), EpochCollector(stores)):
+        REGISTRY.register(collector)
     monitoring.report(lambda: states_of(settings, stores))
     gc_tuning.tune_gc()
     log.info("worker_ready", services=list(names))

@@ -80,6 +80,11 @@ def moment(value: str, zone: str, language: str = "ru", *, year: bool = True) ->
     return f"{day(found.date(), language, year=year)}, {found:%H:%M}"
 
 
+def day_of(value: str, zone: str, language: str = "ru") -> str:
+    """Write the day of an instant in the zone of the billing office: ``10 августа 2026``."""
+    return day(datetime.fromisoformat(value).astimezone(ZoneInfo(zone)).date(), language)
+
+
 def clock(value: datetime, zone: str) -> str:
     """Write the time of an instant: ``14:08``."""
     return f"{value.astimezone(ZoneInfo(zone)):%H:%M}"

@@ -1,8 +1,9 @@
-"""``python -m deploy.embedded up|down|reset|status|env``: Saldo on this machine."""
+"""``python -m deploy.embedded up|down|reset|status|env|backup|restore``: Saldo on this machine."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from hashlib import sha256
@@ -12,6 +13,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from deploy.embedded.backup import back_up
+from deploy.embedded.backup import restore as restore_from
 from deploy.embedded.console import Progress, addresses, status_table, tail
 from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import START_SECONDS, Installation, InstallationError
@@ -19,6 +22,7 @@ from deploy.embedded.postgres import PostgresError
 from deploy.embedded.rabbitmq import RabbitmqError
 from deploy.embedded.state import StateError
 from deploy.embedded.system_user import SystemUserError
+from shared.config import SERVICES
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 out = Console(soft_wrap=True, highlight=False)
@@ -58,6 +62,42 @@ def reset(state: State = DEFAULT_STATE) -> None:
     """Stop everything and delete all data."""
     Installation(state).reset(lambda name, how: out.print(f"  {name} {how}"))
     out.print("Saldo is down, and its data is gone.")
+
+
+Folder = Annotated[Path, typer.Argument(help="The folder of the backup.")]
+
+
+@app.command()
+def backup(folder: Folder, state: State = DEFAULT_STATE) -> None:
+    """Dump the databases, of the data and of the keys, into a folder, while everything runs."""
+    installation = Installation(state, os.environ)
+    if not installation.identities():
+        installation.up(["postgres"])
+    for file in back_up(_environment(installation), folder):
+        out.print(f"  {file}")
+    out.print("Keep the keys apart from the data.")
+
+
+@app.command()
+def restore(folder: Folder, state: State = DEFAULT_STATE) -> None:
+    """Stop everything, and put the databases of a backup in the place of those that there are."""
+    installation = Installation(state, os.environ)
+    installation.down()
+    installation.up(["postgres"])
+    names = restore_from(_environment(installation), folder)
+    installation.down()
+    out.print(f"Restored: {', '.join(names)}. Call `make up`, then for each service:")
+    for service in SERVICES:
+        out.print(f"  saldo {service} recover --apply --reason WHY")
+
+
+def _environment(installation: Installation) -> dict[str, str]:
+    """Return the settings of an installation that was started before."""
+    if installation.environment:
+        return installation.environment
+    lines = installation.state.env.read_text(encoding="utf-8").splitlines()
+    words = [shlex.split(line)[-1] for line in lines if "=" in line]
+    return dict(word.split("=", 1) for word in words)
 
 
 @app.command()

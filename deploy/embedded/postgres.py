@@ -110,14 +110,22 @@ def initialise(state: StateDir, user: SystemUser) -> None:
     (draft / "pg_hba.conf").write_text(_HBA, encoding="ascii")
     with (draft / "postgresql.conf").open("a", encoding="ascii") as settings:
         settings.write(_SETTINGS)
-    password = state.secrets()["database"]
     # In template1, of which every later database is a copy.
-    sql = (_OWNER_SQL + _LOCKS_SQL + _DATABASE_SQL).format(
-        owner=OWNER, database=DATABASE, password=password
-    )
+    sql = "".join(owner_statements(state.secrets()["database"]))
     _run((*prefix, str(tools / "postgres"), "--single", "-D", str(draft), "template1"), sql)
     (folder / _GUARDED).touch()
     draft.rename(data)
+
+
+def owner_statements(password: str) -> tuple[str, ...]:
+    """Return the statements that create the owner and his database, for a superuser in template1.
+
+    Each is one line, as the single-user backend reads it. The password is of letters and digits.
+    """
+    sql = (_OWNER_SQL + _LOCKS_SQL + _DATABASE_SQL).format(
+        owner=OWNER, database=DATABASE, password=password
+    )
+    return tuple(sql.splitlines(keepends=True))
 
 
 def _guard_locks(folder: Path, user: SystemUser) -> None:

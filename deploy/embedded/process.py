@@ -211,6 +211,19 @@ def parents() -> dict[int, int]:
     }
 
 
+def descendants(leader: Identity) -> list[Identity]:
+    """Return the living processes below a process, parents first."""
+    of = parents()
+    found: list[Identity] = []
+    open_ends = [leader.pid]
+    while open_ends:
+        parent = open_ends.pop(0)
+        children = [pid for pid, its in of.items() if its == parent]
+        found += [identity for pid in children if (identity := identity_of(pid)) is not None]
+        open_ends += children
+    return found
+
+
 def _stat_of(pid: int) -> str | None:
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

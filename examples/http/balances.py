@@ -6,6 +6,9 @@
 It asks for the events after a cursor, from the first one on, and waits at the end for new ones. The
 cursor is kept in the table's database and written in the transaction of the events' effect, so
 whatever ends this program, and whenever, each event takes effect once.
+
+Where the ledger has lost the end of its log, in a failover or a restore, the server refuses the
+cursor, and says up to which position the table is right. What it has of later events is undone.
 """
 
 import http.client
@@ -38,26 +41,35 @@ class Balances:
             CREATE TABLE IF NOT EXISTS balances (
                 account TEXT PRIMARY KEY, principal INTEGER, penalty INTEGER, advance INTEGER
             );
-            CREATE TABLE IF NOT EXISTS reader (position INTEGER, cursor TEXT);
-            INSERT INTO reader SELECT 0, '' WHERE NOT EXISTS (SELECT 1 FROM reader);
+            CREATE TABLE IF NOT EXISTS changes (
+                position INTEGER, account TEXT, principal INTEGER, penalty INTEGER, advance INTEGER
+            );
+            CREATE INDEX IF NOT EXISTS changes_of_account ON changes (account);
+            CREATE INDEX IF NOT EXISTS changes_by_position ON changes (position);
+            CREATE TABLE IF NOT EXISTS reader (position INTEGER, epoch TEXT, cursor TEXT);
+            INSERT INTO reader SELECT 0, '', '' WHERE NOT EXISTS (SELECT 1 FROM reader);
             """
         )
 
     def reached(self):
-        """Return the position of the last event in the table, and the cursor after it."""
-        return self.database.execute("SELECT position, cursor FROM reader").fetchone()
+        """Return the position of the last event in the table, its epoch, and the cursor after it.
+
+        There is no cursor at the beginning, and after a loss.
+        """
+        return self.database.execute("SELECT position, epoch, cursor FROM reader").fetchone()
 
     def apply(self, page):
         """Add the events of a page to the table, and keep its cursor: all or nothing."""
         self.database.execute("BEGIN IMMEDIATE")
         try:
-            position, _ = self.reached()
+            position, _, _ = self.reached()
             for event in page["events"]:
                 if event["saldoposition"] > position:  # else it is a duplicate
                     self.add(event)
                     position = event["saldoposition"]
             self.database.execute(
-                "UPDATE reader SET position = ?, cursor = ?", (position, page["next"])
+                "UPDATE reader SET position = ?, epoch = ?, cursor = ?",
+                (page["position"], page["epoch"], page["next"]),
             )
             self.database.execute("COMMIT")
         except BaseException:
@@ -78,6 +90,43 @@ class Balances:
             """,
             {"account": account_of(event["data"]), **event["data"]["change"]},
         )
+        self.database.execute(
+            "INSERT INTO changes VALUES (:position, :account, :principal, :penalty, :advance)",
+            {
+                "position": event["saldoposition"],
+                "account": account_of(event["data"]),
+                **event["data"]["change"],
+            },
+        )
+
+    def undo(self, position, epoch):
+        """Take off what events after a position have added: they are lost, and did not happen."""
+        self.database.execute("BEGIN IMMEDIATE")
+        try:
+            self.database.execute(
+                """
+                UPDATE balances SET principal = balances.principal - lost.principal,
+                    penalty = balances.penalty - lost.penalty,
+                    advance = balances.advance - lost.advance
+                FROM (SELECT account, sum(principal) AS principal, sum(penalty) AS penalty,
+                             sum(advance) AS advance
+                      FROM changes WHERE position > ? GROUP BY account) AS lost
+                WHERE lost.account = balances.account
+                """,
+                (position,),
+            )
+            self.database.execute("DELETE FROM changes WHERE position > ?", (position,))
+            self.database.execute(
+                "DELETE FROM balances WHERE NOT EXISTS"
+                " (SELECT 1 FROM changes WHERE changes.account = balances.account)"
+            )
+            self.database.execute(
+                "UPDATE reader SET position = ?, epoch = ?, cursor = ''", (position, epoch)
+            )
+            self.database.execute("COMMIT")
+        except BaseException:
+            self.database.execute("ROLLBACK")
+            raise
 
 
 def account_of(data):
@@ -85,9 +134,14 @@ def account_of(data):
     return f"{data['account']}-{data['tenure']}" if "tenure" in data else data["account"]
 
 
-def page_after(cursor, wait):
+def page_after(place, wait):
     """Return the next page of events; empty when there was none for so many seconds."""
-    query = {"service": SERVICE, "wait": wait, **({"after": cursor} if cursor else {})}
+    position, epoch, cursor = place
+    query = {"service": SERVICE, "wait": wait}
+    if cursor:
+        query["after"] = cursor
+    elif position:
+        query.update(position=position, epoch=epoch)
     request = urllib.request.Request(
         f"{os.environ['SALDO_URL']}/api/v1/events?{urlencode(query)}",
         headers={"Authorization": f"Bearer {os.environ['SALDO_EVENTS_TOKEN']}"},
@@ -100,13 +154,19 @@ def main():
     balances, wait = Balances(sys.argv[1]), 0
     while True:
         try:
-            page = page_after(balances.reached()[1], wait)
+            page = page_after(balances.reached(), wait)
         except urllib.error.HTTPError as error:
-            if error.code < 500 and error.code != 429:
-                # Our mistake, or not the log that we have read: going on would be wrong.
-                sys.exit(f"{error.code}: {error.read().decode()}")
-            print("refused for now:", error.code, flush=True)
-            time.sleep(int(error.headers.get("Retry-After", "1")))
+            if error.code == 429 or error.code >= 500:
+                print("refused for now:", error.code, flush=True)
+                time.sleep(int(error.headers.get("Retry-After", "1")))
+                continue
+            problem = json.loads(error.read())
+            if problem.get("code") != "position_not_in_log":
+                # Our mistake: going on would be wrong.
+                sys.exit(f"{error.code}: {problem}")
+            fork = problem["params"]
+            print("the log has lost what followed position", fork["fork"], flush=True)
+            balances.undo(fork["fork"], fork["fork_epoch"])
         except (OSError, ValueError, http.client.HTTPException) as error:
             # No connection, or one that broke off.
             print("no answer:", type(error).__name__, flush=True)

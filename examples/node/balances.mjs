@@ -8,6 +8,9 @@
 // same messages, each with its position in the ledger's log and that of its predecessor. The position
 // of the last event is kept in the table's database and written in the transaction of the event's
 // effect, so whatever ends this program, and whenever, each event takes effect once.
+//
+// Where the ledger has lost the end of its log, in a failover or a restore, the messages after the
+// loss are of another epoch. What the table has of the lost events is undone then.
 
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -40,28 +43,54 @@ class Balances {
       CREATE TABLE IF NOT EXISTS balances (
         account TEXT PRIMARY KEY, principal INTEGER, penalty INTEGER, advance INTEGER
       );
-      CREATE TABLE IF NOT EXISTS reader (position INTEGER, time TEXT);
-      INSERT INTO reader SELECT 0, '' WHERE NOT EXISTS (SELECT 1 FROM reader);
+      CREATE TABLE IF NOT EXISTS changes (
+        position INTEGER, account TEXT, principal INTEGER, penalty INTEGER, advance INTEGER
+      );
+      CREATE INDEX IF NOT EXISTS changes_of_account ON changes (account);
+      CREATE INDEX IF NOT EXISTS changes_by_position ON changes (position);
+      CREATE TABLE IF NOT EXISTS reader (position INTEGER, epoch TEXT, time TEXT);
+      INSERT INTO reader SELECT 0, '', '' WHERE NOT EXISTS (SELECT 1 FROM reader);
+      CREATE TABLE IF NOT EXISTS past_epochs (epoch TEXT PRIMARY KEY);
     `);
     this.addition = this.database.prepare(`
       INSERT INTO balances VALUES (:account, :principal, :penalty, :advance)
       ON CONFLICT (account) DO UPDATE SET principal = principal + excluded.principal,
         penalty = penalty + excluded.penalty, advance = advance + excluded.advance
     `);
+    this.change = this.database.prepare(
+      "INSERT INTO changes VALUES (:position, :account, :principal, :penalty, :advance)",
+    );
   }
 
-  /** Return the position of the last event in the table, and its time. */
+  /** Return the position of the last event in the table, its epoch, and its time. */
   reached() {
-    return this.database.prepare("SELECT position, time FROM reader").get();
+    return this.database.prepare("SELECT position, epoch, time FROM reader").get();
   }
 
-  /** Add messages to the table, all or none; throws Gap. */
-  apply(messages) {
+  /**
+   * Add messages to the table, all or none; throws Gap.
+   * With `history` they come in the order of the stream, nothing left out between them.
+   */
+  apply(messages, history) {
     this.database.exec("BEGIN IMMEDIATE");
     try {
-      let { position, time } = this.reached();
+      let { position, epoch, time } = this.reached();
+      const past = new Set(
+        this.database.prepare("SELECT epoch FROM past_epochs").all().map((row) => row.epoch),
+      );
       for (const { properties, content } of messages) {
         const { headers } = properties;
+        const next = headers.saldo_epoch ?? "1";
+        if (past.has(next)) continue; // a duplicate, or lost
+        if (epoch && next !== epoch) {
+          // Which message is the first of an epoch, the stream tells.
+          if (!history) throw new Gap(`between ${position} and epoch ${next}`);
+          this.database.prepare("INSERT INTO past_epochs VALUES (?)").run(epoch);
+          past.add(epoch);
+          position = Math.min(position, headers.saldo_predecessor);
+          this.undo(position);
+        }
+        epoch = next;
         if (headers.saldo_position <= position) continue; // a duplicate
         if (headers.saldo_predecessor > position) {
           throw new Gap(`between ${position} and ${headers.saldo_position}`);
@@ -69,7 +98,9 @@ class Balances {
         this.add(headers, JSON.parse(content));
         ({ saldo_position: position, cloudEvents_time: time } = headers);
       }
-      this.database.prepare("UPDATE reader SET position = ?, time = ?").run(position, time);
+      this.database
+        .prepare("UPDATE reader SET position = ?, epoch = ?, time = ?")
+        .run(position, epoch, time);
       this.database.exec("COMMIT");
     } catch (error) {
       this.database.exec("ROLLBACK");
@@ -89,11 +120,29 @@ class Balances {
     // Each later holder of a number has a balance of his own.
     const account = data.tenure ? `${data.account}-${data.tenure}` : data.account;
     this.addition.run({ account, ...data.change });
+    this.change.run({ position: headers.saldo_position, account, ...data.change });
+  }
+
+  /** Take off what events after a position have added: they are lost, and did not happen. */
+  undo(position) {
+    this.database.prepare(`
+      UPDATE balances SET principal = balances.principal - lost.principal,
+        penalty = balances.penalty - lost.penalty, advance = balances.advance - lost.advance
+      FROM (SELECT account, sum(principal) AS principal, sum(penalty) AS penalty,
+              sum(advance) AS advance
+            FROM changes WHERE position > ? GROUP BY account) AS lost
+      WHERE lost.account = balances.account
+    `).run(position);
+    this.database.prepare("DELETE FROM changes WHERE position > ?").run(position);
+    this.database.exec(`
+      DELETE FROM balances
+      WHERE NOT EXISTS (SELECT 1 FROM changes WHERE changes.account = balances.account)
+    `);
   }
 }
 
 /** Add the messages of a queue to the table until nothing has come for a while. */
-async function read(channel, queue, balances, options = {}) {
+async function read(channel, queue, balances, options = {}, history = false) {
   let waiting = [];
   let arrived = () => {};
   const { consumerTag } = await channel.consume(
@@ -118,7 +167,7 @@ async function read(channel, queue, balances, options = {}) {
       }
       const batch = waiting.filter((message) => message !== null);
       if (batch.length === 0) return;
-      balances.apply(batch);
+      balances.apply(batch, history);
       channel.ack(batch.at(-1), true); // the effect is stored
       waiting = waiting.slice(batch.length);
     }
@@ -134,9 +183,8 @@ async function readHistory(channel, balances) {
   // The stream is asked by time; an hour more costs little, and clocks differ.
   const since = { "!": "timestamp", value: Math.floor(Date.parse(time) / 1000) - HOUR_S };
   try {
-    await read(channel, `${SERVICE}.stream`, balances, {
-      arguments: { "x-stream-offset": position ? since : "first" },
-    });
+    const from = { arguments: { "x-stream-offset": position ? since : "first" } };
+    await read(channel, `${SERVICE}.stream`, balances, from, true);
   } catch (error) {
     if (!(error instanceof Gap)) throw error;
     throw new Stop(`The stream has no longer what lies ${error.message}: read it over HTTP (../http).`);

@@ -8,6 +8,9 @@ New events come from a queue of our own, the history from the stream of the ledg
 same messages, each with its position in the ledger's log and that of its predecessor. The position
 of the last event is kept in the table's database and written in the transaction of the event's
 effect, so whatever ends this program, and whenever, each event takes effect once.
+
+Where the ledger has lost the end of its log, in a failover or a restore, the messages after the
+loss are of another epoch. What the table has of the lost events is undone then.
 """
 
 import json
@@ -46,28 +49,51 @@ class Balances:
             CREATE TABLE IF NOT EXISTS balances (
                 account TEXT PRIMARY KEY, principal INTEGER, penalty INTEGER, advance INTEGER
             );
-            CREATE TABLE IF NOT EXISTS reader (position INTEGER, time TEXT);
-            INSERT INTO reader SELECT 0, '' WHERE NOT EXISTS (SELECT 1 FROM reader);
+            CREATE TABLE IF NOT EXISTS changes (
+                position INTEGER, account TEXT, principal INTEGER, penalty INTEGER, advance INTEGER
+            );
+            CREATE INDEX IF NOT EXISTS changes_of_account ON changes (account);
+            CREATE INDEX IF NOT EXISTS changes_by_position ON changes (position);
+            CREATE TABLE IF NOT EXISTS reader (position INTEGER, epoch TEXT, time TEXT);
+            INSERT INTO reader SELECT 0, '', '' WHERE NOT EXISTS (SELECT 1 FROM reader);
+            CREATE TABLE IF NOT EXISTS past_epochs (epoch TEXT PRIMARY KEY);
             """
         )
 
     def reached(self):
-        """Return the position of the last event in the table, and its time."""
-        return self.database.execute("SELECT position, time FROM reader").fetchone()
+        """Return the position of the last event in the table, its epoch, and its time."""
+        return self.database.execute("SELECT position, epoch, time FROM reader").fetchone()
 
-    def apply(self, events):
-        """Add events to the table, all or none; raises Gap."""
+    def apply(self, events, *, history=False):
+        """Add events to the table, all or none; raises Gap.
+
+        `history`: they come in the order of the stream, nothing left out between them.
+        """
         self.database.execute("BEGIN IMMEDIATE")
         try:
-            position, time_ = self.reached()
+            position, epoch, time_ = self.reached()
+            past = {row[0] for row in self.database.execute("SELECT epoch FROM past_epochs")}
             for headers, data in events:
+                new = headers.get("saldo_epoch", "1")
+                if new in past:
+                    continue  # a duplicate, or lost
+                if epoch and new != epoch:
+                    if not history:  # which one is the first of it, the stream tells
+                        raise Gap(f"between {position} and epoch {new}")
+                    self.database.execute("INSERT INTO past_epochs VALUES (?)", (epoch,))
+                    past.add(epoch)
+                    position = min(position, headers["saldo_predecessor"])
+                    self.undo(position)
+                epoch = new
                 if headers["saldo_position"] <= position:
                     continue  # a duplicate
                 if headers["saldo_predecessor"] > position:
                     raise Gap(f"between {position} and {headers['saldo_position']}")
                 self.add(headers, data)
                 position, time_ = headers["saldo_position"], headers["cloudEvents_time"]
-            self.database.execute("UPDATE reader SET position = ?, time = ?", (position, time_))
+            self.database.execute(
+                "UPDATE reader SET position = ?, epoch = ?, time = ?", (position, epoch, time_)
+            )
             self.database.execute("COMMIT")
         except BaseException:
             self.database.execute("ROLLBACK")
@@ -89,6 +115,30 @@ class Balances:
             """,
             {"account": account_of(data), **data["change"]},
         )
+        self.database.execute(
+            "INSERT INTO changes VALUES (:position, :account, :principal, :penalty, :advance)",
+            {"position": headers["saldo_position"], "account": account_of(data), **data["change"]},
+        )
+
+    def undo(self, position):
+        """Take off what events after a position have added: they are lost, and did not happen."""
+        self.database.execute(
+            """
+            UPDATE balances SET principal = balances.principal - lost.principal,
+                penalty = balances.penalty - lost.penalty,
+                advance = balances.advance - lost.advance
+            FROM (SELECT account, sum(principal) AS principal, sum(penalty) AS penalty,
+                         sum(advance) AS advance
+                  FROM changes WHERE position > ? GROUP BY account) AS lost
+            WHERE lost.account = balances.account
+            """,
+            (position,),
+        )
+        self.database.execute("DELETE FROM changes WHERE position > ?", (position,))
+        self.database.execute(
+            "DELETE FROM balances WHERE NOT EXISTS"
+            " (SELECT 1 FROM changes WHERE changes.account = balances.account)"
+        )
 
 
 def account_of(data):
@@ -96,7 +146,7 @@ def account_of(data):
     return f"{data['account']}-{data['tenure']}" if "tenure" in data else data["account"]
 
 
-def read(channel, queue, balances, arguments=None):
+def read(channel, queue, balances, arguments=None, *, history=False):
     """Add the messages of a queue to the table until nothing has come for a while."""
     batch, last = [], None
     try:
@@ -107,7 +157,7 @@ def read(channel, queue, balances, arguments=None):
                 batch.append((properties.headers, json.loads(body)))
                 last = method.delivery_tag
             if batch and (method is None or len(batch) == BATCH):
-                balances.apply(batch)
+                balances.apply(batch, history=history)
                 channel.basic_ack(last, multiple=True)  # the effect is stored
                 batch.clear()
             elif method is None:
@@ -119,13 +169,13 @@ def read(channel, queue, balances, arguments=None):
 
 def read_history(channel, balances):
     """Add what the stream has and the table has not."""
-    position, time_ = balances.reached()
+    position, _, time_ = balances.reached()
     offset = "first"
     if position:
         # The stream is asked by time; an hour more costs little, and clocks differ.
         offset = datetime.fromisoformat(time_) - timedelta(hours=1)
     try:
-        read(channel, f"{SERVICE}.stream", balances, {"x-stream-offset": offset})
+        read(channel, f"{SERVICE}.stream", balances, {"x-stream-offset": offset}, history=True)
     except Gap as gap:
         sys.exit(f"The stream has no longer what lies {gap}: read it over HTTP (see ../http).")
 

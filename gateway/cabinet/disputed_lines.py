@@ -12,7 +12,10 @@ from gateway.routes.disputes import DisputeRoutes
 from shared import formats
 
 Marks = Mapping[tuple[str, str, str], Mapping[str, Any]]
-"""By number, month and service: ``{state, question_id|None}``."""
+"""By number, month and service: ``{state, question_id|None, is_asked}``.
+
+The question is the reader's own; ``is_asked``: one of his is under review.
+"""
 
 _STRONGEST = ("under_review", "corrected", "rejected")
 """Of several questions about a line an open one counts, then one that has changed the line."""
@@ -94,7 +97,8 @@ def _marks(disputes: list[dict[str, Any]]) -> Marks:
     for one in sorted(disputes, key=lambda one: _STRONGEST.index(one["state"])):
         mark = marks.setdefault(
             (one["account"], one["period"], one["service"]),
-            {"state": one["state"], "question_id": None},
+            {"state": one["state"], "question_id": None, "is_asked": False},
         )
         mark["question_id"] = mark["question_id"] or one["question_id"]
+        mark["is_asked"] |= bool(one["question_id"]) and one["state"] == "under_review"
     return marks

@@ -51,12 +51,15 @@ MOST_HELD = 128 * 1024
 """Bytes that are held while the end of a field, or of the head of a part, is awaited."""
 MAX_SHOWN = 60
 """Characters of the name of a refused file that are shown."""
+SHOWN_END = 12
+"""How many of them are its last ones: two pictures differ in their numbers, files in their kind."""
 
 _TELLING = {
     "attachment_broken",
     "attachment_empty",
     "attachment_kind",
     "attachment_too_large",
+    "form_outdated",
     "too_many_attachments",
     "too_many_attachments_today",
     "uploads_busy",
@@ -123,6 +126,8 @@ class FormWithFiles:
     def _take(self, event: Event) -> None:
         match event:
             case Field(name=name):
+                if name is None:  # which the library's types leave out
+                    raise Refusal(400, "parameters_unusable")
                 self._part = _FieldPart(name)
             case File(name=name, filename=filename):
                 if name == FILES:
@@ -259,7 +264,13 @@ class _FilePart:
 
 
 def shown_name(name: str) -> str:
-    """Return the last part of a name without what cannot be seen, shortened."""
+    """Return the last part of a name as it can be seen; a long one keeps its beginning and end.
+
+    "…" for a name of which nothing can be seen.
+    """
     last = name.replace("\\", "/").rpartition("/")[2]
-    seen = "".join(char for char in last if char.isprintable()).strip()
-    return seen if len(seen) <= MAX_SHOWN else f"{seen[: MAX_SHOWN - 1]}…"
+    seen = "".join(" " if char.isspace() else char for char in last)
+    seen = " ".join("".join(char for char in seen if char.isprintable()).split())
+    if len(seen) > MAX_SHOWN:
+        seen = f"{seen[: MAX_SHOWN - SHOWN_END - 1]}…{seen[-SHOWN_END:]}"
+    return seen or "…"

@@ -89,6 +89,7 @@ def _of_identity(text: Text) -> dict[str, str]:
 def _of_accounts(text: Text) -> dict[str, str]:
     return {
         "linked": text("Привязанные счета"),
+        "invitations": text("Приглашения, которые Вы отправили"),
         "number": text("Номер"),
         "address": text("Адрес"),
         "holder": text("Плательщик"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from gateway.cabinet.visit import Visit
+from gateway.cabinet.visit import BESIDE_SECONDS, Visit
 
 
 def are_late(visit: Visit) -> bool:
     """Return whether letters with codes and links wait for the mail server."""
-    return bool(visit.services.call("notifications", "delivery")["late"])
+    found = visit.services.call("notifications", "delivery", deadline=BESIDE_SECONDS)
+    return bool(found["late"])
 
 
 def come_back_since(visit: Visit) -> str | None:
@@ -15,7 +16,8 @@ def come_back_since(visit: Visit) -> str | None:
     person_id = visit.person.person_id if visit.person else None
     if person_id is None:
         return None
-    since: str | None = visit.services.call("notifications", "choices", person_id=person_id)[
-        "bounced_since"
-    ]
+    found = visit.services.call(
+        "notifications", "choices", deadline=BESIDE_SECONDS, person_id=person_id
+    )
+    since: str | None = found["bounced_since"]
     return since

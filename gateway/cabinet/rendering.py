@@ -80,6 +80,7 @@ def render(template: str, visit: Any, data: Mapping[str, Any]) -> str:
         language=visit.language,
         look=visit.look,
         moment=partial(_moment, zone, visit.language),
+        local_day=partial(_local_day, zone, visit.language),
         now=lambda: datetime.now(UTC).isoformat(),
         **data,
     )
@@ -92,6 +93,10 @@ def _printed(value: Any) -> Any:
 
 def _moment(zone: str, language: str, value: str, **options: Any) -> str:
     return formats.moment(value, zone, language, **options)
+
+
+def _local_day(zone: str, language: str, value: str) -> str:
+    return formats.day_of(value, zone, language)
 
 
 def _texts_of(catalogue: NullTranslations) -> Callable[..., Markup]:

@@ -14,6 +14,7 @@ from uuid import UUID
 from eventlet import spawn
 from eventlet.event import Event
 from eventlet.greenthread import GreenThread
+from markupsafe import Markup
 from werkzeug.wrappers import Request, Response
 
 from gateway.cabinet import cookies
@@ -33,13 +34,15 @@ from gateway.translation import translations
 from shared.config import Settings
 from shared.errors import ServiceError, Unavailable
 from shared.ids import new_id
+from shared.visible_text import harmless
 
 R = TypeVar("R")
 
 NOTICE_SECONDS = 120
 """How long a notice waits for the page that shows it."""
-UNREAD_SECONDS = 0.3
-"""How long a page waits for the number of unread answers, from when it begins to ask others."""
+BESIDE_SECONDS = 0.3
+"""How long a page waits for what it can do without: the number of unread answers, from when it
+begins to ask others, and what is to be said of letters."""
 PAGE_SECONDS = 15.0
 """How long a page may take: an old telephone gives up soon after, and shows nothing honest."""
 
@@ -222,7 +225,7 @@ class Visit:
         services, person_id = self.services, self.person.person_id
         read = self.aside(
             lambda: services.call(
-                "helpdesk", "unread", deadline=UNREAD_SECONDS, person_id=person_id
+                "helpdesk", "unread", deadline=BESIDE_SECONDS, person_id=person_id
             )
         )
         found = read()
@@ -290,9 +293,10 @@ class Visit:
         refused = self.attached.refused
         if not refused:
             return None
-        # Names are written in either direction: the isolates keep the sentences in order.
-        said = "\n".join(
-            self.text("Файл «%(name)s» не приложен.") % {"name": f"\u2068{each.name}\u2069"}
+        # Names are written in either direction: apart from the sentences, they keep these in order.
+        said = Markup("\n").join(
+            Markup(self.text("Файл «%(name)s» не приложен."))  # noqa: S704 - a text of ours
+            % {"name": Markup("<bdi>%s</bdi>") % harmless(each.name)}
             + f" {self.message(each.code, each.kind, **each.params)}"
             for each in refused
         )

@@ -56,7 +56,7 @@ ACCOUNTS = {
     },
     "invitation_not_found": {
         "ru": "Такого приглашения нет. Откройте ссылку из письма целиком.",
-        "en": "There is no such invitation. Open the whole link of the letter.",
+        "en": "There is no such invitation. Open the whole link of the e-mail.",
     },
     "invitation_ended": {
         "ru": "Приглашение больше не действует: оно использовано, отозвано или старше недели. "

@@ -70,8 +70,10 @@ HELPDESK = {
         "en": "The file is larger than 5 MB. Make it smaller, or send a part of it.",
     },
     "attachment_unknown": {
-        "ru": "Приложенного файла у нас больше нет: он хранится сутки. Приложите его ещё раз.",
-        "en": "The attached file is not here any more: it is kept for a day. Attach it again.",
+        "ru": "Приложенного файла здесь больше нет: он хранится сутки и уходит с одним "
+        "сообщением. Приложите его ещё раз.",
+        "en": "The attached file is not here any more: it is kept for a day, and goes with one "
+        "message. Attach it again.",
     },
     "too_many_attachments_today": {
         "ru": "За сутки можно приложить не более {limit} файлов. Отправьте без файла или "

@@ -12,20 +12,20 @@ IDENTITY = {
     "wrong_code": {
         "ru": "Код не подходит. Сверьте его с последним письмом (осталось попыток: "
         "{attempts_left}) или нажмите «Выслать код заново».",
-        "en": "The code is wrong. Compare it with the latest letter ({attempts_left} attempts "
+        "en": "The code is wrong. Compare it with the latest e-mail ({attempts_left} attempts "
         "left) or have it sent again.",
     },
     "code_expired": {
         "ru": "Срок действия кода истёк. Нажмите «Выслать код заново» и введите код из нового "
         "письма; проверьте и папку «Спам».",
-        "en": "The code has expired. Have it sent again and enter the code from the new letter; "
+        "en": "The code has expired. Have it sent again and enter the code from the new e-mail; "
         "look into the spam folder too.",
     },
     "code_attempts_used_up": {
         "ru": "Попытки ввода кода исчерпаны. Нажмите «Выслать код заново» и введите код из "
         "нового письма.",
         "en": "This code was tried too often. Have it sent again and enter the code from the new "
-        "letter.",
+        "e-mail.",
     },
     "registration_attempts_used_up": {
         "ru": "Для этой регистрации введено слишком много неверных кодов. Начните регистрацию "
@@ -59,13 +59,13 @@ IDENTITY = {
     },
     "registration_exists": {
         "ru": "Эта регистрация уже начата. Введите код из письма.",
-        "en": "This registration has been started already. Enter the code from the letter.",
+        "en": "This registration has been started already. Enter the code from the e-mail.",
     },
     "registration_confirmed": {
         "ru": "Регистрация уже подтверждена. Войдите с временным паролем из письма; если письма "
         "нет, восстановите пароль.",
         "en": "The registration is confirmed already. Sign in with the temporary password from "
-        "the letter; if there is none, recover the password.",
+        "the e-mail; if there is none, recover the password.",
     },
     "registration_expired": {
         "ru": "Срок регистрации истёк. Начните регистрацию сначала.",
@@ -84,7 +84,7 @@ IDENTITY = {
     "sign_in_by_letter": {
         "ru": "Чужие слишком часто подбирали пароль. Если Ваш верный, мы отправили на почту "
         "письмо: войдите по ссылке из него.",
-        "en": "Strangers have tried too many passwords. If yours was right, a letter is on its "
+        "en": "Strangers have tried too many passwords. If yours was right, an e-mail is on its "
         "way to the mailbox: log in by its link.",
     },
     "sign_in_link_expired": {
@@ -144,7 +144,7 @@ IDENTITY = {
     },
     "password_was_temporary": {
         "ru": "Этот пароль приходил в письме. Придумайте свой.",
-        "en": "This password came in a letter. Choose one of your own.",
+        "en": "This password came in an e-mail. Choose one of your own.",
     },
     "password_unchanged": {
         "ru": "Новый пароль совпадает с нынешним. Придумайте другой.",
@@ -161,7 +161,7 @@ IDENTITY = {
     "email_change_of_staff": {
         "ru": "Доступ к кабинету восстанавливает сотрудник. Отклонить это можно только по ссылке "
         "из письма на прежний адрес.",
-        "en": "Our staff are restoring the access to this cabinet. Only the link in the letter to "
+        "en": "Our staff are restoring the access to this cabinet. Only the link in the e-mail to "
         "the old address refuses that.",
     },
     "email_link_not_found": {
@@ -182,7 +182,7 @@ IDENTITY = {
     },
     "password_reset_exists": {
         "ru": "Восстановление уже начато. Откройте ссылку из письма.",
-        "en": "This recovery has been started already. Open the link from the letter.",
+        "en": "This recovery has been started already. Open the link from the e-mail.",
     },
     "password_reset_completed": {
         "ru": "Это восстановление уже завершено. Войдите с новым паролем или запросите ссылку ещё "

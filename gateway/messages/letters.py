@@ -6,8 +6,8 @@ NOTIFICATIONS = {
     "unsubscribe_link_unknown": {
         "ru": "Такой ссылки мы не присылали. Откройте её из письма целиком или отключите письма в "
         "настройках кабинета, раздел «Письма».",
-        "en": "We have sent no such link. Open the whole link from the letter, or switch letters "
-        "off in the settings of the cabinet, “Letters”.",
+        "en": "We have sent no such link. Open the whole link from the e-mail, or switch e-mails "
+        "off in the settings of the cabinet, “E-mails”.",
     },
 }
 

@@ -6,7 +6,7 @@ NOTICES = {
     "registration_started": {
         "ru": "Код отправлен на указанную почту. Введите его и поставьте обе галочки; если письма "
         "нет, проверьте папку «Спам» или нажмите «Выслать код заново».",
-        "en": "A code has been sent to the address. Enter it and tick both boxes; no letter? Look "
+        "en": "A code has been sent to the address. Enter it and tick both boxes; no e-mail? Look "
         "into spam or have it sent again.",
     },
     "registration_confirmed": {
@@ -19,23 +19,23 @@ NOTICES = {
         "ru": "Если такой адрес зарегистрирован, на него отправлена ссылка. Откройте её и задайте "
         "новый пароль; если письма нет, проверьте папку «Спам».",
         "en": "If the address is registered, a link has been sent to it. Open it and set a new "
-        "password; no letter? Look into spam.",
+        "password; no e-mail? Look into spam.",
     },
     "email_change_requested": {
         "ru": "Письма со ссылками отправлены на новый и на прежний адрес. Откройте обе; если "
         "письма нет, проверьте папку «Спам».",
-        "en": "Letters with links are on their way to the new and to the old address. Open both; "
-        "no letter? Look into spam.",
+        "en": "E-mails with links are on their way to the new and to the old address. Open both; "
+        "no e-mail? Look into spam.",
     },
     "email_change_requested_with_delay": {
         "ru": "Письмо со ссылкой отправлено на новый адрес: откройте её. Адрес сменится через три "
         "дня, если с прежнего не откажутся.",
-        "en": "Open the link in the letter to the new address. The address changes in three days "
+        "en": "Open the link in the e-mail to the new address. The address changes in three days "
         "unless the old one refuses.",
     },
     "email_change_cancelled": {
         "ru": "Смена адреса отменена. Ссылки из писем больше не подойдут.",
-        "en": "The change of address is cancelled. The links of its letters no longer work.",
+        "en": "The change of address is cancelled. The links of its e-mails no longer work.",
     },
     "email_change_changed": {
         "ru": "Адрес изменён. Теперь входите с новым адресом; на других устройствах вход завершён.",
@@ -44,11 +44,11 @@ NOTICES = {
     },
     "email_change_waits_for_new": {
         "ru": "Прежний адрес подтвердил смену. Откройте ссылку из письма на новый адрес.",
-        "en": "The old address has confirmed. Open the link in the letter to the new one.",
+        "en": "The old address has confirmed. Open the link in the e-mail to the new one.",
     },
     "email_change_waits_for_old": {
         "ru": "Новый адрес подтверждён. Откройте ссылку из письма на прежний адрес.",
-        "en": "The new address is confirmed. Open the link in the letter to the old one.",
+        "en": "The new address is confirmed. Open the link in the e-mail to the old one.",
     },
     "email_change_waits_for_time": {
         "ru": "Новый адрес подтверждён. Он вступит в силу не раньше чем через три дня после "
@@ -63,11 +63,11 @@ NOTICES = {
     },
     "letters_chosen": {
         "ru": "Сохранено. Следующие письма придут так, как Вы выбрали.",
-        "en": "Saved. The next letters come as you have chosen.",
+        "en": "Saved. The next e-mails come as you have chosen.",
     },
     "unsubscribed": {
         "ru": "Такие письма отключены. Включить их снова можно в настройках, раздел «Письма».",
-        "en": "Such letters are switched off. Switch them on again in the settings, “Letters”.",
+        "en": "Such e-mails are switched off. Switch them on again in the settings, “E-mails”.",
     },
     "password_changed": {
         "ru": "Пароль изменён. В следующий раз входите с новым паролем и никому его не сообщайте.",
@@ -75,7 +75,7 @@ NOTICES = {
     },
     "person_erased": {
         "ru": "Кабинет удалён, и с ним Ваши данные. Последнее письмо об этом отправлено на почту.",
-        "en": "The cabinet is erased, and your data with it. The last letter about it is on its "
+        "en": "The cabinet is erased, and your data with it. The last e-mail about it is on its "
         "way.",
     },
     "passkey_added": {
@@ -106,7 +106,7 @@ NOTICES = {
     },
     "invitation_sent": {
         "ru": "Приглашение отправлено. Ссылка в письме действует неделю и подходит один раз.",
-        "en": "The invitation is on its way. The link in the letter works once, for a week.",
+        "en": "The invitation is on its way. The link in the e-mail works once, for a week.",
     },
     "invitation_accepted": {
         "ru": "Лицевой счёт добавлен в Ваш кабинет. Его начисления — на вкладке «Начисления».",
@@ -116,13 +116,13 @@ NOTICES = {
         "ru": "Вопрос принят и передан в отдел. Ответ появится в разделе «Вопрос-Ответ»; о нём "
         "придёт письмо.",
         "en": "The question is accepted and handed to the department. The answer will appear "
-        "under “Questions”; a letter will tell.",
+        "under “Questions”; an e-mail will tell.",
     },
     "message_accepted": {
         "ru": "Сообщение передано в отдел. Ответ появится в разделе «Вопрос-Ответ»; о нём придёт "
         "письмо.",
         "en": "The message is handed to the department. The answer will appear under “Questions”; "
-        "a letter will tell.",
+        "an e-mail will tell.",
     },
     "dispute_approved": {
         "ru": "По Вашему обращению сделан перерасчёт. Его сумма и причина — в начислениях за этот "

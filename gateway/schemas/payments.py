@@ -304,6 +304,13 @@ class History(Result):
     payments = fields.List(fields.Nested(Payment), required=True)
     next = next_cursor()
     totals = fields.Nested(HistoryTotals, required=True)
+    recovering = fields.Boolean(
+        metadata=described(
+            "There when true: the database was restored, and the last payments before that may be "
+            "missing until they are brought back.",
+            True,
+        )
+    )
 
 
 class Posting(Result):

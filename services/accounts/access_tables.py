@@ -96,6 +96,19 @@ class Links:
         )
         return [_link(row) for row in self._cursor]
 
+    def of_tenures(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], list[Link]]:
+        """Return who has linked each of these tenures (number, ordinal), the earliest first."""
+        numbers, ordinals = [number for number, _ in keys], [tenure for _, tenure in keys]
+        self._cursor.execute(
+            f"SELECT {_LINK} FROM links WHERE (number, tenure) IN"
+            " (SELECT * FROM unnest(%s::text[], %s::integer[])) ORDER BY position",
+            (numbers, ordinals),
+        )
+        found: dict[tuple[str, int], list[Link]] = {}
+        for link in map(_link, self._cursor):
+            found.setdefault((link.number, link.tenure), []).append(link)
+        return found
+
     def readers(self, keys: Sequence[str]) -> dict[str, list[UUID]]:
         """Return who has linked open tenures, by their keys, without those that nobody has."""
         ids = ([number_of(key) for key in keys], [tenure_of(key) for key in keys])
@@ -147,6 +160,10 @@ class Invitations:
     def of_tenure(self, number: str, tenure: int) -> list[OpenInvitation]:
         """Return the open invitations to a tenure, the earliest first."""
         return self._select("(number, tenure) = (%s, %s)", (number, tenure))
+
+    def sent_by(self, person_id: UUID) -> list[OpenInvitation]:
+        """Return the open invitations that a person has sent, the earliest first."""
+        return self._select("invited_by = %s", (person_id,))
 
     def expired(self, now: datetime, most: int) -> list[UUID]:
         """Return invitations whose time has passed."""

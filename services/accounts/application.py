@@ -45,7 +45,14 @@ def every_linked_tenure(session: Session, person_id: UUID) -> list[dict[str, Any
 def _all_linked(session: Session, links: Sequence[Link]) -> list[dict[str, Any]]:
     tenures = _tenures(session, links)
     session.vault.fetch_keys([tenure_id(link.number, link.tenure) for link in links])
-    return [_linked(session, link, tenures[link.number, link.tenure]) for link in links]
+    invited = [(link.number, link.tenure) for link in links if link.invited_by is not None]
+    beside = session.read.links.of_tenures(invited) if invited else {}
+    linked = []
+    for link in links:
+        key = (link.number, link.tenure)
+        hides = _hides(link, beside.get(key, ()))
+        linked.append(_linked(session, link, tenures[key], hides=hides))
+    return linked
 
 
 def ownership(
@@ -155,20 +162,18 @@ def _tenures(session: Session, links: Sequence[Link]) -> dict[tuple[str, int], T
     return found
 
 
-def _hides(session: Session, link: Link) -> bool:
-    """Whether a link rests on the number alone: the person's own, or that of who invited him."""
+def _hides(link: Link, beside: Sequence[Link]) -> bool:
+    """Whether a link rests on the number alone: the person's own, or that of who invited him.
+
+    ``beside`` are the links to the same tenure.
+    """
     if link.invited_by is None:
         return link.proven_by == "number"
-    return not any(
-        has_proven(other)
-        for other in session.read.links.of_tenure(link.number, link.tenure)
-        if other.person_id == link.invited_by
-    )
+    return not any(has_proven(other) for other in beside if other.person_id == link.invited_by)
 
 
-def _linked(session: Session, link: Link, tenure: Tenure) -> dict[str, Any]:
+def _linked(session: Session, link: Link, tenure: Tenure, *, hides: bool) -> dict[str, Any]:
     details = tenure.details
-    hides = _hides(session, link)
     if hides:
         shown: tuple[str | None, str | None] = masked(session, tenure)
     else:

@@ -180,7 +180,7 @@ class ContractLoading:
 
     def count_opened(self, session: Session, command: LoadContracts) -> Loaded:
         """Count the rows that open a later tenure, refused ones too; change nothing."""
-        known = _known(session, command.rows)
+        known = _known(session, command.rows, with_address=False)
         loaded = Loaded()
         loaded.counts["opened"] = sum(one.tenure is not None and one.opens for one in known)
         return loaded
@@ -196,7 +196,9 @@ def finish_import(session: Session, command: FinishImport) -> None:
     session.read.imports.finish(command, session.now)
 
 
-def _known(session: Session, rows: Sequence[ContractRow]) -> list[_Known]:
+def _known(
+    session: Session, rows: Sequence[ContractRow], *, with_address: bool = True
+) -> list[_Known]:
     tenures: Mapping[str, Tenure] = session.read.tenures.current([row.number for row in rows])
     vault = session.vault
     vault.fetch_keys([tenure_id(one.number, one.tenure) for one in tenures.values()])
@@ -206,7 +208,8 @@ def _known(session: Session, rows: Sequence[ContractRow]) -> list[_Known]:
         address = holder = None
         if tenure is not None:
             subject = tenure_id(tenure.number, tenure.tenure)
-            address = vault.reveal(subject, tenure.details.address, "address")
+            if with_address:
+                address = vault.reveal(subject, tenure.details.address, "address")
             holder = vault.reveal(subject, tenure.details.holder, "holder")
         known.append(_Known(row, tenure, address, holder))
     return known

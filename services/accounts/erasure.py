@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.accounts.application import every_linked_tenure
 from services.accounts.cabinet import Cabinet, cabinet_id
-from services.accounts.sharing import end_what_was_given
+from services.accounts.sharing import end_what_was_given, invitations_of
 from shared.eventstore import Session
 
 
@@ -35,8 +35,9 @@ def forget_person(session: Session, person_id: UUID) -> int:
 
 
 def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
-    """Return {linked: accounts of the cabinet, attempts: tries to prove one} of a person.
+    """Return {linked, invitations, attempts} of a person.
 
+    The accounts of his cabinet, the open invitations that he has sent, his tries to prove one.
     Every tenure is there, with its days and without its key, which never leaves the services.
     """
     return {
@@ -44,5 +45,6 @@ def held_about(session: Session, person_id: UUID) -> dict[str, Any]:
             {name: value for name, value in one.items() if name != "account"}
             for one in every_linked_tenure(session, person_id)
         ],
+        "invitations": invitations_of(session, person_id),
         "attempts": session.read.attempts_log.of_person(person_id),
     }

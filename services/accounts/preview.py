@@ -15,16 +15,17 @@ from shared.contracts.accounts import PayerKind
 HIDDEN = "***"
 """Shown in place of what cannot be masked."""
 
-_HOUSE = re.compile(
-    r"(?<![\w])(?:дом|д|домовладение|владение|влд|вл|участок|уч|строение|стр|корпус|корп|к|"
-    r"литера|лит|квартира|кв|комната|комн|ком|помещение|помещ|пом|офис|оф|гараж|бокс)"
-    r"\.?\s*№?\s*\d",
-    re.IGNORECASE,
+_FLATS = "квартира|кв|комната|комн|ком|помещение|помещ|пом|офис|оф|гараж|бокс"
+_HOUSES = (
+    "дом|д|домовладение|владение|влд|вл|участок|уч|строение|стр|корпус|корп|к|литера|лит|" + _FLATS
 )
-_FLAT = re.compile(
-    r"(?<![\w])(?:квартира|кв|комната|комн|ком|помещение|помещ|пом|офис|оф|гараж|бокс)\.?\s*№?\s*\d",
-    re.IGNORECASE,
-)
+
+
+def _numbered(words: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w])(?:{words})\.?\s*№?\s*\d", re.IGNORECASE)
+
+
+_HOUSE, _FLAT = _numbered(_HOUSES), _numbered(_FLATS)
 _FLAT_BEHIND_HOUSE = re.compile(r"(\d[\w/]*)-\w+\.?$")
 _POSTCODE = re.compile(r"\d{6}")
 _BARE_HOUSE = re.compile(r"№?\d+[\w]{0,2}(?:[/\-]\w+)*\.?", re.IGNORECASE)

@@ -323,6 +323,22 @@ def _shown_invitations(session: Session, link: Link) -> list[dict[str, Any]]:
     ]
 
 
+def invitations_of(session: Session, person_id: UUID) -> list[dict[str, Any]]:
+    """Return the open invitations that a person has sent, for himself."""
+    found = session.read.invitations.sent_by(person_id)
+    session.vault.fetch_keys([one.invitation_id for one in found])
+    return [
+        {
+            "number": one.number,
+            "email": _email(session, one),
+            "role": one.role,
+            "sent_at": one.sent_at.isoformat(),
+            "expires_at": one.expires_at.isoformat(),
+        }
+        for one in found
+    ]
+
+
 def _check_owner(link: Link) -> None:
     if not has_proven(link):
         raise _owner_only()

@@ -88,6 +88,14 @@ class Credentials:
             (password_hash, person_id),
         )
 
+    def forget_password(self, person_id: UUID) -> None:
+        """Let no password open the cabinet until the person has chosen another one."""
+        self._cursor.execute(
+            "UPDATE credentials SET password_hash = NULL, temporary = true, expires_at = NULL"
+            " WHERE person_id = %s",
+            (person_id,),
+        )
+
     def rehash(self, person_id: UUID, password_hash: str) -> None:
         """Store a stronger hash of the same password."""
         self._cursor.execute(

@@ -167,7 +167,7 @@ def issue_email_link(session: Session, command: IssueEmailLink) -> dict[str, Any
         "email": reveal(session, person.id, email, "email"),
         "language": reader.language.value,
         "way": row.way,
-        "taken": holder is not None,
+        "taken": taken,
         "due_at": row.due_at and row.due_at.isoformat(),
         "expires_at": row.expires_at.isoformat(),
     }

@@ -15,11 +15,11 @@ from services.identity.commands import Command
 from services.identity.current_password import ConfirmedChange, confirm
 from services.identity.domain import ErasureCause, Person, farewell_id
 from services.identity.farewells import Farewell
-from services.identity.limits import LETTER_LIFE
 from services.identity.personal_data import reveal
 from services.identity.registrations import Registration
 from shared.errors import NotFound
 from shared.eventstore import Session
+from shared.letters import LETTER_LIFE
 
 FAREWELL_LIFE = LETTER_LIFE
 """How long the address is kept for the last letter, if nobody asks for it."""

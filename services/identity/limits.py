@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from shared.letters import LETTER_LIFE
 from shared.retention import load_retention
 
 _KEPT = load_retention()
 
-LETTER_LIFE = timedelta(days=5)
-"""How long a letter may take to be delivered, and so what it asks for is kept."""
 CODE_LIFE = timedelta(minutes=15)
 CODE_ATTEMPTS = 5
 ATTEMPTS_OF_REGISTRATION = 15

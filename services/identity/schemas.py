@@ -8,8 +8,8 @@ from marshmallow import Schema, fields, validate
 
 from services.identity.documents import KINDS
 from services.identity.password_policy import MAX_LENGTH
-from services.identity.secrets_in_use import SecretOf
 from shared.contracts.identity import Language, PersonType
+from shared.letters import SecretOf
 from shared.reasons import Reason
 
 _MAX_DEVICE_LENGTH = 1000

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from uuid import UUID
 
 from services.identity.domain import Person
 from services.identity.registrations import Registration
 from shared.eventstore import Session
-
-
-class SecretOf(StrEnum):
-    """What the secret of a letter is for."""
-
-    REGISTRATION = "registration"
-    TEMPORARY_PASSWORD = "temporary-password"  # noqa: S105 - no secret
-    RESET = "reset"
-    SIGN_IN_LINK = "sign-in-link"
-    EMAIL_NEW = "email-new"
-    EMAIL_OLD = "email-old"
+from shared.letters import SecretOf
 
 
 def secret_needed(session: Session, secret: SecretOf, about: UUID) -> bool:

@@ -19,7 +19,6 @@ from services.identity.commands import Command
 from services.identity.credentials import Credential
 from services.identity.domain import Person
 from services.identity.limits import (
-    LETTER_LIFE,
     SIGN_IN_LETTERS,
     SIGN_IN_LINK_LIFE,
     SIGN_IN_OF_DEVICE,
@@ -36,6 +35,7 @@ from services.identity.second_step import enter
 from shared.errors import NotFound
 from shared.eventstore import Session
 from shared.ids import new_id
+from shared.letters import LETTER_LIFE
 
 
 class BeginSignIn(Command, frozen=True, kw_only=True):

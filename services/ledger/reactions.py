@@ -21,6 +21,7 @@ from services.ledger.application import (
     refund_payment,
 )
 from services.ledger.domain.events import TakenElsewhere
+from services.ledger.loading import load_account
 from services.ledger.tenures import (
     CloseTenure,
     OpenTenure,
@@ -43,8 +44,10 @@ def contract_registered(session: Session, message: Message, services: Services) 
     One that a file has opened already takes the kind of payer of the contract.
     """
     data = message.data
+    amended = load_account(session, data["number"]).other_kind_since is not None
     open_account(session, OpenAccount(number=data["number"], payer_kind=data["payer_kind"]))
-    contract_amended(session, message, services)
+    if not amended:  # else a later amendment decides, should this one come again
+        contract_amended(session, message, services)
 
 
 def contract_amended(session: Session, message: Message, services: Services) -> None:
@@ -150,19 +153,15 @@ def bank_payment_accepted(session: Session, message: Message, services: Services
     """
     data: dict[str, Any] = message.data
     payment_id, number = UUID(data["payment_id"]), data["account"]
-    post_payment(
-        session,
-        PostPayment(
-            payment_id=payment_id,
-            paid_on=date.fromisoformat(data["paid_on"]),
-            lines=(
-                PaidLine(
-                    account=paid_key(session, payment_id, number), amount=data["amount"], penalty=0
-                ),
-            ),
-            taken=TakenElsewhere(place="bank", document=data["document"]),
-        ),
+    line = PaidLine(account=paid_key(session, payment_id, number), amount=data["amount"], penalty=0)
+    command = PostPayment(
+        payment_id=payment_id,
+        paid_on=date.fromisoformat(data["paid_on"]),
+        lines=(line,),
+        taken=TakenElsewhere(place="bank", document=data["document"]),
     )
+    with _waiting("The account is not open yet."):
+        post_payment(session, command)
 
 
 REACTIONS = {

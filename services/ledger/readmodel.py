@@ -33,6 +33,7 @@ from services.ledger.tables.staff_movements import add_movement, hold_movements,
 from services.ledger.tables.tenure_rows import read_tenures
 from shared import staff
 from shared.eventstore import Aggregate, Recorded
+from shared.eventstore.recording_times import position_before
 from shared.money import Kopecks
 
 _SNAPSHOT = ", ".join(COLUMNS[BALANCES])
@@ -226,20 +227,8 @@ class ReadModel:
         return self._cursor.fetchall()  # type: ignore[no-any-return]
 
     def first_position(self, since: datetime) -> int:
-        """Return the first position recorded since an instant; times never decrease along them."""
-        self._cursor.execute("SELECT coalesce(max(notification_id), 0) AS last FROM events")
-        first, beyond = 1, self._cursor.fetchone()["last"] + 1
-        while first < beyond:
-            middle = (first + beyond) // 2
-            self._cursor.execute(
-                "SELECT recorded_at < %s AS before FROM events WHERE notification_id = %s",
-                (since, middle),
-            )
-            if self._cursor.fetchone()["before"]:
-                first = middle + 1
-            else:
-                beyond = middle
-        return first
+        """Return the first position recorded since an instant."""
+        return position_before(self._cursor, since) + 1
 
     def proposals(
         self, state: str | None = None, after: int = 0, limit: int | None = None

@@ -19,9 +19,7 @@ from services.notifications.requests import DRAWN_ONCE, QUEUED_AS, Lane, LetterR
 from shared import context
 from shared.contracts.notifications import FailureReason, LetterKind
 from shared.eventstore import Session
-
-#: How long a letter with temporary failures is retried before it is given up.
-RETRY_PERIOD = timedelta(days=5)
+from shared.letters import LETTER_LIFE
 
 #: Delays after the first, second, ... failed attempt; the last one repeats.
 RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 3600))
@@ -178,8 +176,18 @@ def queue_letters(session: Session, requests: Sequence[LetterRequest]) -> int:
             continue
         letter.queue(request.kind, request.person_id, request.refs, not_after=request.not_after)
         queued.append(request)
-    put_into_outbox(session, queued)
+    put_into_outbox(session, _not_sent(session, queued))
     return len(queued)
+
+
+def _not_sent(session: Session, queued: Sequence[LetterRequest]) -> list[LetterRequest]:
+    """Return which letters are to be sent: some had gone out before their log was restored."""
+    ids = [str(request.letter_id) for request in queued]
+    sent = session.read.lost.happened("letter_sent", ids) if ids else set()
+    for request in queued:
+        if str(request.letter_id) in sent:
+            session.load(Letter, request.letter_id).mark_sent("", 1)
+    return [request for request in queued if str(request.letter_id) not in sent]
 
 
 def put_into_outbox(
@@ -256,8 +264,8 @@ def give_up(session: Session, command: GiveUp) -> None:
 
 
 def postpone(session: Session, command: Postpone) -> None:
-    """Delay the next attempt, longer each time; after `RETRY_PERIOD`, give the letter up."""
-    if session.now - command.queued_at >= RETRY_PERIOD:
+    """Delay the next attempt, longer each time; after `LETTER_LIFE`, give the letter up."""
+    if session.now - command.queued_at >= LETTER_LIFE:
         reason = FailureReason.GAVE_UP
         give_up(session, GiveUp(letter_id=command.letter_id, claim=command.claim, reason=reason))
         return
@@ -277,8 +285,8 @@ def renew_claims(session: Session, claims: Sequence[UUID]) -> int:
 
 
 def give_up_old(session: Session, limit: int) -> int:
-    """Give up letters that have waited for `RETRY_PERIOD`; return how many there were."""
-    old: list[UUID] = session.peek.outbox.queued_before(session.now - RETRY_PERIOD, limit)
+    """Give up letters that have waited for `LETTER_LIFE`; return how many there were."""
+    old: list[UUID] = session.peek.outbox.queued_before(session.now - LETTER_LIFE, limit)
     for letter_id in old:
         _fail(session, letter_id, FailureReason.GAVE_UP)
     return len(old)

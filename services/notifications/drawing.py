@@ -96,7 +96,7 @@ def _half_way(now: datetime, end: datetime | None) -> datetime | None:
 def _written(asking: Asking, letter: ClaimedLetter, draft: Draft) -> Content:
     kind = draft.kind or LetterKind(letter.kind)
     unsubscribe_url = asking.unsubscribe_url(letter)
-    facts = {"expires_at": draft.secret_until, **draft.facts}
+    facts = {**draft.facts, "expires_at": draft.secret_until}
     rendered = letters.render(
         kind, draft.language, asking.settings, facts, unsubscribe_url=unsubscribe_url
     )

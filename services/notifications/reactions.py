@@ -151,6 +151,7 @@ def payment_completed(session: Session, message: Message, services: Services) ->
     Queue(session, message).notify(
         message.data["person_id"],
         LetterKind.PAYMENT_RECEIPT,
+        once_for=message.data["payment_id"],
         payment_id=message.data["payment_id"],
     )
 
@@ -162,6 +163,7 @@ def payment_failed(session: Session, message: Message, services: Services) -> No
         Queue(session, message).notify(
             event["person_id"],
             LetterKind.PAYMENT_FAILED,
+            once_for=event["payment_id"],
             payment_id=event["payment_id"],
             failure=event["reason"],
         )

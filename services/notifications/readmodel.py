@@ -25,6 +25,7 @@ from services.notifications.letter_lists import LetterLists
 from services.notifications.mailing_tables import Mailings
 from services.notifications.outbox import Outbox
 from shared.eventstore import Aggregate, Recorded
+from shared.eventstore.lost_events import LostLog
 
 _COLUMNS = "letter_id, kind, person_id, state, queued_at, position, refs"
 _INSERT = (
@@ -38,6 +39,7 @@ class ReadModel:
 
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
+        self.lost = LostLog(cursor)
         self.outbox = Outbox(cursor)
         self.bounces = BouncedLetters(cursor)
         self.lists = LetterLists(cursor)

@@ -10,7 +10,8 @@ from uuid import UUID
 
 import msgspec
 
-from shared.contracts.notifications import LetterKind
+from shared.contracts.notifications import OPTIONAL, LetterKind
+from shared.letters import SecretOf
 
 
 class Lane(IntEnum):
@@ -24,19 +25,19 @@ class Lane(IntEnum):
 #: The letters with a secret: the topic of the secret, and the reference that completes it, or the
 #: person. Of one topic only the newest secret works.
 SECRETS: Final[Mapping[LetterKind, tuple[str, str]]] = {
-    LetterKind.REGISTRATION_CODE: ("registration", "registration_id"),
-    LetterKind.TEMPORARY_PASSWORD: ("temporary-password", "person_id"),
-    LetterKind.PASSWORD_RESET_LINK: ("reset", "reset_id"),
-    LetterKind.SIGN_IN_LINK: ("sign-in-link", "link_id"),
-    LetterKind.EMAIL_TO_CONFIRM: ("email-new", "change_id"),
-    LetterKind.EMAIL_TO_LEAVE: ("email-old", "change_id"),
+    LetterKind.REGISTRATION_CODE: (SecretOf.REGISTRATION, "registration_id"),
+    LetterKind.TEMPORARY_PASSWORD: (SecretOf.TEMPORARY_PASSWORD, "person_id"),
+    LetterKind.PASSWORD_RESET_LINK: (SecretOf.RESET, "reset_id"),
+    LetterKind.SIGN_IN_LINK: (SecretOf.SIGN_IN_LINK, "link_id"),
+    LetterKind.EMAIL_TO_CONFIRM: (SecretOf.EMAIL_NEW, "change_id"),
+    LetterKind.EMAIL_TO_LEAVE: (SecretOf.EMAIL_OLD, "change_id"),
     LetterKind.INVITATION: ("invitation", "invitation_id"),
 }
-MAILED_IN_BULK: Final = frozenset({LetterKind.BILL_READY, LetterKind.DUE_SOON, LetterKind.OVERDUE})
+#: What is mailed to everybody at once is what a person may switch off.
+MAILED_IN_BULK: Final = OPTIONAL
 #: The letters that are drawn once and then kept sealed: another draw would void what may have
 #: arrived, or the address is gone by then.
 DRAWN_ONCE: Final = frozenset({*SECRETS, LetterKind.PERSON_ERASED})
-
 
 #: What a letter turned out to be when it was drawn, and what it was queued as.
 QUEUED_AS: Final[Mapping[LetterKind, LetterKind]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from services.notifications.domain import State
 from shared.contracts.notifications import OPTIONAL, LetterKind
 from shared.reasons import Reason
 
@@ -63,7 +64,7 @@ class ListLetters(Schema):
     state = fields.String(
         load_default=None,
         allow_none=True,
-        validate=validate.OneOf(["queued", "sent", "failed", "bounced"]),
+        validate=validate.OneOf([state for state in State if state is not State.NONE]),
         metadata={"description": "Their state."},
     )
     kind = fields.String(

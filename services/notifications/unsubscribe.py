@@ -29,7 +29,12 @@ _PADDING = "="
 
 def unsubscribe_url(settings: Settings, key: bytes, person_id: UUID, kind: LetterKind) -> str:
     """Return the address for ``List-Unsubscribe`` of a letter of an optional kind."""
-    return f"{settings.url}{PATH}/{token_of(key, person_id, kind)}"
+    return url_of(settings, token_of(key, person_id, kind))
+
+
+def url_of(settings: Settings, token: str) -> str:
+    """Return the address that a token makes."""
+    return f"{settings.url}{PATH}/{token}"
 
 
 def token_of(key: bytes, person_id: UUID, kind: LetterKind) -> str:

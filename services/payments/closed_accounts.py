@@ -26,13 +26,14 @@ class ClosedAccounts:
             (account, now),
         )
 
-    def open_payments(self, limit: int) -> list[dict[str, Any]]:
-        """Return the rows of their open payments, the oldest first."""
+    def open_payments(self, limit: int, *, after: int = 0) -> list[dict[str, Any]]:
+        """Return the rows of their open payments after a position, the oldest first."""
         self._cursor.execute(
             "SELECT payments.* FROM payments WHERE state = ANY(%s)"
             " AND EXISTS (SELECT FROM payment_lines AS line JOIN closed_accounts USING (account)"
-            " WHERE line.payment_id = payments.payment_id) ORDER BY position LIMIT %s",
-            (_CLOSABLE, limit),
+            " WHERE line.payment_id = payments.payment_id) AND position > %s"
+            " ORDER BY position LIMIT %s",
+            (_CLOSABLE, after, limit),
         )
         return self._cursor.fetchall()
 

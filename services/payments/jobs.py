@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from services.payments import scheduling
 from services.payments.configured import acquirers_of, return_url_of
@@ -89,7 +90,6 @@ def close_orders_of_closed_accounts(services: Services) -> int:
 
 def close_orders(store: Store, acquirers: Acquirers) -> int:
     """Close the open payments of closed accounts at the acquirers; return how many were tried."""
-    rows = store.query(lambda session: session.read.closed_accounts.open_payments(_BATCH))
 
     def close(payment: PaymentSnapshot) -> None:
         try:
@@ -97,9 +97,18 @@ def close_orders(store: Store, acquirers: Acquirers) -> int:
         except Conflict as error:
             log.info("order_not_closed", payment_id=str(payment.payment_id), code=error.code)
 
-    tried = _together([snapshot_of(row) for row in rows], close)
+    # Batch by batch: those that cannot be closed now stay, and must not hold up the others.
+    tried, after = 0, 0
+    while rows := store.query(partial(_open_payments, after=after)):
+        tried += _together([snapshot_of(row) for row in rows], close)
+        after = rows[-1]["position"]
     store.transact(_forget_closed, None)
     return tried
+
+
+def _open_payments(session: Session, after: int) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = session.read.closed_accounts.open_payments(_BATCH, after=after)
+    return rows
 
 
 def _forget_closed(session: Session, _: None) -> None:

@@ -82,7 +82,8 @@ def own_payment(session: Session, query: OwnPayment) -> dict[str, Any]:
 def history(session: Session, query: History) -> dict[str, Any]:
     """Return {payments: [as `own_payment`], next: cursor|None, totals}, the newest first.
 
-    `totals` are {count, paid, refunded} of all pages. Raises ValidationFailed `invalid_cursor`.
+    `totals` are {count, paid, refunded} of all pages. `recovering` is there, and true, while events
+    that a restore took from the log may be missing. Raises ValidationFailed `invalid_cursor`.
     """
     before = _position(query.before) if query.before is not None else None
     chosen = {
@@ -99,6 +100,7 @@ def history(session: Session, query: History) -> dict[str, Any]:
         "payments": [_view(row, lines, refunds) for row in page],
         "next": _cursor(page[-1]["position"]) if len(rows) > len(page) else None,
         "totals": session.read.totals_of(query.person_id, **chosen),
+        **({"recovering": True} if session.read.lost.is_open() else {}),
     }
 
 

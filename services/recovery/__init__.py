@@ -2,5 +2,5 @@
 
 Reading order: :mod:`status` (what is to be done), :mod:`applying` (doing it), :mod:`showing`
 (tables), :mod:`verb`. What each service does about its own lost events is in its module
-``recovery``.
+``lost_events``.
 """

@@ -49,9 +49,7 @@ def apply(
     """
     applied = Applied()
     if status.left:
-        with store.session() as session:
-            ask_for_recovery(session.cursor, context.current().actor, reason)
-        log.warning("recovery_asked", service=status.service, why=reason)
+        ask(store, reason)
         _wait(store, [one.epoch for one in status.left], progress)
         epochs = [one.epoch for one in status.left]
         applied.events = store.query(lambda session: count_by_fate(session.cursor, epochs))
@@ -64,6 +62,14 @@ def apply(
     return applied
 
 
+def ask(store: PostgresStore, reason: str) -> None:
+    """Have the worker bring back, as the actor, what was found to be lost."""
+    with store.session() as session:
+        asked = ask_for_recovery(session.cursor, context.current().actor, reason)
+    if asked:
+        log.warning("recovery_asked", service=store.service, why=reason)
+
+
 def wait_for_search(store: PostgresStore) -> None:
     """Wait until the worker has compared the log with the bus, and searched for what it has lost.
 
@@ -71,12 +77,18 @@ def wait_for_search(store: PostgresStore) -> None:
     """
     ends = time.monotonic() + SEARCH_S
     while not store.query(lambda session: LostLog(session.cursor).is_searched()):
-        if time.monotonic() > ends:
-            raise Unavailable(
-                "log_not_searched",
-                f"The worker of {store.service} has not compared the log with the bus yet: start "
-                "it, and call this again.",
+        failures = {
+            one.failure
+            for one in store.query(lambda session: recoveries(session.cursor, left=True))
+            if one.failure and one.found_at is None
+        }
+        if failures or time.monotonic() > ends:
+            why = (
+                f"fails to find what was lost ({', '.join(failures)}; log_search_failed in its log)"
+                if failures
+                else "has not compared the log with the bus yet: start it, and call this again"
             )
+            raise Unavailable("log_not_searched", f"The worker of {store.service} {why}.")
         time.sleep(POLL_S)
 
 

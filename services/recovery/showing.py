@@ -24,8 +24,10 @@ def show_status(status: Status) -> None:
             f"The log of {status.service} has not been compared with the bus since its server was "
             "started: its worker does that when it starts."
         )
-    if status.unsearched:
-        _say(f"What was lost before {', '.join(status.unsearched)} is not searched for yet.")
+    for epoch in status.unsearched:
+        found = next((one.recovery for one in status.epochs if one.epoch == epoch), None)
+        why = f": {found.failure}, see log_search_failed in its log" if found else " yet"
+        _say(f"The worker has not found what was lost before {epoch}{why}.")
     _show_epochs(status)
     if status.lost:
         _show_lost(status.lost)
@@ -90,7 +92,9 @@ def _show_epochs(status: Status) -> None:
     table.add_column("recovered")
     for one in status.epochs:
         found = one.recovery
-        lost = "" if found is None else "unknown" if found.lost is None else str(found.lost)
+        lost = ""
+        if found is not None and found.found_at is not None:
+            lost = "unknown" if found.lost is None else str(found.lost)
         done = "" if found is None else minute(found.done_at) if found.done_at else "no"
         table.add_row(one.epoch, str(one.after), minute(one.began_at), one.reason, lost, done)
     show(table)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from services.recovery.applying import apply as apply_to
-from services.recovery.applying import wait_for_search
+from services.recovery.applying import ask, wait_for_search
 from services.recovery.showing import print_as_json, show_applied, show_status
 from services.recovery.status import status_of
 from services.terminal import (
@@ -54,6 +54,7 @@ def _recover(service: str, apply: bool, actor: str | None, reason: str, json: bo
         who, why = author(actor, reason, optional=not apply)
         with context.bind(actor=who), opened_store(service, writes=True) as store:
             if apply:
+                ask(store, why)
                 wait_for_search(store)
             status, applied = status_of(store, counting), None
             if apply and not status.is_clean:

@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.rows import dict_row
 
+from shared import telemetry
 from shared.bus.liveness import beating, evict_silent
 from shared.config import Settings
-from shared.database import connection_info
+from shared.database import STATEMENT_TIMEOUT_MS, BoundedConnection, connection_info
 
 T = TypeVar("T")
 
@@ -97,10 +98,20 @@ def lead(
 ) -> None:
     """Wait for the lock ``<service>.<task>`` and work with the lead.
 
-    Returns when the work does, or on stop; raises when the database is lost.
+    Whoever holds it and has fallen silent is evicted. Returns when the work does, or on stop;
+    raises when the database is lost.
     """
-    info = connection_info(settings.database_url_of(service), service, statement_timeout_ms=0)
-    lead_on(info, f"{service}.{task}", stop, lambda held: work(take_lead(held, task)))
+    lock = f"{service}.{task}"
+    telemetry.LEADERS_EVICTED.labels(lock)
+    info = connection_info(
+        settings.database_url_of(service), service, statement_timeout_ms=STATEMENT_TIMEOUT_MS
+    )
+
+    def work_on(held: psycopg.Connection[Any]) -> None:
+        with beating(held):
+            work(take_lead(held, task))
+
+    lead_on(info, lock, stop, work_on, while_waiting=lambda held: evict_silent(held, lock))
 
 
 def take_lead(held: psycopg.Connection[Any], task: str) -> Lead:
@@ -112,15 +123,22 @@ def take_lead(held: psycopg.Connection[Any], task: str) -> Lead:
 
 
 def lead_on(
-    info: str, lock: str, stop: StopSignal, work: Callable[[psycopg.Connection[Any]], None]
+    info: str,
+    lock: str,
+    stop: StopSignal,
+    work: Callable[[psycopg.Connection[Any]], None],
+    *,
+    while_waiting: Callable[[psycopg.Connection[Any]], object] = lambda _: None,
 ) -> None:
     """Work on a connection by this connection string once it holds this lock."""
-    with psycopg.connect(info, autocommit=True, row_factory=dict_row) as database:
+    connected: psycopg.Connection[Any] = BoundedConnection.connect(
+        info, autocommit=True, row_factory=dict_row
+    )
+    with connected as database:
         while not stop.is_set():
             row = database.execute(_TRY_LOCK, (lock,)).fetchone()
             if row and row["mine"]:
-                with beating(database):
-                    work(database)
+                work(database)
                 return
-            evict_silent(database, lock)
+            while_waiting(database)
             stop.wait(POLL_S)

@@ -73,6 +73,7 @@ class Listener:
     def run(self) -> None:
         """Listen once we lead, until stopped; raises when a node is lost, to be run again."""
         self._buffer.clear()
+        self._reader.clear_state()
         lag = telemetry.REACTION_LAG.labels(self._consumer, self._upstream)
         lag.set_function(self.lag_seconds)
         task = f"from.{self._upstream}"
@@ -97,19 +98,20 @@ class Listener:
             )
             while not self._stop.is_set():
                 try:
-                    self._catch_up(pause)
+                    self._catch_up(pause, careful=self._batch)
                     self._consume(broker, lead, pause)
                 except StoppedReaderError:
                     # Found while reading: the next look records why, and waits.
                     log.info("reader_does_not_fit", upstream=self._upstream)
+                    pause(UPSTREAM_POLL_S)
 
-    def _catch_up(self, pause: Pause) -> None:
+    def _catch_up(self, pause: Pause, *, careful: int = 0) -> None:
         """Read the log once it has our point, from there to its head.
 
         Events published before our queue existed may be followed by no message that would reveal
         the gap.
         """
-        attempts, careful = 0, self._batch
+        attempts = 0
         while True:
             if self._stop.is_set():
                 raise StoppedError

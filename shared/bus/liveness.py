@@ -46,7 +46,10 @@ SELECT other.pid, pg_terminate_backend(other.pid, 1000)
 
 @contextmanager
 def beating(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """Show on a connection, during the block, that this process runs."""
+    """Show on a connection, during the block, that this process runs.
+
+    Nothing lasting, such as COPY, is to be done on the connection.
+    """
     ended = StopSignal()
     thread = Thread(target=_beat, args=(connection, ended), name="beat", daemon=True)
     thread.start()

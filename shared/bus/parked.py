@@ -68,7 +68,8 @@ def put(
     cursor.execute(
         "INSERT INTO parked (upstream, position, subject, type, headers, body, reason, error_id, "
         "attempts, waits_until, next_try) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, "
-        "clock_timestamp() + %s::interval, clock_timestamp() + least(%s::interval, '1 second'))",
+        "clock_timestamp() + %s::interval, "
+        "CASE WHEN %s::interval IS NOT NULL THEN clock_timestamp() + interval '1 second' END)",
         (
             upstream,
             position_of(headers),

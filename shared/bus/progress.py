@@ -30,11 +30,15 @@ SELECT coalesce((SELECT max(notification_id) FROM events), 0) AS appended,
        coalesce((SELECT extract(epoch FROM clock_timestamp() - recorded_at) FROM events
                   WHERE notification_id = live.position + 1
                     AND live.position < relay.position), 0)::float8 AS live_waits,
+       coalesce((SELECT greatest(0, extract(epoch FROM recorded_at - clock_timestamp()))
+                   FROM events ORDER BY notification_id DESC LIMIT 1), 0)::float8 AS clock_ahead,
        (SELECT count(*) FROM parked WHERE waits_until IS NULL) AS parked,
        coalesce((SELECT extract(epoch FROM clock_timestamp() - min(parked_at)) FROM parked
                   WHERE waits_until IS NULL), 0)::float8 AS parked_for,
        (SELECT count(*) FROM parked WHERE waits_until IS NOT NULL) AS waiting,
-       (SELECT count(*) FROM quarantine) AS quarantined
+       (SELECT count(*) FROM quarantine) AS quarantined,
+       (SELECT count(*) FROM epochs LEFT JOIN recoveries ON recoveries.epoch = epochs.name
+         WHERE number > 1 AND done_at IS NULL) AS unrecovered
   FROM relay, live
 """
 _POSITIONS = "SELECT upstream, position, epoch, stopped FROM positions ORDER BY upstream"
@@ -53,12 +57,20 @@ _OF_SERVICE = {
     "saldo_relay_lag_seconds": ("Age of the oldest event that the relay owes.", "relay_waits"),
     "saldo_live_lag_events": ("Events that the live feed has not passed yet.", "live_lag"),
     "saldo_live_lag_seconds": ("Age of the oldest event that the live feed owes.", "live_waits"),
+    "saldo_event_log_clock_ahead_seconds": (
+        "By how much the last time of the log is ahead of the database's clock.",
+        "clock_ahead",
+    ),
     "saldo_parked_messages": ("Messages that await a decision of staff.", "parked"),
     "saldo_parked_oldest_seconds": ("How long the oldest of them has waited.", "parked_for"),
     "saldo_waiting_messages": ("Messages that wait for what they need.", "waiting"),
     "saldo_quarantined_messages": (
         "Messages that arrived damaged, or are not in the log of their upstream.",
         "quarantined",
+    ),
+    "saldo_unrecovered_epochs": (
+        "Epochs of the log before which events were lost that nobody has brought back.",
+        "unrecovered",
     ),
 }
 
@@ -76,10 +88,12 @@ class ServiceProgress(NamedTuple):
     live: int
     relay_waits: float
     live_waits: float
+    clock_ahead: float
     parked: int
     parked_for: float
     waiting: int
     quarantined: int
+    unrecovered: int
     positions: Mapping[str, int]
     stopped: Mapping[str, str] = MappingProxyType({})
 

@@ -74,6 +74,9 @@ class Reader:
     def led_by(self, lead: Lead) -> None:
         """Write in the name of this lead from now on."""
         self._reactions.leader = lead
+
+    def clear_state(self) -> None:
+        """Forget what was so when the lead was lost: somebody else may have it now."""
         self._history = None
         self._gap_open.set(0)
         self._held.set(0)

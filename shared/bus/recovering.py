@@ -31,6 +31,7 @@ from shared.eventstore.lost_events import (
     keep_found,
     lost_events,
     note_failure,
+    note_search_failure,
     recoveries,
 )
 from shared.logs import get_logger
@@ -52,7 +53,7 @@ LAST_S = 10.0
 
 
 class Handler(Protocol):
-    """What a service knows of its lost events: its module ``recovery``."""
+    """What a service knows of its lost events: its module ``lost_events``."""
 
     def judge(self, session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
         """Return what is to become of lost events; records nothing."""
@@ -62,8 +63,11 @@ class Handler(Protocol):
         """Record again what must be; yield what has become of each event. May be repeated."""
         ...
 
-    def protect(self, services: Services, lost: Sequence[LostEvent]) -> None:
-        """Do at once what must not wait for an operator: may be repeated."""
+    def protect(self, services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
+        """Do at once what must not wait for an operator; may be repeated.
+
+        Not ``whole``: more may be lost than is known.
+        """
         ...
 
 
@@ -76,7 +80,7 @@ class NoHandler:
     def bring_back(self, services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged]:
         yield from services.store.query(lambda session: self.judge(session, lost))
 
-    def protect(self, services: Services, lost: Sequence[LostEvent]) -> None:
+    def protect(self, services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
         """Nothing is dangerous."""
 
 
@@ -90,7 +94,13 @@ def recover(services: Any, handler: Handler) -> int:
     except Unavailable:
         return 0  # the relay has not compared the log with the bus yet
     for epoch in wanted:
-        _find(services, handler, history, epoch)
+        try:
+            _find(services, handler, history, epoch)
+        except Exception as error:
+            log.exception("log_search_failed", service=store.service, epoch=epoch)
+            with store.transaction() as cursor:
+                note_search_failure(cursor, epoch, type(error).__name__)
+            return 0
     with store.transaction() as cursor:
         asked = [one for one in recoveries(cursor, left=True) if one.asked_at is not None]
     if asked:
@@ -112,7 +122,7 @@ def _find(services: Any, handler: Handler, history: LogHistory, epoch: str) -> N
             whole = whole or predecessor <= after
             if event is not None and not history.has(event.epoch, event.position):
                 found.append(event)
-    handler.protect(services, found)
+    handler.protect(services, found, whole=whole)
     with store.transaction() as cursor:
         lost = keep_found(cursor, epoch, found, whole=whole)
     log.error("log_searched", service=store.service, epoch=epoch, lost=lost, whole=whole)

@@ -16,7 +16,7 @@ from shared.bus import parked, waiting
 from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Reaction, Services
 from shared.bus.reactions import Reactions
-from shared.bus.reader import KilledItsReaderError, is_conflict, is_outage
+from shared.bus.reader import KilledItsReaderError, is_outage
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
 from shared.logs import get_logger
@@ -69,7 +69,7 @@ class Retrier:
             try:
                 self._retry(row)
             except Exception as error:  # noqa: BLE001 - noted with the message, its trace logged
-                if is_outage(error) or is_conflict(error):
+                if is_outage(error):
                     self._waits(error)
                     return False
                 self._note(row["id"], error)
@@ -87,13 +87,15 @@ class Retrier:
                 return False
             try:
                 self._handle(row["id"], row["upstream"])
+            except parked.OutOfOrderError:
+                continue  # what is before it came in between
             except waiting.NotYet as error:
                 if row["over"]:
                     self._give_up(row["id"], error)
                 else:
                     self._postpone(row)
             except Exception as error:  # noqa: BLE001 - parked with its trace
-                if is_outage(error) or is_conflict(error):
+                if is_outage(error):
                     self._waits(error)
                     return False
                 self._give_up(row["id"], error)
@@ -129,6 +131,8 @@ class Retrier:
             raise KilledItsReaderError(f"{begun - 1} processes ended")
         try:
             with self._store.session() as session:
+                self._store.recorder.lock(session.cursor)
+                session.from_log = True
                 return parked.retry(
                     session.cursor,
                     parked_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,8 +15,11 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-FIRST_MESSAGE_S = 3.0
-"""How long the first message of a stream may take; one without messages takes this long."""
+SILENT_S = 3.0
+"""How long a message of a stream may take; a stream without messages takes this long."""
+LOOKED_BACK = 3_000
+"""How many messages from its end are read. A relay that was killed sends its last windows again, so
+the last message need not be that of the last event."""
 _PREFETCH = 500
 
 
@@ -48,29 +52,49 @@ def last_sent(broker: Connection, service: str) -> Sent | None:
 
 
 def _last_of(channel: Any, service: str) -> Sent | None:
-    # "last" is the last chunk, of one message or of thousands.
-    got: list[Any] = []
     queue = f"{service}.stream"
     channel.queue_declare(queue, passive=True)
     channel.basic_qos(0, _PREFETCH, False)
-    channel.basic_consume(queue, callback=got.append, arguments={"x-stream-offset": "last"})
-    until = time.monotonic() + FIRST_MESSAGE_S
-    while not got and (left := until - time.monotonic()) > 0:
+    # "last" is the last part of the stream, of one message or of thousands.
+    ends = [_offset(message) for message in _read(channel, queue, "last", 0)]
+    if not ends:
+        return None
+    messages = _read(channel, queue, max(0, max(ends) - LOOKED_BACK), max(ends))
+    found = (sent for message in messages if (sent := _sent(message, service)) is not None)
+    return max(found, key=lambda sent: sent.order, default=None)
+
+
+def _read(channel: Any, queue: str, offset: str | int, until: int) -> Iterator[Any]:
+    """Yield the messages of a stream from an offset to its end, which is not before ``until``."""
+    got: list[Any] = []
+    tag = channel.basic_consume(queue, callback=got.append, arguments={"x-stream-offset": offset})
+    if not _wait(channel, got) and until:
+        raise TimeoutError("the stream gives no messages")
+    seen = 0
+    while len(got) > seen:
+        fresh, seen = got[seen:], len(got)
+        yield from fresh
+        channel.basic_ack(got[-1].delivery_info["delivery_tag"], multiple=True)
+        # The channel reads on when it gets the acknowledgement, before it answers this.
+        channel.queue_declare(queue, passive=True)
+        if len(got) == seen and _offset(got[-1]) < until and not _wait(channel, got, seen):
+            raise TimeoutError("the stream gives no more messages")
+    channel.basic_cancel(tag)
+
+
+def _wait(channel: Any, got: list[Any], seen: int = 0) -> bool:
+    """Wait for another message; return whether one came."""
+    end = time.monotonic() + SILENT_S
+    while len(got) == seen and (left := end - time.monotonic()) > 0:
         try:
             channel.connection.drain_events(timeout=left)
         except TimeoutError:
             break
-    last, seen = None, 0
-    while len(got) > seen:
-        for message in got[seen:]:
-            sent = _sent(message, service)
-            if sent is not None and (last is None or sent.order >= last.order):
-                last = sent
-        tag, seen = got[-1].delivery_info["delivery_tag"], len(got)
-        channel.basic_ack(tag, multiple=True)
-        # The channel reads on when it gets the acknowledgement, before it answers this.
-        channel.queue_declare(queue, passive=True)
-    return last
+    return len(got) > seen
+
+
+def _offset(message: Any) -> int:
+    return int(message.properties["application_headers"]["x-stream-offset"])
 
 
 def _sent(message: Any, service: str) -> Sent | None:

@@ -45,6 +45,10 @@ have processed is a duplicate; one whose saldo_predecessor you have not is prece
 Whoever gets only some types compares saldo_type_predecessor, type by type. Amounts are whole
 kopecks.
 
+A failover or a restore may lose the end of a log. Then a new epoch (saldo_epoch) begins, and the
+lost positions are given to other events. An event that you have of another epoch beyond the end
+that this one has in the log did not happen. GET /api/v1/events/epochs lists the epochs of a log.
+
 Ignore unknown fields: within a version fields are only added, as optional ones; any other change
 becomes a new version. For a while it is published beside the old one: after it, at the same
 position, by the routing key `<type>.v2`. `x-extensible-enum` lists the values of today, and may
@@ -222,8 +226,10 @@ def _headers() -> dict[str, Any]:
         "saldo_position": {
             "type": "integer",
             "minimum": 1,
-            "description": "The position of the event in the log of its service; it only grows.",
+            "description": "The position of the event in the log of its service. It only grows "
+            "within an epoch.",
         },
+        "saldo_epoch": text("The epoch of the log that the position belongs to; without it, `1`."),
         "saldo_predecessor": {
             "type": "integer",
             "minimum": 0,
@@ -237,7 +243,12 @@ def _headers() -> dict[str, Any]:
         },
         "saldo_correlation_id": text("The journey that the event belongs to, across services."),
     }
-    optional = {"cloudEvents_subject", "saldo_type_predecessor", "saldo_correlation_id"}
+    optional = {
+        "cloudEvents_subject",
+        "saldo_epoch",
+        "saldo_type_predecessor",
+        "saldo_correlation_id",
+    }
     return {
         "type": "object",
         "description": (

@@ -42,7 +42,8 @@ _LAST = "SELECT notification_id, recorded_at FROM events ORDER BY notification_i
 
 _TAIL = f"""
 SELECT coalesce(max(notification_id), 0) AS position,
-       greatest(clock_timestamp(), max(recorded_at)) AS recorded_at, pg_notify({{channel}}, '')
+       greatest(clock_timestamp(), max(recorded_at)) AS recorded_at, clock_timestamp() AS clock,
+       pg_notify({{channel}}, '')
   FROM ({_LAST}) AS tail
 """
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -47,28 +47,33 @@ class DataKeys:
         self._service = service
         self._login = login
         self._size = size
+        self._pool: ConnectionPool[Any] | None = None
+        self._opening = Lock()
         self.former_left = True
         """Whether keys may be left in the place of before; nobody adds any there."""
 
-    @cached_property
+    @property
     def pool(self) -> ConnectionPool[Any]:
         """The connections; opened at first use: not every process meets personal data."""
-        return open_pool(
-            self._login or self._settings.keys_database_url_of(self._service),
-            keys_schema(self._service),
-            size=self._size,
-            statement_timeout_ms=STATEMENT_TIMEOUT_MS,
-        )
+        with self._opening:  # two at once would open two pools, and close one
+            if self._pool is None:
+                self._pool = open_pool(
+                    self._login or self._settings.keys_database_url_of(self._service),
+                    keys_schema(self._service),
+                    size=self._size,
+                    statement_timeout_ms=STATEMENT_TIMEOUT_MS,
+                )
+            return self._pool
 
     @property
     def is_open(self) -> bool:
         """Whether the connections have been opened."""
-        return "pool" in vars(self)
+        return self._pool is not None
 
     def close(self) -> None:
         """Close the connections, if there are any."""
-        if self.is_open:
-            self.pool.close()
+        if self._pool is not None:
+            self._pool.close()
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
@@ -80,9 +85,20 @@ class DataKeys:
         ):
             yield cursor
 
+    @contextmanager
+    def _statement(self) -> Iterator[Any]:
+        """Yield a cursor whose one statement is a transaction of its own, in one round trip."""
+        with self.pool.connection() as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            try:
+                yield cursor
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+
     def find(self, subjects: Sequence[UUID]) -> dict[UUID, bytes]:
         """Return the keys of those subjects that have one."""
-        with self.transaction() as cursor:
+        with self._statement() as cursor:
             return self.unwrapped(cursor.execute(_FIND, (uuids(subjects),)).fetchall())
 
     def unwrapped(self, rows: Sequence[Mapping[str, Any]]) -> dict[UUID, bytes]:
@@ -102,13 +118,13 @@ class DataKeys:
 
     def keep(self, wrapped: Mapping[UUID, bytes]) -> set[UUID]:
         """Store wrapped keys; return the subjects that had none yet."""
-        with self.transaction() as cursor:
+        with self._statement() as cursor:
             cursor.execute(_KEEP, (uuids(wrapped), byteas(list(wrapped.values()))))
             return {row["subject"] for row in cursor.fetchall()}
 
     def destroy(self, subjects: Sequence[UUID]) -> None:
         """Delete keys for good."""
-        with self.transaction() as cursor:
+        with self._statement() as cursor:
             cursor.execute(DELETE, (list(subjects),))
 
 

@@ -55,7 +55,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
 
     epoch: str
     lost: int | None
-    found_at: datetime
+    found_at: datetime | None
     asked_at: datetime | None
     asked_by: str
     reason: str
@@ -75,7 +75,8 @@ _OPEN = (
 )
 _MISSING = (
     "SELECT name FROM epochs WHERE number > 1"
-    " AND NOT EXISTS (SELECT FROM recoveries WHERE epoch = name) ORDER BY number"
+    " AND NOT EXISTS (SELECT FROM recoveries WHERE epoch = name AND found_at IS NOT NULL)"
+    " ORDER BY number"
 )
 
 
@@ -97,7 +98,11 @@ def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent], *, whole: b
 
     Not ``whole``: there may be more. Where nothing was lost, the recovery is done.
     """
-    cursor.execute("INSERT INTO recoveries (epoch) VALUES (%s)", (epoch,))
+    cursor.execute(
+        "INSERT INTO recoveries (epoch, found_at) VALUES (%s, clock_timestamp())"
+        " ON CONFLICT (epoch) DO UPDATE SET found_at = excluded.found_at, failure = ''",
+        (epoch,),
+    )
     cursor.executemany(
         f"INSERT INTO lost_events ({_COLUMNS}, recovery)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
@@ -119,6 +124,15 @@ def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent], *, whole: b
         (found if whole else None, whole and not found, epoch),
     )
     return found
+
+
+def note_search_failure(cursor: Any, epoch: str, failure: str) -> None:
+    """Record why nobody knows yet what was lost before an epoch, by the type of the error."""
+    cursor.execute(
+        "INSERT INTO recoveries (epoch, failure) VALUES (%s, %s)"
+        " ON CONFLICT (epoch) DO UPDATE SET failure = excluded.failure",
+        (epoch, failure),
+    )
 
 
 def recoveries(cursor: Any, *, left: bool = False) -> list[Recovery]:
@@ -157,6 +171,14 @@ class LostLog:
         """Return whether what is lost is known: brought back or not."""
         row = self._cursor.execute(f"SELECT {_UNCONFIRMED} AS unconfirmed").fetchone()
         return not (row["unconfirmed"] or epochs_to_search(self._cursor))
+
+    def happened(self, type_: str, subjects: Sequence[str]) -> set[str]:
+        """Return to which of some subjects an event of a type had happened that was ever lost."""
+        self._cursor.execute(
+            "SELECT DISTINCT subject FROM lost_events WHERE type = %s AND subject = ANY (%s)",
+            (type_, list(subjects)),
+        )
+        return {row["subject"] for row in self._cursor.fetchall()}
 
     def subjects(self, subjects: Sequence[str]) -> set[str]:
         """Return which of some subjects have lost events that are not brought back."""

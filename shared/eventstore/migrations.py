@@ -42,6 +42,7 @@ BASE = (
     "epochs.sql",
     "reading.sql",
     "recovery.sql",
+    "clock.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 

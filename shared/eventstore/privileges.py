@@ -21,6 +21,7 @@ from psycopg import sql
 
 READABLE = frozenset(
     {
+        "clock_steps",
         "commands",
         "destroyed_keys",
         "epochs",
@@ -59,6 +60,18 @@ _LOCKS_TO_GIVE = """
     ORDER BY 1
 """
 """The functions that take advisory locks, where not everybody may call them."""
+
+_IDENTITY_TO_GIVE = """
+    SELECT oid::regprocedure::text FROM pg_proc
+    WHERE pronamespace = 'pg_catalog'::regnamespace
+      AND proname IN ('pg_control_system', 'pg_current_wal_lsn', 'pg_is_in_recovery',
+                      'pg_postmaster_start_time', 'pg_walfile_name')
+      AND NOT EXISTS (SELECT 1 FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS each
+                      WHERE each.grantee = 0)
+      AND has_function_privilege(oid, 'EXECUTE WITH GRANT OPTION')
+    ORDER BY 1
+"""
+"""The functions that say which server this is, where not everybody may call them."""
 
 _WRITTEN_BY_DATABASE = dict.fromkeys(("events", "commands", "security_log"), ("recorded_by",))
 _GRANTED = ("name", "permission", "up_to", "granted", "reason")
@@ -174,7 +187,8 @@ def grant_all(
         for table in own:
             _on(connection, service, sealer, table, "GRANT INSERT")
     _record_logins(connection, service, role)
-    _grant_locks(connection, locking)
+    _grant_functions(connection, _LOCKS_TO_GIVE, locking)
+    _grant_functions(connection, _IDENTITY_TO_GIVE, (role, writer_of(role), reader_of(role)))
 
 
 def grant_keys(connection: psycopg.Connection[Any], schema: str, role: str) -> None:
@@ -188,17 +202,19 @@ def grant_keys(connection: psycopg.Connection[Any], schema: str, role: str) -> N
             connection.execute(sql.SQL(statement).format(**names))
 
 
-def _grant_locks(connection: psycopg.Connection[Any], roles: Sequence[str]) -> None:
-    """Let roles take advisory locks where the owner may give that on.
+def _grant_functions(
+    connection: psycopg.Connection[Any], found_by: str, roles: Sequence[str]
+) -> None:
+    """Let roles call functions where the owner may give that on.
 
-    Elsewhere everybody may: `deploy/postgres/advisory_locks.sql` changes that.
+    Elsewhere everybody may: of advisory locks, `deploy/postgres/advisory_locks.sql` changes that.
     """
-    locks = connection.execute(_LOCKS_TO_GIVE).fetchall()
-    if not locks:
+    functions = connection.execute(found_by).fetchall()
+    if not functions:
         return
     connection.execute(
         sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(
-            sql.SQL(", ").join(sql.SQL(lock[0]) for lock in locks),
+            sql.SQL(", ").join(sql.SQL(function[0]) for function in functions),
             sql.SQL(", ").join(map(sql.Identifier, roles)),
         )
     )

@@ -28,6 +28,12 @@ from psycopg_pool import ConnectionPool
 from shared.eventstore.append_lock import AppendLock
 from shared.eventstore.arrays import bigints, byteas, texts, uuids
 from shared.eventstore.copy_encoder import CopyEncoder
+from shared.eventstore.recording_times import (
+    RECORDED_BY,
+    TOLERANCE,
+    position_before,
+    time_behind_log,
+)
 from shared.eventstore.subscription import LogSubscription, library_errors
 from shared.ids import new_id
 
@@ -35,6 +41,7 @@ _COLUMNS = (
     "originator_id, originator_version, topic, state, notification_id, recorded_at, "
     "command_id, actor, correlation_id"
 )
+_HISTORY = _COLUMNS.replace("recorded_at", f"{RECORDED_BY} AS recorded_at")
 _CONVERTED_AT_ONCE = 200
 
 _INSERT = f"""
@@ -66,7 +73,7 @@ class Tail(NamedTuple):
     """The end of the log, valid while the append lock is held.
 
     ``position`` is that of the last event (0: there is none). ``recorded_at`` is the time for the
-    next events, never before that of the last one.
+    next events: not before that of the last one, unless that was ahead of the clock.
     """
 
     position: int
@@ -112,7 +119,10 @@ class PostgresRecorder(ApplicationRecorder):
         while cursor.nextset():
             pass
         row = cursor.fetchone()
-        return Tail(row["position"], row["recorded_at"])
+        position, recorded_at = row["position"], row["recorded_at"]
+        if recorded_at - row["clock"] > TOLERANCE:
+            recorded_at = time_behind_log(cursor, position, recorded_at, row["clock"])
+        return Tail(position, recorded_at)
 
     def write(
         self, cursor: Any, tail: Tail, rows: Sequence[EventRow], causes: Sequence[Cause]
@@ -175,7 +185,7 @@ class PostgresRecorder(ApplicationRecorder):
         """Yield the rows of one stream, in order."""
         return self._histories(
             cursor,
-            f"SELECT {_COLUMNS} FROM events WHERE originator_id = %s ORDER BY originator_version",
+            f"SELECT {_HISTORY} FROM events WHERE originator_id = %s ORDER BY originator_version",
             (originator_id,),
         )
 
@@ -183,7 +193,7 @@ class PostgresRecorder(ApplicationRecorder):
         """Yield the rows of several streams, each in order."""
         return self._histories(
             cursor,
-            f"SELECT {_COLUMNS} FROM events WHERE originator_id = ANY(%s) "
+            f"SELECT {_HISTORY} FROM events WHERE originator_id = ANY(%s) "
             "ORDER BY originator_id, originator_version",
             (list(originator_ids),),
         )
@@ -208,19 +218,8 @@ class PostgresRecorder(ApplicationRecorder):
         return [logged(row) for row in cursor.fetchall()]
 
     def position_before(self, cursor: Any, instant: datetime) -> int:
-        """Return the position of the last event recorded before an instant; 0 if there is none.
-
-        Times of recording never decrease along the log, so it is found in some thirty look-ups.
-        """
-        row = cursor.execute("SELECT max(notification_id) AS last FROM events").fetchone()
-        low, high = 0, row["last"] or 0
-        while low < high:
-            middle = (low + high + 1) // 2
-            found = cursor.execute(
-                "SELECT recorded_at FROM events WHERE notification_id = %s", (middle,)
-            ).fetchone()
-            low, high = (middle, high) if found["recorded_at"] < instant else (low, middle - 1)
-        return low
+        """Return the position of the last event recorded before an instant; 0 if there is none."""
+        return position_before(cursor, instant)
 
     # The interface of the library's ApplicationRecorder, so that its readers work on this log.
     # It raises the library's own errors.

@@ -4,14 +4,14 @@
 CREATE TABLE recoveries (
     epoch    text        PRIMARY KEY,
     lost     bigint,
-    found_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    found_at timestamptz,
     asked_at timestamptz,
     asked_by text        NOT NULL DEFAULT '',
     reason   text        NOT NULL DEFAULT '',
     failure  text        NOT NULL DEFAULT '',
     done_at  timestamptz
 );
-COMMENT ON TABLE recoveries IS 'One row for each epoch but the first, once the stream was read for what was lost before it: lost is how many published events that were, NULL where the stream does not reach back. asked_at: the operator has asked for it to be brought back; done_at: it is, or nothing was lost.';
+COMMENT ON TABLE recoveries IS 'One row for each epoch but the first. found_at: the stream was read for what was lost before it; lost is how many published events that were, NULL where the stream does not reach back. asked_at: the operator has asked for it to be brought back; done_at: it is, or nothing was lost.';
 
 CREATE TABLE lost_events (
     epoch          text        NOT NULL,

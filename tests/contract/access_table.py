@@ -235,6 +235,7 @@ API: Mapping[str, Row] = {
     "PUT /api/v1/questions/{question_id}/read": Row(THING, body={"messages": 1}),
     "POST /api/v1/questions/{question_id}/messages": Row(THING, body={"text": "А пени?"}),
     "GET /api/v1/events": Row(SUBSCRIBER, query="service=ledger"),
+    "GET /api/v1/events/epochs": Row(SUBSCRIBER, query="service=ledger"),
     "GET /api/v1/openapi.json": Row(PUBLIC),
     "GET /healthz": Row(PUBLIC),
 }

@@ -98,10 +98,16 @@ def balances(program: ModuleType) -> Iterator[Any]:
 
 
 def message(
-    position: int, predecessor: int, type_: str = "payment_posted", version: int = 1, **data: Any
+    position: int,
+    predecessor: int,
+    type_: str = "payment_posted",
+    version: int = 1,
+    epoch: str = "1",
+    **data: Any,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a message that pays a kopeck in advance."""
     headers = {
+        "saldo_epoch": epoch,
         "saldo_position": position,
         "saldo_predecessor": predecessor,
         "cloudEvents_type": type_,
@@ -144,7 +150,73 @@ def test_an_unknown_type_is_skipped_and_an_unknown_version_is_not(balances: Any)
     assert (advance(balances), balances.reached()[0]) == (1, 2)
 
 
+def test_what_the_log_has_lost_is_undone_and_never_comes_back(
+    program: ModuleType, balances: Any
+) -> None:
+    """The stream and the queue have lost events; real ones have the same positions."""
+    first = [message(position, position - 1) for position in range(1, 6)]
+    new = message(6, 5, account="0100000002")
+    balances.apply([*first, new], history=True)
+    with pytest.raises(program.Gap, match="epoch 2"):
+        balances.apply([message(5, 4, epoch="2.00000001")])
+    assert (advance(balances), balances.reached()[:2]) == (6, (6, "1"))
+    second = [message(position, position - 1, epoch="2.00000001") for position in (4, 5)]
+    balances.apply([*first, new, *second], history=True)
+    balances.apply([message(7, 6), *first, new])
+    assert (advance(balances), balances.reached()[:2]) == (5, (5, "2.00000001"))
+    accounts = balances.database.execute("SELECT account FROM balances").fetchall()
+    assert accounts == [("0100000001",)]
+    anew = program.Balances(":memory:")
+    with closing(anew.database):
+        anew.apply([*first, new, *second], history=True)
+        assert advance(anew) == 5
+
+
+def test_next_epoch_without_a_loss_undoes_nothing(balances: Any) -> None:
+    balances.apply([message(1, 0), message(2, 1)], history=True)
+    balances.apply([message(1, 0), message(3, 2, epoch="2.00000001")], history=True)
+    assert (advance(balances), balances.reached()[:2]) == (3, (3, "2.00000001"))
+
+
 # --- What the program for HTTP does when the gateway ends ---------------------------------------
+
+
+def test_over_http_what_was_lost_is_undone_and_reading_goes_on_at_the_fork(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def page(epoch: str, *events: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, Any]:
+        shown = [
+            {
+                "saldoposition": headers["saldo_position"],
+                "type": headers["cloudEvents_type"],
+                "dataschema": headers["cloudEvents_dataschema"],
+                "data": data,
+            }
+            for headers, data in events
+        ]
+        position = shown[-1]["saldoposition"]
+        return {"events": shown, "position": position, "epoch": epoch, "next": f"after-{position}"}
+
+    program = loaded("http/balances.py")
+    balances = program.Balances(":memory:")
+    asked: list[str] = []
+    monkeypatch.setenv("SALDO_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("SALDO_EVENTS_TOKEN", "token")
+
+    def refuse(request: Any, timeout: float) -> Any:
+        asked.append(request.full_url.partition("?")[2])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(program.urllib.request, "urlopen", refuse)
+    with closing(balances.database):
+        balances.apply(page("1", message(1, 0), message(2, 1), message(3, 2)))
+        balances.undo(1, "1")
+        assert (advance(balances), balances.reached()) == (1, (1, "1", ""))
+        with pytest.raises(ConnectionRefusedError):
+            program.page_after(balances.reached(), 0)
+        balances.apply(page("2.00000001", message(2, 1)))
+        assert (advance(balances), balances.reached()) == (2, (2, "2.00000001", "after-2"))
+    assert asked == ["service=ledger&wait=0&position=1&epoch=1"]
 
 
 def test_a_response_that_breaks_off_is_asked_for_again(

@@ -107,6 +107,7 @@ POST /questions/{question_id}/messages
 POST /questions/attachments
 GET /questions/{question_id}/attachments/{attachment_id}
 GET /events
+GET /events/epochs
 GET /openapi.json
 """
 OUTSIDE = ["/healthz"]

@@ -23,7 +23,7 @@ from shared.errors import Forbidden
 from shared.rpc.callers import Callers, believed, callers_of, staff
 
 ROOT = Path(__file__).parents[2]
-OF_EVERY_SERVICE = {"health", "events_after", "events_position"}
+OF_EVERY_SERVICE = {"health", "events_after", "events_position", "log_history"}
 
 
 def _methods() -> Iterator[tuple[str, str, Callers]]:

@@ -14,6 +14,8 @@ from rich.console import Console
 
 import tests.faults.injectors  # noqa: F401 - registers the faults
 from tests.faults import recovery, schedule
+from tests.faults.bugs.catalogue import BUGS
+from tests.faults.bugs.hunt import hunt
 from tests.faults.checker.check import CHECKS, check
 from tests.faults.checker.evidence import settings_in
 from tests.faults.checker.findings import Finding
@@ -82,9 +84,28 @@ def check_installation(
 ) -> None:
     """Check any installation, and any load's beliefs about it. It changes nothing."""
     chosen = only.split(",") if only else list(CHECKS)
-    found = check(settings_in(env), beliefs, chosen, lambda name: out.print(f"checking {name}"))
+    found = check(
+        settings_in(env), beliefs, chosen, tell=lambda name: out.print(f"checking {name}")
+    )
     _print_findings(found)
     sys.exit(VIOLATED if found else CLEAN)
+
+
+@app.command("bugs")
+def hunt_bugs(
+    names: Annotated[list[str] | None, typer.Argument(help="Which bugs; else all.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where files are kept.")] = None,
+) -> None:
+    """Switch planted bugs on, one after another; the checker must find each of them."""
+    kept = folder or Path(tempfile.mkdtemp(prefix="saldo-bugs-"))
+    kept.mkdir(parents=True, exist_ok=True)
+    if unknown := set(names or ()) - BUGS.keys():
+        out.print(f"there is no bug {', '.join(unknown)}; there are {', '.join(BUGS)}")
+        sys.exit(WRONG)
+    failures = hunt(kept, names or list(BUGS), out.print)
+    for failure in failures:
+        out.print(f"FAILURE {failure}")
+    sys.exit(VIOLATED if failures else CLEAN)
 
 
 def _print(verdict: Verdict, seed: int, kept: Path) -> int:

@@ -27,6 +27,8 @@ from tests.faults.faults import Proxy
 from tests.faults.injectors.network import Network
 from tests.nodes import ANY_PORTS
 
+OVERRIDES = {"SALDO_PAYMENTS_OPEN_ORDERS": "10"}
+"""A resident of these tests starts more payments than anybody else, and abandons some."""
 _ASK_S = 2.0
 _CTL_S = 60
 
@@ -40,8 +42,8 @@ class RunningHouse:
         self.installation = installation
         self.proxies = proxies
         self.notes: dict[str, object] = {}
-        self.losses: list[float] = []
-        """Since when what was committed is lost, for each fault that lost anything."""
+        self.losses: list[tuple[float, float]] = []
+        """From when to when what was committed is lost, for each fault that lost anything."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -112,7 +114,7 @@ class RunningHouse:
 
     def lost_since(self, instant: float) -> None:
         """Record that what was committed after an instant (Unix time) is lost by a fault."""
-        self.losses.append(instant)
+        self.losses.append((instant, time.time()))
 
     def wait_until_ready(self, seconds: float) -> float | None:
         """Return after how many seconds the house was ready; None where it was not in time."""
@@ -137,6 +139,7 @@ def open_house(folder: Path, adapt: Adapt = lambda spec: spec) -> Iterator[Runni
     with Network() as network:
         installation = Installation(
             folder,
+            OVERRIDES,
             owner=process.myself(),
             ports=ANY_PORTS,
             adapt=lambda spec: network.adapt(adapt(spec)),

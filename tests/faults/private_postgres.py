@@ -73,6 +73,8 @@ class PrivatePostgres:
         chosen = {"fsync": "off", "listen_addresses": addresses, **(settings or {})}
         command: Sequence[str] = (
             *self._user.prefix([server, self._state.root / "postgres"]),
+            # For the server alone, not for what changes the user before it.
+            "/usr/bin/env", *(f"{name}={value}" for name, value in (environment or {}).items()),
             str(server), "-D", str(self.data), "-p", str(self.port),
             *(word for name, value in chosen.items() for word in ("-c", f"{name}={value}")),
         )  # fmt: skip
@@ -80,7 +82,7 @@ class PrivatePostgres:
             self._process = subprocess.Popen(
                 command,
                 cwd="/",
-                env={**PLAIN_ENVIRONMENT, **(environment or {})},
+                env=PLAIN_ENVIRONMENT,
                 stdout=log,
                 stderr=log,
             )

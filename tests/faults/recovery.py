@@ -44,12 +44,13 @@ class Outage(NamedTuple):
 
 
 class Prober:
-    """Asks again and again: the API for what goes over the broker to a service and its database,
-    and leaves nothing behind, worker and sealer whether they are ready."""
+    """Asks again and again: the API for what a person owes, which goes over the broker to three
+    services and their databases; worker and sealer whether they are ready."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], token: str) -> None:
+        self._token = token
         self._urls = {
-            "api": f"{environment['SALDO_URL']}/api/v1/sessions",
+            "api": f"{environment['SALDO_URL']}/api/v1/payments/due",
             "work": f"{environment['SALDO_MONITORING_URL_WORK']}/readyz",
             "seal": f"{environment['SALDO_MONITORING_URL_SEAL']}/readyz",
         }
@@ -72,20 +73,19 @@ class Prober:
             session.trust_env = False
             while not stop.wait(EVERY_S):
                 asked = time.monotonic()
-                if not _answers(session, self._urls[target]):
+                if not self._answers(session, self._urls[target]):
                     since = since or asked
                 elif since is not None:
                     self.outages.append(Outage(target, since, time.monotonic()))
                     since = None
 
-
-def _answers(session: requests.Session, url: str) -> bool:
-    headers = {"Authorization": "Bearer nobody"}
-    try:
-        answer = session.get(url, headers=headers, timeout=TIMEOUT_S)
-    except requests.RequestException:
-        return False
-    return answer.status_code < _SERVER_FAULTS
+    def _answers(self, session: requests.Session, url: str) -> bool:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        try:
+            answer = session.get(url, headers=headers, timeout=TIMEOUT_S)
+        except requests.RequestException:
+            return False
+        return answer.status_code < _SERVER_FAULTS
 
 
 def recoveries(

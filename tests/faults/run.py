@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +15,8 @@ from random import Random
 import msgspec
 from msgspec.structs import asdict
 
+from deploy.embedded.environment import REPOSITORY
+from shared.config import SERVICES
 from tests.faults import recovery
 from tests.faults.checker.check import check, settle
 from tests.faults.checker.findings import Finding
@@ -28,6 +32,8 @@ ROUND_S = 300.0
 """How long there is trouble before everything is checked."""
 SETTLED_S = 60.0
 READY_S = 120.0
+RECOVERED_S = 60.0
+DONE, TO_DO_BY_STAFF = 0, 1
 TICK_S = 0.1
 ALONE_S = 45.0
 """A recovery is measured where nothing else was in effect for so long after a kill, or until the
@@ -129,10 +135,10 @@ def run(
     notebook = Notebook(folder / "beliefs.jsonl")
     notebook.path.chmod(0o600)
     town = Town(house.environment, folder, notebook, seed, people)
-    prober = Prober(house.environment)
     verdict = Verdict()
     with town.readers():
         town.settle()
+        prober = Prober(house.environment, town.watcher())
         tell(f"{people} residents have registered and linked their accounts")
         trouble = Trouble(house, folder / "steps.jsonl", tell, notebook)
         with _beside(prober.run), _beside(lambda stop: _show(stop, trouble, notebook, show)):
@@ -142,6 +148,7 @@ def run(
                     _wait_until(trouble.began + until)
                 paused = time.monotonic()
                 tell("the trouble is over; waiting until nothing is under way")
+                house.wait_until_ready(READY_S)
                 _note_losses(house, notebook)
                 _judge(house, notebook.path, verdict, tell)
                 trouble.began += time.monotonic() - paused
@@ -181,7 +188,23 @@ def _judge(house: RunningHouse, beliefs: Path, verdict: Verdict, tell: Tell) -> 
 
 def _note_losses(house: RunningHouse, notebook: Notebook) -> None:
     while house.losses:
-        notebook.note("schedule", "lost", since=house.losses.pop(), until=time.time())
+        since, until = house.losses.pop()
+        notebook.note("schedule", "lost", since=since, until=until)
+        for service in SERVICES:
+            recover(service)
+
+
+def recover(service: str) -> None:
+    """Do what an operator does after a restore: `saldo <service> recover --apply`."""
+    words = ("recover", "--apply", "--reason", "faults")
+    ends = time.monotonic() + RECOVERED_S
+    while subprocess.run(
+        [sys.executable, "-m", "services.cli", service, *words],
+        cwd=REPOSITORY, check=False, capture_output=True, timeout=RECOVERED_S,
+    ).returncode not in {DONE, TO_DO_BY_STAFF}:  # fmt: skip
+        if time.monotonic() > ends:
+            return
+        time.sleep(1.0)
 
 
 def _wait_until(moment: float) -> None:

@@ -218,6 +218,32 @@ def test_relay_queue_and_listener_together(
     eventually(lambda: seen(database) == list(range(2, 28)), "the gap was fetched")
 
 
+def test_queue_is_read_while_the_server_of_the_upstream_is_down(
+    database: Database, worker: Worker, base_settings: Settings
+) -> None:
+    calls, _ = reactions(database)
+    open_one(calls.ledger)
+    pay(calls.ledger, 1)
+    worker.start("relay", Relay(database.settings, calls.ledger, publish, worker.stop).run)
+    handlers = {"payment_posted": count_payments}
+    worker.start("listener", Listener(calls, calls.store, "ledger", handlers, worker.stop).run)
+    eventually(lambda: _consumers(base_settings) == 1, "the listener reads its queue")
+    calls.available = False
+    asked = len(calls.asked)
+    pay(calls.ledger, 10)
+    eventually(lambda: seen(database) == list(range(2, 13)), "the queue has brought everything")
+    assert len(calls.asked) == asked
+
+
+def _consumers(settings: Settings) -> int:
+    queue = reaction_queue("payments", "ledger").name
+    if not _has_queue(settings, queue):
+        return 0
+    with pika.BlockingConnection(pika.URLParameters(settings.amqp_url)) as connection:
+        found = connection.channel().queue_declare(queue, passive=True)
+        return int(found.method.consumer_count)
+
+
 def test_listener_that_dies_before_it_acknowledges_reacts_once(
     database: Database, worker: Worker
 ) -> None:

@@ -255,7 +255,7 @@ def lose_the_tail(database: Database, calls: Calls, real: int) -> Sequence[Deliv
         owner.execute("UPDATE log_run SET started_at = started_at - interval '1 hour'")
     sent = Sent(first, head + 3, ghosts[-1].headers["cloudEvents_time"])
     with database.runtime("ledger") as connection:
-        confirm(connection, calls.ledger, lambda: sent)
+        confirm(connection, calls.ledger, publish, lambda: sent)
     pay(calls.ledger, real)
     return ghosts
 

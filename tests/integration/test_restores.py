@@ -322,3 +322,14 @@ def test_installation_of_before_the_upgrade_goes_on_in_epoch_1(
     [*old, (_, headers, _)] = reader.read(4)
     assert [h["cloudEvents_id"] for _, h, _ in old] == ["ledger-1", "ledger-2", "ledger-3"]
     assert (headers["cloudEvents_id"], headers[EPOCH_HEADER]) == ("ledger-4", "1")
+
+
+def test_service_may_ask_which_server_it_is_on_where_not_everybody_may(
+    server: RestorablePostgres, settings: Settings
+) -> None:
+    with psycopg.connect(settings.database_url, autocommit=True) as owner:
+        for function in ("pg_control_system()", "pg_postmaster_start_time()"):
+            owner.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
+    migrate_ledger(settings)
+    append(settings, 1)
+    assert published(settings).head == 2

@@ -59,7 +59,8 @@ class Faults(RandomFaults):
 
     def concern(self, address: str) -> bool:
         """Return whether the faults are meant for a recipient."""
-        return not self.only_to or address.lower().endswith(self.only_to.lower())
+        only, asked = self.only_to.lower(), address.lower()
+        return not only or only in {asked, asked.rpartition("@")[2], f"@{asked.rpartition('@')[2]}"}
 
 
 RECIPIENT: Final = "recipient"

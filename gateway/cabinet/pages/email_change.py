@@ -22,17 +22,20 @@ class EmailChangePages:
     @page("GET", "/settings/email")
     def email_change_form(self, visit: Visit) -> Response:
         """Show the address, a change under way, and the form for another one."""
-        return _settings(visit, "email.html")
+        return _settings(visit)
 
     @page("POST", "/settings/email")
     def submit_email_change(self, visit: Visit) -> Response:
         """Have a link sent to both mailboxes."""
-        return _requested(visit, "email.html", {})
+        outcome = _requested(visit, {})
+        if isinstance(outcome, Refused):
+            return _settings(visit, outcome.errors)
+        return visit.redirect("/settings/email", outcome["message"])
 
     @page("GET", "/settings/email/without-old")
     def email_change_without_old_form(self, visit: Visit) -> Response:
         """Ask for a bill, where the old mailbox is lost."""
-        return _settings(visit, "email_without_old.html")
+        return visit.render("email_without_old.html")
 
     @page("POST", "/settings/email/without-old")
     def submit_email_change_without_old(self, visit: Visit) -> Response:
@@ -41,14 +44,17 @@ class EmailChangePages:
             "number": spellings.plain(visit.form.get("number", "")),
             "proof": spellings.plain(visit.form.get("proof", "")),
         }
-        return _requested(visit, "email_without_old.html", bill)
+        outcome = _requested(visit, bill)
+        if isinstance(outcome, Refused):
+            return visit.render("email_without_old.html", errors=outcome.errors)
+        return visit.redirect("/settings/email", outcome["message"])
 
     @page("POST", "/settings/email/cancel", shown_by="/settings/email")
     def cancel_email_change_page(self, visit: Visit) -> Response:
         """Cancel the change under way."""
         outcome = visit.attempt(EmailChangeRoutes.cancel_email_change)
         if isinstance(outcome, Refused):
-            return _settings(visit, "email.html", outcome.errors)
+            return _settings(visit, outcome.errors)
         return visit.redirect("/settings/email", outcome["message"])
 
     @page("GET", "/email/<any(new,old):side>/<token:token>", access=Access.PUBLIC)
@@ -76,8 +82,8 @@ class EmailChangePages:
         return visit.render("email_done.html")
 
 
-def _requested(visit: Visit, template: str, bill: dict[str, str]) -> Response:
-    outcome = visit.attempt(
+def _requested(visit: Visit, bill: dict[str, str]) -> Any:
+    return visit.attempt(
         EmailChangeRoutes.request_email_change,
         body={
             "email": visit.form.get("email", "").strip(),
@@ -91,23 +97,21 @@ def _requested(visit: Visit, template: str, bill: dict[str, str]) -> Response:
             "proof": visit.text("Введите проверочный код или итог и месяц квитанции."),
         },
     )
-    if isinstance(outcome, Refused):
-        return _settings(visit, template, outcome.errors)
-    return visit.redirect("/settings/email", outcome["message"])
 
 
-def _settings(visit: Visit, template: str, errors: Any = None) -> Response:
-    profile, change, late, since = visit.together(
+def _settings(visit: Visit, errors: Any = None) -> Response:
+    profile, change, since = visit.together(
         lambda: visit.api(MeRoutes.profile),
         lambda: visit.api(EmailChangeRoutes.pending_email_change),
-        visit.aside(partial(are_late, visit)),
         visit.aside(partial(come_back_since, visit)),
     )
+    pending = change["pending"]
     return visit.render(
-        template,
+        "email.html",
         email=profile["email"],
-        pending=change["pending"],
-        are_late=late,
+        pending=pending,
+        # Only where a letter is awaited it matters.
+        are_late=visit.aside(partial(are_late, visit))() if pending else None,
         come_back_since=since,
         errors=errors,
     )

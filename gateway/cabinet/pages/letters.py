@@ -50,10 +50,10 @@ class LetterPages:
     def submit_unsubscribe(self, visit: Visit) -> Response:
         """Switch the letters off, for a person or for a mail program (RFC 8058).
 
-        Mail programs follow no redirect.
+        Mail programs follow no redirect, and show no page.
         """
         visit.api(LetterRoutes.unsubscribe, body={"token": visit.path["link"]})
-        return _subscription(visit) if visit.one_click else visit.redirect(visit.request.path)
+        return Response() if visit.one_click else visit.redirect(visit.request.path)
 
 
 def optional(visit: Visit) -> dict[str, str]:

@@ -58,6 +58,7 @@ class PaymentPages:
             next=found["next"],
             later="before" in query,
             complete=complete,
+            recovering=found.get("recovering", False),
             open=visit.query.get("open") == "all",
         )
 

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from gateway.cabinet.disputed_lines import described_line, disputed_month, line_of
 from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
+from gateway.problems import Refusal
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.questions import QuestionRoutes
 from shared import formats
@@ -121,7 +122,14 @@ def _about(visit: Visit) -> dict[str, Any]:
     line = line_of(visit.form.get("line") or visit.query.get("line", ""))
     if line is None:
         return {**asked, "line": None}
-    words = described_line(visit, line)
+    try:
+        words = described_line(visit, line)
+    except Refusal:
+        # The access has ended since: what was typed stays, as a question about no line. A link is
+        # refused, as any address of an account that is not the person's.
+        if not visit.form:
+            raise
+        words = None
     if words == "":
         words = visit.text("строка счёта за %(month)s") % {
             "month": formats.month(line.period, visit.language)

@@ -96,8 +96,7 @@ class EmailChangeRpcs(IdentityRpcs):
             change_id=change_id, side=side, digest=token_digest(token)
         )
         issued = self.store.transact(email_change.issue_email_link, command)
-        unsent = side == "new" and issued["taken"]
-        return {**issued, "token": None if unsent else token}
+        return {**issued, "token": None if issued["taken"] else token}
 
     @rpc(schemas.ChangeId, callers=("notifications",))
     def changed_email(self, change_id: UUID) -> dict[str, Any]:

@@ -27,8 +27,8 @@ from services.identity.limits import (
     TEMPORARY_PASSWORD_LIFE,
 )
 from services.identity.rpcs.base import IdentityRpcs
-from services.identity.secrets_in_use import SecretOf
 from services.identity.verification_codes import IssueCode
+from shared.letters import SecretOf
 from shared.rpc.server import rpc
 
 _CODE_MINUTES = int(CODE_LIFE.total_seconds() // 60)

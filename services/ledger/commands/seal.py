@@ -20,7 +20,7 @@ from services.ledger.commands.ledger_access import Against, opened_ledger, repor
 from services.ledger.commands.seal_findings import described
 from services.ledger.seal import leaf, proofs
 from services.ledger.seal.checkpoint import VerifierKey, open_checkpoint
-from services.ledger.seal.inspection import SealReport, inspect_seal
+from services.ledger.seal.inspection import SealReport, inspect_seal, not_recovered
 from services.ledger.seal.keys import KEY, seal_keys, verifier_keys
 from services.ledger.seal.publishing import WitnessState, given_to, witness_states
 from services.ledger.seal.reading import last_position
@@ -39,6 +39,7 @@ from services.terminal import (
     print_json,
 )
 from shared.errors import NotFound
+from shared.eventstore.lost_events import is_recovery_open
 from shared.eventstore.postgres import PostgresStore
 
 R = TypeVar("R")
@@ -106,6 +107,8 @@ def verify(
             missing = missing_from(kept.filed, trusted, given, whole=whole)
             report = replace_fields(report, findings=[*report.findings, *kept.findings, *missing])
         states = _read(store, witness_states)
+        if _read(store, is_recovery_open):
+            report = replace_fields(report, findings=[*report.findings, not_recovered()])
     if json:
         print_json({**asdict(report), "witnesses": states})
     else:
@@ -212,6 +215,19 @@ def _last_and_unsealed(cursor: Any) -> tuple[Sealed | None, int]:
 def _print_report(report: SealReport, states: list[WitnessState]) -> None:
     for found in report.findings:
         out.print(f"{found.kind}: {described(found)}", soft_wrap=True)
+    for one in report.restores:
+        lost = text("unknown") if one.lost is None else str(one.lost)
+        out.print(
+            text(
+                "restored: the log goes on after position {after} in epoch {epoch}; lost events: "
+                "{lost}, checkpoints of the line that ended: {checkpoints}",
+                after=one.after,
+                epoch=one.epoch,
+                lost=lost,
+                checkpoints=one.checkpoints,
+            ),
+            soft_wrap=True,
+        )
     for state in states:
         out.print(_described(state), soft_wrap=True)
     out.print(

@@ -33,5 +33,6 @@ def _names() -> dict[str, str]:
         "checkpoint_mismatch": text("a signed root is not the log's"),
         "outside": text("a checkpoint that was kept elsewhere is not the log's"),
         "fork": text("two logs of one size were signed"),
+        "not_recovered": text("the database was restored; call `saldo ledger recover`"),
         "witness_missing": text("a witness lacks a checkpoint that it was given"),
     }

@@ -27,8 +27,9 @@ IMPORTS = book_stream("imports")
 ACCRUALS = book_stream("accruals")
 COMMANDS = book_stream("commands")
 CHECKPOINTS = book_stream("checkpoints")
+RESTORES = book_stream("restores")
 
-BOOK_STREAMS = frozenset({CLOSINGS, IMPORTS, ACCRUALS, COMMANDS, CHECKPOINTS})
+BOOK_STREAMS = frozenset({CLOSINGS, IMPORTS, ACCRUALS, COMMANDS, CHECKPOINTS, RESTORES})
 """The streams that are neither an account's nor a proposal's."""
 
 
@@ -173,6 +174,21 @@ class CheckpointsThinned(Event, frozen=True):
     digest: str
 
 
+class LogRestored(Event, frozen=True):
+    """The log goes on after a position in a new epoch: what followed there before is lost.
+
+    ``lost`` is how many published events that were, None where nobody knows. Checkpoints of more
+    than ``after`` events that were signed before are of the line that has ended.
+    """
+
+    topic: ClassVar[str] = "ledger.log_restored.v1"
+
+    epoch: str
+    after: int
+    lost: int | None
+    by: str
+
+
 BOOK_EVENTS: tuple[type[Event], ...] = (
     MonthClosed,
     ImportBegun,
@@ -183,6 +199,7 @@ BOOK_EVENTS: tuple[type[Event], ...] = (
     CommandsDigested,
     CommandsExpired,
     CheckpointsThinned,
+    LogRestored,
 )
 
 
@@ -328,11 +345,31 @@ class ThinnedCheckpoints(Aggregate):
             raise TypeError(f"not an event of checkpoints: {type(event).__name__}")
 
 
+class Restores(Aggregate):
+    """The epochs of the log that its own events speak of."""
+
+    def __init__(self, id: UUID = RESTORES) -> None:
+        super().__init__(id)
+        self.epochs: set[str] = set()
+
+    def record(self, restored: LogRestored) -> None:
+        """Note that a new epoch has begun; no effect on one that is noted."""
+        if restored.epoch not in self.epochs:
+            self.trigger(restored)
+
+    def apply(self, event: Any) -> None:
+        """Change the state by one event."""
+        if not isinstance(event, LogRestored):
+            raise TypeError(f"not an event of restores: {type(event).__name__}")
+        self.epochs.add(event.epoch)
+
+
 BOOK_AGGREGATES: dict[UUID, type[Aggregate]] = {
     CLOSINGS: ClosedMonths,
     IMPORTS: Imports,
     ACCRUALS: Accruals,
     COMMANDS: CommandDigests,
     CHECKPOINTS: ThinnedCheckpoints,
+    RESTORES: Restores,
 }
 """Stream -> its aggregate."""

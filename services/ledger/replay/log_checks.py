@@ -32,7 +32,9 @@ SELECT notification_id, recorded_at, before, recorded_before
          WHERE notification_id BETWEEN %(first)s AND %(last)s
         WINDOW log AS (ORDER BY notification_id)
        ) AS steps
- WHERE notification_id <> before + 1 OR recorded_at < recorded_before
+ WHERE notification_id <> before + 1
+    OR recorded_at < recorded_before
+       AND NOT EXISTS (SELECT FROM clock_steps WHERE position = notification_id)
  ORDER BY notification_id
 """
 _RECORDED_AT = "SELECT recorded_at FROM events WHERE notification_id = %s"

@@ -1,7 +1,8 @@
 """Signed checkpoints: C2SP tlog-checkpoint, in the form of C2SP signed-note, with Ed25519.
 
 A checkpoint is a text of lines (origin, size in decimal, root in base64, perhaps extensions), an
-empty line, and signature lines ``— <name> <base64 of key id and signature>``. The key id is the
+empty line, and signature lines ``— <name> <base64 of key id and signature>``. The origin is the
+name of the key; of a log that went on after a restore ``<name>#<epoch>``. The key id is the
 first four bytes of SHA-256 over the name, a newline, the byte 0x01 and the public key; a verifier
 key is written ``<name>+<key id in hex>+<base64 of 0x01 and the public key>``. Ours may be followed
 by ``@<events>``: a key that was retired is trusted for logs up to that size, the last it signed in
@@ -32,6 +33,7 @@ MAX_NOTE = 1 << 20
 MAX_SIGNATURES = 100
 MAX_SIZE = (1 << 63) - 1
 _SIGNATURE = re.compile(r"— (?P<name>\S+) (?P<data>[A-Za-z0-9+/]+={0,2})")
+_EPOCH = "#"
 _KEY_ID = re.compile(r"[0-9a-f]{8}")
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
@@ -146,6 +148,21 @@ class Checkpoint:
         return text
 
 
+def origin_of(name: str, epoch: str) -> str:
+    """Return the origin of the log under a name, in an epoch of it; "" is the first."""
+    return f"{name}{_EPOCH}{epoch}" if epoch else name
+
+
+def epoch_of_origin(origin: str) -> str:
+    """Return the epoch in the origin of a log; "" for the first."""
+    return origin.partition(_EPOCH)[2]
+
+
+def name_of_origin(origin: str) -> str:
+    """Return the name of a log without its epoch."""
+    return origin.partition(_EPOCH)[0]
+
+
 def parse_note(note: str | bytes) -> Note:
     """Parse a signed note without verifying it; raises NoteError."""
     try:
@@ -206,8 +223,9 @@ def open_checkpoint(
 ) -> Checkpoint:
     """Return the checkpoint of a note that a trusted key has signed.
 
-    ``origin`` is the required name of the log, by default any of the keys' names. A key that was
-    retired counts up to its last size only. Raises NoteError and SignatureError as open_note does.
+    ``origin`` is the required name of the log, by default any of the keys' names, in any epoch. A
+    key that was retired counts up to its last size only. Raises NoteError and SignatureError as
+    open_note does.
     """
     checkpoint = parse_checkpoint(parse_note(note).text)
     entitled = [key for key in trusted if key.until is None or checkpoint.size <= key.until]
@@ -221,7 +239,7 @@ def open_checkpoint(
             f"only a key that was retired before has signed a log of {checkpoint.size} events"
         ) from None
     origins = {origin} if origin is not None else {key.name for key in trusted}
-    if checkpoint.origin not in origins:
+    if not origins & {checkpoint.origin, name_of_origin(checkpoint.origin)}:
         raise SignatureError("the checkpoint is of another log")
     return checkpoint
 

@@ -19,6 +19,7 @@ from services.ledger.seal.checkpoint import (
     open_checkpoint,
 )
 from services.ledger.seal.merkle import EMPTY_ROOT
+from services.ledger.seal.restores import Lines
 from services.ledger.seal.thinning import Thinned
 
 MAX_NAMED = 100
@@ -36,7 +37,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     ``kind`` is one of edited, deleted, inserted, moved, truncated, repeated, rewritten,
     stored_hashes, checkpoint_missing, checkpoint_forged, checkpoint_mismatch, outside, fork,
-    witness_missing.
+    witness_missing, not_recovered.
     ``first`` and ``last`` are positions of the log, None where unknown.
     """
 
@@ -92,6 +93,9 @@ class CheckpointChecks:
         self._cursor = cursor
         self._trusted = trusted
         self.thinned = Thinned(cursor)
+        self.lines = Lines(cursor)
+        self.ended: list[Checkpoint] = []
+        """Those of lines of the log that a restore has ended: they say nothing of today's."""
         self._window: dict[int, tuple[int, Checkpoint | None]] = {}
         self._number = 0
         self._unnamed = 0
@@ -167,7 +171,11 @@ class CheckpointChecks:
     def _open_outside(self, notes: Sequence[str]) -> Iterator[Checkpoint]:
         for note in notes:
             try:
-                yield open_checkpoint(note, self._trusted)
+                checkpoint = open_checkpoint(note, self._trusted)
+                if self.lines.ended(checkpoint) is None:
+                    yield checkpoint
+                else:
+                    self.ended.append(checkpoint)
             except SignatureError as error:
                 text = f"an outside checkpoint proves nothing: {error}"
                 self.findings.append(Finding("outside", None, None, text))

@@ -39,6 +39,18 @@ _SEAMS = (
 )
 
 
+class Restored(msgspec.Struct, frozen=True):
+    """A restore that the log speaks of: what followed ``after`` is lost, ``lost`` events at least.
+
+    ``checkpoints`` is how many that were kept elsewhere are of the line that it ended.
+    """
+
+    epoch: str
+    after: int
+    lost: int | None
+    checkpoints: int
+
+
 class SealReport(msgspec.Struct, frozen=True):
     """The extent of an inspection, and its findings.
 
@@ -51,6 +63,16 @@ class SealReport(msgspec.Struct, frozen=True):
     checkpoints: int
     outside: int
     findings: list[Finding]
+    restores: list[Restored] = []
+
+
+def not_recovered() -> Finding:
+    """Return the finding of a log that was put back, and that nobody has recovered."""
+    text = (
+        "the database was restored or replaced, and what it has lost is not brought back: call "
+        "`saldo ledger recover`; nothing is sealed before"
+    )
+    return Finding("not_recovered", None, None, text)
 
 
 def check_seal(
@@ -97,7 +119,21 @@ def inspect_seal(
         checkpoints=stored["checkpoints"],
         outside=len(checks.outside),
         findings=findings,
+        restores=_restores(checks),
     )
+
+
+def _restores(checks: CheckpointChecks) -> list[Restored]:
+    ended = [checks.lines.ended(checkpoint) for checkpoint in checks.ended]
+    return [
+        Restored(
+            epoch=one.epoch,
+            after=one.after,
+            lost=one.lost,
+            checkpoints=sum(by is not None and by.epoch == one.epoch for by in ended),
+        )
+        for one in checks.lines.restores
+    ]
 
 
 def _rewritten(checks: CheckpointChecks, log: VerificationPass) -> Iterator[Finding]:

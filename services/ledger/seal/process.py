@@ -17,14 +17,15 @@ from services.ledger.seal.keys import seal_keys
 from services.ledger.seal.publishing import Publisher
 from services.ledger.seal.requests import ANSWERS, LEADER, REQUESTS
 from services.ledger.seal.rotation import rotate
-from services.ledger.seal.sealer import lock_seal, seal_log
+from services.ledger.seal.sealer import ForkError, lock_seal, seal_log
 from services.ledger.seal.tiles import SealBrokenError
-from services.ledger.seal.witnesses import witnesses_of
+from services.ledger.seal.witnesses import WitnessError, witnesses_of
 from shared import telemetry
 from shared.bus.leadership import lead_on
 from shared.config import SEALER, ConfigurationError, Settings
 from shared.database import connection_info
 from shared.database_errors import is_transient
+from shared.eventstore.lost_events import LostLog
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -49,6 +50,7 @@ class SealingTasks:
         self._environ = environ
         self._stop = stop
         self._witnesses = witnesses_of(settings, environ)
+        self._compared = False
         seal_keys(environ)
 
     def seal(self) -> None:
@@ -72,6 +74,7 @@ class SealingTasks:
 
     def _seal_on(self, connection: psycopg.Connection[Any]) -> None:
         connection.execute(f"LISTEN {REQUESTS}")
+        self._compared = False
         log.info("sealer_ready")
         while not self._stop.is_set():
             try:
@@ -93,13 +96,36 @@ class SealingTasks:
             if keys.derived:
                 log.info("seal_key_changed", key=str(rotate(cursor, self._environ, _DERIVED)))
                 keys = seal_keys(self._environ)
-            sealed = seal_log(cursor, keys)
+            lost = LostLog(cursor)
+            if not lost.is_searched():
+                return False  # the relay compares the log with the bus first
+            if lost.is_open():
+                raise ForkError(
+                    "events may be lost that nobody has brought back: call `saldo ledger recover`"
+                )
+            sealed = seal_log(cursor, keys, kept=self._kept())
             if sealed is None or not sealed.added:
+                self._compared = True
                 return False
             cursor.execute("SELECT pg_notify(%s, %s)", (ANSWERS, str(sealed.size)))
+        self._compared = True
         telemetry.SEALED_EVENTS.inc(sealed.added)
         telemetry.SEAL_SUCCESS.set_to_current_time()
         return True
+
+    def _kept(self) -> list[str]:
+        """Return what witnesses keep, once for each connection: a restore ends them all."""
+        if self._compared:
+            return []
+        kept = list[str]()
+        for witness in self._witnesses:
+            try:
+                kept += witness.kept()
+            except WitnessError as error:
+                log.error(  # noqa: TRY400 - the reason suffices
+                    "witness_unreadable", witness=witness.name, reason=str(error)
+                )
+        return kept
 
     def _wait(self, connection: psycopg.Connection[Any]) -> None:
         """Wait until it is time to seal, or somebody asks for it."""

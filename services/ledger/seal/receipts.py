@@ -17,6 +17,8 @@ from services.ledger.seal.checkpoint import (
 )
 from services.ledger.seal.leaf import EventRow, LeafError
 from services.ledger.seal.merkle import ProofError
+from services.ledger.seal.reading import row_at
+from services.ledger.seal.restores import Lines
 from services.ledger.seal.verifier import MalformedProofError, verify_inclusion
 from shared.errors import NotFound, ValidationFailed
 from shared.eventstore import Session
@@ -54,6 +56,7 @@ def checked_proof(
         raise ValidationFailed("proof_unreadable", f"This is no proof: {error}.") from None
     except (ProofError, SignatureError) as error:
         raise ValidationFailed("proof_does_not_hold", f"It is not proven: {error}.") from None
+    _check_line(session, row, checkpoint)
     return {
         "position": row.notification_id,
         "size": checkpoint.size,
@@ -62,6 +65,21 @@ def checked_proof(
         "sealed_at": _sealed_at(session, checkpoint),
         "payment": _payment(row),
     }
+
+
+def _check_line(session: Any, row: EventRow, checkpoint: Checkpoint) -> None:
+    """Refuse what a restore has taken from the log, however well it is signed.
+
+    What was there before it is proven as ever: the log still has it.
+    """
+    ended = Lines(session.cursor).ended(checkpoint)
+    if ended is None or row_at(session.cursor, row.notification_id) == row:
+        return
+    raise ValidationFailed(
+        "proof_does_not_hold",
+        f"It was sealed, but a restore has taken it from the log, which goes on after position "
+        f"{ended.after} since. A payment was taken up again: ask for its receipt once more.",
+    )
 
 
 def last_checkpoint(session: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ process that does so is :mod:`services.ledger.seal.process`.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ from services.ledger.seal.checkpoint import (
 from services.ledger.seal.keys import VERIFIER, SealKeys
 from services.ledger.seal.merkle import CompactRange, frontier, leaf_hash
 from services.ledger.seal.reading import WINDOW, last_position, row_at, rows_between
+from services.ledger.seal.restores import Lines
 from services.ledger.seal.tiles import SealBrokenError, TileReader, TileWriter
 
 LOCK = "ledger.sealer"
@@ -34,6 +36,10 @@ _INSERT = (
     "INSERT INTO checkpoints (number, size, root, note) VALUES (%s, %s, %s, %s) "
     "RETURNING created_at"
 )
+
+
+class ForkError(SealBrokenError):
+    """The log is not the one that was signed and given to a witness: to sign it would fork it."""
 
 
 class Sealed(msgspec.Struct, frozen=True):
@@ -54,24 +60,42 @@ def last_checkpoint(cursor: Any) -> Sealed | None:
 
 
 def seal_log(
-    cursor: Any, keys: SealKeys, *, limit: int = EVENTS_PER_RUN, wait: bool = True
+    cursor: Any,
+    keys: SealKeys,
+    *,
+    limit: int = EVENTS_PER_RUN,
+    wait: bool = True,
+    kept: Sequence[str] = (),
 ) -> Sealed | None:
     """Seal up to ``limit`` events after the last checkpoint, in the caller's transaction.
 
+    ``kept`` are notes that witnesses keep: the log that is signed continues theirs.
+
     Returns the newest checkpoint (``added`` 0: nothing to seal), or None when the log is empty,
     or when another sealer is running and ``wait`` is false. Raises SealBrokenError, and signs
-    nothing, when the log or its stored tree has been tampered with.
+    nothing, when the log or its stored tree has been tampered with, and ForkError when it lacks
+    what a witness has.
     """
     if not _lock(cursor, wait):
         return None
     cursor.execute("SET LOCAL statement_timeout = 0")
     last = last_checkpoint(cursor)
     tree = _resume(cursor, keys, last)
-    first, end = tree.size, min(last_position(cursor), tree.size + limit)
+    lines, last_there = Lines(cursor), last_position(cursor)
+    outside = _kept(kept, keys, lines)
+    newest = max(outside, default=0)
+    if newest > last_there:
+        raise ForkError(
+            f"a witness keeps a checkpoint of {newest} events, but the log ends at {last_there}: "
+            "after a restore, call `saldo ledger recover`"
+        )
+    _compare_sealed(cursor, tree.size, outside)
+    # What a witness has is compared before anything is signed.
+    first, end = tree.size, max(min(last_there, tree.size + limit), newest)
     if end == first:
         return last
-    _extend(cursor, tree, end)
-    checkpoint = Checkpoint(keys.origin, tree.size, tree.root())
+    _extend(cursor, tree, end, outside)
+    checkpoint = Checkpoint(lines.origin(keys.origin, tree.size), tree.size, tree.root())
     note = keys.signer.sign(checkpoint.text())
     number = last.number + 1 if last else 1
     row = cursor.execute(_INSERT, (number, tree.size, checkpoint.root, note)).fetchone()
@@ -117,7 +141,34 @@ def _resume(cursor: Any, keys: SealKeys, last: Sealed | None) -> CompactRange:
     return tree
 
 
-def _extend(cursor: Any, tree: CompactRange, end: int) -> None:
+def _kept(notes: Sequence[str], keys: SealKeys, lines: Lines) -> dict[int, bytes]:
+    """Return size -> root of what witnesses keep of the line that the log is on."""
+    roots = {}
+    for note in notes:
+        try:
+            checkpoint = open_checkpoint(note, keys.trusted)
+        except (NoteError, SignatureError):
+            continue  # anybody may have left it there
+        if lines.ended(checkpoint) is None:
+            roots[checkpoint.size] = checkpoint.root
+    return roots
+
+
+def _compare_sealed(cursor: Any, sealed: int, outside: Mapping[int, bytes]) -> None:
+    """Compare the newest checkpoint that a witness keeps of the sealed part."""
+    size = max((size for size in outside if 0 < size <= sealed), default=0)
+    if size and frontier(TileReader(cursor), size).root() != outside[size]:
+        raise ForkError(_forked(size))
+
+
+def _forked(size: int) -> str:
+    return (
+        f"a witness keeps a checkpoint of {size} events that are not those of this log: after a "
+        "restore, call `saldo ledger recover`"
+    )
+
+
+def _extend(cursor: Any, tree: CompactRange, end: int, outside: Mapping[int, bytes]) -> None:
     writer = TileWriter(cursor, tree.size)
     add_leaf = functools.partial(writer.add, 0)
     while tree.size < end:
@@ -130,6 +181,8 @@ def _extend(cursor: Any, tree: CompactRange, end: int) -> None:
             hash_ = leaf_hash(leaf.encode(row))
             add_leaf(hash_)
             tree.append(hash_, writer.add)
+            if tree.size in outside and tree.root() != outside[tree.size]:
+                raise ForkError(_forked(tree.size))
         if tree.size != window_end:
             raise SealBrokenError(f"there is no event at position {tree.size + 1}")
         writer.flush(tree.size)

@@ -29,6 +29,7 @@ from services.ledger.seal.checkpoint import (
     NoteError,
     SignatureError,
     VerifierKey,
+    name_of_origin,
     open_checkpoint,
 )
 from services.ledger.seal.leaf import EventRow, LeafError
@@ -73,7 +74,7 @@ def verify_consistency(
     """
     _check_format(proof, CONSISTENCY)
     old, new = open_checkpoint(old_note, keys), open_checkpoint(new_note, keys)
-    if old.origin != new.origin:
+    if name_of_origin(old.origin) != name_of_origin(new.origin):
         raise ProofError("the two checkpoints are of different logs")
     if (_number(proof, "old_size"), _number(proof, "new_size")) != (old.size, new.size):
         raise ProofError("the sizes in the proof are not those of the checkpoints")

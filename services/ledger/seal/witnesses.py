@@ -15,6 +15,7 @@ Whoever has the database and the sealer's key can sign another log; what a witne
 from __future__ import annotations
 
 import os
+import re
 import smtplib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from email.policy import SMTP
 from pathlib import Path
 from typing import Protocol
 
+from services.ledger.seal.checkpoint import epoch_of_origin, parse_checkpoint, parse_note
 from services.ledger.seal.sealer import Sealed
 from shared.config import ConfigurationError, Settings
 from shared.smtp import ServerUnavailableError, opened
@@ -31,6 +33,8 @@ from shared.smtp import ServerUnavailableError, opened
 DIRECTORY, MAIL = "directory", "mail"
 DIRECTORY_SETTING = "SALDO_LEDGER_WITNESS_DIR"
 _DIRECTORY_SECONDS, _MAIL_SECONDS = 60.0, 86_400.0
+_FILE = re.compile(r"checkpoint-(?:(?P<epoch>[0-9]+\.[0-9a-f]{8})-)?[0-9]{9}\.txt")
+_LOOKED_AT = 2
 _MAX_SECONDS = 30 * 86_400
 
 
@@ -55,6 +59,10 @@ class Witness(Protocol):
         """Give it a checkpoint, which it may have already; raises WitnessError."""
         ...
 
+    def kept(self) -> Sequence[str]:
+        """Return its newest notes of each epoch, none where it cannot be read; or WitnessError."""
+        ...
+
 
 @dataclass(frozen=True)
 class DirectoryWitness:
@@ -66,12 +74,27 @@ class DirectoryWitness:
 
     def publish(self, sealed: Sealed) -> None:
         """Write the file of a checkpoint; raises WitnessError, also when it holds another one."""
-        target = self.path / file_name(sealed.number)
+        target = self.path / file_name(sealed.number, epoch_of(sealed.note))
         try:
             if not target.exists():
                 self._write(target, sealed.note.encode())
             if target.read_bytes() != sealed.note.encode():
                 raise WitnessError(f"{target.name} is there and holds another checkpoint")
+        except OSError as error:
+            raise WitnessError(f"{type(error).__name__}: {error.strerror}") from None
+
+    def kept(self) -> Sequence[str]:
+        """Return the last notes of each epoch; raises WitnessError."""
+        try:
+            newest: dict[str, list[Path]] = {}
+            for file in self.path.iterdir():
+                if match := _FILE.fullmatch(file.name):
+                    newest.setdefault(match["epoch"] or "", []).append(file)
+            return [
+                file.read_text(encoding="utf-8", errors="replace")
+                for files in newest.values()
+                for file in sorted(files)[-_LOOKED_AT:]
+            ]
         except OSError as error:
             raise WitnessError(f"{type(error).__name__}: {error.strerror}") from None
 
@@ -106,6 +129,10 @@ class MailWitness:
     every: float = _MAIL_SECONDS
     name: str = MAIL
 
+    def kept(self) -> Sequence[str]:
+        """Return nothing: a mailbox is not ours to read."""
+        return ()
+
     def publish(self, sealed: Sealed) -> None:
         """Send a checkpoint; raises WitnessError."""
         try:
@@ -125,9 +152,14 @@ class MailWitness:
             raise WitnessError(type(error).__name__) from None
 
 
-def file_name(number: int) -> str:
-    """Return the name of a checkpoint's file."""
-    return f"checkpoint-{number:09d}.txt"
+def file_name(number: int, epoch: str = "") -> str:
+    """Return the name of a checkpoint's file: numbers begin anew where a log was put back."""
+    return f"checkpoint-{f'{epoch}-' if epoch else ''}{number:09d}.txt"
+
+
+def epoch_of(note: str) -> str:
+    """Return the epoch of a checkpoint's origin; "" for the first."""
+    return epoch_of_origin(parse_checkpoint(parse_note(note).text).origin)
 
 
 def witnesses_of(settings: Settings, environ: Mapping[str, str] | None = None) -> Sequence[Witness]:

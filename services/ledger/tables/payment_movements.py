@@ -7,14 +7,16 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-_TOUCHED = """
-SELECT notification_id AS position, topic, recorded_at, payment.id AS payment_id
+from shared.eventstore.recording_times import RECORDED_BY
+
+_TOUCHED = f"""
+SELECT notification_id AS position, topic, {RECORDED_BY} AS recorded_at, payment.id AS payment_id
   FROM events, LATERAL (SELECT convert_from(state, 'UTF8')::json AS json) AS event,
        LATERAL (SELECT (event.json ->> 'payment_id')::uuid AS id) AS payment
  WHERE notification_id > %(after)s AND notification_id <= %(up_to)s
    AND (topic = 'ledger.payment_posted.v1' AND event.json ->> 'effective_on' = %(day)s
         OR topic IN ('ledger.payment_refunded.v1', 'ledger.payment_reversed.v1')
-           AND recorded_at >= %(from)s AND recorded_at < %(to)s)
+           AND {RECORDED_BY} >= %(from)s AND {RECORDED_BY} < %(to)s)
  ORDER BY notification_id LIMIT %(limit)s
 """
 _POSTED = """

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from services.notifications.letters import LANGUAGES, Rendered, render
 from services.notifications.letters.frames import template
 from services.notifications.letters.samples import TOKEN, Sample, samples
-from services.notifications.unsubscribe import PATH
+from services.notifications.unsubscribe import url_of
 from shared.config import Settings
 from shared.contracts.notifications import OPTIONAL, LetterKind
 
@@ -51,5 +51,5 @@ def _letter(settings: Settings, sample: Sample) -> Rendered:
         sample.language,
         settings,
         sample.facts,
-        unsubscribe_url=f"{settings.url}{PATH}/{TOKEN}" if optional else None,
+        unsubscribe_url=url_of(settings, TOKEN) if optional else None,
     )

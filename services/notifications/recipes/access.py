@@ -27,7 +27,6 @@ def registration_code(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     facts = {
         "code": issued["code"],
         "valid_minutes": issued["valid_minutes"],
-        "expires_at": until,
     }
     return Draft(to=to, language=language, facts=facts, secret_until=until)
 
@@ -43,7 +42,6 @@ def temporary_password(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     facts = {
         "password": issued["password"],
         "valid_hours": issued["valid_hours"],
-        "expires_at": until,
     }
     return Draft(
         to=issued["email"],
@@ -114,6 +112,5 @@ def _link(asking: Asking, issued: dict[str, Any] | None) -> Draft | None:
     facts = {
         "token": issued["token"],
         "valid_minutes": issued["valid_minutes"],
-        "expires_at": until,
     }
     return Draft(to=issued["email"], language=language_of(issued), facts=facts, secret_until=until)

@@ -42,7 +42,7 @@ def invitation(asking: Asking, letter: ClaimedLetter) -> Draft | None:
     issued = asking.ask("accounts", "issue_invitation", invitation_id=letter.refs["invitation_id"])
     if issued is None:
         return None
-    names = ("number", "address", "role", "token", "valid_days", "expires_at")
+    names = ("number", "address", "role", "token", "valid_days")
     return Draft(
         to=issued["email"],
         language=_language(asking, letter, issued["email"]),

@@ -59,7 +59,6 @@ def _draft(issued: dict[str, Any], **facts: Any) -> Draft:
         language=language_of(issued),
         facts={
             "token": issued["token"],
-            "expires_at": issued["expires_at"],
             "due_at": issued["due_at"],
             **facts,
         },

@@ -51,9 +51,24 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(INVARIANT, "an event does not balance", str(fact.position), sentence)
         total.update(books)
         accounts[fact.stream].update(books)
+        yield from _order_of_payment(fact, accounts[fact.stream])
     if off := sum(total.values()):
         yield Finding(INVARIANT, "trial balance", "all", f"off by {off} kopecks")
     yield from _against_rows(evidence, accounts)
+
+
+def _order_of_payment(fact: Fact, after: Postings) -> Iterator[Finding]:
+    """What a payer named for principal pays no penalty while principal is owed."""
+    if not fact.topic.startswith("ledger.payment_posted") or not fact.data["penalty_named"]:
+        return
+    beyond = fact.data["penalty_allocated"] - fact.data["penalty"]
+    owed = sum(amount for name, amount in after.items() if is_service(name))
+    if beyond > 0 and owed > 0:
+        sentence = (
+            f"{beyond} kopecks named for principal of {fact.data['account']} pay a penalty, and "
+            f"{owed} are owed"
+        )
+        yield Finding(INVARIANT, "penalty before principal", str(fact.position), sentence)
 
 
 def _against_rows(evidence: Evidence, accounts: Mapping[str, Postings]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ file with that history: their ids, positions, predecessors and contents.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ INVARIANT = "I6"
 
 STREAM_S = 20.0
 QUIET_S = 1.0
+AFTER_NEWEST_S = 0.1
 PREFETCH = 500
 
 ALWAYS_PUBLISHED: Mapping[str, frozenset[str]] = {
@@ -52,6 +53,7 @@ class Event(NamedTuple):
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Check what was published against the log, and what arrived against what was published."""
+    yield from _forks(evidence)
     notes = {belief.data["kind"]: belief for belief in evidence.about("subscriber")}
     token = next((belief.data["token"] for belief in notes.values()), None)
     if token is None:
@@ -65,6 +67,19 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             if evidence.folder is not None and service in belief.data["services"]:
                 got = _lines(evidence, belief.data["file"], service)
                 yield from _subscriber(evidence, f"{kind} of {service}", got, history, kind)
+
+
+def _forks(evidence: Evidence) -> Iterator[Finding]:
+    """Each of our own readers has read what is in the log of its upstream, or has stopped."""
+    for service in SERVICES:
+        for row in evidence.rows(f"SELECT * FROM {service}.positions"):
+            upstream, epoch, position = row["upstream"], row.get("epoch"), row["position"]
+            if not epoch or row["stopped"] or position == 0:
+                continue
+            ends = evidence.epochs(upstream)
+            if position > ends.get(epoch, -1):
+                sentence = f"has read to {position} of epoch {epoch}; {upstream} has {ends}"
+                yield Finding(INVARIANT, "fork unnoticed", f"{service} from {upstream}", sentence)
 
 
 def _history(feed: Feed, service: str) -> dict[int, Event]:
@@ -117,45 +132,73 @@ def _subscriber(
     evidence: Evidence, who: str, lines: Iterator[Got], history: Mapping[int, Event], kind: str
 ) -> Iterator[Finding]:
     """Check the effects of one subscriber, and what was delivered to it."""
-    last, taken, delivered = 0, set[int](), set[int]()
-    before, first = -1, None
+    last, effects, delivered = 0, dict[int, Got](), list[Got]()
     for got in lines:
-        right = history.get(got.position)
-        if got.how == "delivered":
-            delivered.add(got.position)
-            first = got.position if first is None else min(first, got.position)
-            if before >= 0 and got.position > before and got.predecessor > before:
-                sentence = f"arrived after {before}, and names {got.predecessor} before it"
-                yield Finding(INVARIANT, "gap in a delivery", f"{who} {got.position}", sentence)
-            before = got.position
+        if got.how == "forgot":
+            last = got.position
+            effects = {place: one for place, one in effects.items() if place <= last}
+        elif got.how == "delivered":
+            delivered.append(got)
         elif got.position <= last:
             sentence = f"took effect after {last}"
             yield Finding(INVARIANT, "order or repetition", f"{who} {got.position}", sentence)
         else:
             last = got.position
-            taken.add(got.position)
+            effects[last] = got
+    for position, got in effects.items():
+        right = history.get(position)
+        if right is None or (right.id, right.digest) != (got.id, got.digest):
+            yield _other(who, got, right)
+    for position in sorted(history.keys() - effects.keys()):
+        yield Finding(INVARIANT, "missing", f"{who} {position}", history[position].id)
+    yield from _delivered(evidence, who, delivered, history)
+    if kind == "queue" and delivered and not evidence.may_lose_messages:
+        ids = {got.id for got in delivered}
+        first = min(got.position for got in delivered)
+        for position, event in sorted(history.items()):
+            if position > first and event.id not in ids:
+                sentence = f"{event.id} never came by the queue"
+                yield Finding(INVARIANT, "never delivered", f"{who} {position}", sentence)
+
+
+def _delivered(
+    evidence: Evidence, who: str, delivered: Sequence[Got], history: Mapping[int, Event]
+) -> Iterator[Finding]:
+    before: Got | None = None
+    for got in delivered:
+        right = history.get(got.position)
         is_right = right is not None and (right.id, right.digest) == (got.id, got.digest)
         if not is_right and not evidence.is_ghost(got.service, got.position, got.epoch):
-            sentence = f"{got.id} is not what the log has: {right.id if right else 'nothing'}"
-            yield Finding(INVARIANT, "not in the log", f"{who} {got.position}", sentence)
-    for position in sorted(history.keys() - taken):
-        yield Finding(INVARIANT, "missing", f"{who} {position}", history[position].id)
-    if kind == "queue" and first is not None:
-        for position in sorted(history.keys() - delivered):
-            if position > first:
-                sentence = f"{history[position].id} never came by the queue"
-                yield Finding(INVARIANT, "never delivered", f"{who} {position}", sentence)
+            yield _other(who, got, right)
+        if _is_gap(before, got) and not evidence.may_lose_messages:
+            sentence = f"arrived before what it names before it, {got.predecessor}"
+            yield Finding(INVARIANT, "gap in a delivery", f"{who} {got.position}", sentence)
+        before = got
+
+
+def _is_gap(before: Got | None, got: Got) -> bool:
+    """Return whether something is missing between two deliveries of one epoch."""
+    if before is None or before.epoch != got.epoch:
+        return False
+    return got.position > before.position and got.predecessor > before.position
+
+
+def _other(who: str, got: Got, right: Event | None) -> Finding:
+    sentence = f"{got.id} is not what the log has: {right.id if right else 'nothing'}"
+    return Finding(INVARIANT, "not in the log", f"{who} {got.position}", sentence)
 
 
 def _stream(evidence: Evidence, service: str, history: Mapping[int, Event]) -> Iterator[Finding]:
     """Read the stream of a service to its end, and compare it with the history."""
     found: dict[int, Event] = {}
-    last = 0
-    for event in _messages(evidence.environment["SALDO_AMQP_URL"], f"{service}.stream"):
-        if event.position > last + 1 and event.predecessor > last:
+    last, epoch = 0, ""
+    newest = max(history, default=0)
+    url = evidence.environment["SALDO_AMQP_URL"]
+    for event in _messages(url, f"{service}.stream", newest):
+        if event.epoch == epoch and event.position > last and event.predecessor > last:
             sentence = f"comes after {last}, and names {event.predecessor} before it"
             yield Finding(INVARIANT, "gap in the stream", f"{service} {event.position}", sentence)
-        last = event.position
+        last, epoch = event.position, event.epoch
         right = history.get(event.position)
         if right is None or right.id != event.id or right.digest != event.digest:
             if not evidence.is_ghost(service, event.position, event.epoch):
@@ -168,8 +211,8 @@ def _stream(evidence: Evidence, service: str, history: Mapping[int, Event]) -> I
         yield Finding(INVARIANT, "not in the stream", f"{service} {position}", history[position].id)
 
 
-def _messages(url: str, queue: str) -> Iterator[Event]:
-    """Yield the messages of a stream from its first to its last."""
+def _messages(url: str, queue: str, newest: int) -> Iterator[Event]:
+    """Yield the messages of a stream from its first on, until nothing comes after the newest."""
     parts = urlsplit(url)
     connection = amqp.Connection(
         f"{parts.hostname}:{parts.port}",
@@ -200,12 +243,14 @@ def _messages(url: str, queue: str) -> Iterator[Event]:
         channel.basic_qos(0, PREFETCH, a_global=False)
         channel.basic_consume(queue, callback=receive, arguments={"x-stream-offset": "first"})
         ends = time.monotonic() + STREAM_S
+        last = 0
         while time.monotonic() < ends:
             try:
-                connection.drain_events(timeout=QUIET_S)
+                connection.drain_events(timeout=AFTER_NEWEST_S if last >= newest else QUIET_S)
             except TimeoutError:
                 break
             yield from read
+            last = max([last, *(one.position for one in read)])
             read.clear()
         yield from read
     finally:

@@ -16,9 +16,9 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
+from shared.config import SERVICES
 from tests.faults.load.beliefs import Belief, read_beliefs
 
-SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
 _AT_ONCE = 2000
 
 
@@ -47,6 +47,7 @@ class Evidence:
     patience: float = 60.0
     """For how many seconds what is under way is waited for."""
     _facts: dict[str, list[Fact]] = field(default_factory=dict)
+    _epochs: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         """Return the rows of a query in the snapshot."""
@@ -81,6 +82,17 @@ class Evidence:
         """The spans of time in which what was committed may be lost, by faults that lose it."""
         return [(one.data["since"], one.data["until"]) for one in self.about("lost")]
 
+    def epochs(self, service: str) -> dict[str, int]:
+        """Return the last position of each epoch of a log."""
+        if service in self._epochs:
+            return self._epochs[service]
+        rows = self.rows(f"SELECT name, after_position FROM {service}.epochs ORDER BY number")
+        head = self.facts(service)[-1].position if self.facts(service) else 0
+        ends = [*(row["after_position"] for row in rows[1:]), head]
+        found = {row["name"]: end for row, end in zip(rows, ends, strict=True)}
+        self._epochs[service] = found
+        return found
+
     @property
     def had_faults(self) -> bool:
         """Return whether there was any trouble, as far as is written down."""
@@ -91,17 +103,29 @@ class Evidence:
         moment = instant.timestamp()
         return any(since <= moment <= until for since, until in self.losses)
 
+    @property
+    def may_lose_messages(self) -> bool:
+        """Return whether the broker itself lost messages: it was put back, or emptied."""
+        return self._did("copy of RabbitMQ", "empty the folder of RabbitMQ", "divert")
+
     def is_ghost(self, service: str, position: int, epoch: str) -> bool:
-        """Return whether an event was lost with the tail of its log, and is named as such."""
-        return False
+        """Return whether an event was lost with the tail of its log."""
+        return position > self.epochs(service).get(epoch or "1", -1)
 
     def is_lost_position(self, service: str, position: int) -> bool:
-        """Return whether a position was in a tail that the log has lost."""
-        return False
+        """Return whether a position may have been in a tail that the log has lost."""
+        ends = list(self.epochs(service).values())
+        return len(ends) > 1 and position > ends[0]
 
     def explains(self, reason: str) -> bool:
         """Return whether a message may be in quarantine for this reason, after what was done."""
-        return any(reason in one.data["reasons"] for one in self.about("quarantine"))
+        named = any(reason in one.data["reasons"] for one in self.about("quarantine"))
+        return named or self._did("backup of", "RabbitMQ", "damage", "double", "divert")
+
+    def _did(self, *words: str) -> bool:
+        """Return whether there was a fault that says one of these words."""
+        did = [str(one.data["did"]) for one in self.about("fault")]
+        return any(word in one for one in did for word in words)
 
     def may_be_lost(self, belief: Belief) -> bool:
         """Return whether a command falls into a span whose commits were lost."""

@@ -58,16 +58,16 @@ def _postings(evidence: Evidence) -> Iterator[Finding]:
 
 def _lines(evidence: Evidence) -> Iterator[Finding]:
     """Each line of a captured payment is posted as it was captured, account by account."""
-    captured: dict[tuple[str, str], int] = {}
+    captured: dict[tuple[str, str], tuple[int, int]] = {}
     for fact in evidence.by_topic("payments", "payment_captured"):
         for line in fact.data["lines"]:
-            captured[fact.stream, line["account"]] = line["amount"] + line["penalty"]
+            captured[fact.stream, line["account"]] = line["amount"], line["penalty"]
     moved = {fact.stream for fact in evidence.by_topic("payments", "line_moved")}
-    posted: dict[tuple[str, str], int] = {}
+    posted: dict[tuple[str, str], tuple[int, int]] = {}
     for fact in evidence.by_topic("ledger", "payment_posted"):
         if fact.data.get("taken") is None:
             key = fact.data["payment_id"], fact.data["account"]
-            posted[key] = fact.data["amount"] + fact.data["penalty"]
+            posted[key] = fact.data["amount"], fact.data["penalty"]
     banks = {
         row["id"] for row in evidence.rows(
             "SELECT payment_id::text AS id FROM payments.bank_payments")
@@ -77,7 +77,7 @@ def _lines(evidence: Evidence) -> Iterator[Finding]:
             continue
         wanted, found = captured.get((payment, account)), posted.get((payment, account))
         if wanted != found:
-            sentence = f"{wanted} kopecks were captured, {found} are posted"
+            sentence = f"(principal, penalty): {wanted} kopecks were captured, {found} are posted"
             yield Finding(INVARIANT, "line", f"{payment} {account}", sentence)
 
 

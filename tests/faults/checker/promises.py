@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import requests
+from msgspec.structs import replace
 
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
@@ -70,7 +71,10 @@ def _effect(evidence: Evidence, belief: Belief, effect: Effect) -> Iterator[Find
         for service, fact in evidence.caused.get(belief.id, ())
     )
     name = f"{belief.what} of {belief.who}"
-    if times > 1:
+    if belief.data.get("forbidden") and (times or belief.outcome == "acknowledged"):
+        sentence = f"{name} had to be refused, and has taken effect"
+        yield Finding(INVARIANT, "forbidden and done", belief.id, sentence)
+    elif times > 1:
         yield Finding(INVARIANT, "done twice", belief.id, f"{name}: {times} events")
     elif belief.outcome == "refused" and times:
         sentence = f"{name} was refused ({belief.code}), and has taken effect"
@@ -168,10 +172,12 @@ def _shown(evidence: Evidence) -> Iterator[Finding]:
     own: dict[str, list[Belief]] = defaultdict(list)
     for belief in evidence.beliefs:
         email = belief.data.get("email")
-        if email is None or evidence.may_be_lost(belief):
+        if email is None:
             continue
-        own[email].append(belief)
-        if belief.what == "person":
+        lost = evidence.may_be_lost(belief)
+        sure = belief.outcome == "acknowledged" and not lost
+        own[email].append(belief if sure or not lost else _doubted(belief))
+        if belief.what == "person" and not lost:
             persons.pop(email, None)
             persons[email] = belief
     latest = list(persons.items())[-MOST_ASKED:]
@@ -186,6 +192,10 @@ def _shown(evidence: Evidence) -> Iterator[Finding]:
         if status != UNAUTHORIZED:
             sentence = f"the session of {belief.who} was ended, and answers {status}"
             yield Finding(INVARIANT, "session that was ended", belief.id, sentence)
+
+
+def _doubted(belief: Belief) -> Belief:
+    return replace(belief, outcome="unknown") if belief.outcome == "acknowledged" else belief
 
 
 def _person(api: Api, person: Belief, beliefs: Sequence[Belief]) -> Iterator[Finding]:

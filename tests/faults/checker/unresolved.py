@@ -18,6 +18,8 @@ from tests.faults.checker.findings import Finding
 INVARIANT = "I8"
 
 TIMEOUTS = (3.05, 10)
+SEALED_S = 60.0
+"""An event is sealed within a quarter of a minute."""
 UNDECIDED = ("created", "awaiting_payment", "unknown", "mismatch", "captured")
 
 
@@ -29,6 +31,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     yield from _payments(evidence)
     yield from _letters(evidence)
     yield from _imports(evidence)
+    yield from _sealed(evidence)
     yield from _processes(evidence)
 
 
@@ -129,6 +132,17 @@ def _imports(evidence: Evidence) -> Iterator[Finding]:
     }
     for digest in sorted(begun - ended - given_up):
         yield Finding(INVARIANT, "import without an end", digest)
+
+
+def _sealed(evidence: Evidence) -> Iterator[Finding]:
+    [row] = evidence.rows(
+        "SELECT coalesce(max(size), 0) AS size, (SELECT extract(epoch FROM now() - recorded_at)"
+        " FROM ledger.events WHERE notification_id = (SELECT coalesce(max(size), 0) + 1"
+        " FROM ledger.checkpoints)) AS waits FROM ledger.checkpoints"
+    )
+    if row["waits"] is not None and row["waits"] > SEALED_S:
+        sentence = f"event {row['size'] + 1} has waited for {row['waits']:.0f} s"
+        yield Finding(INVARIANT, "seal lag", "ledger", sentence)
 
 
 def _processes(evidence: Evidence) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from tests.faults.faults import House, fault
 
 _ALARMS = {
     "memory": ("set_vm_memory_high_watermark", ("absolute", "1MB"), ("0.4",)),
-    "disk": ("set_disk_free_limit", ("900TB",), ("50MB",)),
+    "disk": ("set_disk_free_limit", ("900000GB",), ("50MB",)),
 }
 
 

@@ -22,6 +22,7 @@ from tests.faults.injectors.circumstances import (
     start_anew,
 )
 from tests.faults.injectors.errors import TroubleError
+from tests.faults.injectors.restores import wait_for_node
 from tests.waiting import eventually
 
 PACKAGE: Final = "libfaketime"
@@ -90,6 +91,7 @@ def under_faketime(house: House, name: str) -> None:
         eventually(lambda: preloads(identity, "libfaketime"), f"{name} has another clock", 10)
     except AssertionError:
         raise TroubleError(f"{name} does not load {library}") from None
+    wait_for_node(house, name)
 
 
 def far_from_now(instant: float, seconds: float = 60.0) -> bool:

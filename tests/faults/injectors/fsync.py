@@ -1,34 +1,44 @@
-"""Disks that fail: PostgreSQL's fsync returns EIO, by Debian's libfiu.
+"""Disks that fail: PostgreSQL's fsync returns EIO.
 
 PostgreSQL then stops with a PANIC and recovers from its log. What it had acknowledged had been
 written before, so nothing may be lost.
+
+A library of twenty lines is compiled and put before the C library. Debian's libfiu, made for this,
+crashes PostgreSQL at its start: it stands in for every call of POSIX.
 """
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
 from random import Random
 from typing import Final
 
 from tests.faults.faults import House, fault
 from tests.faults.injectors.circumstances import (
     change,
-    has_package_file,
     is_wrapped,
     package_file,
+    preloads,
     restore,
     start_anew,
 )
+from tests.faults.injectors.errors import TroubleError
+from tests.faults.injectors.restores import wait_for_node
+from tests.waiting import eventually
 
-PACKAGE: Final = "fiu-utils"
-RUN: Final = "/usr/lib/fiu/fiu_run_preload.so"
-POSIX: Final = "/usr/lib/fiu/fiu_posix_preload.so"
+PACKAGE: Final = "gcc"
+COMPILER: Final = "/usr/bin/gcc"
+_SOURCE = Path(__file__).with_name("failing_fsync.c")
 _SUBJECT = "fsync"
-_EIO = 5
+_NAME = "failing_fsync.so"
+_COMPILE_S = 60
 
 
 @fault
 class FsyncError:
-    """One in so many fsyncs of PostgreSQL fails; each failure is a crash and a recovery."""
+    """Each so many fsyncs of PostgreSQL's processes one fails: a crash and a recovery each time."""
 
     name = "fsync_error"
     lasts = (5.0, 20.0)
@@ -38,33 +48,48 @@ class FsyncError:
         return (
             is_wrapped(house)
             and "postgres" in house.identities()
-            and has_package_file(RUN)
-            and has_package_file(POSIX)
+            and shutil.which("gcc", path="/usr/bin") is not None
         )
 
     def inject(self, house: House, random: Random) -> str:
-        one_in = random.choice((20, 100))
-        with_failing_fsync(house, 1 / one_in)
-        return f"one in {one_in} fsyncs of PostgreSQL fails"
+        every = random.choice((5, 25, 100))
+        house.notes[self.name] = every
+        with_failing_fsync(house)
+        _control(house).write_text(f"{every}\n", encoding="ascii")
+        return f"of {every} fsyncs of each process of PostgreSQL one fails"
 
     def heal(self, house: House) -> None:
+        if house.notes.pop(self.name, None) is None:
+            return
+        _control(house).write_text("0\n", encoding="ascii")
         restore(house, "postgres", _SUBJECT)
-        house.restart("postgres")
 
 
-def with_failing_fsync(house: House, probability: float) -> None:
-    """Start PostgreSQL anew with fsyncs that fail with a probability."""
-    libraries = [package_file(PACKAGE, path) for path in (RUN, POSIX)]
-    change(
-        house,
-        "postgres",
-        _SUBJECT,
-        {
-            "LD_PRELOAD": " ".join(map(str, libraries)),
-            "FIU_ENABLE": "\n".join(
-                f"enable_random name=posix/io/sync/{call},probability={probability},failinfo={_EIO}"
-                for call in ("fsync", "fdatasync")
-            ),
-        },
-    )
-    start_anew(house, "postgres")
+def with_failing_fsync(house: House) -> None:
+    """Start PostgreSQL anew so that its fsyncs can be made to fail; none does yet."""
+    library = house.folder / "circumstances" / _NAME
+    compiler = package_file(PACKAGE, COMPILER)
+    command = [str(compiler), "-shared", "-fPIC", "-nostdlib", "-O1"]
+    done = subprocess.run(
+        [*command, "-o", str(library), str(_SOURCE)],
+        capture_output=True, text=True, check=False, timeout=_COMPILE_S,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise TroubleError(f"{_SOURCE.name} does not compile: {done.stderr[-500:]}")
+    control = _control(house)
+    control.write_text("0\n", encoding="ascii")
+    # PostgreSQL runs as another user.
+    for path, mode in ((library.parent, 0o755), (library, 0o755), (control, 0o644)):
+        path.chmod(mode)
+    variables = {"LD_PRELOAD": str(library), "FAILING_FSYNC_FILE": str(control)}
+    change(house, "postgres", _SUBJECT, variables)
+    identity = start_anew(house, "postgres")
+    try:
+        eventually(lambda: preloads(identity, _NAME), "PostgreSQL has another fsync", 10)
+    except AssertionError:
+        raise TroubleError("PostgreSQL does not load its fsync") from None
+    wait_for_node(house, "postgres")
+
+
+def _control(house: House) -> Path:
+    return house.folder / "circumstances" / "fsync-fails"

@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
+from deploy.embedded.environment import PLAIN_ENVIRONMENT
 from deploy.embedded.plan import ProcessSpec
-from tests.faults.injectors.tcp_proxy import DIRECTIONS
+from tests.faults.injectors import tcp_proxy
 
 Which = Literal["both", "there", "back"]
 
@@ -86,7 +86,7 @@ class Link:
         return self._network.command(do="look", link=self.name)
 
     def _set(self, which: Which, **way: Any) -> None:
-        directions: Sequence[str] = DIRECTIONS if which == "both" else (which,)
+        directions: Sequence[str] = tcp_proxy.DIRECTIONS if which == "both" else (which,)
         self._network.command(do="set", link=self.name, directions=directions, way=way)
 
 
@@ -97,8 +97,8 @@ class Network:
         self._links: dict[str, Link] = {}
         self._lock = threading.RLock()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.injectors.tcp_proxy"],
-            cwd=REPOSITORY,
+            # A file, not a module: its package would import all that injectors need.
+            [sys.executable, tcp_proxy.__file__],
             env=PLAIN_ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

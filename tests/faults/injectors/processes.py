@@ -128,7 +128,7 @@ def _stop_whole(house: House, name: str, node: str) -> list[process.Identity]:
     leaders = list(_of(house, node))
     stopped = _stop(house, name, leaders)
     for leader in leaders:
-        stopped += _stop(house, name, _descendants(leader))
+        stopped += _stop(house, name, process.descendants(leader))
     return stopped
 
 
@@ -154,18 +154,3 @@ def _go_on(house: House, name: str) -> None:
     noted: Any = house.notes.pop(name, [])
     for identity in reversed(noted):
         process.send(identity, signal.SIGCONT)
-
-
-def _descendants(leader: process.Identity) -> list[process.Identity]:
-    """Return the living processes below a process, parents first."""
-    parents = process.parents()
-    found: list[process.Identity] = []
-    open_ends = [leader.pid]
-    while open_ends:
-        parent = open_ends.pop()
-        for pid in [child for child, of in parents.items() if of == parent]:
-            identity = process.identity_of(pid)
-            if identity is not None:
-                found.append(identity)
-            open_ends.append(pid)
-    return found

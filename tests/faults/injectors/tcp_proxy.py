@@ -1,4 +1,4 @@
-"""A TCP proxy whose links can be broken: ``python -m tests.faults.injectors.tcp_proxy``.
+"""A TCP proxy whose links can be broken; run as a program.
 
 It reads commands from its standard input, a JSON object a line, and answers each by a line: what
 `network.py` sends. It ends with its standard input, so none outlives its harness.

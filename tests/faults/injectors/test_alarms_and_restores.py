@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from tests.faults.injectors import alarms, restores
-from tests.faults.injectors.small_house import Choosing, Newcomer, SmallHouse
+from tests.faults.injectors.small_house import Choosing, SmallHouse
+from tests.faults.newcomers import Newcomer
 
 pytestmark = pytest.mark.slow
 

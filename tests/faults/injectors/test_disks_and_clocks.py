@@ -11,7 +11,8 @@ import pytest
 from tests.faults.injectors import clock, disks, fsync
 from tests.faults.injectors.circumstances import package_file
 from tests.faults.injectors.errors import TroubleError
-from tests.faults.injectors.small_house import Choosing, Newcomer, SmallHouse
+from tests.faults.injectors.small_house import Choosing, SmallHouse
+from tests.faults.newcomers import Newcomer
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -89,14 +90,14 @@ def test_full_disk_of_rabbitmq_raises_its_alarm(house: SmallHouse) -> None:
 
 
 def test_failing_fsync_stops_postgresql_and_loses_nothing_acknowledged(house: SmallHouse) -> None:
-    needs(fsync.PACKAGE, fsync.RUN, fsync.POSIX)
+    needs(fsync.PACKAGE, fsync.COMPILER)
     log = house.folder / "log" / "postgres.log"
     with owner(house) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS public.noted (n bigint PRIMARY KEY)")
         connection.execute("TRUNCATE public.noted")
     size = log.stat().st_size
     fault = fsync.FsyncError()
-    fault.inject(house, Choosing(20))
+    fault.inject(house, Choosing(100))
     acknowledged = []
 
     def has_stopped() -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.injectors import messages
-from tests.faults.injectors.small_house import Choosing, Newcomer, SmallHouse
+from tests.faults.injectors.small_house import Choosing, SmallHouse
+from tests.faults.newcomers import Newcomer
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,8 @@ import pytest
 import requests
 
 from tests.faults.injectors import outside
-from tests.faults.injectors.small_house import Choosing, Newcomer, SmallHouse
+from tests.faults.injectors.small_house import Choosing, SmallHouse
+from tests.faults.newcomers import Newcomer
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.faults.faults import FAULTS
 from tests.faults.injectors import connections, processes
-from tests.faults.injectors.small_house import Choosing, Newcomer, SmallHouse
+from tests.faults.injectors.small_house import Choosing, SmallHouse
+from tests.faults.newcomers import Newcomer
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow

@@ -25,6 +25,7 @@ from deploy.demo.client import CabinetClient, OutageError, Problem
 Outcome = Literal["asked", "acknowledged", "refused", "unknown", "note"]
 
 SERVER_FAULTS = 500
+UNAUTHORIZED = 401
 EXPECTED = (Problem, OutageError, PageError)
 """What a client meets in an outage; anything else is a defect of the load."""
 
@@ -51,6 +52,8 @@ class Notebook:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.counts: Counter[str] = Counter()
+        self.signed_out: set[str] = set()
+        """Who was told that his session is not valid any more."""
         self._file = path.open("ab")
         self._lock = threading.Lock()
 
@@ -102,6 +105,8 @@ class Command:
     ) -> bool:
         outcome, self.code = _outcome_of(raised, doubtful=self._doubtful)
         self.is_acknowledged = outcome == "acknowledged"
+        if isinstance(raised, Problem) and raised.status == UNAUTHORIZED:
+            self._notebook.signed_out.add(self._who)
         self._write(outcome)
         return raised is None or isinstance(raised, EXPECTED)
 

@@ -57,6 +57,7 @@ class Settlers:
                     self._unlink(person)
                 else:
                     person.pay()
+                    person.ask()
             except (*EXPECTED, LetterError, GaveUpError):
                 self.notebook.counts["newcomer gave up"] += 1
             stop.wait(chance.uniform(*EVERY_S))

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from deploy.demo.acquirer_page import ASKS_FOR_CODE, DECLINED, PAYS, Payer
 from deploy.demo.client import CabinetClient, OutageError, PaymentLine, Problem
-from tests.faults.load.beliefs import EXPECTED, Command, Notebook
+from tests.faults.load.beliefs import EXPECTED, UNAUTHORIZED, Command, Notebook
 
 LARGEST = 200_00
 WAIT_FOR_PAGE_S = 15.0
@@ -53,13 +53,15 @@ class Resident:
     questions: SimpleQueue[str] = field(default_factory=SimpleQueue)
     """Numbers of questions that wait for staff; all residents share one."""
     device_token: str | None = None
+    passwords: list[str] = field(default_factory=list)
+    """Those of before."""
 
     def run(self, stop: threading.Event) -> None:
         """Do one thing after another until stopped."""
         actions: dict[Callable[[], None], int] = {
-            self.pay: 14,
-            self.ask: 2,
-            self.rename: 2,
+            self.pay: 28,
+            self.ask: 1,
+            self.rename: 3,
             self.sign_out_elsewhere: 1,
             self.change_password: 1,
         }
@@ -68,8 +70,12 @@ class Resident:
             [action] = self.chance.choices(list(actions), list(actions.values()))
             try:
                 action()
-            except EXPECTED:
+            except EXPECTED as outage:
                 self.notebook.counts["gave up"] += 1
+                if isinstance(outage, Problem) and outage.status == UNAUTHORIZED:
+                    self.notebook.signed_out.add(self.who)
+            if self.who in self.notebook.signed_out:
+                self._sign_in_again()
             stop.wait(self.chance.uniform(*PAUSE_S))
 
     def introduce(self) -> None:
@@ -232,10 +238,17 @@ class Resident:
             request = partial(client.change_password, self.password, new)
             command.call(client, request, keyed=False)
         if command.is_acknowledged:
+            self.passwords.insert(0, self.password)
             self.password, self.token = new, client.token or ""
         else:
             self._find_password((new, self.password))
         self.introduce()
+
+    def _sign_in_again(self) -> None:
+        """Find out by which password one signs in: a restore has taken the last change back."""
+        self._find_password(tuple(dict.fromkeys((self.password, *self.passwords))))
+        self.introduce()
+        self.notebook.signed_out.discard(self.who)
 
     def _find_password(self, candidates: Sequence[str]) -> None:
         """Sign in by the one of two passwords that holds."""

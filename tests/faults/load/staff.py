@@ -24,6 +24,7 @@ from deploy.demo.client import Problem
 from deploy.embedded.environment import REPOSITORY
 from shared import context
 from shared.errors import ServiceError, Unavailable
+from shared.money import Kopecks
 from shared.rpc.client import RpcClient
 from tests.faults.load.beliefs import Command, Notebook
 
@@ -68,31 +69,38 @@ class Clerk:
                     if stop.is_set():
                         return
                     continue
-                text = f"Ответ {uuid4()}"
-                about = {"question_id": question_id, "text": text}
-                with self.notebook.about(self.who, "question.answer", **about) as command:
-                    self._command(
-                        client, command, "helpdesk", "answer", question=question_id, text=text
-                    )
+                self.answer_one(client, question_id)
+
+    def answer_one(self, client: RpcClient, question_id: str) -> None:
+        """Answer a question."""
+        text = f"Ответ {uuid4()}"
+        about = {"question_id": question_id, "text": text}
+        with self.notebook.about(self.who, "question.answer", **about) as command:
+            asked = {"question": question_id, "text": text}
+            self._command(client, command, "helpdesk", "answer", **asked)
 
     def correct(self, stop: threading.Event, chance: Random) -> None:
         """Correct a line of some bill again and again until stopped."""
         with closing(RpcClient(self.settings["SALDO_AMQP_URL"], name="clerk corrects")) as client:
             while not stop.wait(chance.uniform(*CORRECTION_EVERY_S)):
                 bill = chance.choice(self.bills)
-                line = chance.choice(bill.lines)
+                line = chance.randrange(len(bill.lines))
                 amount = chance.choice((-1, 1)) * chance.randint(1, LARGEST)
-                asked: dict[str, Any] = {
-                    "account": bill.account.number,
-                    "period": bill.period,
-                    "lines": [{"service": line.service.code, "amount": amount}],
-                    "reason": "faults",
-                    "key": str(uuid4()),
-                }
-                about = {"account": bill.account.number, "amount": amount, "key": asked["key"]}
-                with self.notebook.about(self.who, "adjust", **about) as command:
-                    done = self._command(client, command, "ledger", "adjust", **asked)
-                    command.learn(state=done["state"])
+                self.correct_one(client, bill, line, amount)
+
+    def correct_one(self, client: RpcClient, bill: Bill, line: int, amount: Kopecks) -> None:
+        """Correct a line of a bill."""
+        asked: dict[str, Any] = {
+            "account": bill.account.number,
+            "period": bill.period,
+            "lines": [{"service": bill.lines[line].service.code, "amount": amount}],
+            "reason": "faults",
+            "key": str(uuid4()),
+        }
+        about = {"account": bill.account.number, "amount": amount, "key": asked["key"]}
+        with self.notebook.about(self.who, "adjust", **about) as command:
+            done = self._command(client, command, "ledger", "adjust", **asked)
+            command.learn(state=done["state"])
 
     def _command(
         self, client: RpcClient, command: Command, service: str, method: str, **asked: Any

@@ -34,13 +34,15 @@ AGAIN_S = 0.5
 LOOK_BACK_S = 20.0
 """A queue reader looks into the history when nothing has come for so long."""
 PAGE = 500
+CONFLICT = 409
 
 
-How = Literal["delivered", "took"]
+How = Literal["delivered", "took", "forgot"]
 
 
 class Got(msgspec.Struct, array_like=True, frozen=True):
-    """One line. `how`: `delivered` to a queue reader or a stream reader, or `took` effect.
+    """One line. `how`: `delivered` to a reader of queues or streams, `took` effect, or `forgot`: what
+    took effect after the position was undone, because the log has lost it.
 
     `via` is what brought an effect: queue, history, feed, stream. `digest` is that of the data in a
     canonical form.
@@ -63,6 +65,7 @@ class Journal:
 
     path: Path
     positions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SERVICES, 0))
+    epochs: dict[str, str] = field(default_factory=lambda: dict.fromkeys(SERVICES, ""))
 
     def __post_init__(self) -> None:
         self._file = self.path.open("ab")
@@ -77,6 +80,12 @@ class Journal:
         if got.position > self.positions[got.service]:
             self._write(got)
             self.positions[got.service] = got.position
+            self.epochs[got.service] = got.epoch
+
+    def forget(self, service: str, position: int, epoch: str) -> None:
+        """Undo what took effect after a position: the log of the service has lost it."""
+        self._write(Got("forgot", "", service, epoch, position, 0, "", "", ""))
+        self.positions[service], self.epochs[service] = position, epoch
 
     def close(self) -> None:
         self._file.close()
@@ -109,6 +118,16 @@ def _got(
     )
 
 
+class ForkError(Exception):
+    """A log does not have what a reader has read of it; they share what is up to `position`."""
+
+    def __init__(self, service: str, position: int, epoch: str) -> None:
+        super().__init__(f"{service} is shared up to {position}")
+        self.service = service
+        self.position = position
+        self.epoch = epoch
+
+
 @dataclass
 class Feed:
     """The history over HTTP."""
@@ -116,16 +135,25 @@ class Feed:
     url: str
     token: str
 
-    def pages(self, service: str, after: int) -> Iterator[list[tuple[dict[str, Any], bytes]]]:
-        """Yield pages of (headers, body) after a position, to the end of the log."""
+    def pages(
+        self, service: str, after: int, epoch: str = ""
+    ) -> Iterator[list[tuple[dict[str, Any], bytes]]]:
+        """Yield pages of (headers, body) after a position, to the end of the log.
+
+        Raises ForkError where the log does not have the position in that epoch.
+        """
         with requests.Session() as session:
             session.headers["Authorization"] = f"Bearer {self.token}"
             query: dict[str, str | int] = {"service": service, "limit": PAGE, "position": after}
+            query |= {"epoch": epoch} if epoch else {}
             while True:
                 answer = session.get(f"{self.url}/api/v1/events", params=query, timeout=TIMEOUTS)
                 if answer.status_code in {429, 503}:
                     time.sleep(float(answer.headers.get("Retry-After", AGAIN_S)))
                     continue
+                if answer.status_code == CONFLICT:
+                    params = answer.json()
+                    raise ForkError(service, params["fork"], params["fork_epoch"])
                 answer.raise_for_status()
                 page = answer.json()
                 yield [_as_message(event) for event in page["events"]]
@@ -194,18 +222,13 @@ class Subscribers:
         journal = self.journals["queue"]
 
         def receive(message: amqp.Message) -> None:
-            body = _bytes(message)
-            journal.delivered("queue", message.headers, body)
-            service = str(message.headers["cloudEvents_source"]).removeprefix("/saldo/")
-            if message.headers["saldo_predecessor"] > journal.positions[service]:
-                self._catch_up(service)
-            journal.take("queue", message.headers, body)
+            self._receive("queue", message)
             message.channel.basic_ack(message.delivery_tag)
 
         while not stop.is_set():
             with self._again(stop, "queue subscriber"), self._broker() as connection:
                 for service in SERVICES:
-                    self._catch_up(service)
+                    self._catch_up(service, journal, "history")
                 channel = connection.channel()
                 channel.basic_qos(0, PREFETCH, a_global=False)
                 for service in SERVICES:
@@ -216,14 +239,34 @@ class Subscribers:
                         last = time.monotonic()
                     elif time.monotonic() - last > LOOK_BACK_S:
                         for service in SERVICES:
-                            self._catch_up(service)
+                            self._catch_up(service, journal, "history")
                         last = time.monotonic()
 
-    def _catch_up(self, service: str) -> None:
-        journal = self.journals["queue"]
-        for page in self._feed.pages(service, journal.positions[service]):
+    def _receive(self, kind: str, message: amqp.Message) -> None:
+        """Take a message, unless it is of an epoch that the log does not have any more."""
+        journal, headers, body = self.journals[kind], message.headers, _bytes(message)
+        journal.delivered(kind, headers, body)
+        service = str(headers["cloudEvents_source"]).removeprefix("/saldo/")
+        epoch, known = str(headers.get("saldo_epoch", "")), journal.epochs[service]
+        is_new = bool(known) and epoch != known
+        if is_new or headers["saldo_predecessor"] > journal.positions[service]:
+            self._catch_up(service, journal, "history")
+        if not is_new or epoch == journal.epochs[service]:
+            journal.take(kind, headers, body)
+
+    def _catch_up(self, service: str, journal: Journal, via: str) -> None:
+        """Read the history to its end, first undoing what the log has lost."""
+        try:
+            self._read_on(service, journal, via)
+        except ForkError as fork:
+            journal.forget(service, fork.position, fork.epoch)
+            self._read_on(service, journal, via)
+
+    def _read_on(self, service: str, journal: Journal, via: str) -> None:
+        position, epoch = journal.positions[service], journal.epochs[service]
+        for page in self._feed.pages(service, position, epoch):
             for headers, body in page:
-                journal.take("history", headers, body)
+                journal.take(via, headers, body)
 
     # By feed
 
@@ -233,22 +276,18 @@ class Subscribers:
         while not stop.wait(POLL_S):
             with self._again(stop, "feed subscriber"):
                 for service in SERVICES:
-                    for page in self._feed.pages(service, journal.positions[service]):
-                        for headers, body in page:
-                            journal.take("feed", headers, body)
+                    self._catch_up(service, journal, "feed")
 
     # By stream
 
     def read_streams(self, stop: threading.Event) -> None:
         """Read the streams until stopped, each from the first message, later from the next one."""
-        journal, offsets = self.journals["stream"], dict[str, int]()
+        offsets = dict[str, int]()
 
         def receive(message: amqp.Message) -> None:
-            body = _bytes(message)
             service = str(message.headers["cloudEvents_source"]).removeprefix("/saldo/")
             offsets[service] = message.headers["x-stream-offset"] + 1
-            journal.delivered("stream", message.headers, body)
-            journal.take("stream", message.headers, body)
+            self._receive("stream", message)
             message.channel.basic_ack(message.delivery_tag)
 
         while not stop.is_set():

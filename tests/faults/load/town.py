@@ -75,6 +75,10 @@ class Town:
             settled = list(pool.map(self._settle_one, range(self._people)))
         self._users |= {person.who: person.run for person in settled}
 
+    def watcher(self) -> str:
+        """Return the token of one more person, who only looks."""
+        return self._settlers.settle("watcher", self._chance("watcher"), accounts=1).token
+
     @property
     def failed(self) -> list[str]:
         """Defects of the load itself, which make a verdict worthless."""

@@ -203,6 +203,14 @@ class FakeLinks:
         self.done.append("read")
         return [one for one in self.rows if (one.number, one.tenure) == (number, tenure)]
 
+    def of_tenures(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], list[Link]]:
+        self.done.append("read")
+        found: dict[tuple[str, int], list[Link]] = {}
+        for one in self.rows:
+            if (one.number, one.tenure) in keys:
+                found.setdefault((one.number, one.tenure), []).append(one)
+        return found
+
     def of_number(self, number: str) -> list[Link]:
         self.done.append("read")
         found = [one for one in self.rows if one.number == number]
@@ -233,6 +241,9 @@ class FakeInvitations:
 
     def of_tenure(self, number: str, tenure: int) -> list[OpenInvitation]:
         return [one for one in self.rows.values() if (one.number, one.tenure) == (number, tenure)]
+
+    def sent_by(self, person_id: UUID) -> list[OpenInvitation]:
+        return [one for one in self.rows.values() if one.invited_by == person_id]
 
     def expired(self, now: datetime, most: int) -> list[UUID]:
         return [one.invitation_id for one in self.rows.values() if one.expires_at <= now][:most]

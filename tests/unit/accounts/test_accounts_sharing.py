@@ -86,6 +86,29 @@ def refusal_of(work: Any, *arguments: Any) -> str:
     return refusal.value.code
 
 
+def test_an_owner_is_told_of_the_invitations_that_he_has_sent(shared: Any) -> None:
+    invite(shared, ANNA, "v@example.org")
+
+    def sent(person_id: UUID) -> list[dict[str, Any]]:
+        return shared.store.query(lambda session: held_about(session, person_id))["invitations"]
+
+    [open_one] = sent(ANNA)
+    assert (open_one["number"], open_one["email"]) == (FIRST, "v@example.org")
+    assert set(open_one) == {"number", "email", "role", "sent_at", "expires_at"}
+    assert sent(BORIS) == []
+
+
+def test_a_cabinet_of_a_guest_asks_once_for_those_who_let_him_in(shared: Any) -> None:
+    assert shared.link(ANNA, SECOND)
+    command = sharing.Invite(person_id=ANNA, number=SECOND, email="b@example.org", role="payer")
+    sent = shared.store.execute(shared.sharing.invite, command)
+    accept(shared, BORIS, UUID(sent["access_id"]))
+    links = shared.store.read_model.links
+    links.done.clear()
+    assert len(shared.linked(BORIS)) == 2
+    assert links.done == ["read", "read"], "his own links, and those beside them"
+
+
 @pytest.mark.parametrize(("role", "pays"), [("viewer", False), ("payer", True)])
 def test_a_guest_reads_and_pays_as_invited_and_never_shares(
     harness: Any, role: str, pays: bool

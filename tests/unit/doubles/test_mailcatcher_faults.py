@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from deploy.doubles.mailcatcher.faults import Faults
 from deploy.doubles.mailcatcher.letters import Letters
 from tests.mail_catcher import MailCatcher, running_mail_catcher
 
@@ -94,6 +95,22 @@ def test_fault_of_one_domain_spares_the_others(catcher: MailCatcher) -> None:
     assert kept(catcher, "spared") == 1
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send(catcher, "not-spared", to="a@other.example")
+
+
+@pytest.mark.parametrize(
+    ("only_to", "concerned"),
+    [
+        ("", True),
+        ("anna@example.org", True),
+        ("Example.org", True),
+        ("@example.org", True),
+        ("a@example.org", False),
+        ("ple.org", False),
+        ("org", False),
+    ],
+)
+def test_faults_are_meant_for_an_address_or_a_whole_domain(only_to: str, concerned: bool) -> None:
+    assert Faults(only_to=only_to).concern("Anna@example.org") is concerned
 
 
 def test_content_is_refused_after_the_final_dot(catcher: MailCatcher) -> None:

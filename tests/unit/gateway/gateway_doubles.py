@@ -31,6 +31,7 @@ class FakeServices:
         }
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.command_ids: list[UUID | None] = []
+        self.deadlines: list[float] = []
         self.contexts: list[context.RequestContext] = []
         self.sign_in()
 
@@ -60,6 +61,7 @@ class FakeServices:
         assert deadline > 0
         self.calls.append((service, method, arguments))
         self.command_ids.append(command_id)
+        self.deadlines.append(deadline)
         self.contexts.append(context.current())
         answer = self.answers[service, method]
         if isinstance(answer, Exception):

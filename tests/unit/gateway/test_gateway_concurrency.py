@@ -90,20 +90,8 @@ def test_a_failed_read_is_raised_to_all_and_asked_anew() -> None:
     assert len(services.calls) == 2
 
 
-class TimedServices(FakeServices):
-    """Records how long each call may take."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.deadlines: list[float] = []
-
-    def call(self, service: str, method: str, *, deadline: float = 5.0, **arguments: Any) -> Any:
-        self.deadlines.append(deadline)
-        return super().call(service, method, deadline=deadline, **arguments)
-
-
 def test_a_read_of_a_page_is_waited_for_a_shorter_time_than_a_command() -> None:
-    services = TimedServices()
+    services = FakeServices()
     services.answers |= dict.fromkeys(
         [("accounts", "linked"), ("accounts", "unlink"), ("payments", "payment")]
     )
@@ -115,7 +103,7 @@ def test_a_read_of_a_page_is_waited_for_a_shorter_time_than_a_command() -> None:
 
 
 def test_no_call_outlasts_its_page() -> None:
-    services = TimedServices()
+    services = FakeServices()
     services.answers["payments", "start"] = None
     AskedOnce(services, {}, time.monotonic() + 10).call(
         "payments", "start", deadline=20.0, command_id=COMMAND
@@ -125,7 +113,7 @@ def test_no_call_outlasts_its_page() -> None:
 
 
 def test_a_page_that_is_out_of_time_asks_nobody_and_says_so() -> None:
-    services = TimedServices()
+    services = FakeServices()
     with pytest.raises(Unavailable) as refused:
         AskedOnce(services, {}, time.monotonic()).call("accounts", "linked")
     assert refused.value.code == "page_timed_out"

@@ -26,5 +26,6 @@ def email_links(identity: Any, change_id: str) -> dict[str, Any]:
     links: dict[str, Any] = {}
     for side in ("new", "old"):
         issued = identity.call("issue_email_link", change_id=change_id, side=side)
-        links |= {**issued, f"{side}_email": issued["email"], f"{side}_token": issued["token"]}
+        own = {f"{side}_{name}": issued[name] for name in ("email", "token", "taken")}
+        links |= {**issued, **own}
     return links

@@ -144,7 +144,8 @@ def test_a_known_address_looks_the_same_and_only_its_owner_learns(
 ) -> None:
     identity.person("boris@example.org")
     sent = change(identity, session, "boris@example.org")
-    assert (sent["taken"], sent["new_token"]) == (True, None)
+    assert (sent["new_taken"], sent["new_token"]) == (True, None)
+    assert not sent["old_taken"], "the old mailbox is its person's"
     assert confirm(identity, sent["old_token"])["status"] == "waits_for_new"
 
 

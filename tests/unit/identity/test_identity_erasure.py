@@ -13,11 +13,11 @@ from identity_steps import refusal_of
 
 from services.identity.domain import PersonErased, farewell_id
 from services.identity.erasure import forget_farewells
-from services.identity.limits import LETTER_LIFE
 from services.identity.publishing import publish
 from services.identity.registrations import person_id_of
 from shared.context import bind
 from shared.errors import NotFound
+from shared.letters import LETTER_LIFE
 from tests.published import check_publication
 
 PHRASE = "длинная фраза 1"

@@ -10,8 +10,9 @@ from identity_steps import refusal_of
 
 from services.identity.domain import SignInLinkRequested
 from services.identity.email_change import EndEmailChanges, end_email_changes
-from services.identity.limits import EMAIL_CHANGE_DELAY, LETTER_LIFE
+from services.identity.limits import EMAIL_CHANGE_DELAY
 from services.identity.sweeping import Sweep, sweep
+from shared.letters import LETTER_LIFE
 
 IP = "203.0.113.7"
 OWN = "длинная фраза 1"

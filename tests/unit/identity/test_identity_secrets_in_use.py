@@ -9,7 +9,7 @@ import pytest
 from identity_steps import email_links, refusal_of
 
 from services.identity.domain import SignInLinkRequested
-from services.identity.secrets_in_use import SecretOf
+from shared.letters import SecretOf
 
 IP = "203.0.113.7"
 OWN = "длинная фраза 1"

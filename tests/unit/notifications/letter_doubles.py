@@ -189,6 +189,17 @@ class FakeLists:
         return self._letters.get(letter_id)
 
 
+class FakeLostLog:
+    """What a restore took: the letters that had gone out, by their ids."""
+
+    def __init__(self) -> None:
+        self.sent: set[str] = set()
+
+    def happened(self, type_: str, subjects: Sequence[str]) -> set[str]:
+        assert type_ == "letter_sent"
+        return self.sent.intersection(subjects)
+
+
 class FakeReadModel:
     """The tables of the service as dictionaries."""
 
@@ -198,6 +209,7 @@ class FakeReadModel:
         self.lists = FakeLists(self.letters)
         self.choices = FakeChoices()
         self.bounces = FakeBounces()
+        self.lost = FakeLostLog()
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for entry in recorded:

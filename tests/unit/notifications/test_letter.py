@@ -10,7 +10,6 @@ from letter_doubles import Harness
 
 from services.notifications import application
 from services.notifications.application import (
-    RETRY_PERIOD,
     ClaimedLetter,
     ClaimLetters,
     GiveUp,
@@ -22,6 +21,7 @@ from services.notifications.domain import Letter, LetterFailed, LetterQueued, Le
 from services.notifications.publishing import publish
 from services.notifications.requests import Lane, LetterRequest
 from shared.contracts.notifications import FailureReason, LetterKind
+from shared.letters import LETTER_LIFE
 from tests.published import check_publication
 
 
@@ -145,7 +145,7 @@ def test_retry_delays_grow_less_for_secrets(harness: Harness) -> None:
 
 def test_after_five_days_a_letter_is_given_up(harness: Harness) -> None:
     letter_id = queue(harness)
-    harness.clock.advance(RETRY_PERIOD - timedelta(seconds=1))
+    harness.clock.advance(LETTER_LIFE - timedelta(seconds=1))
     postpone(harness, letter_id)
     assert len(harness.queued) == 1
     harness.clock.advance(timedelta(seconds=1))

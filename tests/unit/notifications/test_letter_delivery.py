@@ -30,6 +30,7 @@ from shared.config import ConfigurationError
 from shared.context import bind
 from shared.contracts.notifications import LetterKind
 from shared.errors import Conflict, Unavailable
+from shared.letters import LETTER_LIFE
 from shared.smtp import ServerUnavailableError, SmtpServer
 
 
@@ -331,7 +332,7 @@ def test_without_a_server_for_five_days_letters_are_given_up(
 ) -> None:
     queue(harness)
     server.down = ServerUnavailableError("no connection")
-    harness.clock.advance(application.RETRY_PERIOD)
+    harness.clock.advance(LETTER_LIFE)
     no_server(harness, server)
     assert harness.queued == []
     assert harness.events[-1] == LetterFailed(kind="password_changed", reason="gave_up")

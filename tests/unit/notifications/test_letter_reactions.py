@@ -12,7 +12,6 @@ import pypdfium2
 import pytest
 from letter_doubles import START, Harness, contacts, message_of
 
-from services.identity.secrets_in_use import SecretOf
 from services.notifications import application, reactions
 from services.notifications.application import ClaimedLetter, ClaimLetters, LostClaimError
 from services.notifications.domain import LetterFailed
@@ -23,6 +22,7 @@ from services.notifications.requests import DRAWN_ONCE, SECRETS, Lane
 from shared.contracts.notifications import LetterKind
 from shared.contracts.payments import Failure
 from shared.errors import Conflict, NotFound, Unavailable
+from shared.letters import SecretOf
 
 PERSON = "0b6e1f66-94a4-4b4e-a9ff-8a3c0e6c4a2d"
 OTHER = "5d0c5f0a-6a43-4c0e-8d2b-2f8f5e3f0c11"

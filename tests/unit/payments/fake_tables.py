@@ -187,12 +187,13 @@ class FakeClosedAccounts:
     def add(self, account: str, now: datetime) -> None:
         self.rows.setdefault(account, now)
 
-    def open_payments(self, limit: int) -> list[Row]:
+    def open_payments(self, limit: int, *, after: int = 0) -> list[Row]:
         lines = self._tables.payment_lines
         found = [
             row
             for payment_id, row in self._tables.payments.items()
             if row["state"] in {"created", "awaiting_payment", "unknown"}
+            and row["position"] > after
             and any(line["account"] in self.rows for line in lines[payment_id])
         ]
         return found[:limit]

@@ -1,4 +1,4 @@
-"""Payments that a restore took from the log: taken up again under their own ids, by the bank's word."""
+"""Payments that a restore took from the log: taken up again, under their own ids."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from payment_doubles import PERSON, FakeAcquirer, Harness
 
 from services.payments.domain import PaymentOrder
 from services.payments.events import Line, RefundLine
+from services.payments.lost_events import PaymentRecovery, judge
 from services.payments.publishing import publish
 from services.payments.reconciliation.findings import Difference, Finding, Kind, Source, What
 from services.payments.reconciliation.settling import recover_first
-from services.payments.recovery import PaymentRecovery, judge
 from services.payments.state import State
 from shared.bus import Publication
 from shared.errors import Unavailable

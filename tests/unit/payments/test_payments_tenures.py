@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from payment_doubles import PERSON, Harness
 
+from services.payments import jobs
 from services.payments.events import Line, PaymentStarted, RefundLine
 from services.payments.fiscal.receipts import Item, positions
 from services.payments.jobs import close_orders
@@ -164,6 +165,26 @@ def test_payment_whose_bank_is_silent_is_closed_when_it_answers(harness: Harness
     harness.acquirer.is_silent = False
     close_orders(harness.store, harness.acquirers)
     assert harness.view(payment)["failure"] == "account_closed"
+
+
+def test_payments_that_cannot_be_closed_hold_up_no_others(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_BATCH", 1)
+    stuck = harness.start(Line(NUMBER, 100_00, 0))
+    closable = harness.start(Line("0002", 1_00, 0))
+    closes(harness, NUMBER, 2)
+    closes(harness, "0002", 1)
+    close_order = jobs.close_order
+
+    def refuse(store: Any, acquirers: Any, payment: Any, failure: Any) -> None:
+        if payment.payment_id == stuck:
+            raise Conflict("payment_being_charged", "Its card is being charged.")
+        close_order(store, acquirers, payment, failure)
+
+    monkeypatch.setattr(jobs, "close_order", refuse)
+    assert close_orders(harness.store, harness.acquirers) == 2
+    assert harness.view(closable)["failure"] == "account_closed"
 
 
 def test_closed_account_is_forgotten_when_no_order_can_be_open_any_more(harness: Harness) -> None:

@@ -85,6 +85,12 @@ def test_streams_and_persons_need_a_grant() -> None:
     assert trusted.allows_binding("payments.persons", "subscriber.erp.a", "#")
 
 
+def test_service_reads_its_own_stream_and_no_other() -> None:
+    readable = rights_of_service("ledger").read
+    assert re.search(readable, "ledger.stream")
+    assert not re.search(readable, "payments.stream")
+
+
 def test_whoever_may_use_a_topic_exchange_has_rights_on_its_keys() -> None:
     """Without them the broker allows any key."""
     everybody = [

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from shared.bus.listen import Listener
+from shared.bus.reading import ReadPoint
 
 PAGES = 50
 
@@ -30,7 +31,7 @@ class _Services:
     def call(self, _service: str, _method: str, *, after: int, **_: Any) -> dict[str, Any]:
         event = {"headers": {"saldo_position": after + 1}, "body": "{}"}
         more = after < PAGES
-        return {"events": [event] * more, "next": after + 1 if more else None}
+        return {"events": [event] * more, "next": after + 1 if more else None, "epoch": "1"}
 
 
 def test_catching_up_keeps_the_heartbeats_going() -> None:
@@ -39,9 +40,15 @@ def test_catching_up_keeps_the_heartbeats_going() -> None:
     services: Any = _Services()
     listener = Listener(services, store, "accounts", {}, threading.Event())
     applied: list[Any] = []
-    reactions: Any = SimpleNamespace(position=lambda: 0, apply=applied.extend)
-    listener._reactions = reactions
+
+    def apply(deliveries: Any, *_: Any, **__: Any) -> list[Any]:
+        applied.extend(deliveries)
+        return []
+
+    reactions: Any = SimpleNamespace(position=lambda: 0, point=ReadPoint, apply=apply)
+    listener._reader._reactions = reactions
     broker = _Broker()
-    assert listener.fetch_missing(lambda seconds: listener._pause(broker, seconds))
+    lead: Any = SimpleNamespace(check=lambda: None)
+    assert listener._reader.read_log(lambda seconds: listener._pause(broker, lead, seconds))
     assert len(applied) == PAGES
     assert broker.heartbeats >= PAGES

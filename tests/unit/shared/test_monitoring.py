@@ -15,6 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared import telemetry
+from shared.bus.epoch_metrics import EpochCollector
 from shared.bus.progress import ProgressCollector
 from shared.config import ConfigurationError, load_settings
 from shared.errors import Conflict
@@ -125,7 +126,7 @@ def test_table_of_metrics_is_complete() -> None:
         for found in vars(telemetry).values()
         if isinstance(found, MetricWrapperBase)
     }
-    for family in ProgressCollector({}).describe():
+    for family in (*ProgressCollector({}).describe(), *EpochCollector({}).describe()):
         defined[family.name] = set(family._labelnames)
     table = {name: set(row.labels) for name, row in documented_metrics().items()}
     assert table == defined
@@ -136,9 +137,10 @@ def test_scrape_outlives_a_login_that_has_lost_its_rights() -> None:
         raise psycopg.errors.InsufficientPrivilege
 
     store: Any = SimpleNamespace(pool=SimpleNamespace(connection=refuse))
-    families = list(ProgressCollector({"ledger": store}).collect())
-    assert families
-    assert not any(family.samples for family in families)
+    for collector in (ProgressCollector({"ledger": store}), EpochCollector({"ledger": store})):
+        families = list(collector.collect())
+        assert families
+        assert not any(family.samples for family in families)
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "soon", "nan", "4000"])

@@ -21,8 +21,13 @@ def test_message_that_staff_dropped_meanwhile_is_not_logged_as_retried(
     row = {"id": 7, "upstream": "accounts", "retry_asked_by": "staff:ivanova"}
     session = SimpleNamespace(cursor=None)
     store: Any = SimpleNamespace(
-        service="ledger", query=lambda read: read(session), session=lambda: nullcontext(session)
+        service="ledger",
+        query=lambda read: read(session),
+        session=lambda: nullcontext(session),
+        transaction=lambda: nullcontext(None),
+        recorder=SimpleNamespace(lock=lambda _: None),
     )
+    monkeypatch.setattr(parked, "begin_retry", lambda *_: 1)
     monkeypatch.setattr(parked, "asked", lambda *_: [row])
     monkeypatch.setattr(parked, "retry", lambda *_: is_there)
     services: Any = None

@@ -1,26 +1,30 @@
 """The recipe of docs/subscribing.md, as it stands there, on feeds that lose, repeat and shuffle.
 
-The model has a log that grows, the live feed with the headers that it really sends, a queue that
-may lose anything, and the history as the gateway returns it. Each event takes effect
-exactly once.
+The model has a log that grows and that may lose its end, the live feed with the headers that it
+really sends, a queue that may lose anything, and the history as the gateway returns it. Each event
+takes effect exactly once, and what was lost has none in the end.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.routes.events import cloud_event
 from shared.bus import Publication
-from shared.bus.messages import Envelope, TypePredecessors, envelope
+from shared.bus.epochs import Epoch, LogHistory
+from shared.bus.messages import EPOCH_HEADER, Envelope, TypePredecessors, envelope
 from shared.eventstore import Event, Recorded
 
 PAGE = Path(__file__).parents[3] / "docs" / "subscribing.md"
@@ -30,6 +34,9 @@ TYPES = ("charges_posted", "payment_posted", "penalty_accrued", TWICE, "internal
 PUBLISHED = {"charges_posted", "payment_posted", "penalty_accrued"}
 GRANTED = "payment_posted"
 PAGE_SIZE = 3
+
+Effect: TypeAlias = tuple[str, str, int]
+"""The type, the epoch and the position of an event."""
 
 
 def recipe(name: str) -> Any:
@@ -51,16 +58,36 @@ class Happened(Event, frozen=True, kw_only=True):
 
 @dataclass
 class Log:
-    """The log of a service; an event of the type ``internal`` is not published."""
+    """The log of a service; an event of the type ``internal`` is not published.
+
+    ``lines`` counts its losses: events of different lines at one position are different ones.
+    """
 
     types: list[str] = field(default_factory=list)
+    epochs: list[tuple[str, int]] = field(default_factory=lambda: [("1", 0)])
+    lines: int = 0
+
+    def lose(self, kept: int) -> int:
+        """Lose what comes after a position, epochs and all; return where the new epoch begins."""
+        self.lines += 1
+        del self.types[kept:]
+        fork = len(self.types)
+        self.epochs = [one for one in self.epochs if one[1] <= fork]
+        self.epochs.append((f"{len(self.epochs) + 1}.{self.lines:08x}", fork))
+        return fork
+
+    def parts(self) -> LogHistory:
+        began = datetime(2026, 11, 1, tzinfo=UTC)
+        epochs = tuple(Epoch(name, after, began, "tail_lost") for name, after in self.epochs)
+        return LogHistory(epochs, len(self.types))
 
     def published(self) -> list[Envelope]:
         """Return the messages of the live feed, from the first on."""
-        messages, before, chain = [], 0, TypePredecessors({})
+        messages, before, chain, parts = [], 0, TypePredecessors({}), self.parts()
         for position, type_ in enumerate(self.types, start=1):
             if type_ == "internal":
                 continue
+            epoch = parts.epoch_at(position).name
             recorded = Recorded(
                 originator_id=UUID(int=1),
                 originator_version=position,
@@ -72,31 +99,49 @@ class Log:
                 event=Happened(),
             )
             for version in (1, 2) if type_ == TWICE else (1,):
-                name, data = type_.removesuffix(".v2"), {"position": position}
+                name, data = type_.removesuffix(".v2"), {"position": position, "epoch": epoch}
                 publication = Publication(name, "subject", data, version)
-                messages.append(chain.added_to(envelope("ledger", recorded, publication, before)))
+                sent = envelope("ledger", recorded, publication, before, epoch)
+                messages.append(chain.added_to(sent))
             before = position
         return messages
 
-    def events(self, types: set[str]) -> list[tuple[str, int]]:
-        """Return type and position of each event of these types, in order."""
+    def events(self, types: set[str]) -> list[Effect]:
+        """Return type, epoch and position of each event of these types, in order."""
         return list(
             dict.fromkeys(
-                (type_of(one), one.headers["saldo_position"])
+                (type_of(one), one.headers[EPOCH_HEADER], one.headers["saldo_position"])
                 for one in self.published()
                 if type_of(one) in types
             )
         )
 
-    def history(self, after: int, types: set[str]) -> dict[str, Any]:
-        """Return a page of GET /api/v1/events."""
+    def history(self, after: int, epoch: str, types: set[str]) -> dict[str, Any]:
+        """Return a page of GET /api/v1/events; raises NotInLogError."""
+        parts = self.parts()
+        if not parts.fits(epoch, after):
+            fork = parts.fork_of(epoch, after)
+            raise NotInLogError(fork, parts.epoch_at(fork).name)
         reached = min(len(self.types), after + PAGE_SIZE)
         events = [
             {**cloud_event(one.headers, one.body.decode()), "data": json.loads(one.body)}
             for one in self.published()
             if after < one.headers["saldo_position"] <= reached and type_of(one) in types
         ]
-        return {"events": events, "position": reached, "more": reached - after >= PAGE_SIZE}
+        return {
+            "events": events,
+            "position": reached,
+            "epoch": parts.epoch_at(reached).name,
+            "more": reached - after >= PAGE_SIZE,
+        }
+
+
+class NotInLogError(Exception):
+    """409 ``position_not_in_log``."""
+
+    def __init__(self, fork: int, fork_epoch: str) -> None:
+        super().__init__(fork, fork_epoch)
+        self.fork, self.fork_epoch = fork, fork_epoch
 
 
 class CrashError(Exception):
@@ -109,20 +154,35 @@ class Store:
 
     crashes: list[str]
     position: int = 0
-    effects: list[tuple[str, int]] = field(default_factory=list)
-    last: dict[str, int] = field(default_factory=dict)
+    epoch: str = ""
+    effects: list[Effect] = field(default_factory=list)
+    undone: list[Effect] = field(default_factory=list)
 
     def seen(self, type_: str) -> int:
-        return self.last.get(type_, 0)
+        return max((position for name, _, position in self.effects if name == type_), default=0)
 
-    def apply(self, events: list[Any], position: int) -> None:
+    @property
+    def latest(self) -> int:
+        return max([self.position, *(position for *_, position in self.effects)])
+
+    def apply(self, events: list[Any], position: int, epoch: str) -> None:
+        with self.transaction():
+            for type_, *_, data in events:
+                self.effects.append((type_, data["epoch"], data["position"]))
+            self.position, self.epoch = position, epoch
+
+    def undo(self, position: int, epoch: str) -> None:
+        with self.transaction():
+            self.undone += [one for one in self.effects if one[2] > position]
+            self.effects = [one for one in self.effects if one[2] <= position]
+            self.position, self.epoch = min(self.position, position), epoch
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         crash = self.crashes.pop() if self.crashes else ""
         if crash == "before":
             raise CrashError
-        for type_, *_, data in events:
-            self.effects.append((type_, data["position"]))
-            self.last[type_] = max(self.seen(type_), data["position"])
-        self.position = position
+        yield
         if crash == "after":
             raise CrashError
 
@@ -137,9 +197,14 @@ class World:
     log: Log = field(default_factory=Log)
     queue: list[Envelope] = field(default_factory=list)
     fed: int = 0
+    asked: int = 0
 
     def start(self) -> None:
-        self.reader = self.recipe(self.store, lambda at: self.log.history(at, self.types))
+        def history(position: int, epoch: str) -> dict[str, Any]:
+            self.asked += 1
+            return self.log.history(position, epoch, self.types)
+
+        self.reader = self.recipe(self.store, history, NotInLogError)
         self.surviving(self.reader.catch_up)
 
     def surviving(self, run: Any, *arguments: Any) -> None:
@@ -160,6 +225,12 @@ class World:
         if fate == "shuffled":
             self.queue.reverse()
 
+    def lose(self, kept: int) -> None:
+        """Lose the end of the log; the live feed goes on after the fork. The queue is as it was."""
+        fork = self.log.lose(kept)
+        sent = len([one for one in self.log.published() if one.headers["saldo_position"] <= fork])
+        self.fed = min(self.fed, sent)
+
     def read(self) -> None:
         while self.queue:
             message = self.queue.pop(0)
@@ -173,6 +244,7 @@ steps = st.lists(
         st.tuples(st.just("feed"), fates),
         st.tuples(st.just("read"), st.none()),
         st.tuples(st.just("restart"), st.none()),
+        st.tuples(st.just("lose"), st.integers(0, 12)),
     ),
     max_size=30,
 )
@@ -194,6 +266,8 @@ def run(world: World, before_binding: list[str], happening: list[tuple[str, Any]
                 world.read()
             case "restart":
                 world.start()
+            case "lose":
+                world.lose(detail)
     world.feed("whole")
     world.read()
     world.start()
@@ -242,4 +316,43 @@ def test_a_loss_is_found_by_the_next_event_of_its_type_and_not_before() -> None:
     world.log.types += [GRANTED]
     world.feed("whole")
     world.read()
-    assert world.store.effects == [(GRANTED, 1), (GRANTED, 3)]
+    assert world.store.effects == [(GRANTED, "1", 1), (GRANTED, "1", 3)]
+
+
+@pytest.mark.parametrize("name", ["Reader", "ReaderOfTypes"])
+def test_reader_undoes_what_was_lost_and_takes_what_is_there_now(name: str) -> None:
+    """Lost events are in its queue, applied and waiting; real ones have the same positions."""
+    world = World(recipe(name), {GRANTED}, Store([]))
+    world.start()
+    world.log.types += [GRANTED] * 4
+    world.feed("whole")
+    ghosts = [world.queue.pop() for _ in range(2)]
+    world.read()
+    world.log.types += [GRANTED]
+    world.lose(1)
+    world.queue += ghosts
+    world.read()
+    world.log.types += [GRANTED] * 3
+    world.feed("whole")
+    world.queue += ghosts
+    world.read()
+    second = "2.00000001"
+    assert world.store.effects == [
+        (GRANTED, "1", 1),
+        *((GRANTED, second, position) for position in (2, 3, 4)),
+    ]
+    assert world.store.undone == [(GRANTED, "1", 2)], "the others were recognised in the queue"
+
+
+def test_message_of_a_line_that_is_gone_costs_one_look_at_the_history() -> None:
+    """Thousands of them may wait in the queue, and reading by HTTP has its limits."""
+    world = World(recipe("Reader"), PUBLISHED, Store([]))
+    world.log.types += [GRANTED] * 9
+    world.feed("whole")
+    world.lose(2)
+    world.log.types += [GRANTED]
+    world.start()
+    asked = world.asked
+    world.read()
+    assert world.asked - asked <= 2
+    assert [position for *_, position in world.store.effects] == [1, 2, 3]

@@ -19,7 +19,7 @@ from services.ledger.commands import import_files
 from services.terminal import StaffVerbs, author
 from shared import context
 from shared.clock import SystemClock
-from shared.config import ConfigurationError
+from shared.config import SERVICES, ConfigurationError
 from shared.errors import Unavailable
 
 SIGNED_IN = {"SALDO_DATABASE_URL": "postgresql://staff.ivanova:secret@127.0.0.1:1/nothing"}
@@ -122,6 +122,7 @@ WRITING = {
     "accounts import": ("CONTRACTS",),
     "payments import": (str(BANK_REGISTER),),
     "bus parked": ("ledger", "--drop", "7"),
+    **{f"{service} recover": ("--apply",) for service in SERVICES},
 }
 
 

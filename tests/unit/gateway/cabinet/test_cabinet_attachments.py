@@ -270,6 +270,8 @@ def test_a_form_that_was_not_made_for_a_person_sends_no_file(form: Form, forged:
         forged = Sealer(SETTINGS).seal("notice", PERSON)
     form.send(("счёт.pdf", PDF_BYTES), _uploader=forged)
     assert form.page.status == 422
+    assert "Страница устарела" in form.error
+    assert "сейчас не принимаются" not in form.error
     assert not form.uploads.contents
     assert not form.asked
 
@@ -312,6 +314,11 @@ def test_no_more_is_read_of_a_form_than_all_its_files_may_have(
             b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 101 + b"--x--\r\n",
             400,
         ),
+        (
+            "multipart/form-data; boundary=x",
+            b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--\r\n",
+            400,
+        ),
         ("text/plain", b"a", 415),
         ("application/json", b"{}", 415),
     ],
@@ -343,6 +350,26 @@ def test_hostile_names_are_harmless_on_the_page(form: Form) -> None:
     form.page = form.cabinet.get(NEW)
     form.send((names[0], PDF_BYTES), text="")
     assert form.kept == ["script.png.pdf"]
+
+
+def test_a_name_in_another_direction_stands_apart_from_the_sentence(form: Form) -> None:
+    form.send(("חשבון.exe", b"MZ"))
+    for place in ('id="files-error"', 'href="#files"'):
+        said = form.page.markup.partition(place)[2].partition("</p>")[0].partition("</a>")[0]
+        assert "«<bdi>חשבון.exe</bdi>»" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("фото\u00a0дома.png", "фото дома.png"),
+        ("\u200b\u202e", "…"),
+        ("C:\\фото\\счёт.png", "счёт.png"),
+        (f"{'а' * 100}-0001.jpeg", f"{'а' * 47}…аа-0001.jpeg"),
+    ],
+)
+def test_the_name_of_a_refused_file_is_shown_as_its_sender_knows_it(name: str, shown: str) -> None:
+    assert form_files.shown_name(name) == shown
 
 
 def test_a_thread_takes_files_and_shows_them_as_downloads(form: Form) -> None:

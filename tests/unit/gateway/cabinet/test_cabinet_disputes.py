@@ -11,7 +11,7 @@ from gateway_doubles import PERSON, THING, Browser, FakeServices
 from gateway_samples import MONTH, PROFILE, QUESTION
 from test_cabinet_documents import ACCOUNT, BILL
 
-from shared.errors import Unavailable, ValidationFailed
+from shared.errors import Forbidden, Unavailable, ValidationFailed
 
 LINE = {**MONTH["lines"][0], "explanation": None}  # type: ignore[index]
 ADDRESS = "/questions/new?line=0001.2026-04.heating"
@@ -101,6 +101,7 @@ def test_of_several_disputes_of_a_line_the_open_one_counts(
     page = person.get("/charges/0001/2026-04").text
     assert WORDS["under_review"] in main_of(page)
     assert f'href="/questions/{THING}"' in page
+    assert ADDRESS in page, "his own question is answered: he may ask again beside the other's"
 
 
 def test_the_way_leads_to_the_question_whose_state_is_shown(
@@ -183,6 +184,17 @@ def test_a_form_that_is_wrong_keeps_its_line_and_its_text(
     assert 'name="line" value="0001.2026-04.heating" checked>' in again.text
     assert "Батареи холодные" in again.text
     assert "Такой строки в счёте за этот месяц нет." in main_of(again.text)
+
+
+def test_a_form_about_a_line_that_is_no_longer_his_keeps_its_text(
+    person: CabinetPerson, services: FakeServices
+) -> None:
+    services.answers["accounts", "owns"] = owns(foreign=["0001"])
+    services.answers["helpdesk", "ask"] = Forbidden("account_not_linked", "x")
+    again = person.post("/questions", {**FORM, "text": "Батареи холодные"})
+    assert again.status_code == 422
+    assert "Батареи холодные" in again.text
+    assert "С чем Вы не согласны" not in again.text
 
 
 def test_the_person_may_ask_about_more_than_the_line(

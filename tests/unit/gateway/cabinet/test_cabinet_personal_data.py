@@ -19,7 +19,11 @@ HELD = {
         "sessions": [{"device": "Firefox", "last_seen_at": "2026-11-29T10:00:00+00:00"}],
         "security_log": [{"at": "2026-11-29", "by": "person", "action": "signed_in"}],
     },
-    "accounts": {"linked": [{"number": "0100000001", "role": "owner"}], "attempts": []},
+    "accounts": {
+        "linked": [{"number": "0100000001", "role": "owner"}],
+        "invitations": [{"number": "0100000001", "email": "b@example.org", "expires_at": "x"}],
+        "attempts": [],
+    },
     "payments": {"payments": [{"total": 450000, "lines": [{"account": "0100000001"}]}]},
     "helpdesk": {
         "questions": [

@@ -16,6 +16,7 @@ from services.ledger.domain.book import (
     CLOSINGS,
     COMMANDS,
     IMPORTS,
+    RESTORES,
     AccrualBegun,
     AccrualFinished,
     Accruals,
@@ -24,6 +25,7 @@ from services.ledger.domain.book import (
     CommandsDigested,
     CommandsExpired,
     Imports,
+    LogRestored,
 )
 from services.ledger.publishing import publish
 from shared.contracts.ledger import CONTRACTS
@@ -116,6 +118,7 @@ def everything() -> list[tuple[UUID, Event]]:
         (COMMANDS, digested),
         (COMMANDS, CommandsExpired(digest_position=9, count=2)),
         (CHECKPOINTS, thinned),
+        (RESTORES, LogRestored(epoch="2.0123abcd", after=512, lost=3, by="staff:ivanova")),
     ]
 
 
@@ -139,16 +142,18 @@ def test_closings_imports_and_accruals_are_published_without_people_and_files() 
             contracts[publication.type].check(publication.data)
             published[publication.type] = publication.data
     assert {type(event) for _, event in everything()} == set(BOOK_EVENTS)
-    internal = {"commands_digested", "commands_expired", "checkpoints_thinned"}
+    internal = {"commands_digested", "commands_expired", "checkpoints_thinned", "log_restored"}
     assert set(published) == {event.topic.split(".")[1] for event in BOOK_EVENTS} - internal
     for hidden in ("ivanova", "neighbour", "march", "order 17", "act 7"):
         assert hidden not in str(published)
 
 
 def test_the_streams_of_the_book_keep_their_ids() -> None:
-    ids = {str(stream) for stream in (CLOSINGS, IMPORTS, ACCRUALS, COMMANDS, CHECKPOINTS)}
-    assert {CLOSINGS, IMPORTS, ACCRUALS, COMMANDS, CHECKPOINTS} == BOOK_STREAMS
+    streams = (CLOSINGS, IMPORTS, ACCRUALS, COMMANDS, CHECKPOINTS, RESTORES)
+    ids = {str(stream) for stream in streams}
+    assert set(streams) == BOOK_STREAMS
     assert ids == {
+        "3fa0cf57-93b0-5dd5-8e11-953dca838828",
         "84739fbf-a39b-5014-aa35-c5d647ff3c68",
         "f9fa1202-86da-5cd1-baf8-36310ae6dda7",
         "dee83de3-7af6-5dc7-bbef-69a6e01fb1a4",

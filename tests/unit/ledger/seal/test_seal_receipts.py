@@ -38,6 +38,9 @@ class Rows:
     def fetchone(self) -> dict[str, Any] | None:
         return self._row
 
+    def fetchall(self) -> list[Any]:
+        return []  # no restore is known
+
 
 def proof(topic: str = "ledger.payment_posted.v1") -> dict[str, Any]:
     row = EventRow(

@@ -13,13 +13,16 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.ledger.application import PaidLine, PostPayment, post_payment
+from services.ledger.domain.book import RESTORES, LogRestored, Restores
 from services.ledger.domain.events import TakenElsewhere
 from services.ledger.taken_payments import id_of_sums
+from shared import context
 from shared.account_key import FIRST, key_of, number_of
 from shared.bus import Services
+from shared.bus.epochs import stored_history
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore import Session
-from shared.eventstore.lost_events import Fate, Judged, LostEvent
+from shared.eventstore.lost_events import Fate, Judged, LostEvent, recoveries
 from shared.logs import get_logger
 from shared.money import format_roubles
 
@@ -67,10 +70,28 @@ def bring_back(services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged
             yield Judged(event=one.event, fate=Fate.BY_ITSELF)
         else:
             yield _post(services, one.event)
+    services.store.transact(record_epochs, context.current().actor)
 
 
-def protect(services: Services, lost: Sequence[LostEvent]) -> None:
-    """Do nothing: nobody is harmed by what the ledger does not know yet."""
+def protect(services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
+    """Record the new epoch where nothing is lost: it is sealed on without anybody."""
+    if whole and not lost:
+        services.store.transact(record_epochs, context.current().actor)
+
+
+def record_epochs(session: Session, by: str) -> None:
+    """Record in the log after which positions it goes on in new epochs: the seal goes by that.
+
+    Not those whose loss somebody has still to bring back.
+    """
+    found = {one.epoch: one for one in recoveries(session.cursor)}
+    restores = session.load(Restores, RESTORES)
+    history, _ = stored_history(session.cursor)
+    for epoch in history.epochs[1:]:
+        recovery = found.get(epoch.name)
+        if recovery is None or recovery.done_at or recovery.asked_at:
+            lost = recovery.lost if recovery else 0
+            restores.record(LogRestored(epoch=epoch.name, after=epoch.after, lost=lost, by=by))
 
 
 def _posted(session: Session, lost: Sequence[LostEvent]) -> set[tuple[str, str]]:

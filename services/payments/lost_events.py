@@ -154,14 +154,14 @@ class PaymentRecovery:
         return self._outcomes(judged)
 
     def _record_again(self, payment_id: UUID, wanted: Sequence[LostEvent]) -> None:
-        found = self._find(payment_id)
-        if self._load(payment_id) is None:
-            self._start(payment_id, wanted, found)
+        found = self._find_order(payment_id)
+        if self._snapshot_of(payment_id) is None:
+            self._record_start(payment_id, wanted, found)
         if found is not None:
-            self._adopt(payment_id, found)
-            self._capture(payment_id, wanted, found)
-            self._return(payment_id, wanted, found)
-            self._poll(payment_id)
+            self._adopt_order(payment_id, found)
+            self._capture_again(payment_id, wanted, found)
+            self._refund_again(payment_id, wanted, found)
+            self._let_bank_decide(payment_id)
         log.warning("payment_taken_up", payment_id=str(payment_id), events=len(wanted))
 
     def _outcomes(self, judged: Sequence[Judged]) -> list[Judged]:
@@ -176,7 +176,7 @@ class PaymentRecovery:
 
     # The order at the bank
 
-    def _find(self, payment_id: UUID) -> Found | None:
+    def _find_order(self, payment_id: UUID) -> Found | None:
         """Return the order that was charged, or else the last one that a bank knows."""
         known: list[Found] = []
         for number, names in self._store.query(lambda s: _orders(s, payment_id)).items():
@@ -195,7 +195,7 @@ class PaymentRecovery:
                     )
                 known.append(Found(acquirer=name, order=order, report=report))
         charged = [one for one in known if one.report.state in _CHARGED]
-        payment = self._load(payment_id)
+        payment = self._snapshot_of(payment_id)
         own = [one for one in known if payment and one.order.order_number == payment.order_number]
         candidates = charged or own or known
         chosen = candidates[-1] if candidates else None
@@ -212,7 +212,9 @@ class PaymentRecovery:
 
     # What is recorded again
 
-    def _start(self, payment_id: UUID, lost: Sequence[LostEvent], found: Found | None) -> None:
+    def _record_start(
+        self, payment_id: UUID, lost: Sequence[LostEvent], found: Found | None
+    ) -> None:
         first = lost[0]
         command = TakeUpPayment(
             payment_id=payment_id,
@@ -225,14 +227,14 @@ class PaymentRecovery:
         if first.type in {"payment_started", "payment_captured"}:
             self._store.transact(take_up_payment, command)
 
-    def _adopt(self, payment_id: UUID, found: Found) -> None:
+    def _adopt_order(self, payment_id: UUID, found: Found) -> None:
         """Know a payment by the order that was charged, where the log has lost that order."""
         command = AdoptOrder(
             payment_id=payment_id, order_number=found.order.order_number, acquirer=found.acquirer
         )
         self._store.transact(adopt_order, command)
 
-    def _capture(self, payment_id: UUID, lost: Sequence[LostEvent], found: Found) -> None:
+    def _capture_again(self, payment_id: UUID, lost: Sequence[LostEvent], found: Found) -> None:
         captured = [event for event in lost if event.type == "payment_captured"]
         if not captured or found.report.state not in {OrderState.PAID, OrderState.RETURNED}:
             return
@@ -256,7 +258,7 @@ class PaymentRecovery:
                 raise
             log.error("amount_mismatch", **error.params)  # noqa: TRY400 - decided, not crashed
 
-    def _return(self, payment_id: UUID, lost: Sequence[LostEvent], found: Found) -> None:
+    def _refund_again(self, payment_id: UUID, lost: Sequence[LostEvent], found: Found) -> None:
         for event in lost:
             if event.type == "payment_refunded":
                 command = TakeUpRefund(
@@ -267,9 +269,9 @@ class PaymentRecovery:
             rest = RecordReturns(payment_id=payment_id, returned=found.report.returned)
             self._store.transact(application.note_returns, rest)
 
-    def _poll(self, payment_id: UUID) -> None:
+    def _let_bank_decide(self, payment_id: UUID) -> None:
         """Let the bank decide what is not decided by that."""
-        payment = self._load(payment_id)
+        payment = self._snapshot_of(payment_id)
         if payment is None:
             return
         if poll_acquirer(self._store, self._acquirers, payment) is PollOutcome.UNKNOWN:
@@ -281,7 +283,7 @@ class PaymentRecovery:
         command = RecordPostings(payment_id=payment_id, rows=rows)
         self._store.transact(record_postings, command)
 
-    def _load(self, payment_id: UUID) -> PaymentSnapshot | None:
+    def _snapshot_of(self, payment_id: UUID) -> PaymentSnapshot | None:
         return self._store.query(lambda session: snapshots.snapshot(session, payment_id))
 
 
@@ -383,5 +385,5 @@ def _contradicted(judged: Judged) -> str:
     )
 
 
-def protect(services: Services, lost: Sequence[LostEvent]) -> None:
+def protect(services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
     """Do nothing: whatever might go wrong before recovery waits for it (`LostLog.is_open`)."""

@@ -1,0 +1,82 @@
+"""Bugs of the command path: ids, commits, answers."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from tests.faults.bugs.planting import Function, plant
+from tests.faults.bugs.switch import SWITCH
+
+_EXECUTE = "shared.eventstore.postgres:PostgresStore.execute"
+
+
+class _UndoneError(Exception):
+    """Rolls a transaction back."""
+
+
+def _decide(store: Any, cursor: Any, handler: Any, command: Any) -> Any:
+    from shared import context
+    from shared.ids import new_id
+
+    command_id = context.current().command_id or new_id()
+    fingerprint = store.fingerprint(handler, command)
+    result, _ = store._attempt(cursor, handler, command, command_id, fingerprint, False)
+    return result
+
+
+@plant("answered-before-the-commit", _EXECUTE)
+def _answer_early(original: Function) -> Function:
+    """The answer is given, then the process dies, and nothing is committed."""
+
+    def wrong(self: Any, handler: Any, command: Any) -> Any:
+        if handler.__name__ != "ask" or not SWITCH.strikes("died"):
+            return original(self, handler, command)
+        result = None
+        with suppress(_UndoneError), self.transaction() as cursor:
+            result = _decide(self, cursor, handler, command)
+            raise _UndoneError
+        return result
+
+    return wrong
+
+
+@plant("unknown-commit-is-a-success", _EXECUTE)
+def _hope(original: Function) -> Function:
+    """The connection breaks before the commit, and the answer is that all went well."""
+
+    def wrong(self: Any, handler: Any, command: Any) -> Any:
+        import psycopg
+
+        if handler.__name__ != "correct" or not SWITCH.strikes("broken"):
+            return original(self, handler, command)
+        result = None
+        with suppress(psycopg.Error), self.transaction() as cursor:
+            result = _decide(self, cursor, handler, command)
+            cursor.connection.close()
+        return result
+
+    return wrong
+
+
+@plant("command-id-is-not-stored", "shared.eventstore.command_table:keep")
+def _do_not_keep(original: Function) -> Function:
+    def wrong(cursor: Any, row: tuple[Any, ...]) -> None:
+        """Store nothing: what is repeated is done again."""
+
+    return wrong
+
+
+@plant("refused-and-done", _EXECUTE)
+def _refuse_what_is_done(original: Function) -> Function:
+    """The command is committed, and the answer is a refusal."""
+
+    def wrong(self: Any, handler: Any, command: Any) -> Any:
+        from shared.errors import Conflict
+
+        result = original(self, handler, command)
+        if handler.__name__ == "ask" and SWITCH.strikes("refused"):
+            raise Conflict("too_many_questions", "Refused by a planted bug.")
+        return result
+
+    return wrong

@@ -1,0 +1,135 @@
+"""The hunt: one house, its bugs switched on one after another, each with a short load."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from tests.faults.bugs.catalogue import BUGS, Bug
+from tests.faults.bugs.scenarios import HARMLESS, SCENARIOS, Stage
+from tests.faults.bugs.switch import turn
+from tests.faults.checker.check import CHECKS, check, settle
+from tests.faults.checker.findings import Finding
+from tests.faults.checker.postings import banks_of
+from tests.faults.house import RunningHouse, open_house, started_by
+from tests.faults.load.subscribers import Subscribers
+
+PROCESSES = frozenset({"serve", "work", "gateway", "seal"})
+SETTLED_S = 6.0
+QUIET_S = 30.0
+MOMENT_S = 1.5
+SLOW = frozenset({"I5", "I6"})
+"""Sealer and subscribers take a moment more than the rest."""
+
+Key = tuple[str, str, str]
+
+
+@dataclass
+class Hunt:
+    """A house in which bugs can be switched on."""
+
+    house: RunningHouse
+    stage: Stage
+    switch: Path
+    known: set[Key] = field(default_factory=set)
+    """What earlier bugs have left behind."""
+
+    @property
+    def beliefs(self) -> Path:
+        return self.stage.notebook.path
+
+    def play_without_bugs(self, scenarios: Collection[str]) -> list[Finding]:
+        """Play scenarios with no bug on, and return what is found: there should be nothing."""
+        for name in scenarios:
+            SCENARIOS[name](self.stage)
+        for bank in banks_of(self.house.environment):
+            bank.set_faults(end_sessions=True)
+        settle(self.house.environment, self.beliefs, QUIET_S)
+        for bank in banks_of(self.house.environment):
+            bank.clear_faults()
+        return self._new(CHECKS)
+
+    def find(self, bug: Bug) -> list[Finding]:
+        """Switch a bug on, play its scenario, switch it off; return what is new of it."""
+        turn(self.switch, bug.name, str(time.monotonic_ns()))
+        try:
+            SCENARIOS[bug.scenario](self.stage)
+            self._settle()
+            if set(bug.found_by) & SLOW:
+                time.sleep(MOMENT_S)
+        finally:
+            turn(self.switch, "", str(time.monotonic_ns()))
+        return self._new(bug.found_by)
+
+    def _settle(self) -> None:
+        """Wait until nothing is unresolved but what earlier bugs have left so, or for a while."""
+        ends = time.monotonic() + SETTLED_S
+        while time.monotonic() < ends:
+            _, left = settle(self.house.environment, self.beliefs, 0.0)
+            if {one.key for one in left} <= self.known:
+                return
+            time.sleep(0.3)
+
+    def _new(self, invariants: Collection[str]) -> list[Finding]:
+        found = check(self.house.environment, self.beliefs, invariants, own_words=False)
+        new = [one for one in found if one.key not in self.known]
+        self.known |= {one.key for one in found}
+        return new
+
+
+@contextmanager
+def open_hunt(folder: Path) -> Iterator[Hunt]:
+    """Run a house with all bugs planted and none switched on, with residents and subscribers."""
+    switch = folder / "bug"
+    turn(switch, "", "0")
+    prefix = ("tests.faults.bugs.start", "--switch", str(switch))
+    with open_house(folder / "saldo", started_by(prefix, PROCESSES)) as house:
+        stage = Stage.set(house.environment, folder)
+        subscribers = Subscribers(house.environment, folder, stage.notebook)
+        reads = (subscribers.read_queues, subscribers.read_feed, subscribers.read_streams)
+        with _threads(reads):
+            yield Hunt(house, stage, switch)
+        subscribers.close()
+        stage.notebook.close()
+
+
+def hunt(
+    folder: Path, names: Sequence[str] = tuple(BUGS), tell: Callable[[str], None] = lambda _: None
+) -> list[str]:
+    """Hunt some bugs; return a sentence for each that was not found, and for false alarms."""
+    failures = []
+    with open_hunt(folder) as running:
+        bugs = [BUGS[name] for name in names]
+        scenarios = dict.fromkeys(bug.scenario for bug in bugs if bug.scenario in HARMLESS)
+        began = time.monotonic()
+        for one in running.play_without_bugs(scenarios):
+            failures.append(f"without a bug: {one}")
+        tell(f"{time.monotonic() - began:5.1f} s  without a bug: {failures or 'nothing found'}")
+        for bug in bugs:
+            began = time.monotonic()
+            found = running.find(bug)
+            by = sorted({one.invariant for one in found} & set(bug.found_by))
+            if not by:
+                failures.append(f"{bug.name} is not found by {' or '.join(bug.found_by)}")
+            first = next(iter(found), "NOT FOUND")
+            tell(f"{time.monotonic() - began:5.1f} s  {bug.name}: {first}")
+    return failures
+
+
+@contextmanager
+def _threads(works: Sequence[Callable[[threading.Event], None]]) -> Iterator[None]:
+    stop = threading.Event()
+    threads = [threading.Thread(target=partial(work, stop)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()

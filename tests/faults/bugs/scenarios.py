@@ -1,0 +1,339 @@
+"""Short loads, each of which brings out some bug: a payment, a question, a correction, ..."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import amqp
+import msgspec
+import psycopg
+import requests
+from kombu import Connection
+from psycopg.rows import dict_row
+
+from deploy.demo.acquirer_page import PAYS, Payer
+from deploy.demo.charges import Bill, all_bills
+from deploy.demo.company import demo_accounts, households
+from shared.money import Kopecks
+from shared.rpc.client import RpcClient
+from tests.faults.checker.postings import banks_of
+from tests.faults.load.beliefs import EXPECTED, Notebook
+from tests.faults.load.newcomers import Settlers
+from tests.faults.load.residents import Resident
+from tests.faults.load.staff import Clerk, settings_in
+from tests.waiting import eventually
+
+PATIENCE_S = 10.0
+FOLLOW_S = 4.0
+DECIDED = frozenset({"completed", "failed", "expired", "refunded", "partly_refunded"})
+ACCOUNTS_OF_ONE = 7
+
+
+@dataclass
+class Stage:
+    """Where the scenarios play: residents with accounts that nobody else uses, and a clerk."""
+
+    environment: Mapping[str, str]
+    residents: Sequence[Resident]
+    clerk: Clerk
+    notebook: Notebook
+    _turn: int = 0
+    _paid: int = 0
+
+    @classmethod
+    def set(cls, environment: Mapping[str, str], folder: Path, people: int = 4) -> Stage:
+        """Settle residents, each with accounts of his own."""
+        notebook = Notebook(folder / "beliefs.jsonl")
+        questions: SimpleQueue[str] = SimpleQueue()
+        accounts = households(demo_accounts())
+        state = Path(environment["SALDO_STATE_DIR"])
+        residents = []
+        for number in range(people):
+            own = accounts[number * ACCOUNTS_OF_ONE : (number + 1) * ACCOUNTS_OF_ONE]
+            settlers = Settlers(
+                environment["SALDO_URL"],
+                Path(environment["SALDO_MAIL_DIR"]),
+                own,
+                notebook,
+                questions,
+            )
+            chance = Random(number)  # noqa: S311 - no secret
+            residents.append(settlers.settle(f"resident {number + 1}", chance, accounts=len(own)))
+        bills = [bill for bill in all_bills(accounts) if bill.lines]
+        clerk = Clerk(settings_in(state / "staff" / "clerk.env"), bills, questions, notebook)
+        return cls(environment, residents, clerk, notebook)
+
+    def next_resident(self) -> Resident:
+        """Return the residents in turn, so that one bug does not trip over another's traces."""
+        self._turn += 1
+        return self.residents[self._turn % len(self.residents)]
+
+    def next_account(self) -> tuple[Resident, str]:
+        """Return an account on which no payment is open, as long as there are any, and its owner.
+
+        A bug may leave a payment undecided: then no other sum is taken for its account.
+        """
+        owned = [
+            (person, number)
+            for number_of in range(ACCOUNTS_OF_ONE)
+            for person in self.residents
+            for number in person.accounts[number_of : number_of + 1]
+        ]
+        self._paid += 1
+        return owned[self._paid % len(owned)]
+
+    def next_bill(self) -> Bill:
+        self._turn += 1
+        return self.clerk.bills[self._turn * 7 % len(self.clerk.bills)]
+
+
+def pay(stage: Stage) -> str:
+    """Pay an account by card; return the payment, once it is decided or time is up."""
+    return _pay(stage, *stage.next_account(), 100_00)
+
+
+def _pay(stage: Stage, person: Resident, account: str, least: Kopecks) -> str:
+    total = least + stage._paid
+    payment, page = _start(stage, person, account, total, "main")
+    about = {"payment_id": payment, "total": total}
+    with stage.notebook.about(person.who, "payment.card", **about) as entered:
+        Payer(patience=PATIENCE_S).pay(page, PAYS)
+        entered.learn(charged="yes")
+    ends = time.monotonic() + FOLLOW_S
+    with suppress(*EXPECTED):
+        while person.client().payment(payment, refresh=True)["state"] not in DECIDED:
+            if time.monotonic() > ends:
+                break
+            time.sleep(0.1)
+    return payment
+
+
+def _start(
+    stage: Stage, person: Resident, account: str, total: Kopecks, acquirer: str
+) -> tuple[str, str]:
+    """Start a payment; return it, and the bank's page."""
+    client, key = person.client(), str(uuid4())
+    client.patience = PATIENCE_S
+    started: dict[str, Any] = {}
+    about = {"email": person.email, "key": key, "lines": [[account, total, 0]], "total": total}
+    with stage.notebook.about(person.who, "payment.start", **about) as command:
+        line = {"account": account, "amount": total, "penalty": 0}
+        body = {"lines": [line], "acquirer": acquirer}
+        request = partial(client.call, "POST", "/payments", body, key=key)
+        started = command.call(client, request, keyed=True)
+        command.learn(payment_id=started["payment_id"])
+    assert command.is_acknowledged, f"the payment is not started: {command.code}"
+    return str(started["payment_id"]), str(started["redirect_url"])
+
+
+def pay_twice(stage: Stage) -> None:
+    """Pay, and pay again."""
+    pay(stage)
+    pay(stage)
+
+
+def pay_and_seal(stage: Stage) -> None:
+    """Pay, and have the log sealed up to now."""
+    pay(stage)
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
+        database.execute("NOTIFY ledger_seal")
+
+
+def pay_in_arrears(stage: Stage) -> None:
+    """Pay a part of what is owed on an account that owes a penalty, too."""
+    numbers = [number for person in stage.residents for number in person.accounts]
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
+        row = database.execute(
+            "SELECT number FROM ledger.balances WHERE number = ANY (%s) AND penalty > 0"
+            " AND principal > 100000 ORDER BY penalty DESC LIMIT 1",
+            (numbers,),
+        ).fetchone()
+    assert row is not None, "no account of theirs owes a penalty"
+    [number] = row
+    owner = next(person for person in stage.residents if number in person.accounts)
+    _pay(stage, owner, number, 500_00)
+
+
+def ask(stage: Stage) -> None:
+    """Ask a question."""
+    stage.next_resident().ask()
+
+
+def ask_twice(stage: Stage) -> None:
+    """Ask a question, and repeat the request under the same key."""
+    person = stage.next_resident()
+    client, text, key = person.client(), f"Вопрос {uuid4()}", str(uuid4())
+    body = {"topic": "charges", "text": text, "account": person.accounts[0], "attachments": []}
+    with stage.notebook.about(
+        person.who, "question.ask", email=person.email, text=text, key=key
+    ) as command:
+        request = partial(client.call, "POST", "/questions", body, key=key)
+        answers = [command.call(client, request, keyed=True) for _ in range(2)]
+        command.learn(question_id=answers[0]["question_id"])
+
+
+def ask_and_answer(stage: Stage) -> None:
+    """Ask a question, which the clerk answers."""
+    ask(stage)
+    _answer(stage)
+
+
+def _answer(stage: Stage) -> None:
+    question_id = stage.clerk.questions.get(timeout=PATIENCE_S)
+    with closing(RpcClient(stage.clerk.settings["SALDO_AMQP_URL"], name="clerk")) as client:
+        stage.clerk.answer_one(client, question_id)
+
+
+def adjust(stage: Stage) -> None:
+    """Correct a line of a bill."""
+    with closing(RpcClient(stage.clerk.settings["SALDO_AMQP_URL"], name="clerk")) as client:
+        stage.clerk.correct_one(client, stage.next_bill(), 0, 12_34 + stage._turn)
+
+
+def refund(stage: Stage) -> None:
+    """Pay, and let the bank give a part of it back at its own desk."""
+    payment = pay(stage)
+    bank = banks_of(stage.environment)[0]
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
+        row = database.execute(
+            "SELECT order_number FROM payments.orders WHERE payment_id = %s", (payment,)
+        ).fetchone()
+    assert row is not None
+    assert bank.give_back(bank.orders()[row[0]], 10_00)
+
+
+def forge_a_callback(stage: Stage) -> None:
+    """Start a payment, and call back as the bank would before any card was entered."""
+    person, number = stage.next_account()
+    payment, _ = _start(stage, person, number, 77_00 + stage._paid, "kassa")
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
+        row = database.execute(
+            "SELECT order_id FROM payments.orders WHERE payment_id = %s", (payment,)
+        ).fetchone()
+    assert row is not None
+    # This bank signs nothing: anybody in its network can call.
+    requests.post(
+        f"{stage.environment['SALDO_URL']}/api/v1/acquirer/kassa/callback",
+        json={"type": "notification", "event": "payment.succeeded", "object": {"id": row[0]}},
+        timeout=PATIENCE_S,
+    )
+
+
+def sign_out(stage: Stage) -> None:
+    """Sign in a second time, and end that session."""
+    stage.next_resident().sign_out_elsewhere()
+
+
+def change_password(stage: Stage) -> None:
+    """Change a password."""
+    stage.next_resident().change_password()
+
+
+def link_without_proof(stage: Stage) -> None:
+    """Try to link somebody else's account by a made-up proof."""
+    person = stage.next_resident()
+    other = next(one for one in stage.residents if one is not person).accounts[0]
+    client = person.client()
+    with stage.notebook.about(
+        person.who, "link", email=person.email, number=other, forbidden=True
+    ) as command:
+        body = {"number": other, "proof": "00000000"}
+        request = partial(client.call, "POST", "/accounts", body, key=str(uuid4()))
+        command.call(client, request, keyed=True)
+
+
+def send_a_ghost(stage: Stage) -> None:
+    """Send what looks like a captured payment, and is in no log of payments."""
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"], row_factory=dict_row) as database:
+        row = database.execute(
+            "SELECT (SELECT published FROM payments.relay) AS published,"
+            " (SELECT name FROM payments.epochs ORDER BY number DESC LIMIT 1) AS epoch"
+        ).fetchone()
+    assert row is not None
+    _, account = stage.next_account()
+    payment, position = str(uuid4()), row["published"] + 5_000
+    now = datetime.now(UTC)
+    data = {
+        "payment_id": payment,
+        "person_id": str(uuid4()),
+        "lines": [{"account": account, "amount": 666_00, "penalty": 0}],
+        "total": 666_00,
+        "paid_on": now.date().isoformat(),
+        "captured_at": now.isoformat(),
+    }
+    headers = {
+        "cloudEvents_specversion": "1.0",
+        "cloudEvents_id": f"payments-{row['epoch']}-{position}",
+        "cloudEvents_source": "/saldo/payments",
+        "cloudEvents_type": "payment_captured",
+        "cloudEvents_time": now.isoformat(),
+        "cloudEvents_subject": payment,
+        "cloudEvents_dataschema": "/schemas/payments/payment_captured/v1",
+        "saldo_position": position,
+        "saldo_predecessor": row["published"],
+        "saldo_epoch": row["epoch"],
+        "saldo_correlation_id": str(uuid4()),
+    }
+    # Into the one queue alone: the stream keeps what it gets.
+    url = stage.environment["SALDO_AMQP_URL"]
+    with Connection(url) as broker, broker.channel() as channel:
+        message = amqp.Message(
+            msgspec.json.encode(data), content_type="application/json", application_headers=headers
+        )
+        channel.basic_publish(message, exchange="", routing_key="ledger.from.payments")
+    stage.notebook.note("scenario", "quarantine", reasons=["beyond_head", "not_in_log"])
+    eventually(lambda: _is_read(stage, position), "the message is read")
+
+
+def _is_read(stage: Stage, position: int) -> bool:
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
+        row = database.execute(
+            "SELECT 1 FROM ledger.positions WHERE upstream = 'payments' AND position >= %(at)s"
+            " UNION SELECT 1 FROM ledger.quarantine WHERE position = %(at)s",
+            {"at": position},
+        ).fetchone()
+    return row is not None
+
+
+def fork_a_reader(stage: Stage) -> None:
+    """Let a reader have read what its upstream has lost: an epoch that is in no log."""
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
+        database.execute(
+            "UPDATE helpdesk.positions SET epoch = '7.deadbeef' WHERE upstream = 'accounts'"
+        )
+
+
+def change_an_event(stage: Stage) -> None:
+    """Change an event that is sealed, with the rights of the database's owner."""
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
+        database.execute("ALTER TABLE ledger.events DISABLE TRIGGER events_append_only")
+        database.execute(
+            "UPDATE ledger.events SET actor = 'service:nobody' WHERE notification_id = 7"
+        )
+        database.execute("ALTER TABLE ledger.events ENABLE TRIGGER events_append_only")
+
+
+Scenario = Callable[[Stage], object]
+
+SCENARIOS: Mapping[str, Scenario] = {
+    function.__name__: function
+    for function in (
+        pay, pay_twice, pay_and_seal, pay_in_arrears, ask, ask_twice, ask_and_answer, adjust,
+        refund, forge_a_callback, sign_out, change_password, link_without_proof,
+        send_a_ghost, fork_a_reader, change_an_event,
+    )
+}  # fmt: skip
+
+HARMFUL = frozenset({"fork_a_reader", "change_an_event"})
+HARMLESS = tuple(name for name in SCENARIOS if name not in HARMFUL)
+"""Those that leave nothing broken where no bug is on."""

@@ -1,0 +1,258 @@
+"""Two PostgreSQL with Patroni and etcd: one leads, the other takes over."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import requests
+
+from deploy.embedded import process
+from deploy.embedded.environment import PLAIN_ENVIRONMENT
+from deploy.embedded.plan import Check, ProcessSpec
+from deploy.embedded.postgres import DATABASE, OWNER, binaries, owner_statements
+from deploy.embedded.system_user import system_user
+from tests.faults.cluster import packages
+from tests.faults.cluster.nodes import Nodes, free_ports
+from tests.waiting import eventually
+
+NAMES = ("a", "b")
+# The least that Patroni takes: a leader who is gone is replaced after so long.
+TTL_S = 20
+_LOOP_S = 1
+_RETRY_S = 3
+_ASK_S = 1.0
+_START_S = 120.0
+
+_PARAMETERS = {
+    "max_connections": 200,
+    "dynamic_shared_memory_type": "mmap",
+    "unix_socket_directories": "",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %q%u ",
+    "createrole_self_grant": "set, inherit",
+    "wal_keep_size": "64MB",
+}
+
+
+class PostgresCluster:
+    """Two nodes and their agreement on who leads.
+
+    Unless `synchronous`, the follower may be behind: what it lacks is lost when it takes over.
+    """
+
+    def __init__(self, folder: Path, *, synchronous: bool = True) -> None:
+        self.folder = folder
+        self._synchronous = synchronous
+        etcd, peer, *ports = free_ports(2 + 2 * len(NAMES))
+        self.ports = dict(zip(NAMES, ports[: len(NAMES)], strict=True))
+        self.rest = dict(zip(NAMES, ports[len(NAMES) :], strict=True))
+        self._passwords = {
+            user: secrets.token_hex(16) for user in ("postgres", "replicator", OWNER)
+        }
+        self._user = system_user()
+        folder.mkdir(parents=True)
+        folder.chmod(0o711)
+        self.nodes = Nodes(folder, [self._etcd(etcd, peer), *(self._node(n, etcd) for n in NAMES)])
+
+    @property
+    def owner_password(self) -> str:
+        return self._passwords[OWNER]
+
+    def start(self) -> None:
+        """Start both, and make the owner and his database."""
+        self.nodes.start()
+        leader = eventually(self.leader, "somebody leads", _START_S)
+        eventually(
+            lambda: self._member(self._other(leader), "replica"), "the other follows", _START_S
+        )
+        for database in ("template1",):
+            with self.superuser(leader, database) as connection:
+                for statement in owner_statements(self.owner_password):
+                    connection.execute(statement)  # type: ignore[call-overload]
+        self.wait_until_whole()
+
+    def stop(self) -> None:
+        self.nodes.stop()
+
+    def leader(self) -> str | None:
+        """Return who leads, as Patroni's REST API says it; None: nobody, or nobody who answers."""
+        return next((name for name in NAMES if self._member(name, "primary")), None)
+
+    def follower(self) -> str:
+        """Return who does not lead."""
+        leader = self.leader()
+        assert leader is not None
+        return self._other(leader)
+
+    def wait_until_whole(self, seconds: float = _START_S) -> None:
+        """Wait until one leads and the other follows, synchronously where that is so."""
+        role = "sync" if self._synchronous else "replica"
+
+        def is_whole() -> bool:
+            leader = self.leader()
+            return leader is not None and self._member(self._other(leader), role)
+
+        eventually(is_whole, "one leads and the other follows", seconds)
+
+    def superuser(self, name: str, database: str = "postgres") -> psycopg.Connection[Any]:
+        """Connect to one node as its superuser."""
+        return psycopg.connect(
+            host="127.0.0.1", port=self.ports[name], user="postgres", dbname=database,
+            password=self._passwords["postgres"], autocommit=True, connect_timeout=5,
+        )  # fmt: skip
+
+    def host(self, name: str) -> list[process.Identity]:
+        """Return all processes of a node: Patroni, and PostgreSQL, which may have outlived it."""
+        found = self.nodes.whole(f"patroni-{name}")
+        pid_file = self._data(name) / "postmaster.pid"
+        if pid_file.exists():
+            postmaster = process.identity_of(int(pid_file.read_text("ascii").split()[0]))
+            if postmaster is not None and postmaster not in found:
+                found += [postmaster, *process.descendants(postmaster)]
+        return found
+
+    @contextmanager
+    def killed(self, name: str) -> Iterator[None]:
+        """Kill a node with -9, as its host would die; it starts again after the block."""
+        with self.nodes.unattended():
+            self._send(name, signal.SIGKILL)
+            yield
+
+    @contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """Let a node stand still for the length of a block, with all its connections."""
+        with self.nodes.unattended():
+            stopped = self._send(name, signal.SIGSTOP)
+            try:
+                yield
+            finally:
+                for identity in reversed(stopped):
+                    process.send(identity, signal.SIGCONT)
+
+    @contextmanager
+    def follower_behind(self) -> Iterator[None]:
+        """Let the follower receive nothing for the length of a block."""
+        receivers = [
+            identity
+            for identity in self.host(self.follower())
+            if b"walreceiver" in Path(f"/proc/{identity.pid}/cmdline").read_bytes()
+        ]
+        assert receivers, "the follower receives"
+        for identity in receivers:
+            process.send(identity, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            # What has arrived meanwhile in its socket must not be taken either.
+            for identity in receivers:
+                process.send(identity, signal.SIGKILL)
+
+    def switch_over(self) -> None:
+        """Have the follower take over in order."""
+        leader = self.leader()
+        assert leader is not None
+        body = {"leader": leader, "candidate": self._other(leader)}
+        url = f"http://127.0.0.1:{self.rest[leader]}/switchover"
+        requests.post(url, json=body, timeout=60).raise_for_status()
+
+    def _send(self, name: str, number: int) -> list[process.Identity]:
+        """Signal a node's processes: Patroni first, so that it sees nothing of it."""
+        return [identity for identity in self.host(name) if process.send(identity, number)]
+
+    def _member(self, name: str, role: str) -> bool:
+        try:
+            url = f"http://127.0.0.1:{self.rest[name]}/{role}"
+            return requests.get(url, timeout=_ASK_S).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def _other(self, name: str) -> str:
+        return next(other for other in NAMES if other != name)
+
+    def _data(self, name: str) -> Path:
+        return self.folder / name / "data"
+
+    def _etcd(self, port: int, peer: int) -> ProcessSpec:
+        client, peers = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peer}"
+        return ProcessSpec(
+            name="etcd",
+            argv=(
+                str(packages.etcd()), "--data-dir", str(self.folder / "etcd"), "--name", "saldo",
+                "--listen-client-urls", client, "--advertise-client-urls", client,
+                "--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers,
+                "--initial-cluster", f"saldo={peers}", "--unsafe-no-fsync",
+            ),
+            environ=PLAIN_ENVIRONMENT,
+            cwd="/",
+            ready=Check("http", f"{client}/health"),
+        )  # fmt: skip
+
+    def _node(self, name: str, etcd: int) -> ProcessSpec:
+        folder = self.folder / name
+        folder.mkdir(mode=0o700)
+        settings = folder / "patroni.json"  # which is YAML, too
+        settings.write_text(json.dumps(self._settings(name, etcd)), encoding="ascii")
+        self._user.own(folder)
+        program = packages.patroni()
+        prefix = self._user.prefix([program, folder.parent, binaries() / "postgres"])
+        return ProcessSpec(
+            name=f"patroni-{name}",
+            argv=(*prefix, str(program), str(settings)),
+            environ=PLAIN_ENVIRONMENT | {"HOME": str(folder)},
+            cwd="/",
+            requires=("etcd",),
+            ready=Check("http", f"http://127.0.0.1:{self.rest[name]}/health"),
+            stop_seconds=20.0,
+        )
+
+    def _settings(self, name: str, etcd: int) -> dict[str, Any]:
+        address, rest = f"127.0.0.1:{self.ports[name]}", f"127.0.0.1:{self.rest[name]}"
+        users = {
+            kind: {"username": user, "password": self._passwords[user]}
+            for kind, user in (("superuser", "postgres"), ("replication", "replicator"))
+        }
+        return {
+            "scope": "saldo",
+            "name": name,
+            "restapi": {"listen": rest, "connect_address": rest},
+            "etcd3": {"host": f"127.0.0.1:{etcd}"},
+            "bootstrap": {
+                "dcs": {
+                    "ttl": TTL_S,
+                    "loop_wait": _LOOP_S,
+                    "retry_timeout": _RETRY_S,
+                    "maximum_lag_on_failover": 2**30,
+                    "primary_start_timeout": 0,
+                    "synchronous_mode": self._synchronous,
+                    "postgresql": {"use_pg_rewind": True, "parameters": _PARAMETERS},
+                },
+                "initdb": [
+                    {"encoding": "UTF8"}, {"locale-provider": "builtin"}, {"locale": "C.UTF-8"},
+                ],
+            },
+            "postgresql": {
+                "listen": address,
+                "connect_address": address,
+                "data_dir": str(self._data(name)),
+                "bin_dir": str(binaries()),
+                "pgpass": str(self.folder / name / "pgpass"),
+                "authentication": users,
+                "pg_hba": [
+                    "host replication replicator 127.0.0.1/32 scram-sha-256",
+                    "host all all 127.0.0.1/32 scram-sha-256",
+                ],
+            },
+        }  # fmt: skip
+
+
+def owner_url(cluster: PostgresCluster, port: int) -> str:
+    """Return the URL of the owner of the database, by a port that leads to the leader."""
+    return f"postgresql://{OWNER}:{cluster.owner_password}@127.0.0.1:{port}/{DATABASE}"

@@ -1,0 +1,142 @@
+"""Three RabbitMQ nodes in one cluster, from the package that an installation runs."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from deploy.embedded import process, rabbitmq
+from deploy.embedded.plan import ProcessSpec
+from deploy.embedded.readiness import is_ready
+from deploy.embedded.system_user import system_user
+from tests.faults.cluster.nodes import Nodes, free_ports
+from tests.waiting import eventually
+
+NAMES = ("one", "two", "three")
+_PORTS = ("amqp", "amqp_management", "amqp_prometheus", "amqp_distribution")
+_CTL_S = 60
+_WHOLE_S = 120.0
+# RabbitMQ's own is 60 s: so long a node that stands still counts as there.
+_TICK_S = 8
+
+_FORMATION = """\
+cluster_formation.peer_discovery_backend = classic_config
+{nodes}
+cluster_partition_handling = pause_minority
+"""
+
+
+class RabbitmqCluster:
+    """Three nodes; two of them go on without the third."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.password = secrets.token_hex(16)
+        epmd, *ports = free_ports(1 + len(NAMES) * len(_PORTS))
+        self._ports = {
+            name: dict(zip(_PORTS, ports[n * len(_PORTS) :], strict=False)) | {"epmd": epmd}
+            for n, name in enumerate(NAMES)
+        }
+        folder.mkdir(parents=True)
+        folder.chmod(0o711)
+        self._secrets = {"amqp": self.password, "cookie": secrets.token_hex(16)}
+        specs = [spec for name in NAMES for spec in self._processes(name)]
+        self._specs = {spec.name: spec for spec in specs}
+        self.nodes = Nodes(folder, specs)
+
+    def start(self) -> None:
+        """Start all three, one after the other: a new one joins those that run."""
+        self.nodes.start()
+        self.wait_until_whole()
+
+    def stop(self) -> None:
+        self.nodes.stop()
+
+    def url(self, name: str) -> str:
+        """Return the URL of one node's administrator."""
+        return f"amqp://{rabbitmq.USER}:{self.password}@127.0.0.1:{self.port(name)}/"
+
+    def port(self, name: str, kind: str = "amqp") -> int:
+        return self._ports[name][kind]
+
+    def responds(self, name: str) -> bool:
+        """Return whether a node serves its administrator."""
+        ready = self._specs[name].ready
+        return ready is not None and is_ready(ready)
+
+    def ctl(self, name: str, *words: str, program: str = "rabbitmqctl") -> str:
+        """Run a tool of RabbitMQ on a node; raises CalledProcessError."""
+        spec = self._specs[name]
+        *prefix, server = spec.argv
+        done = subprocess.run(
+            [*prefix, str(Path(server).with_name(program)), *words],
+            env=spec.environ, cwd="/", capture_output=True, text=True, check=True, timeout=_CTL_S,
+        )  # fmt: skip
+        return done.stdout
+
+    def leader_of(self, queue: str) -> str:
+        """Return the node that leads a quorum queue or a stream."""
+        rows = self.ctl(self._anyone(), "--quiet", "list_queues", "name", "leader", "pid")
+        row = next(line.split("\t") for line in rows.splitlines() if line.startswith(f"{queue}\t"))
+        return next(name for name in NAMES if f"{name}@" in row[1] or f"<{name}@" in row[2])
+
+    def wait_until_whole(self, seconds: float = _WHOLE_S) -> None:
+        """Wait until all three run in one cluster."""
+
+        def is_whole() -> bool:
+            if not all(map(self.responds, NAMES)):
+                return False
+            wanted = "length(rabbit_nodes:all_running())."
+            return self.ctl(NAMES[0], "--quiet", "eval", wanted).strip() == str(len(NAMES))
+
+        eventually(is_whole, "three nodes run in one cluster", seconds)
+
+    @contextmanager
+    def killed(self, name: str) -> Iterator[None]:
+        """Kill a node with -9, which starts again after the block."""
+        with self.nodes.unattended():
+            for identity in self.nodes.whole(name):
+                process.send(identity, signal.SIGKILL)
+            yield
+
+    @contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """Let a node stand still for the length of a block."""
+        stopped = [one for one in self.nodes.whole(name) if process.send(one, signal.SIGSTOP)]
+        try:
+            yield
+        finally:
+            for identity in reversed(stopped):
+                process.send(identity, signal.SIGCONT)
+
+    def _anyone(self) -> str:
+        return next(name for name in NAMES if self.responds(name))
+
+    def _processes(self, name: str) -> list[ProcessSpec]:
+        """Return a node, and before the first the port mapper of all."""
+        folder = self.folder / name
+        user = system_user()
+        epmd, node = rabbitmq.processes(
+            folder, self._ports[name], self._secrets, self.url(name), user
+        )
+        listed = "\n".join(
+            f"cluster_formation.classic_config.nodes.{n} = {other}@localhost"
+            for n, other in enumerate(NAMES, 1)
+        )
+        with (folder / "rabbitmq.conf").open("a", encoding="ascii") as settings:
+            settings.write(_FORMATION.format(nodes=listed))
+        user.own(folder)
+        before = NAMES[: NAMES.index(name)]
+        variable = "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"
+        environ = node.environ | {
+            "RABBITMQ_NODENAME": f"{name}@localhost",
+            variable: f"{node.environ[variable]} -kernel net_ticktime {_TICK_S}",
+        }
+        node = replace(node, name=name, environ=environ, requires=("epmd", *before[-1:]))
+        return [epmd, node] if not before else [node]
