@@ -245,13 +245,11 @@ def test_canaries_are_nowhere_in_clear_and_nothing_opens_after_erasure(house: Ho
     client.call("POST", "/me/erasure", {"current_password": person.own_password})
     assert mailbox.wait(person.email, "удалён")
     _wait_for_letters(house)
-
-    def nothing_of_him_opens() -> bool:
-        house.remember_dump()
-        return not hidden & house.opened(house.dump_of_keys())
-
+    house.remember_dump()
     # The address of his last letter has a key of its own, for a moment longer.
-    eventually(nothing_of_him_opens, "his keys are destroyed", 120.0)
+    eventually(
+        lambda: not hidden & house.opened(house.dump_of_keys()), "his keys are destroyed", 120.0
+    )
     assert found_in(house.texts(), canaries) == set()
 
     # A dump of the keys from before still has them, until the ring's key of that time is dropped.
