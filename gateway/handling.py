@@ -140,4 +140,6 @@ def _revalidated(response: Response, request: Request) -> Response:
     """Add the ETag; without its body (304) if the client has the same already."""
     response.headers["Cache-Control"] = "no-cache"
     response.add_etag()
-    return response.make_conditional(request)
+    # If-Match guards changes: for a read werkzeug would answer 412, without a word.
+    environ = {name: value for name, value in request.environ.items() if name != "HTTP_IF_MATCH"}
+    return response.make_conditional(environ)

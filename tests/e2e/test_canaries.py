@@ -245,11 +245,11 @@ def test_canaries_are_nowhere_in_clear_and_nothing_opens_after_erasure(house: Ho
     client.call("POST", "/me/erasure", {"current_password": person.own_password})
     assert mailbox.wait(person.email, "удалён")
     _wait_for_letters(house)
+    house.remember_dump()
+    # The address of his last letter has a key of its own, for a moment longer.
     eventually(
         lambda: not hidden & house.opened(house.dump_of_keys()), "his keys are destroyed", 120.0
     )
-    house.remember_dump()
-    assert not hidden & house.opened(house.dump_of_keys()), "with all keys that there are"
     assert found_in(house.texts(), canaries) == set()
 
     # A dump of the keys from before still has them, until the ring's key of that time is dropped.

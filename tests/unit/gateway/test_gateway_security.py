@@ -196,3 +196,19 @@ def test_what_is_sealed_serves_for_its_time_alone(monkeypatch: pytest.MonkeyPatc
     assert sealer.unseal("kept", sealed, seconds=60) == "words"
     monkeypatch.setattr(time, "time", lambda: began + 62)
     assert sealer.unseal("kept", sealed, seconds=60) is None
+
+
+def test_what_a_client_has_is_asked_by_if_none_match_alone(browser: Browser) -> None:
+    """`If-Match` guards a change; a read that obeyed it would be a refusal without words."""
+    path = f"{API}/openapi.json"
+    first = browser("GET", path, token=None)
+    etag = first.headers["ETag"]
+    assert browser("GET", path, token=None, headers={"If-None-Match": etag}).status_code == 304
+    for headers in (
+        {"If-Match": "*"},
+        {"If-Match": '"another"'},
+        {"If-Match": "*", "If-None-Match": '"another"'},
+        {"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"},
+    ):
+        answer = browser("GET", path, token=None, headers=headers)
+        assert (answer.status_code, answer.text) == (200, first.text), headers
