@@ -95,11 +95,13 @@ class TurnoverView(PostgresTrackingRecorder):
         with self.datastore.transaction(commit=True) as cursor:
             cursor.execute(self.epoch)
             row = cursor.fetchone()
-            if not history.fits(row["name"] if row else "", reached):
-                print("the log has lost its end: the report is made anew", flush=True)
+            lost = not history.fits(row["name"] if row else "", reached)
+            if lost:
                 cursor.execute(self.clear)
             cursor.execute(self.keep_epoch[0])
             cursor.execute(self.keep_epoch[1], (history.current.name,))
+        if lost:
+            print("the log has lost its end: the report is made anew", flush=True)
 
     def charge(self, month, rows, tracking):
         """Add rows of (service, charged, recalculated, concession) to a month."""

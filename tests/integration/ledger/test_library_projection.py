@@ -176,9 +176,11 @@ def test_report_that_has_what_the_log_has_lost_is_made_anew(
         assert owner.execute("SELECT name FROM report.turnover_epoch").fetchall() == [(first,)]
         owner.execute("UPDATE report.turnover_paid SET paid = paid + 1")  # of what is lost
     reporting.start()
+    eventually(
+        lambda: "the report is made anew" in reporting.log.read_text("utf-8"), "it has noticed"
+    )
     caught_up(company, reporting)
     assert (reporting.charged(), reporting.paid()) == turnover(company, reporting)
-    assert "the report is made anew" in reporting.log.read_text("utf-8")
     assert reporting.rows("TABLE report.turnover_epoch") == [("9.00000001",)]
     assert reporting.end(signal.SIGTERM) == 0
     paid = reporting.paid()
