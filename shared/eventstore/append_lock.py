@@ -15,7 +15,7 @@ from psycopg import sql
 HOLDS_LOG_IDLE = "4s"
 """How long whoever holds the append lock may leave the server waiting: a process that is stopped
 there blocks its service for no longer."""
-HOLDS_LOG = "10s"
+HOLDS_LOG = "30s"
 """How long a transaction may hold the append lock, also in the middle of a pipeline or a COPY,
 where the server does not count it as idle."""
 HOLDS_LOG_GROUP = "4s"
