@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 import requests
 
-from tests.faults.checker.evidence import SERVICES, Evidence
+from shared.config import SERVICES
+from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
 
 INVARIANT = "I8"
