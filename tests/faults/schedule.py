@@ -43,7 +43,6 @@ def draw(seed: int, seconds: float, faults: Mapping[str, Fault]) -> list[Step]:
         name = chance.choice(sorted(faults))
         kind = faults[name]
         begins = _free(steps, name, at, faults)
-        seed_of_step = chance.randrange(1 << 32)
         lasts = round(chance.uniform(*kind.lasts), 1)
         step = Step(
             at=round(begins + 0.05, 1), fault=name, lasts=lasts, seed=chance.randrange(1 << 32)
