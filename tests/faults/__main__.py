@@ -6,6 +6,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=False)
 out = Console(highlight=False, soft_wrap=True)
 
 CLEAN, VIOLATED, WRONG = 0, 1, 2
+MOST_SHOWN = 8
 
 
 @app.callback(invoke_without_command=True)
@@ -125,8 +127,14 @@ def _print(verdict: Verdict, seed: int, kept: Path) -> int:
 
 
 def _print_findings(found: list[Finding]) -> None:
+    shown: Counter[str] = Counter()
     for one in found:
-        out.print(f"VIOLATION {one}")
+        shown[one.rule] += 1
+        if shown[one.rule] <= MOST_SHOWN:
+            out.print(f"VIOLATION {one}")
+    for rule, times in shown.items():
+        if times > MOST_SHOWN:
+            out.print(f"... and {times - MOST_SHOWN} more: {rule}")
     out.print(f"{len(found)} violations" if found else "no violation")
 
 

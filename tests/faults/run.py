@@ -178,10 +178,9 @@ def _judge(house: RunningHouse, beliefs: Path, verdict: Verdict, tell: Tell) -> 
     tell(f"settled after {after:.0f} s, {len(left)} unresolved; checking")
     found = check(house.environment, beliefs)
     known = {one.key for one in verdict.found}
-    for one in found:
-        if one.key not in known:
-            verdict.found.append(one)
-            tell(f"VIOLATION {one}")
+    new = [one for one in found if one.key not in known]
+    verdict.found += new
+    tell(f"{len(new)} violations in this round" if new else "no violation in this round")
     for bank in banks_of(house.environment):
         bank.clear_faults()
 

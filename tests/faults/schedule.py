@@ -42,26 +42,27 @@ def draw(seed: int, seconds: float, faults: Mapping[str, Fault]) -> list[Step]:
     while True:
         name = chance.choice(sorted(faults))
         kind = faults[name]
-        begins = max(at, _free(steps, name, alone=kind.alone, at=at, faults=faults))
+        begins = _free(steps, name, at, faults)
         lasts = round(chance.uniform(*kind.lasts), 1)
-        step = Step(at=round(begins, 1), fault=name, lasts=lasts, seed=chance.randrange(1 << 32))
+        step = Step(
+            at=round(begins + 0.05, 1), fault=name, lasts=lasts, seed=chance.randrange(1 << 32)
+        )
         if step.ends > seconds:
             return steps
         steps.append(step)
         at = begins + chance.uniform(*PAUSE_S)
 
 
-def _free(
-    steps: Sequence[Step], name: str, *, alone: bool, at: float, faults: Mapping[str, Fault]
-) -> float:
+def _free(steps: Sequence[Step], name: str, at: float, faults: Mapping[str, Fault]) -> float:
     """Return from when on a fault may begin beside those that are drawn."""
-    running = sorted((step for step in steps if step.ends > at), key=lambda step: step.ends)
-    if alone:
-        return max([step.ends + AFTER_ALONE_S for step in steps], default=at)
-    ends = [step.ends + AFTER_ALONE_S for step in steps if faults[step.fault].alone]
-    ends += [step.ends for step in running if step.fault == name]
-    ends += [step.ends for step in running[: len(running) - MOST_AT_ONCE + 1]]
-    return max(ends, default=at)
+    for step in steps:
+        if faults[name].alone or faults[step.fault].alone:
+            at = max(at, step.ends + AFTER_ALONE_S)
+        elif step.fault == name:
+            at = max(at, step.ends)
+    while len(running := [step.ends for step in steps if step.ends > at]) >= MOST_AT_ONCE:
+        at = min(running)
+    return at
 
 
 def write(path: Path, steps: Iterable[Step]) -> None:

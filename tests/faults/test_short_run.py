@@ -17,8 +17,8 @@ from tests.faults.house import open_house
 from tests.faults.run import run
 from tests.faults.schedule import draw
 
-SEED, SECONDS, PEOPLE = 13, 40.0, 3
-KINDS = ("kill", "pause")
+SEED, SECONDS, PEOPLE = 16, 45.0, 3
+KINDS = ("kill", "pause", "cut_link", "double_messages")
 
 
 @pytest.mark.slow

@@ -14,8 +14,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from shared.config import SERVICES
 from tests.faults.checker.books import ADVANCES, PENALTY, Postings, is_service, postings_of
-from tests.faults.checker.evidence import SERVICES, Evidence
+from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
 
 INVARIANT = "I4"

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import amqp
 import msgspec
 
-from tests.faults.checker.evidence import SERVICES, Evidence
+from shared.config import SERVICES
+from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
 from tests.faults.load.subscribers import Feed, Got, canonical_digest
 

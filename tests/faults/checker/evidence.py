@@ -20,6 +20,12 @@ from shared.config import SERVICES
 from tests.faults.load.beliefs import Belief, read_beliefs
 
 _AT_ONCE = 2000
+_LEAVES_STRANGE_MESSAGES = (
+    "backup of PostgreSQL", "copy of RabbitMQ", "empty the folder of RabbitMQ", "put into ",
+    "double ", "divert ",
+)  # fmt: skip
+"""What the faults say after which messages may be quarantined: they are not in the log any more, or
+never were."""
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -106,7 +112,7 @@ class Evidence:
     @property
     def may_lose_messages(self) -> bool:
         """Return whether the broker itself lost messages: it was put back, or emptied."""
-        return self._did("copy of RabbitMQ", "empty the folder of RabbitMQ", "divert")
+        return self.did("copy of RabbitMQ", "empty the folder of RabbitMQ")
 
     def is_ghost(self, service: str, position: int, epoch: str) -> bool:
         """Return whether an event was lost with the tail of its log."""
@@ -120,9 +126,9 @@ class Evidence:
     def explains(self, reason: str) -> bool:
         """Return whether a message may be in quarantine for this reason, after what was done."""
         named = any(reason in one.data["reasons"] for one in self.about("quarantine"))
-        return named or self._did("backup of", "RabbitMQ", "damage", "double", "divert")
+        return named or self.did(*_LEAVES_STRANGE_MESSAGES)
 
-    def _did(self, *words: str) -> bool:
+    def did(self, *words: str) -> bool:
         """Return whether there was a fault that says one of these words."""
         did = [str(one.data["did"]) for one in self.about("fault")]
         return any(word in one for one in did for word in words)

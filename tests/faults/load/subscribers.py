@@ -41,8 +41,8 @@ How = Literal["delivered", "took", "forgot"]
 
 
 class Got(msgspec.Struct, array_like=True, frozen=True):
-    """One line. `how`: `delivered` to a reader of queues or streams, `took` effect, or `forgot`: what
-    took effect after the position was undone, because the log has lost it.
+    """One line. `how`: `delivered` to a reader of queues or streams; `took` effect; or `forgot`:
+    what took effect after the position was undone, because the log has lost it.
 
     `via` is what brought an effect: queue, history, feed, stream. `digest` is that of the data in a
     canonical form.
@@ -152,7 +152,7 @@ class Feed:
                     time.sleep(float(answer.headers.get("Retry-After", AGAIN_S)))
                     continue
                 if answer.status_code == CONFLICT:
-                    params = answer.json()
+                    params = answer.json()["params"]
                     raise ForkError(service, params["fork"], params["fork_epoch"])
                 answer.raise_for_status()
                 page = answer.json()

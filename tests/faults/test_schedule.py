@@ -1,0 +1,91 @@
+"""Schedules of trouble, beliefs, and recovery times: what needs no installation."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import tests.faults.injectors  # noqa: F401 - registers the faults
+from deploy.demo.client import OutageError, Problem
+from tests.faults.faults import FAULTS
+from tests.faults.load.beliefs import Notebook, read_beliefs
+from tests.faults.recovery import Outage, recoveries
+from tests.faults.schedule import AFTER_ALONE_S, MOST_AT_ONCE, Step, draw, read, write
+
+SEED, SECONDS = 7, 1800.0
+
+
+def test_same_seed_makes_the_same_schedule_and_another_one_another() -> None:
+    assert draw(SEED, SECONDS, FAULTS) == draw(SEED, SECONDS, FAULTS)
+    assert draw(SEED, SECONDS, FAULTS) != draw(SEED + 1, SECONDS, FAULTS)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_at_most_two_faults_of_different_kinds_are_in_effect_at_once(seed: int) -> None:
+    steps = draw(seed, SECONDS, FAULTS)
+    assert steps
+    assert max(step.ends for step in steps) <= SECONDS
+    for step in steps:
+        beside = [one for one in steps if one.at <= step.at < one.ends]
+        assert len(beside) <= MOST_AT_ONCE
+        assert len({one.fault for one in beside}) == len(beside)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_fault_that_comes_alone_has_nothing_beside_it(seed: int) -> None:
+    steps = draw(seed, SECONDS, FAULTS)
+    for before, after in pairwise(sorted(steps, key=lambda step: step.at)):
+        if FAULTS[before.fault].alone or FAULTS[after.fault].alone:
+            assert after.at >= before.ends + AFTER_ALONE_S - 0.1
+
+
+def test_written_schedule_is_read_again_and_unknown_faults_are_refused(tmp_path: Path) -> None:
+    steps = draw(SEED, SECONDS, FAULTS)
+    write(tmp_path / "steps", steps)
+    assert read(tmp_path / "steps", FAULTS) == steps
+    write(tmp_path / "steps", [Step(at=1, fault="earthquake", lasts=1, seed=1)])
+    with pytest.raises(ValueError, match="earthquake"):
+        read(tmp_path / "steps", FAULTS)
+
+
+@pytest.mark.parametrize(
+    ("raised", "repeats", "keyed", "outcome"),
+    [
+        (None, 0, False, "acknowledged"),
+        (Problem(409, "taken", ""), 0, False, "refused"),
+        (Problem(503, "busy", ""), 0, True, "unknown"),
+        (OutageError("no answer"), 0, True, "unknown"),
+        # It was repeated without a key: the first attempt may be what the second stumbles over.
+        (Problem(409, "taken", ""), 1, False, "unknown"),
+        (Problem(409, "taken", ""), 1, True, "refused"),
+    ],
+)
+def test_client_believes_no_more_than_it_was_told(
+    tmp_path: Path, raised: Exception | None, repeats: int, keyed: bool, outcome: str
+) -> None:
+    notebook = Notebook(tmp_path / "beliefs")
+    with notebook.about("somebody", "link") as command:
+        for _ in range(repeats):
+            if not keyed:
+                command.doubt()
+        if raised is not None:
+            raise raised
+    notebook.close()
+    [belief] = read_beliefs(tmp_path / "beliefs")
+    assert belief.outcome == outcome
+
+
+def test_command_without_a_second_line_is_not_known_to_be_done(tmp_path: Path) -> None:
+    notebook = Notebook(tmp_path / "beliefs")
+    notebook.about("somebody", "link").__enter__()
+    notebook.close()
+    [belief] = read_beliefs(tmp_path / "beliefs")
+    assert belief.outcome == "asked"
+
+
+def test_recovery_lasts_from_the_kill_to_the_next_answer() -> None:
+    outages = [Outage("api", 10.3, 14.0), Outage("work", 10.1, 11.0), Outage("api", 40.0, 50.0)]
+    found = recoveries([(10.0, "postgres"), (10.0, "work"), (90.0, "serve")], outages)
+    assert found == {"PostgreSQL": [4.0], "a service": [1.0, 0.0]}
