@@ -8,6 +8,8 @@ three times the requirement, 15 s for PostgreSQL and 30 s for RabbitMQ.
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -49,11 +51,14 @@ def _packages() -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    # The nodes run as another user.
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o711)
-    return tmp_path
+def folder() -> Iterator[Path]:
+    """A folder that the system user of the nodes may enter, as he may not those of pytest."""
+    place = packages.FOLDER.parent / "clusters"
+    place.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=place))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made)
 
 
 class Crowd(threading.Thread):

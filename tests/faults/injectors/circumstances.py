@@ -40,8 +40,11 @@ def under_circumstances(spec: ProcessSpec, folder: Path) -> ProcessSpec:
         return spec
     place = folder.resolve() / _FOLDER
     place.mkdir(parents=True, exist_ok=True)
+    # PostgreSQL and RabbitMQ run as another user: what is preloaded is for him, not for setpriv.
+    place.chmod(0o755)
+    program = spec.argv.index("--") + 1 if spec.argv[0].endswith("/setpriv") else 0
     wrapper = ("/bin/sh", "-c", _START, "wrapper", str(place), spec.name, spec.cwd)
-    return replace(spec, argv=(*wrapper, *spec.argv))
+    return replace(spec, argv=(*spec.argv[:program], *wrapper, *spec.argv[program:]))
 
 
 def is_wrapped(house: House) -> bool:
@@ -55,6 +58,7 @@ def change(house: House, name: str, subject: str, variables: Mapping[str, str]) 
     path = house.folder / _FOLDER / f"{name}.{subject}"
     draft = path.with_name(f".{path.name}")
     draft.write_text(text, encoding="utf-8")
+    draft.chmod(0o644)
     draft.replace(path)
 
 

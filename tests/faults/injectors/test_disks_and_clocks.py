@@ -127,9 +127,9 @@ def test_clock_of_postgresql_jumps_while_it_runs_and_jumps_back(
 ) -> None:
     needs(clock.PACKAGE, clock.LIBRARY)
     fault = clock.ClockJump()
-    assert fault.inject(house, Choosing("postgres", jump)).endswith(f"jumps by {jump} s")
-    pid = house.identities()["postgres"].pid
     try:
+        assert fault.inject(house, Choosing("postgres", jump)).endswith(f"jumps by {jump} s")
+        pid = house.identities()["postgres"].pid
         eventually(lambda: abs(now(house) - time.time() - int(jump)) < 60, "the clock has jumped")
         assert Newcomer(house).asks(patience=RECOVERY_S) == "accepted"
     finally:
@@ -142,8 +142,8 @@ def test_clock_of_postgresql_jumps_while_it_runs_and_jumps_back(
 def test_services_go_on_with_a_clock_that_jumps(house: SmallHouse, victim: str) -> None:
     needs(clock.PACKAGE, clock.LIBRARY)
     fault = clock.ClockJump()
-    fault.inject(house, Choosing(victim, "+90"))
     try:
+        fault.inject(house, Choosing(victim, "+90"))
         Newcomer(house).is_served(RECOVERY_S)
     finally:
         fault.heal(house)
