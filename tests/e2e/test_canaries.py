@@ -225,6 +225,9 @@ def test_canaries_are_nowhere_in_clear_and_nothing_opens_after_erasure(house: Ho
     house.planted.values |= canaries_of(person)
     canaries = house.planted.values
     assert plant_in_refusals(client, house.planted) <= {400, 401, 403, 404, 405, 409, 422, 429}
+    content = f"%PDF-1.7\n{house.planted.new('attachment')}\n%%EOF\n"
+    sent = client.send_file(content.encode())["attachment_id"]
+    client.ask("charges", house.planted.new("question with a file"), files=[sent])
     plant_in_a_broken_message(environment, house.planted)
     assert plant_in_an_outage(house.installation, client, house.planted) & {500, 503} == {503}
     # What is read and broken is kept where staff look at it, and is told by nothing else.
