@@ -9,17 +9,23 @@ A projection of the `eventsourcing` library, run by its ProjectionRunner. It rea
 as whoever has signed in, and writes to a database or schema of its own. The position of an event is
 recorded in the transaction of its effect, so whatever ends this program, and whenever, each event
 takes effect once.
+
+Where the ledger has lost the end of its log, in a failover or a restore, and the report has it, the
+report is made anew. It ends when it loses the ledger's database, so it looks at each start.
 """
 
+import os
 import signal
+import time
 from typing import ClassVar
 from uuid import UUID
 
 from eventsourcing.application import Application
 from eventsourcing.dispatch import singledispatchmethod
-from eventsourcing.persistence import Tracking
+from eventsourcing.persistence import InfrastructureFactory, Tracking
 from eventsourcing.postgres import PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
+from eventsourcing.utils import Environment
 from psycopg.sql import SQL, Identifier
 
 from services.ledger.domain.events import (
@@ -29,6 +35,12 @@ from services.ledger.domain.events import (
     PaymentRefunded,
     PaymentReversed,
 )
+from shared.bus.epochs import read_history
+from shared.config import load_settings
+from shared.database import Login, open_pool
+from shared.errors import Unavailable
+
+VIEW = {"TURNOVER_PERSISTENCE_MODULE": "eventsourcing.postgres"}
 
 
 class Ledger(Application[UUID]):
@@ -48,13 +60,24 @@ class TurnoverView(PostgresTrackingRecorder):
         super().__init__(datastore, **kwargs)
         charged = Identifier(datastore.schema, "turnover_charged")
         paid = Identifier(datastore.schema, "turnover_paid")
+        epoch = Identifier(datastore.schema, "turnover_epoch")
         self.sql_create_statements += [
+            SQL("CREATE TABLE IF NOT EXISTS {} (name text)").format(epoch),
             SQL(
                 "CREATE TABLE IF NOT EXISTS {} (month date, service text, charged bigint, "
                 "recalculated bigint, concession bigint, PRIMARY KEY (month, service))"
             ).format(charged),
             SQL("CREATE TABLE IF NOT EXISTS {} (month date PRIMARY KEY, paid bigint)").format(paid),
         ]
+        self.epoch = SQL("SELECT name FROM {}").format(epoch)
+        tracking = Identifier(datastore.schema, self.tracking_table_name)
+        self.clear = SQL("DELETE FROM {}; DELETE FROM {}; DELETE FROM {}").format(
+            charged, paid, tracking
+        )
+        self.keep_epoch = (
+            SQL("DELETE FROM {}").format(epoch),
+            SQL("INSERT INTO {} VALUES (%s)").format(epoch),
+        )
         self.add_charged = SQL(
             "INSERT INTO {} AS t VALUES (%s, %s, %s, %s, %s) ON CONFLICT (month, service) "
             "DO UPDATE SET charged = t.charged + excluded.charged, "
@@ -65,6 +88,18 @@ class TurnoverView(PostgresTrackingRecorder):
             "INSERT INTO {} AS t VALUES (%s, %s) ON CONFLICT (month) "
             "DO UPDATE SET paid = t.paid + excluded.paid"
         ).format(paid)
+
+    def follow(self, history):
+        """Make the report anew where it has what the ledger's log has lost; keep the epoch."""
+        reached = self.max_tracking_id(Ledger.name) or 0
+        with self.datastore.transaction(commit=True) as cursor:
+            cursor.execute(self.epoch)
+            row = cursor.fetchone()
+            if not history.fits(row["name"] if row else "", reached):
+                print("the log has lost its end: the report is made anew", flush=True)
+                cursor.execute(self.clear)
+            cursor.execute(self.keep_epoch[0])
+            cursor.execute(self.keep_epoch[1], (history.current.name,))
 
     def charge(self, month, rows, tracking):
         """Add rows of (service, charged, recalculated, concession) to a month."""
@@ -132,12 +167,28 @@ def month_of(event):
     return event.effective_on.replace(day=1)
 
 
+def log_history():
+    """Return the epochs of the ledger's log, once its relay has compared it with the bus."""
+    login = Login(load_settings().staff_database_url, read_only=True)
+    with open_pool(login, Ledger.name, size=1) as pool:
+        while True:
+            try:
+                with pool.connection() as connection, connection.cursor() as cursor:
+                    return read_history(cursor)
+            except Unavailable as reason:
+                print("waits:", reason.code, flush=True)
+                time.sleep(1)
+
+
 def main():
+    env = Environment(Turnover.name, {**os.environ, **VIEW})
+    with InfrastructureFactory.construct(env=env) as factory:
+        factory.tracking_recorder(TurnoverView).follow(log_history())
     with ProjectionRunner(
         application_class=Ledger,
         projection_class=Turnover,
         view_class=TurnoverView,
-        env={"TURNOVER_PERSISTENCE_MODULE": "eventsourcing.postgres"},
+        env=VIEW,
     ) as runner:
         signal.signal(signal.SIGTERM, lambda *_: runner.stop())
         said = None

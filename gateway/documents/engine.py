@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from eventlet.queue import LifoQueue
+from eventlet.queue import Empty, LifoQueue
 
 from gateway.documents.native_threads import out_of_hub
 from gateway.documents.words import words
@@ -24,6 +24,8 @@ COMPILERS = 2
 """How many documents are made at a time."""
 MAX_WAITING = 20
 """How many requests wait for a typesetter; about a second. Who comes then is refused at once."""
+WAIT_SECONDS = 20.0
+"""How long one of them waits at most."""
 RETRY_AFTER_SECONDS = 2
 
 _FOLDER = Path(str(files("gateway.documents")))
@@ -56,13 +58,20 @@ def _kept_typesetter() -> Iterator[Typesetter]:
     """Lend a typesetter that nobody else uses; a failed document leaves it usable."""
     free = _free_typesetters()
     if free.getting() >= MAX_WAITING:
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        raise Refusal(503, "documents_busy", headers=headers)
-    kept = free.get()
+        raise _busy()
+    try:
+        kept = free.get(timeout=WAIT_SECONDS)
+    except Empty:
+        raise _busy() from None
     try:
         yield kept
     finally:
         free.put(kept)
+
+
+def _busy() -> Refusal:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return Refusal(503, "documents_busy", headers=headers)
 
 
 @lru_cache(maxsize=1)

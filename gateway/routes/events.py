@@ -203,7 +203,7 @@ class Reading:
             max_bytes=MOST_BYTES,
         )
         reached = place.position if page["next"] is None else page["next"]
-        if reached > page["head"]:  # of no epoch in particular
+        if place.position > page["head"]:  # of no epoch in particular
             head, epoch = page["head"], page["epoch"]
             raise Refusal(
                 409,

@@ -127,14 +127,15 @@ def _replay(
 ) -> tuple[int, int]:
     """Return how many events were sent, and the position up to which the log was read."""
     publish, last = publisher_of(service), end_of(store)
-    sent, position, predecessor = 0, after, after
+    sent, position, predecessor, epoch = 0, after, after, ""
     types = TypePredecessors({}, after)  # before the beginning there is no gap to find
     with counting(f"replaying {service}", max(0, last - after)) as advance:
         while True:
             page = page_after(
                 store, publish, position, predecessor,
-                limit=WINDOW, types=destination.types, persons=destination.persons,
+                limit=WINDOW, types=destination.types, persons=destination.persons, epoch=epoch,
             )  # fmt: skip
+            epoch = page.history.epoch_at(page.position).name
             send([types.added_to(one) for one in page.envelopes])
             sent += len(page.envelopes)
             advance(page.position - position)

@@ -15,7 +15,6 @@ from services.identity.commands import Command
 from services.identity.current_password import ConfirmedChange, confirm
 from services.identity.domain import ErasureCause, Person, farewell_id
 from services.identity.farewells import Farewell
-from services.identity.personal_data import reveal
 from services.identity.registrations import Registration
 from shared.errors import NotFound
 from shared.eventstore import Session
@@ -81,11 +80,13 @@ def _erase(session: Session, person: Person, cause: ErasureCause, reason: str) -
     Open registrations of his address are abandoned: each holds the address under a key of its own.
     """
     person.must_exist()
-    read, email = session.read, reveal(session, person.id, person.email, "email")
-    # The last letter needs the address once more: under a key of its own, until it is drawn.
-    sealed = session.vault.seal(farewell_id(person.id), email, "email")
-    farewell = Farewell(email=sealed, language=person.language.value)
-    read.farewells.keep(person.id, farewell, session.now + FAREWELL_LIFE)
+    read, email = session.read, session.vault.reveal(person.id, person.email, "email")
+    # Without the key he was erased before, and the log was put back since: he got his letter.
+    if email is not None:
+        # The last letter needs the address once more: under a key of its own, until it is drawn.
+        sealed = session.vault.seal(farewell_id(person.id), email, "email")
+        farewell = Farewell(email=sealed, language=person.language.value)
+        read.farewells.keep(person.id, farewell, session.now + FAREWELL_LIFE)
     credential = read.credentials.of_person(person.id)
     email_index = None if credential is None else credential.email_index
     if email_index is not None:

@@ -8,6 +8,8 @@ ledger and bank agree again under the same ids, and nobody is charged or credite
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -37,6 +39,7 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 _CHARGED: Final = frozenset({OrderState.PAID, OrderState.RETURNED, OrderState.HELD})
+_THREADS: Final = 8
 _REASON: Final = "taken up again as it was credited before the log was restored"
 _TAKEN_UP: Final = frozenset({"payment_started", "payment_captured", "payment_refunded"})
 _BY_ITSELF: Final = frozenset({"payment_failed", "payment_completed", "payment_mismatched"})
@@ -129,8 +132,14 @@ def bring_back(services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged
     subjects: dict[str, list[LostEvent]] = {}
     for event in lost:
         subjects.setdefault(event.subject, []).append(event)
-    for events in subjects.values():
-        yield from recovery.take_up(events)
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="recovery") as threads:
+        # A bank is asked about each: one after the other that may take long.
+        taken = [
+            threads.submit(copy_context().run, recovery.take_up, events)
+            for events in subjects.values()
+        ]
+        for one in taken:
+            yield from one.result()
 
 
 class PaymentRecovery:

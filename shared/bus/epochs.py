@@ -12,7 +12,7 @@ Positions go on counting along the line: epoch n has those after ``epochs[n].aft
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -118,6 +118,10 @@ class LogHistory:
                 break
             fork = min(self._end(place), other._end(place))
         return fork
+
+    def reaching(self, position: int) -> LogHistory:
+        """Return the history of the log once it has got to a position, in the same epoch."""
+        return self if position <= self.head else replace(self, head=position)
 
     def _place_of(self, name: str) -> int | None:
         if not name:

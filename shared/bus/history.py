@@ -65,6 +65,8 @@ def page_after(
         if epoch:
             check_place(history, epoch, after)
         read = store.recorder.after(cursor, after, rows)
+    if read:  # the log may have grown between the two statements
+        history = history.reaching(read[-1].id)
     envelopes, position, published = published_of(store, publish, history, read, after, predecessor)
     chosen: list[Envelope] = []
     events, room, before = 0, max_bytes, predecessor

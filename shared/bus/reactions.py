@@ -250,7 +250,11 @@ class Reactions:
             tracing.reaction(self._store.service, message, cause.command_id),
             session.caused_by(cause),
         ):
-            handler(session, message, self._services)
+            try:
+                handler(session, message, self._services)
+            except SystemExit as error:
+                # It would end this thread alone, and nobody would read on.
+                raise RuntimeError("a reaction has asked for the end of its process") from error
 
     def _take(
         self, session: PostgresSession, delivery: Delivery, message: Message, point: ReadPoint

@@ -23,18 +23,12 @@ HOLDS_LOG_GROUP = "4s"
 _TRANSACTION_TIMEOUT_SINCE = 170_000  # in older servers a stopped pipeline ends with its process
 
 # The limits run from the moment that the lock is taken.
-_LOCK = """
-SELECT pg_advisory_xact_lock(hashtextextended({lock}, 0)),
-       set_config('idle_in_transaction_session_timeout',
-                  coalesce(nullif(current_setting('saldo.holds_log', true), ''), {idle}), true)
-"""
-_LOCK_WITH_LIMIT = (
-    _LOCK.rstrip()
-    + """,
-       set_config('transaction_timeout',
-                  coalesce(nullif(current_setting('saldo.holds_log', true), ''), {whole}), true)
-"""
-)
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended({lock}, 0))"
+_ASKED = "nullif(current_setting('saldo.holds_log', true), '')"
+_IDLE = f", set_config('idle_in_transaction_session_timeout', coalesce({_ASKED}, {{idle}}), true)"
+_WHOLE = f", set_config('transaction_timeout', coalesce({_ASKED}, {{whole}}), true)"
+# A group commit never asks for more, and the whole bounds its idling, too: this is the fast path.
+_GROUP = ", set_config('transaction_timeout', {group}, true)"
 
 # One round trip for both statements; the second sees everything committed before the first got the
 # lock. The notification is sent with the commit: whoever locks the tail appends to the log.
@@ -61,8 +55,8 @@ class AppendLock:
 
     def __init__(self, schema: str, channel: str) -> None:
         lock = f"{schema}.events"
-        self._limited = _statements(_LOCK_WITH_LIMIT, lock, channel)
-        self._unlimited = _statements(_LOCK, lock, channel)
+        self._limited = _statements(_LOCK + _IDLE + _WHOLE, _LOCK + _GROUP, lock, channel)
+        self._unlimited = _statements(_LOCK + _IDLE, _LOCK + _IDLE, lock, channel)
 
     def statements(self, cursor: Any) -> Statements:
         """Return the statements for the server of a cursor."""
@@ -80,19 +74,20 @@ def take_append_lock(cursor: Any, schema: str) -> None:
     cursor.execute(_of(schema).statements(cursor).lock, prepare=False)
 
 
-def _statements(lock: str, name: str, channel: str) -> Statements:
-    def taken(text: str, whole: str) -> sql.Composed:
+def _statements(lock: str, lock_of_group: str, name: str, channel: str) -> Statements:
+    def taken(text: str) -> sql.Composed:
         return sql.SQL(text).format(
             lock=sql.Literal(name),
             channel=sql.Literal(channel),
             idle=sql.Literal(HOLDS_LOG_IDLE),
-            whole=sql.Literal(whole),
+            whole=sql.Literal(HOLDS_LOG),
+            group=sql.Literal(HOLDS_LOG_GROUP),
         )
 
     return Statements(
-        lock=taken(lock, HOLDS_LOG),
-        tail=taken(f"{lock};{_TAIL}", HOLDS_LOG),
-        begin=taken(f"BEGIN;{lock};{_TAIL}", HOLDS_LOG_GROUP),
+        lock=taken(lock),
+        tail=taken(f"{lock};{_TAIL}"),
+        begin=taken(f"BEGIN;{lock_of_group};{_TAIL}"),
     )
 
 

@@ -24,6 +24,7 @@ from deploy.embedded.environment import MONITORED
 from deploy.embedded.installation import Installation
 from deploy.embedded.plan import ProcessSpec, read_plan
 from tests.faults.faults import Proxy
+from tests.faults.injectors.circumstances import under_circumstances
 from tests.faults.injectors.network import Network
 from tests.nodes import ANY_PORTS
 
@@ -142,7 +143,7 @@ def open_house(folder: Path, adapt: Adapt = lambda spec: spec) -> Iterator[Runni
             OVERRIDES,
             owner=process.myself(),
             ports=ANY_PORTS,
-            adapt=lambda spec: network.adapt(adapt(spec)),
+            adapt=lambda spec: under_circumstances(network.adapt(adapt(spec)), folder),
         )
         try:
             installation.up()

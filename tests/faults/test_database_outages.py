@@ -6,6 +6,7 @@ was done. The server is a real one of this file.
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -142,6 +143,24 @@ def test_server_that_stops_under_load_is_unavailable_and_nothing_is_done_twice(
         pay(execute, command, command_id)
     for command_id in [*done, *unknown]:
         assert times_recorded(store, command_id) == 1
+
+
+def test_no_command_fails_once_the_server_answers_again(
+    server: PrivatePostgres,
+    store: PostgresStore,
+    execute: Execute,
+    record_property: Callable[[str, object], None],
+) -> None:
+    for _ in range(5):
+        pay(execute, payment(), uuid4())
+    server.stop(signal.SIGQUIT)  # at once, as in a crash
+    is_refused(execute)
+    server.start()
+    began = time.monotonic()
+    for _ in range(5):
+        pay(execute, payment(), uuid4())
+    seconds = time.monotonic() - began
+    record_property("measured", f"first five commands after a restart: {seconds:.2f} s")
 
 
 def test_server_that_is_read_only_is_unavailable(

@@ -3,7 +3,8 @@
 People pay over HTTP while the databases are dumped, and go on paying: some of those payments are
 acknowledged, charged and posted when the dump takes the place of the databases. Each service finds
 that its log has lost something, and is recovered; afterwards acquirer, payments and ledger agree to
-the kopeck, with what the payers believe as well.
+the kopeck, with what the payers believe as well. So do the tables of subscribers, who had got
+events that are lost.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from deploy.embedded.backup import back_up, restore
 from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import Installation
 from shared.config import SERVICES
+from tests.faults.test_examples import EXAMPLES, Example, subscriber_environment
 from tests.nodes import ANY_PORTS
 from tests.waiting import eventually
 
@@ -48,6 +50,21 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[In
         yield installation
     finally:
         installation.reset()
+
+
+@pytest.fixture
+def examples(installation: Installation, tmp_path: Path) -> Iterator[list[Example]]:
+    """Subscribers who keep a table of balances of their own."""
+    env = subscriber_environment(installation)
+    made = [
+        Example(name, [sys.executable, "-I", str(EXAMPLES / name / "balances.py")], tmp_path, env)
+        for name in ("pika", "http")
+    ]
+    for example in made:
+        example.start()
+    yield made
+    for example in made:
+        example.kill()
 
 
 def program(module: str, *words: str) -> list[str]:
@@ -105,12 +122,15 @@ def pay_around(backup: Callable[[], object], record: Path) -> list[Belief]:
 
 
 def test_house_is_of_one_mind_again_after_a_restore(
-    installation: Installation, tmp_path: Path
+    installation: Installation, examples: list[Example], tmp_path: Path
 ) -> None:
     record, folder = tmp_path / "beliefs.jsonl", tmp_path / "backup"
     environment = dict(installation.environment)
     since = pay_around(lambda: back_up(environment, folder), record)
     assert len(since) >= MORE
+    for example in examples:
+        # They have got what is lost soon.
+        eventually(lambda of=example: of.table() == table(installation), example.name, SLOW_S)  # type: ignore[misc]
     installation.down()
     installation.up(["postgres"])
     assert restore(environment, folder) == ["data", "keys"]
@@ -147,6 +167,17 @@ def test_house_is_of_one_mind_again_after_a_restore(
     report = json.loads(verified.stdout)
     assert (verified.returncode, report["findings"]) == (0, []), report["findings"]
     assert [one["lost"] for one in report["restores"]] == [len(noticed["ledger"]["lost"])]
+
+    for example in examples:
+        example.kill()
+        example.start()
+        eventually(lambda of=example: of.table() == table(installation), example.name, SLOW_S)  # type: ignore[misc]
+
+
+def table(installation: Installation) -> dict[str, tuple[int, int, int]]:
+    """Return the balances of the ledger as the examples keep them."""
+    found = rows(installation, "SELECT number, principal, penalty, advance FROM ledger.balances")
+    return {row[0]: (row[1], row[2], row[3]) for row in found}
 
 
 def _noticed(service: str) -> dict[str, Any] | None:

@@ -116,20 +116,20 @@ def test_group_that_is_stopped_between_lock_and_commit_gives_up_its_turn(
     """What it has sent without the end of the pipeline leaves the server waiting, not idle."""
     with store.pool.connection() as connection, connection.cursor() as cursor:
         connection.autocommit = True
+        taken: list[float] = []
         store.recorder.lock_tail(cursor, begin=True)
         with pytest.raises(psycopg.Error) as ended, connection.pipeline():
-            taken_for = in_a_pipeline(connection, store)
+            stop_in_a_pipeline(connection, store, taken)
         assert failure_of(ended.value) is Failure.UNAVAILABLE
-    assert taken_for < AGAIN_WITHIN_S
+    assert taken[0] < AGAIN_WITHIN_S
 
 
-def in_a_pipeline(connection: Any, store: PostgresStore) -> float:
+def stop_in_a_pipeline(connection: Any, store: PostgresStore, taken: list[float]) -> None:
     connection.execute("SELECT 1")
     connection.pgconn.send_flush_request()
     connection.pgconn.flush()
-    taken_for = append_again_and_again(store)
+    taken.append(append_again_and_again(store))
     connection.execute("COMMIT")
-    return taken_for
 
 
 def test_a_job_that_says_so_holds_its_turn_longer(store: PostgresStore) -> None:

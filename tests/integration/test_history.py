@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -46,6 +47,23 @@ def append_link(store: PostgresStore, person: UUID) -> None:
 
 def positions(page: Page) -> list[int]:
     return [envelope.headers["saldo_position"] for envelope in page.envelopes]
+
+
+def test_page_ends_within_its_log_however_fast_that_grows(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader whose page lay beyond the end of the log would be told of a loss."""
+    store = database.store("ledger")
+    open_one(store)
+    read = store.recorder.after
+
+    def grow_and_read(cursor: Any, position: int, limit: int) -> Any:
+        pay(store, 2)
+        return read(cursor, position, limit)
+
+    monkeypatch.setattr(store.recorder, "after", grow_and_read)
+    page = page_after(store, publish, 0, 0, limit=9)
+    assert (page.position, page.history.head) == (3, 3)
 
 
 def test_pages_of_some_types_pass_over_the_others_and_lose_none(database: Database) -> None:

@@ -116,6 +116,19 @@ def test_erased_person_is_erased_again(identity: Identity) -> None:
     protect(identity, lost("person_erased", person_id=person_id))
 
 
+def test_person_whose_key_is_gone_is_erased_again(identity: Identity) -> None:
+    """The keys lie apart, and were not put back: nobody can read whom the log brings back."""
+    identity.member()
+    person_id = person_of(identity)
+    with identity.database.keys_owner("identity") as owner:
+        owner.execute("DELETE FROM data_keys WHERE subject = %s", (person_id,))
+    protect(identity, lost("person_erased", person_id=person_id))
+    with identity.database.owner("identity") as owner:
+        (erased,) = owner.execute("SELECT erased FROM persons").fetchone()
+    assert erased
+    assert sign_in(identity) == "wrong_credentials"
+
+
 def test_person_who_is_not_known_needs_no_protection(identity: Identity) -> None:
     protect(
         identity,

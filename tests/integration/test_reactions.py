@@ -22,7 +22,13 @@ from shared.bus.principals import user_of
 from shared.bus.reactions import Reactions
 from shared.bus.reading import GapError, Known
 from shared.bus.relay import Relay
-from shared.bus.topology import connect, log_exchange, reaction_queue
+from shared.bus.topology import (
+    connect,
+    declare_listening,
+    declare_publishing,
+    log_exchange,
+    reaction_queue,
+)
 from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.errors import Unavailable
@@ -227,7 +233,7 @@ def test_queue_is_read_while_the_server_of_the_upstream_is_down(
     worker.start("relay", Relay(database.settings, calls.ledger, publish, worker.stop).run)
     handlers = {"payment_posted": count_payments}
     worker.start("listener", Listener(calls, calls.store, "ledger", handlers, worker.stop).run)
-    eventually(lambda: _consumers(base_settings) == 1, "the listener reads its queue")
+    eventually(lambda: consumers(base_settings) == 1, "the listener reads its queue")
     calls.available = False
     asked = len(calls.asked)
     pay(calls.ledger, 10)
@@ -235,7 +241,33 @@ def test_queue_is_read_while_the_server_of_the_upstream_is_down(
     assert len(calls.asked) == asked
 
 
-def _consumers(settings: Settings) -> int:
+def test_nothing_is_read_before_the_upstream_has_told_its_history(
+    database: Database, worker: Worker, base_settings: Settings, logged: list[Any]
+) -> None:
+    """After a failover the queue may hold events that the log has lost."""
+    calls, _ = reactions(database)
+    open_one(calls.ledger)
+    pay(calls.ledger, 3)
+    with connect(base_settings.amqp_url, name="tests", heartbeat=0) as broker:
+        declare_publishing(broker, "ledger", base_settings)
+        declare_listening(broker, "payments", "ledger")
+    worker.start("relay", Relay(database.settings, calls.ledger, publish, worker.stop).run)
+    eventually(lambda: relayed(database) == 4, "the queue has the events")
+    calls.available = False
+    handlers = {"payment_posted": count_payments}
+    worker.start("listener", Listener(calls, calls.store, "ledger", handlers, worker.stop).run)
+    eventually(
+        lambda: [entry["event"] for entry in logged].count("history_unavailable") > 2,
+        "it asks again and again",
+    )
+    assert consumers(base_settings) == 0
+    assert seen(database) == []
+    calls.available = True
+    eventually(lambda: seen(database) == [2, 3, 4], "it is told")
+
+
+def consumers(settings: Settings) -> int:
+    """Return how many consumers the queue of payments has."""
     queue = reaction_queue("payments", "ledger").name
     if not _has_queue(settings, queue):
         return 0
@@ -327,10 +359,10 @@ def test_listener_ignores_what_the_upstream_did_not_send(
             channel.basic_publish("", queue, b"{broken", forged, mandatory=True)
     pay(calls.ledger, 8)
     eventually(lambda: seen(database) == list(range(2, 10)), "only the ledger's own arrived")
+    eventually(lambda: _strangers() - before == 2, "the queue was read")
     named = [one["sender"] for one in logged if one["event"] == "message_of_a_stranger"]
     assert named == [user_of(operator), ""]
     assert calls.store.query(lambda session: parked.listing(session.cursor)) == []
-    assert _strangers() - before == 2
 
 
 def _strangers() -> float:

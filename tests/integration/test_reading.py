@@ -24,7 +24,7 @@ from shared.bus.worker import Worker
 from shared.errors import NotFound
 from tests.conftest import Database
 from tests.integration.bus_ends import Calls, deliveries, open_one, pay, queued
-from tests.integration.test_reactions import count_payments, seen, with_seen
+from tests.integration.test_reactions import consumers, count_payments, seen, with_seen
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("clean_bus")]
@@ -326,6 +326,7 @@ def test_reader_that_has_applied_ghosts_stops_and_says_so_until_it_is_set_back(
     with calls.store.session() as session:
         assert reading.rewind(session.cursor, "ledger", first, fork) == 1
     eventually(lambda: seen(database)[5:] == [4, 5, 6, 7], "the real events take effect")
+    eventually(lambda: consumers(database.settings) == 1, "it reads its queue again")
     assert stopped() == []
     assert reader.parked == []
     assert (5, "parked_ghost") in reader.quarantined
@@ -350,6 +351,16 @@ def test_conflicts_are_no_failure_of_the_message(database: Database, calls: Call
     assert reader.parked == []
     assert max(reader.pauses) <= 5
     assert tries[-1], "it is decided again from the log, while nobody else appends"
+
+
+def test_reaction_that_asks_for_the_end_of_its_process_is_parked(calls: Calls) -> None:
+    def leaves(session: Any, message: Any, services: Any) -> None:
+        raise SystemExit(3)
+
+    pay(calls.ledger, 1)
+    reader = Reading(calls, leaves)
+    reader.get(*queued(calls.ledger))
+    assert reader.parked == [(2, "RuntimeError")]
 
 
 def test_conflict_that_is_none_is_parked(calls: Calls) -> None:

@@ -36,6 +36,8 @@ Progress: TypeAlias = Callable[[int], None]
 FEW_EVENTS = 20_000
 """Below this it takes longer to start processes than to read the log in this one."""
 REPORT_EVERY = 2_000
+END_S = 10.0
+"""How long a worker may take to end before it is killed."""
 
 _ID_COUNT = 1 << 128
 
@@ -171,7 +173,9 @@ class _Workers:
         for process in self._processes:
             process.terminate()
         for process in self._processes:
-            process.join()
+            process.join(END_S)
+            if process.is_alive():  # it may be stopped, or wait for a disk
+                process.kill()
 
 
 def _receive(pipe: Any) -> tuple[str, Any]:

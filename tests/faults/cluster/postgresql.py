@@ -70,13 +70,13 @@ class PostgresCluster:
         """Start both, and make the owner and his database."""
         self.nodes.start()
         leader = eventually(self.leader, "somebody leads", _START_S)
+        assert leader is not None
         eventually(
             lambda: self._member(self._other(leader), "replica"), "the other follows", _START_S
         )
-        for database in ("template1",):
-            with self.superuser(leader, database) as connection:
-                for statement in owner_statements(self.owner_password):
-                    connection.execute(statement)  # type: ignore[call-overload]
+        with self.superuser(leader, "template1") as connection:
+            for statement in owner_statements(self.owner_password):
+                connection.execute(statement.encode())
         self.wait_until_whole()
 
     def stop(self) -> None:

@@ -72,7 +72,9 @@ def start_anew(house: House, name: str) -> process.Identity:
         now = house.identities().get(name)
         return now if now is not None and now != before else None
 
-    return eventually(another, f"{name} starts again", START_S)
+    started = eventually(another, f"{name} starts again", START_S)
+    assert started is not None
+    return started
 
 
 def preloads(identity: process.Identity, library: str) -> bool:

@@ -172,7 +172,7 @@ class Proxy:
                 link.is_cut = False
                 link.ways.update({direction: Way() for direction in DIRECTIONS})
             case "look":
-                return dict(self._links[name].passed)
+                return {**self._links[name].passed}
             case other:
                 raise ValueError(f"unknown command {other}")
         link = self._links[name]

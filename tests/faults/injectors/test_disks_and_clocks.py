@@ -98,7 +98,7 @@ def test_failing_fsync_stops_postgresql_and_loses_nothing_acknowledged(house: Sm
     size = log.stat().st_size
     fault = fsync.FsyncError()
     fault.inject(house, Choosing(100))
-    acknowledged = []
+    acknowledged: list[int] = []
 
     def has_stopped() -> bool:
         try:

@@ -157,6 +157,37 @@ def test_killed_projection_ends_with_the_turnover_of_the_ledger(
     assert last == f"up to position {reporting.position()}"
 
 
+def test_report_that_has_what_the_log_has_lost_is_made_anew(
+    company: SmallCompany, reporting: Reporting
+) -> None:
+    with company.database.owner("ledger") as owner:
+        [*_, (first,)] = owner.execute("SELECT name FROM epochs ORDER BY number").fetchall()
+    reporting.start()
+    caught_up(company, reporting)
+    assert reporting.end(signal.SIGTERM) == 0
+    [(last,)] = reporting.rows(WANTED)
+    with company.database.owner("ledger") as owner:
+        owner.execute(
+            "INSERT INTO epochs (number, name, after_position, reason, server)"
+            " VALUES (9, '9.00000001', %s, 'tail_lost', '')",
+            (last - 1,),
+        )
+    with psycopg.connect(company.database.settings.database_url, autocommit=True) as owner:
+        assert owner.execute("SELECT name FROM report.turnover_epoch").fetchall() == [(first,)]
+        owner.execute("UPDATE report.turnover_paid SET paid = paid + 1")  # of what is lost
+    reporting.start()
+    caught_up(company, reporting)
+    assert (reporting.charged(), reporting.paid()) == turnover(company, reporting)
+    assert "the report is made anew" in reporting.log.read_text("utf-8")
+    assert reporting.rows("TABLE report.turnover_epoch") == [("9.00000001",)]
+    assert reporting.end(signal.SIGTERM) == 0
+    paid = reporting.paid()
+    reporting.start()
+    eventually(lambda: reporting.is_up_to(last), "it starts again")
+    assert reporting.paid() == paid
+    assert reporting.log.read_text("utf-8").count("made anew") == 1
+
+
 def caught_up(company: SmallCompany, reporting: Reporting) -> None:
     [(last,)] = reporting.rows(WANTED)
     assert last > 0

@@ -16,12 +16,11 @@ from shared.config import Settings
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="\nEventlet is deprecated")
-    from nameko.containers import ServiceContainer
+    from shared_gateways import gateway_over
 
     from gateway.operations import API, Operation
     from gateway.refusals import refusals_of
-    from gateway.service import Gateway
-    from gateway.web import CLIENT_KEY, SETTINGS_KEY, GatewayServer, Route
+    from gateway.web import Route
 
 SETTINGS = Settings(
     amqp_url="",
@@ -76,10 +75,7 @@ def make_browser(services: FakeServices) -> Callable[[], Browser]:
     """Return a factory of gateways, for tests that set the environment first."""
 
     def make() -> Browser:
-        container = ServiceContainer(Gateway, {CLIENT_KEY: services, SETTINGS_KEY: SETTINGS})
-        container.extensions.all.setup()
-        server = next(ext for ext in container.subextensions if isinstance(ext, GatewayServer))
-        return Browser(server.get_wsgi_app(), keep=container)
+        return Browser(*gateway_over(services, SETTINGS))
 
     return make
 

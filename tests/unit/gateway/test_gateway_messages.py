@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from string import Formatter
 
 import pytest
@@ -42,12 +43,13 @@ def _gateway_codes() -> set[str]:
     return found
 
 
-def _codes_a_route_can_meet() -> set[str]:
+@cache
+def _codes_a_route_can_meet() -> frozenset[str]:
     # Under every RPC; the other packages of shared, such as tablefiles, serve staff commands.
     in_shared = raised_codes(*(tree for _, tree in sources("shared/rpc", "shared/eventstore")))
     # The gateway calls only what serves it (tests/contract/test_rpc_callers.py).
     in_shared -= {"caller_not_served", "method_unknown", "staff_may_not"}
-    return {*reachable_codes(), *in_shared, *_gateway_codes()}
+    return frozenset({*reachable_codes(), *in_shared, *_gateway_codes()})
 
 
 def test_every_code_that_a_route_can_meet_has_words() -> None:

@@ -272,7 +272,11 @@ PLAIN: list[tuple[Any, ...]] = [
     (
         "POST", f"/questions/{THING}/messages", {"text": "Ещё"},
         "helpdesk", "add_message",
-        {"person_id": PERSON, "question_id": THING, "text": "Ещё", "attachments": []}, {}, 201,
+        {
+            "person_id": PERSON, "question_id": THING, "text": "Ещё", "attachments": [],
+            "disputes": False,
+        },
+        {}, 201,
         {"question_id": THING},
     ),
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +11,11 @@ from typing import Any
 import pytest
 from kombu.exceptions import OperationalError
 
+from shared.bus.broker_connection import BrokerConnection
 from shared.bus.principals import tls_of
 from shared.bus.topology import connect
+from shared.errors import Unavailable
+from shared.rpc.sender import Sender
 from tests.certificates import write_certificate
 from tests.tls_listener import Heard, listening
 
@@ -62,17 +66,21 @@ def test_services_receive_and_reply_over_the_same_tls(monkeypatch: pytest.Monkey
     from services.serve import _config
     from shared.rpc import consumer
 
-    config = _config("amqps://ledger:x@broker.example/", SimpleNamespace())  # type: ignore[arg-type]
-    assert config["AMQP_SSL"] == tls_of("amqps://ledger:x@broker.example/")
+    url = "amqps://ledger:x@broker.example/"
+    receiving = consumer._PromptQueueConsumer()
+    receiving.container = SimpleNamespace(
+        config=_config(url, SimpleNamespace()),  # type: ignore[arg-type]
+        service_name="ledger",
+    )
+    assert receiving.connection.ssl == tls_of(url)
 
-    replied: list[Any] = []
-    monkeypatch.setattr(
-        consumer._QuickResponder, "send_response", lambda self, *_: replied.append(self.ssl)
-    )
-    called = SimpleNamespace(
-        container=SimpleNamespace(config=config, service_name="ledger"),
-        queue=SimpleNamespace(exchange=None),
-        queue_consumer=SimpleNamespace(ack_message=lambda _message: None),
-    )
-    consumer.RobustRpcConsumer.handle_result(called, SimpleNamespace(), None, None)  # type: ignore[arg-type]
-    assert replied == [config["AMQP_SSL"]]
+    replying: list[Any] = []
+
+    def refuse(self: BrokerConnection, **_: Any) -> None:
+        replying.append(self.ssl)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(BrokerConnection, "ensure_connection", refuse)
+    with pytest.raises(Unavailable):
+        Sender(url, name="tests", user="ledger").send({}, ends=time.monotonic() + 5)
+    assert replying[0] == tls_of(url)

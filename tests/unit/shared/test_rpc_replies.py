@@ -6,11 +6,13 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from amqp import AccessRefused
 
 from shared.rpc import client as rpc_client
 from shared.rpc.client import RpcClient, _Pending
+from shared.rpc.consumer import _wire_error
 
 CALL = "7d0c"
 
@@ -102,3 +104,21 @@ def test_client_that_was_connected_is_back_at_once(monkeypatch: pytest.MonkeyPat
     client._closed = pauses  # type: ignore[assignment]
     client._listen()
     assert pauses.seconds == [0.2, 0.2, 0.2]
+
+
+def wired(error: Exception) -> dict[str, Any]:
+    return _wire_error((type(error), error, None))
+
+
+def test_database_that_cannot_serve_is_unavailable_to_the_caller() -> None:
+    """A method may use a cursor of its own, without the store's retries."""
+    for error in (
+        psycopg.errors.ReadOnlySqlTransaction(),
+        psycopg.errors.IdleInTransactionSessionTimeout(),
+        psycopg.OperationalError("server closed the connection unexpectedly"),
+    ):
+        assert wired(error)["kind"] == "unavailable"
+        assert wired(error)["code"] == "database_unavailable"
+    assert wired(psycopg.errors.DeadlockDetected())["code"] == "contended"
+    assert wired(psycopg.errors.UndefinedColumn("secret"))["kind"] == "internal"
+    assert "secret" not in str(wired(psycopg.errors.UndefinedColumn("secret")))

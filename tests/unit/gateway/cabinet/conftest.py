@@ -8,10 +8,8 @@ import pytest
 from cabinet_doubles import SETTINGS, CabinetBrowser
 from cabinet_person import CabinetPerson
 from gateway_doubles import PERSON, Browser, FakeServices
-from nameko.containers import ServiceContainer
+from shared_gateways import gateway_over
 
-from gateway.service import Gateway
-from gateway.web import CLIENT_KEY, SETTINGS_KEY, GatewayServer
 from shared.config import Settings
 
 PROFILE = {
@@ -40,10 +38,7 @@ def cabinet_of(services: FakeServices) -> Callable[[Settings], CabinetBrowser]:
     """Return a function that puts a browser in front of a cabinet with settings of its own."""
 
     def made(settings: Settings) -> CabinetBrowser:
-        container = ServiceContainer(Gateway, {CLIENT_KEY: services, SETTINGS_KEY: settings})
-        container.extensions.all.setup()
-        server = next(ext for ext in container.subextensions if isinstance(ext, GatewayServer))
-        return CabinetBrowser(server.get_wsgi_app(), keep=container)
+        return CabinetBrowser(*gateway_over(services, settings))
 
     return made
 
