@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import conftest
 import pytest
-from conftest import SETTINGS
 from gateway_doubles import PERSON, THING, Browser, FakeServices
+from nameko.containers import ServiceContainer
 
 from gateway.cabinet.sealing import Sealer
 from gateway.operations import API
+from gateway.service import Gateway
+from gateway.web import CLIENT_KEY, SETTINGS_KEY, GatewayServer
 from shared.config import Settings
+
+SETTINGS = Settings(amqp_url="", secret=bytes(32))
 
 PATHS = (
     "/",
@@ -44,12 +46,18 @@ def answers(browser: Browser, services: FakeServices) -> list[Any]:
     return [browser("GET", path, token=None) for path in PATHS]
 
 
-def test_https_is_demanded_for_two_years_of_all_subdomains(
-    make_browser: Callable[[], Browser], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plain = make_browser()
-    monkeypatch.setattr(conftest, "SETTINGS", replace(SETTINGS, url="https://saldo.example"))
-    secured = make_browser()
+def gateway_at(url: str, services: FakeServices) -> Browser:
+    """Return a client of a gateway whose public address is this one."""
+    config = {CLIENT_KEY: services, SETTINGS_KEY: replace(SETTINGS, url=url)}
+    container = ServiceContainer(Gateway, config)
+    container.extensions.all.setup()
+    server = next(ext for ext in container.subextensions if isinstance(ext, GatewayServer))
+    return Browser(server.get_wsgi_app(), keep=container)
+
+
+def test_https_is_demanded_for_two_years_of_all_subdomains(services: FakeServices) -> None:
+    plain = gateway_at("http://localhost:18080", services)
+    secured = gateway_at("https://saldo.example", services)
     for path in PATHS[:6]:
         assert "Strict-Transport-Security" not in plain("GET", path, token=None).headers
         headers = secured("GET", path, token=None).headers
