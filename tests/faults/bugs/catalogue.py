@@ -59,7 +59,6 @@ _ALL = (
     Bug("new-password-is-not-stored", "change_password", ("I2",)),
     Bug("account-is-linked-without-proof", "link_without_proof", ("I2",)),
     Bug("sealer-skips-an-event", "pay_and_seal", ("I5",)),
-    Bug("ghost-is-applied", "send_a_ghost", ("I3",)),
     Bug("fork-is-not-noticed", "fork_a_reader", ("I6",)),
     # Nothing is planted for it: the scenario does it with the owner's rights. It comes last.
     Bug("event-is-changed-afterwards", "change_an_event", ("I5",)),

@@ -120,14 +120,6 @@ def _forget_line(original: Function) -> Function:
     return wrong
 
 
-@plant("ghost-is-applied", "shared.bus.reading:_check_in_log")
-def _believe_the_queue(original: Function) -> Function:
-    def wrong(message: Any, point: Any, known: Any) -> None:
-        """Believe that whatever comes by the queue is in the log of the upstream."""
-
-    return wrong
-
-
 @plant("fork-is-not-noticed", "shared.bus.epochs:LogHistory.fits")
 def _fit_always(original: Function) -> Function:
     def wrong(self: Any, epoch: str, position: int) -> bool:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -14,12 +13,8 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
-import amqp
-import msgspec
 import psycopg
 import requests
-from kombu import Connection
-from psycopg.rows import dict_row
 
 from deploy.demo.acquirer_page import PAYS, Payer
 from deploy.demo.charges import Bill, all_bills
@@ -31,7 +26,6 @@ from tests.faults.load.beliefs import EXPECTED, Notebook
 from tests.faults.load.newcomers import Settlers
 from tests.faults.load.residents import Resident
 from tests.faults.load.staff import Clerk, settings_in
-from tests.waiting import eventually
 
 PATIENCE_S = 10.0
 FOLLOW_S = 4.0
@@ -252,59 +246,6 @@ def link_without_proof(stage: Stage) -> None:
         command.call(client, request, keyed=True)
 
 
-def send_a_ghost(stage: Stage) -> None:
-    """Send what looks like a captured payment, and is in no log of payments."""
-    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"], row_factory=dict_row) as database:
-        row = database.execute(
-            "SELECT (SELECT published FROM payments.relay) AS published,"
-            " (SELECT name FROM payments.epochs ORDER BY number DESC LIMIT 1) AS epoch"
-        ).fetchone()
-    assert row is not None
-    _, account = stage.next_account()
-    payment, position = str(uuid4()), row["published"] + 5_000
-    now = datetime.now(UTC)
-    data = {
-        "payment_id": payment,
-        "person_id": str(uuid4()),
-        "lines": [{"account": account, "amount": 666_00, "penalty": 0}],
-        "total": 666_00,
-        "paid_on": now.date().isoformat(),
-        "captured_at": now.isoformat(),
-    }
-    headers = {
-        "cloudEvents_specversion": "1.0",
-        "cloudEvents_id": f"payments-{row['epoch']}-{position}",
-        "cloudEvents_source": "/saldo/payments",
-        "cloudEvents_type": "payment_captured",
-        "cloudEvents_time": now.isoformat(),
-        "cloudEvents_subject": payment,
-        "cloudEvents_dataschema": "/schemas/payments/payment_captured/v1",
-        "saldo_position": position,
-        "saldo_predecessor": row["published"],
-        "saldo_epoch": row["epoch"],
-        "saldo_correlation_id": str(uuid4()),
-    }
-    # Into the one queue alone: the stream keeps what it gets.
-    url = stage.environment["SALDO_AMQP_URL"]
-    with Connection(url) as broker, broker.channel() as channel:
-        message = amqp.Message(
-            msgspec.json.encode(data), content_type="application/json", application_headers=headers
-        )
-        channel.basic_publish(message, exchange="", routing_key="ledger.from.payments")
-    stage.notebook.note("scenario", "quarantine", reasons=["beyond_head", "not_in_log"])
-    eventually(lambda: _is_read(stage, position), "the message is read")
-
-
-def _is_read(stage: Stage, position: int) -> bool:
-    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
-        row = database.execute(
-            "SELECT 1 FROM ledger.positions WHERE upstream = 'payments' AND position >= %(at)s"
-            " UNION SELECT 1 FROM ledger.quarantine WHERE position = %(at)s",
-            {"at": position},
-        ).fetchone()
-    return row is not None
-
-
 def fork_a_reader(stage: Stage) -> None:
     """Let a reader have read what its upstream has lost: an epoch that is in no log."""
     with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
@@ -330,7 +271,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     for function in (
         pay, pay_twice, pay_and_seal, pay_in_arrears, ask, ask_twice, ask_and_answer, adjust,
         refund, forge_a_callback, sign_out, change_password, link_without_proof,
-        send_a_ghost, fork_a_reader, change_an_event,
+        fork_a_reader, change_an_event,
     )
 }  # fmt: skip
 

@@ -182,7 +182,7 @@ def _shown(evidence: Evidence) -> Iterator[Finding]:
             persons[email] = belief
     latest = list(persons.items())[-MOST_ASKED:]
     for email, person in latest:
-        yield from _person(api, person, own[email])
+        yield from _person(evidence, api, person, own[email])
     for email, person in latest[-MOST_PASSWORDS:]:
         yield from _password(api, person, own[email])
     for belief in list(evidence.about("session.end"))[-MOST_ASKED:]:
@@ -198,9 +198,13 @@ def _doubted(belief: Belief) -> Belief:
     return replace(belief, outcome="unknown") if belief.outcome == "acknowledged" else belief
 
 
-def _person(api: Api, person: Belief, beliefs: Sequence[Belief]) -> Iterator[Finding]:
+def _person(
+    evidence: Evidence, api: Api, person: Belief, beliefs: Sequence[Belief]
+) -> Iterator[Finding]:
     token = person.data["token"]
     status, profile = api.get("/me", token)
+    if status == UNAUTHORIZED and evidence.losses:
+        return  # a restore ends sessions: some of them had been ended since the backup
     if status != requests.codes.ok:
         sentence = f"the session of {person.who} answers {status}"
         yield Finding(INVARIANT, "session that is open", person.who, sentence)
