@@ -10,7 +10,7 @@ from deploy.embedded import process, rabbitmq
 from deploy.embedded.installation import Installation
 from tests.faults.cluster.leading import Addresses, Leading
 from tests.faults.cluster.postgresql import PostgresCluster, owner_url
-from tests.faults.cluster.rabbitmq import NAMES, RabbitmqCluster
+from tests.faults.cluster.rabbitmq import RabbitmqCluster
 from tests.faults.house import RunningHouse
 from tests.faults.injectors.network import Network
 from tests.nodes import ANY_PORTS
@@ -53,8 +53,7 @@ def cluster_house(
         if broker is not None:
             stack.callback(broker.stop)
             broker.start()
-            serving = _Serving(broker)
-            stack.enter_context(Leading(network, serving.addresses))
+            stack.enter_context(Leading(network, lambda: _serving(broker)))
             user = f"{rabbitmq.USER}:{broker.password}@127.0.0.1"
             overrides["SALDO_AMQP_URL"] = f"amqp://{user}:{network.links['broker'].port}/"
             management = network.links["management"].port
@@ -70,21 +69,11 @@ def _primary(cluster: PostgresCluster) -> Addresses | None:
     return None if leader is None else {"database": cluster.ports[leader]}
 
 
-class _Serving:
-    """Stays with a node of RabbitMQ as long as it responds."""
-
-    def __init__(self, cluster: RabbitmqCluster) -> None:
-        self._cluster = cluster
-        self._name = NAMES[0]
-
-    def addresses(self) -> Addresses | None:
-        """Return where a node serves; None: none does."""
-        others = [name for name in NAMES if name != self._name]
-        for name in (self._name, *others):
-            if self._cluster.responds(name):
-                self._name = name
-                return {
-                    "broker": self._cluster.port(name),
-                    "management": self._cluster.port(name, "amqp_management"),
-                }
+def _serving(cluster: RabbitmqCluster) -> Addresses | None:
+    name = cluster.follow()
+    if name is None:
         return None
+    return {
+        "broker": cluster.port(name),
+        "management": cluster.port(name, "amqp_management"),
+    }

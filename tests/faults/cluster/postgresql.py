@@ -202,7 +202,10 @@ class PostgresCluster:
         settings.write_text(json.dumps(self._settings(name, etcd)), encoding="ascii")
         self._user.own(folder)
         program = packages.patroni()
-        prefix = self._user.prefix([program, folder.parent, binaries() / "postgres"])
+        # Its interpreter may be where other users may not go, such as in the home of root.
+        interpreter = program.with_name("python").resolve()
+        needed = [program, interpreter, folder.parent, binaries() / "postgres"]
+        prefix = self._user.prefix(needed)
         return ProcessSpec(
             name=f"patroni-{name}",
             argv=(*prefix, str(program), str(settings)),

@@ -38,6 +38,8 @@ class RabbitmqCluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.password = secrets.token_hex(16)
+        self.serving = NAMES[0]
+        """The node that a link leads to; `follow` looks for another when it does not respond."""
         epmd, *ports = free_ports(1 + len(NAMES) * len(_PORTS))
         self._ports = {
             name: dict(zip(_PORTS, ports[n * len(_PORTS) :], strict=False)) | {"epmd": epmd}
@@ -79,6 +81,15 @@ class RabbitmqCluster:
             env=spec.environ, cwd="/", capture_output=True, text=True, check=True, timeout=_CTL_S,
         )  # fmt: skip
         return done.stdout
+
+    def follow(self) -> str | None:
+        """Stay with the node that serves, or go to another that responds; None: none does."""
+        others = [name for name in NAMES if name != self.serving]
+        for name in (self.serving, *others):
+            if self.responds(name):
+                self.serving = name
+                return name
+        return None
 
     def leader_of(self, queue: str) -> str:
         """Return the node that leads a quorum queue or a stream."""

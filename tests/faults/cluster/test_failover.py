@@ -23,7 +23,7 @@ from shared.bus.topology import reaction_queue
 from tests.faults.cluster import packages
 from tests.faults.cluster.house import ClusterHouse, cluster_house
 from tests.faults.cluster.postgresql import PostgresCluster
-from tests.faults.cluster.rabbitmq import RabbitmqCluster
+from tests.faults.cluster.rabbitmq import NAMES, RabbitmqCluster
 from tests.faults.injectors.errors import TroubleError
 from tests.faults.newcomers import Newcomer
 from tests.waiting import eventually
@@ -181,43 +181,64 @@ def test_promotion_that_lost_a_tail_is_noticed(folder: Path, record_property: Me
             kill = cluster.killed(leader)
             kill.__enter__()
         try:
-            seconds = someone_is_served(crowd, 3 * POSTGRES_S)
-            record_property("measured", f"PostgreSQL, tail lost: served after {seconds:.1f} s")
+            killed = time.monotonic()
+            eventually(lambda: cluster.leader() not in {None, leader}, "a promotion", POSTGRES_S)
+            eventually(lambda: reader_of_identity(house), "the reader of ghosts says so", LETTER_S)
+            seconds = time.monotonic() - killed
+            record_property("measured", f"PostgreSQL, tail lost: noticed after {seconds:.1f} s")
         finally:
             kill.__exit__(None, None, None)
             crowd.end()
         assert lost
         assert reasons(house) & {"promoted", "tail_lost"}
-        with psycopg.connect(house.environment["SALDO_DATABASE_URL"]) as owner:
-            stopped = owner.execute(
+
+
+def reader_of_identity(house: ClusterHouse) -> str:
+    """Return why the reader of identity's events in notifications has stopped; empty: it has not.
+
+    The database may be down.
+    """
+    try:
+        with psycopg.connect(house.environment["SALDO_DATABASE_URL"], connect_timeout=5) as owner:
+            row = owner.execute(
                 "SELECT stopped FROM notifications.positions WHERE upstream = 'identity'"
             ).fetchone()
-        assert stopped is not None
-        assert stopped[0], "the reader that has applied ghosts says so"
+    except psycopg.OperationalError:
+        return ""
+    return str(row[0]) if row else ""
 
 
+def test_two_go_on_without_a_killed_rabbitmq(folder: Path, record_property: Measured) -> None:
+    def somebody_else(cluster: RabbitmqCluster) -> str:
+        return next(name for name in NAMES if name != cluster.serving)
+
+    broker_fails_over(folder, somebody_else, RabbitmqCluster.killed, "kill -9", record_property)
+
+
+@long
 @pytest.mark.parametrize(
-    "queue",
-    [
-        "identity.stream",
-        pytest.param(reaction_queue("notifications", "identity").name, marks=long),
-    ],
+    "queue", ["identity.stream", reaction_queue("notifications", "identity").name]
 )
-def test_two_go_on_without_a_killed_rabbitmq(
+def test_two_go_on_without_the_leader_of_a_queue(
     folder: Path, queue: str, record_property: Measured
 ) -> None:
-    broker_fails_over(folder, queue, RabbitmqCluster.killed, "kill -9", record_property)
+    def leader(cluster: RabbitmqCluster) -> str:
+        return cluster.leader_of(queue)
+
+    broker_fails_over(folder, leader, RabbitmqCluster.killed, f"leader of {queue}", record_property)
 
 
 @long
 def test_two_go_on_without_a_paused_rabbitmq(folder: Path, record_property: Measured) -> None:
-    queue = reaction_queue("notifications", "identity").name
-    broker_fails_over(folder, queue, RabbitmqCluster.paused, "pause", record_property)
+    def serving(cluster: RabbitmqCluster) -> str:
+        return cluster.serving
+
+    broker_fails_over(folder, serving, RabbitmqCluster.paused, "pause", record_property)
 
 
 def broker_fails_over(
     folder: Path,
-    queue: str,
+    victim: Callable[[RabbitmqCluster], str],
     trouble: Callable[[RabbitmqCluster, str], AbstractContextManager[None]],
     what: str,
     record_property: Measured,
@@ -226,13 +247,8 @@ def broker_fails_over(
         cluster = house.broker
         assert cluster is not None
         with registering(house) as crowd:
-            leader = cluster.leader_of(queue)
-            with trouble(cluster, leader):
+            with trouble(cluster, victim(cluster)):
                 seconds = someone_is_served(crowd, RABBITMQ_S)
-                assert cluster.leader_of(queue) != leader
-            record_property(
-                "measured",
-                f"RabbitMQ, {what} of the leader of {queue}: served after {seconds:.1f} s",
-            )
+            record_property("measured", f"RabbitMQ, {what}: served after {seconds:.1f} s")
             cluster.wait_until_whole()
             someone_is_served(crowd, RABBITMQ_S)

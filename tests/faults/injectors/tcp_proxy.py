@@ -172,7 +172,8 @@ class Proxy:
                 link.is_cut = False
                 link.ways.update({direction: Way() for direction in DIRECTIONS})
             case "look":
-                return {**self._links[name].passed}
+                passed = self._links[name].passed
+                return {"there": passed["there"], "back": passed["back"]}
             case other:
                 raise ValueError(f"unknown command {other}")
         link = self._links[name]
