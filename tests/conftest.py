@@ -35,6 +35,7 @@ from shared.eventstore.data_keys import keys_schema
 from shared.eventstore.migrations import migrate, migrate_keys
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.client import RpcClient
+from tests.databases import Databases
 from tests.staff_logins import OPERATOR_LOGIN, PASSWORD, drop_operator, put_operator
 
 if TYPE_CHECKING:  # the copy that mutation runs test has no deploy/
@@ -283,10 +284,20 @@ def template(base_settings: Settings) -> Iterator[tuple[Settings, str]]:
         owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+@pytest.fixture(scope="session")
+def databases(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Databases]:
+    """The copies of the template, each of which serves many tests."""
+    settings, name = template
+    with psycopg.connect(base_settings.database_url, autocommit=True) as owner:
+        made = Databases(owner, name, settings.database_url)
+        yield made
+        made.close()
+
+
 @pytest.fixture
-def database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
+def database(base_settings: Settings, databases: Databases) -> Iterator[Database]:
     """Return a fresh database with all services migrated."""
-    with fresh_database(base_settings, template) as made:
+    with emptied_database(base_settings, databases) as made:
         yield made
 
 
@@ -298,10 +309,21 @@ def second_database(base_settings: Settings, template: tuple[Settings, str]) -> 
 
 
 @pytest.fixture(scope="module")
-def module_database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
+def module_database(base_settings: Settings, databases: Databases) -> Iterator[Database]:
     """Return a fresh database that the tests of one module share."""
-    with fresh_database(base_settings, template) as made:
+    with emptied_database(base_settings, databases) as made:
         yield made
+
+
+@contextmanager
+def emptied_database(base_settings: Settings, databases: Databases) -> Iterator[Database]:
+    """Yield a database as it is after its migrations, whoever had it before."""
+    name = databases.take()
+    made = Database(_with_database(base_settings, name))
+    yield made
+    for store in made.opened:
+        store.close()
+    databases.give_back(name, made.settings.database_url)
 
 
 @contextmanager
