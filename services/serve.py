@@ -22,6 +22,7 @@ from shared.config import Settings
 from shared.logs import get_logger
 from shared.monitoring import Monitoring, stopping
 from shared.rpc.client import RpcClient
+from shared.rpc.consumer import QUEUES_KEY
 from shared.rpc.every_service import hosted
 from shared.rpc.server import CONFIG_KEY, ServerContext
 from shared.signals import on_stop_signal
@@ -81,6 +82,7 @@ def _config(amqp_url: str, context: ServerContext) -> dict[str, Any]:
             "interval_step": 0.2,
             "interval_max": 1.0,
         },
+        QUEUES_KEY: context.settings.rpc_queues,
         CONFIG_KEY: context,
     }
 

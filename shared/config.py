@@ -26,6 +26,9 @@ GATEWAY = "gateway"
 SEALER = "sealer"
 """The name of the process that seals the ledger's log among those that sign in to the database."""
 
+CLASSIC, QUORUM = "classic", "quorum"
+"""Types of queues."""
+
 REQUEST_SECONDS = 15.0
 """How long a client may take for the head of a request, and again for its body."""
 
@@ -140,6 +143,8 @@ class Settings:
     """The collector of traces, as http://127.0.0.1:4318; without one none are recorded."""
     ledger_accruals: str = "monthly"
     """When the worker accrues penalties; see `services.ledger.penalties.schedule`."""
+    rpc_queues: str = CLASSIC
+    """Of which type the queues of RPCs are; ``quorum`` outlives a node of a cluster."""
     stream_max_age: str = "90D"
     """How long a stream keeps events, as RabbitMQ writes it; the log has them for ever."""
     stream_max_bytes: int = 10 * 2**30
@@ -218,7 +223,7 @@ def _plain(env: Mapping[str, str]) -> dict[str, Any]:
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
             "mail_bounces", "bounces_url", "payees", "documents", "timezone", "log_level",
             "otlp_endpoint", "stream_max_age", "amqp_url", "amqp_admin_url", "role_prefix",
-            "ledger_accruals", "keys_database_url", "uploads_dir",
+            "ledger_accruals", "keys_database_url", "uploads_dir", "rpc_queues",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
@@ -238,6 +243,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         _given(mailbox_of, plain["bounces_url"])
     if not _AGE.fullmatch(plain.get("stream_max_age", Settings.stream_max_age)):
         raise ConfigurationError("SALDO_STREAM_MAX_AGE is a number and one of Y M D h m s, as 90D")
+    if plain.get("rpc_queues", CLASSIC) not in (CLASSIC, QUORUM):
+        raise ConfigurationError(f"SALDO_RPC_QUEUES is {CLASSIC} or {QUORUM}")
     accruals_setting(plain.get("ledger_accruals", Settings.ledger_accruals))
     plain |= {name: _seconds(env, name, default) for name, default in _SECONDS.items()}
     return Settings(

@@ -130,7 +130,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_STATE_DIR",
         "SALDO_URL",
     ),
-    "serve": (*_SERVICES, "SALDO_DOCUMENTS"),
+    "serve": (*_SERVICES, "SALDO_DOCUMENTS", "SALDO_RPC_QUEUES"),
     "work": (
         *_SERVICES,
         "SALDO_BOUNCES_URL",

@@ -21,6 +21,7 @@ from nameko.rpc import RpcConsumer
 
 from shared import telemetry
 from shared.bus.topology import connect
+from shared.config import QUORUM
 from shared.database_errors import is_transient, unavailable
 from shared.errors import InternalError, NotFound, ServiceError
 from shared.ids import new_id
@@ -30,6 +31,8 @@ from shared.rpc.sender import RPC_EXCHANGE, Sender
 
 log = get_logger(__name__)
 
+QUEUES_KEY = "SALDO_RPC_QUEUES"
+"""Where the type of the queues stands in nameko's configuration."""
 REPLY_S = 5.0
 """How long a worker may try to send its reply: as long as most callers wait for it."""
 
@@ -74,8 +77,14 @@ class RobustRpcConsumer(RpcConsumer):
         self._sender = Sender(
             self.container.config["AMQP_URI"], name=f"{service} answers", user=service
         )
+        # A classic queue lives on one node: in a cluster nobody could call while that is down.
+        quorum = self.container.config.get(QUEUES_KEY) == QUORUM
         self.queue = Queue(
-            f"rpc-{service}", exchange=RPC_EXCHANGE, routing_key=f"{service}.*", durable=True
+            f"rpc-{service}",
+            exchange=RPC_EXCHANGE,
+            routing_key=f"{service}.*",
+            durable=True,
+            queue_arguments={"x-queue-type": QUORUM} if quorum else None,
         )
 
     def get_provider_for_method(self, routing_key: str) -> Any:

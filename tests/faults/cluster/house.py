@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deploy.embedded import process, rabbitmq
 from deploy.embedded.installation import Installation
+from shared.config import QUORUM
 from tests.faults.cluster.leading import Addresses, Leading
 from tests.faults.cluster.postgresql import PostgresCluster, owner_url
 from tests.faults.cluster.rabbitmq import RabbitmqCluster
@@ -57,6 +58,7 @@ def cluster_house(
             user = f"{rabbitmq.USER}:{broker.password}@127.0.0.1"
             overrides["SALDO_AMQP_URL"] = f"amqp://{user}:{network.links['broker'].port}/"
             management = network.links["management"].port
+            overrides["SALDO_RPC_QUEUES"] = QUORUM
             overrides["SALDO_AMQP_ADMIN_URL"] = f"http://{user}:{management}"
         installation = Installation(folder, overrides, owner=process.myself(), ports=ANY_PORTS)
         stack.callback(installation.reset)
