@@ -24,7 +24,7 @@ RECOVERY_S = 90.0
         (outside.MailServerMisbehaves(), "mailcatcher", "SALDO_MAILBOX_URL", {"down": True}),
         (outside.RegistrarMisbehaves(), "ofd", "SALDO_FISCAL_URL", {"lose_answers": True}),
     ],
-    ids=str,
+    ids=["acquirer", "yookassa", "mail", "registrar"],
 )
 def test_party_misbehaves_until_it_is_healed(
     house: SmallHouse, fault: Any, party: str, variable: str, wanted: dict[str, Any]
