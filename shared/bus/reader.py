@@ -23,7 +23,15 @@ from shared.bus.holding import BACK_OFF_S, Holding
 from shared.bus.leadership import Lead, LeadLostError
 from shared.bus.messages import MalformedMessageError, Services, UnknownVersionError
 from shared.bus.reactions import Delivery, Reactions, noted
-from shared.bus.reading import DoubtError, GapError, GhostError, Known, StoppedReaderError
+from shared.bus.reading import (
+    DisputedError,
+    DoubtError,
+    GapError,
+    GhostError,
+    Known,
+    StoppedReaderError,
+)
+from shared.bus.remembering import mark_of
 from shared.bus.waiting import NotYet
 from shared.database_errors import is_transient
 from shared.errors import Conflict, Unavailable
@@ -183,6 +191,10 @@ class Reader:
             except GhostError as ghost:
                 self._reactions.quarantine(delivery, ghost.reason)
                 return
+            except DisputedError:
+                if self._is_settled(delivery, pause):
+                    return
+                pause(_back_off(attempts))
             except Exception as error:  # noqa: BLE001 - the event in the log decides
                 if is_outage(error) or (is_conflict(error) and conflicts < MOST_CONFLICTS):
                     conflicts += is_conflict(error)
@@ -191,6 +203,36 @@ class Reader:
                     return
             else:
                 return
+
+    def _is_settled(self, delivery: Delivery, pause: Pause) -> bool:
+        """Let the log decide about a message that is none of those applied up to our point.
+
+        If the log has it, something made us jump over it: we go back, and read the log. Otherwise
+        it is a ghost. Returns False when the log cannot be read now.
+        """
+        place = delivery.place
+        if place is None:
+            self._reactions.quarantine(delivery, quarantine.DAMAGED)
+            return True
+        position = place[1]
+        try:
+            page = self._services.call(
+                self._upstream,
+                "events_after",
+                after=position - 1,
+                predecessor=position - 1,
+                epoch="",
+                limit=1,
+            )
+        except Unavailable as error:
+            log.warning("upstream_log_unavailable", upstream=self._upstream, code=error.code)
+            return False
+        mark = mark_of(delivery.headers)
+        if mark not in [mark_of(event["headers"]) for event in page["events"]]:
+            self._reactions.quarantine(delivery, quarantine.NOT_IN_LOG)
+            return True
+        self._reactions.go_back(position)
+        return self.read_log(pause)
 
     def _looked_up(self, delivery: Delivery, error: Exception, attempts: int, pause: Pause) -> bool:
         """Process the log instead of a message; return False when it cannot be read now."""
