@@ -189,8 +189,12 @@ class Reader:
             except (StoppedReaderError, LeadLostError):
                 raise
             except GhostError as ghost:
-                self._reactions.quarantine(delivery, ghost.reason)
-                return
+                # The head that was told may be older than the message.
+                if ghost.reason != quarantine.BEYOND_HEAD:
+                    self._reactions.quarantine(delivery, ghost.reason)
+                    return
+                if self._looked_up(delivery, ghost, attempts, pause):
+                    return
             except DisputedError:
                 if self._is_settled(delivery, pause):
                     return
@@ -250,10 +254,7 @@ class Reader:
         if place is None:
             self._reactions.quarantine(delivery, quarantine.DAMAGED)
         elif place[1] > self._reactions.position():
-            missing = isinstance(error, GapError)
-            self._reactions.quarantine(
-                delivery, quarantine.NO_PREDECESSOR if missing else quarantine.NOT_IN_LOG
-            )
+            self._reactions.quarantine(delivery, _reason_of(error))
         return True
 
     def _process_of_log(self, delivery: Delivery, pause: Pause) -> None:
@@ -364,6 +365,13 @@ def is_conflict(error: BaseException) -> bool:
     if isinstance(error, psycopg.errors.ForeignKeyViolation):
         return True  # a row of the read model is ahead of its stream
     return isinstance(error, psycopg.errors.UniqueViolation)
+
+
+def _reason_of(error: Exception) -> str:
+    """Return why a message is a ghost whose position the log has not come to."""
+    if isinstance(error, GhostError):
+        return error.reason
+    return quarantine.NO_PREDECESSOR if isinstance(error, GapError) else quarantine.NOT_IN_LOG
 
 
 def _back_off(attempts: int) -> float:
