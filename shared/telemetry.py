@@ -108,6 +108,11 @@ REACTION_QUARANTINED = Counter(
     "Messages quarantined: damaged, or not in the log of their upstream.",
     ("service", "upstream"),
 )
+REACTION_SET_BACK = Counter(
+    "saldo_reaction_set_back",
+    "Times that a reader went back: a message that is not in the log had made it jump over events.",
+    ("service", "upstream"),
+)
 REACTION_HELD = Gauge(
     "saldo_reaction_held",
     "1 while a queue is held, because message after message fails in the same way, else 0.",

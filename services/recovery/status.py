@@ -17,7 +17,7 @@ from shared.bus.epochs import LogHistory, stored_history
 from shared.bus.messages import event_id
 from shared.bus.permissions import UPSTREAMS
 from shared.bus.reactions import command_id_of
-from shared.bus.reading import ReadPoint, read_point
+from shared.bus.reading import ReadPoint, read_point, safe_position
 from shared.config import ConfigurationError
 from shared.errors import Unavailable
 from shared.eventstore.lost_events import (
@@ -47,9 +47,9 @@ class EpochShown(msgspec.Struct, frozen=True, kw_only=True):
 class ReaderShown(msgspec.Struct, frozen=True, kw_only=True):
     """A reader that has applied events which its upstream does not have.
 
-    ``fork`` is the last position that both have, in ``fork_epoch``; ``ghosts`` how many positions
-    are beyond it, ``effects`` what they appended here, by type. ``unknown``: why the upstream
-    could not be read.
+    ``fork`` is the last position that both surely have, in ``fork_epoch``; ``ghosts`` how many
+    positions are beyond it, ``effects`` what they appended here, by type. ``unknown``: why the
+    upstream could not be read.
     """
 
     upstream: str
@@ -159,7 +159,9 @@ def _reader(upstream: str, point: ReadPoint) -> ReaderShown | None:
     fits = history.fits(point.epoch, point.position)
     if fits and not point.stopped:
         return None
-    fork = point.position if fits else _fork(history, point, first)
+    fork = safe_position(history, point)
+    if fork is None:
+        fork = point.position if fits else _fork(history, point, first)
     return msgspec.structs.replace(
         shown,
         fork=fork,

@@ -22,6 +22,9 @@ FIRST_EPOCH = "1"
 """The epoch of a log that is older than its epochs, and of a message that names none."""
 EPOCH = "[1-9][0-9]*([.][0-9a-f]{8})?"
 """The pattern of a name."""
+JUMP = 64
+"""Positions that a message may be ahead of its reader and not be looked up in the log: unpublished
+events seldom come in such a row."""
 FIRST, PROMOTED, RESTORED, TAIL_LOST, STREAM_LOST = (
     "first",
     "promoted",
@@ -106,8 +109,15 @@ class LogHistory:
 
         It is the position itself where the reader fits. Of an epoch of another line it is 0: where
         that line parted from this one is known to whoever has its history (`shared_with`) only.
+
+        It is not the head where the reader is beyond that in the current epoch. The log has lost
+        nothing then: a message that the log does not bear out has made the reader jump, from
+        somewhere below, and what the log has got since was skipped as well. A jump is `JUMP` long
+        at most.
         """
         place = self._place_of(epoch)
+        if place == len(self.epochs) - 1 and position > self.head:
+            return max(0, min(self.head, position - JUMP))
         return 0 if place is None else min(position, self._end(place))
 
     def shared_with(self, other: LogHistory) -> int:

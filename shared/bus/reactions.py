@@ -31,7 +31,9 @@ from shared.bus.messages import (
     position_of,
     read_message,
 )
-from shared.bus.reading import Known, ReadPoint
+from shared.bus.reading import DisputedError, Known, ReadPoint
+from shared.bus.remembering import Mark, Memory, mark_of
+from shared.bus.setting_back import Moved, set_back_before, set_back_into_log
 from shared.bus.waiting import PATIENCE, NotYet, failure_of
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.postgres_session import PostgresSession
@@ -101,6 +103,8 @@ class Reactions:
         self._parked = telemetry.REACTION_PARKED.labels(*labels)
         self._waiting = telemetry.REACTION_PUT_ASIDE.labels(*labels)
         self._quarantined = telemetry.REACTION_QUARANTINED.labels(*labels)
+        self._set_back = telemetry.REACTION_SET_BACK.labels(*labels)
+        self._memory = Memory()
 
     def position(self) -> int:
         """Return the position of the last upstream event that has taken effect here."""
@@ -123,10 +127,11 @@ class Reactions:
         ``known`` is what the upstream has told of its log. ``again`` after a conflict: nobody else
         appends meanwhile, and aggregates are read from the log.
 
-        Raises DoubtError, GapError or GhostError for a message that cannot be the next one, and
-        StoppedReaderError.
+        Raises DoubtError, GapError, JumpError, DisputedError or GhostError for a message that
+        cannot be the next one, and StoppedReaderError.
         """
         applied, handled = [], []
+        marks: dict[int, Mark] = {}
         with self._store.session(self._cause("batch")) as session:
             before = point = self._locked_point(session)
             if again:
@@ -135,14 +140,20 @@ class Reactions:
             for delivery in deliveries:
                 message = read_message(delivery.headers, delivery.body)
                 of_log = delivery.tag is None
+                mark = mark_of(delivery.headers)
                 if reading.is_duplicate(message, point, known, of_log=of_log):
+                    if not of_log and self._is_disputed(message, mark, marks):
+                        raise DisputedError(message.id)
                     continue
-                if self._take(session, delivery, message, point):
-                    handled.append(delivery)
-                applied.append(delivery)
+                if not self._memory.has(message.position, mark):  # else it was gone back over
+                    if self._take(session, delivery, message, point):
+                        handled.append(delivery)
+                    applied.append(delivery)
+                marks[message.position] = mark
                 point = point._replace(epoch=message.epoch, position=message.position)
             if point is not before:
                 self._advance(session, point)
+        self._memory.add(marks, point)
         self._events.inc(len(applied))
         for delivery in applied:
             self._delay.observe(delivery.age())
@@ -182,8 +193,17 @@ class Reactions:
     def look(self, history: LogHistory) -> str:
         """Compare the point with the upstream's log; return why nothing more is read, or "".
 
-        A reader that does not fit is stopped, and one that fits again goes on.
+        A reader that does not fit is stopped, and one that fits again goes on. One that is beyond
+        the end of the log in its current epoch goes back (`reading.safe_position`), and never
+        goes on because the log grows: what it has jumped over would be missing for good.
         """
+        with self._store.transaction() as cursor:
+            moved = set_back_into_log(cursor, self._upstream, self._memory, history)
+            if moved is not None:
+                self._check_lead(cursor)
+        if moved is not None:
+            self._note_set_back(moved)
+            return ""
         with self._store.transaction() as cursor:
             point = reading.read_point(cursor, self._upstream, lock=True)
             reason = reading.unfit(self._upstream, history, point)
@@ -204,6 +224,16 @@ class Reactions:
         elif not reason and point.stopped:
             log.warning("reader_goes_on", **found, epoch=point.epoch, position=point.position)
         return reason
+
+    def go_back(self, position: int) -> None:
+        """Set the point back before an event of the log that was jumped over.
+
+        What was applied after it comes again, and is recognised (:mod:`shared.bus.remembering`).
+        """
+        with self._store.transaction() as cursor:
+            moved = set_back_before(cursor, self._upstream, self._memory, position)
+            self._check_lead(cursor)
+        self._note_set_back(moved)
 
     def begin_attempt(self, place: tuple[str, int]) -> int:
         """Note that an event is about to be handled alone; return how often that was begun."""
@@ -286,18 +316,40 @@ class Reactions:
         place = delivery.place
         if place is None:
             raise ValueError("what names no position cannot be parked")
+        mark = mark_of(delivery.headers)
         with self._store.session(self._cause("park")) as session:
             point = self._locked_point(session)
             if place[1] <= point.position:
                 return False
-            parked.put(session.cursor, self._upstream, delivery.headers, delivery.body, **how)
-            self._advance(session, point._replace(epoch=place[0], position=place[1]))
-        return True
+            is_new = not self._memory.has(place[1], mark)
+            if is_new:
+                parked.put(session.cursor, self._upstream, delivery.headers, delivery.body, **how)
+            point = point._replace(epoch=place[0], position=place[1])
+            self._advance(session, point)
+        self._memory.add({place[1]: mark}, point)
+        return is_new
+
+    def _is_disputed(self, message: Message, mark: Mark, marks: Mapping[int, Mark]) -> bool:
+        """Return whether a message at or below the point was jumped over, or is none of the log."""
+        if message.position in marks:
+            return marks[message.position] != mark
+        return self._memory.disputes(message.position, mark)
+
+    def _check_lead(self, cursor: Any) -> None:
+        if self.leader is not None:
+            self.leader.check_on(cursor)
+
+    def _note_set_back(self, moved: Moved | None) -> None:
+        if moved is not None:
+            names = {"service": self._store.service, "upstream": self._upstream}
+            log.error("reader_set_back", **names, **moved._asdict())
+            self._set_back.inc()
 
     def _locked_point(self, session: PostgresSession) -> ReadPoint:
         point = reading.read_point(session.cursor, self._upstream, lock=True)
         if point.stopped:
             raise reading.StoppedReaderError(self._upstream)
+        self._memory.begin_at(point)
         return point
 
     def _advance(self, session: PostgresSession, point: ReadPoint) -> None:
@@ -307,8 +359,7 @@ class Reactions:
             "WHERE upstream = %s",
             (point.position, point.epoch, self._upstream),
         )
-        if self.leader is not None:
-            self.leader.check_on(session.cursor)
+        self._check_lead(session.cursor)
 
     def _cause(self, message_id: str, correlation_id: str = "") -> Cause:
         service = self._store.service

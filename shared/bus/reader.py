@@ -23,7 +23,15 @@ from shared.bus.holding import BACK_OFF_S, Holding
 from shared.bus.leadership import Lead, LeadLostError
 from shared.bus.messages import MalformedMessageError, Services, UnknownVersionError
 from shared.bus.reactions import Delivery, Reactions, noted
-from shared.bus.reading import DoubtError, GapError, GhostError, Known, StoppedReaderError
+from shared.bus.reading import (
+    DisputedError,
+    DoubtError,
+    GapError,
+    GhostError,
+    Known,
+    StoppedReaderError,
+)
+from shared.bus.remembering import mark_of
 from shared.bus.waiting import NotYet
 from shared.database_errors import is_transient
 from shared.errors import Conflict, Unavailable
@@ -181,8 +189,16 @@ class Reader:
             except (StoppedReaderError, LeadLostError):
                 raise
             except GhostError as ghost:
-                self._reactions.quarantine(delivery, ghost.reason)
-                return
+                # The head that was told may be older than the message.
+                if ghost.reason != quarantine.BEYOND_HEAD:
+                    self._reactions.quarantine(delivery, ghost.reason)
+                    return
+                if self._looked_up(delivery, ghost, attempts, pause):
+                    return
+            except DisputedError:
+                if self._is_settled(delivery, pause):
+                    return
+                pause(_back_off(attempts))
             except Exception as error:  # noqa: BLE001 - the event in the log decides
                 if is_outage(error) or (is_conflict(error) and conflicts < MOST_CONFLICTS):
                     conflicts += is_conflict(error)
@@ -191,6 +207,36 @@ class Reader:
                     return
             else:
                 return
+
+    def _is_settled(self, delivery: Delivery, pause: Pause) -> bool:
+        """Let the log decide about a message that is none of those applied up to our point.
+
+        If the log has it, something made us jump over it: we go back, and read the log. Otherwise
+        it is a ghost. Returns False when the log cannot be read now.
+        """
+        place = delivery.place
+        if place is None:
+            self._reactions.quarantine(delivery, quarantine.DAMAGED)
+            return True
+        position = place[1]
+        try:
+            page = self._services.call(
+                self._upstream,
+                "events_after",
+                after=position - 1,
+                predecessor=position - 1,
+                epoch="",
+                limit=1,
+            )
+        except Unavailable as error:
+            log.warning("upstream_log_unavailable", upstream=self._upstream, code=error.code)
+            return False
+        mark = mark_of(delivery.headers)
+        if mark not in [mark_of(event["headers"]) for event in page["events"]]:
+            self._reactions.quarantine(delivery, quarantine.NOT_IN_LOG)
+            return True
+        self._reactions.go_back(position)
+        return self.read_log(pause)
 
     def _looked_up(self, delivery: Delivery, error: Exception, attempts: int, pause: Pause) -> bool:
         """Process the log instead of a message; return False when it cannot be read now."""
@@ -208,10 +254,7 @@ class Reader:
         if place is None:
             self._reactions.quarantine(delivery, quarantine.DAMAGED)
         elif place[1] > self._reactions.position():
-            missing = isinstance(error, GapError)
-            self._reactions.quarantine(
-                delivery, quarantine.NO_PREDECESSOR if missing else quarantine.NOT_IN_LOG
-            )
+            self._reactions.quarantine(delivery, _reason_of(error))
         return True
 
     def _process_of_log(self, delivery: Delivery, pause: Pause) -> None:
@@ -322,6 +365,13 @@ def is_conflict(error: BaseException) -> bool:
     if isinstance(error, psycopg.errors.ForeignKeyViolation):
         return True  # a row of the read model is ahead of its stream
     return isinstance(error, psycopg.errors.UniqueViolation)
+
+
+def _reason_of(error: Exception) -> str:
+    """Return why a message is a ghost whose position the log has not come to."""
+    if isinstance(error, GhostError):
+        return error.reason
+    return quarantine.NO_PREDECESSOR if isinstance(error, GapError) else quarantine.NOT_IN_LOG
 
 
 def _back_off(attempts: int) -> float:

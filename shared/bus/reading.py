@@ -11,11 +11,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from shared.bus import quarantine
-from shared.bus.epochs import LogHistory
+from shared.bus.epochs import JUMP, LogHistory
 from shared.bus.messages import Message
-
-JUMP = 1_000
-"""Positions that a message may be ahead before the upstream's log is asked whether it has it."""
 
 
 class ReadPoint(NamedTuple):
@@ -46,6 +43,14 @@ class GapError(Exception):
 
 class DoubtError(Exception):
     """The upstream must be asked whether it has the event: its epoch is new, or it is far off."""
+
+
+class JumpError(Exception):
+    """The message is so far ahead that the log must show that nothing is between."""
+
+
+class DisputedError(Exception):
+    """The message is none of those that were applied, though the point is at or beyond it."""
 
 
 class GhostError(Exception):
@@ -84,6 +89,15 @@ def stop(cursor: Any, upstream: str, reason: str) -> None:
         "INSERT INTO positions (upstream, position, stopped) VALUES (%s, 0, %s) "
         "ON CONFLICT (upstream) DO UPDATE SET stopped = excluded.stopped",
         (upstream, reason),
+    )
+
+
+def set_back(cursor: Any, upstream: str, epoch: str, position: int) -> None:
+    """Set a reader to an earlier event, to be followed by what it has jumped over."""
+    cursor.execute(
+        "UPDATE positions SET position = %s, epoch = %s, stopped = '', "
+        "updated_at = clock_timestamp() WHERE upstream = %s",
+        (position, epoch, upstream),
     )
 
 
@@ -128,6 +142,20 @@ def unfit(upstream: str, history: LogHistory, point: ReadPoint) -> str:
     return f"has applied {what}, which ends at {end} in the log of {upstream}"
 
 
+def safe_position(history: LogHistory, point: ReadPoint) -> int | None:
+    """Return how far back a reader must go that has come beyond the end of the current epoch.
+
+    None for others. No message of the log has brought it there, so something made it jump. That
+    the log grows past its point later proves nothing: what it has jumped over is still missing.
+    So one that was stopped in this epoch goes back, too.
+    """
+    if (point.epoch or history.epochs[0].name) != history.current.name:
+        return None
+    if point.position <= history.head and not point.stopped:
+        return None
+    return max(0, min(history.head, point.position - JUMP))
+
+
 class Known(NamedTuple):
     """The history of the upstream's log as it was last told; ``fresh``: just now."""
 
@@ -140,7 +168,7 @@ def is_duplicate(message: Message, point: ReadPoint, known: Known | None, *, of_
 
     What the log gave is believed. What came by the queue must be in the history that is ``known``,
     or may be after it in its current epoch, if it is near. Raises DoubtError where a fresh history
-    is to be asked for, GhostError, or GapError for a missing predecessor.
+    is to be asked for, GhostError, GapError for a missing predecessor, or JumpError.
     """
     if not of_log:
         _check_in_log(message, point, known)
@@ -148,6 +176,8 @@ def is_duplicate(message: Message, point: ReadPoint, known: Known | None, *, of_
         return True
     if message.predecessor > point.position:
         raise GapError(f"position {message.position} arrived after {point.position}")
+    if not of_log and message.position - point.position > JUMP:
+        raise JumpError(f"position {message.position} arrived after {point.position}")
     return False
 
 

@@ -55,7 +55,8 @@ def test_log_has_an_event_of_its_own_line_alone(epoch: str, position: int, there
         ("", 80, True, 80),
         ("", 100, False, 80),
         ("2.bbbbbbbb", 120, True, 120),
-        ("2.bbbbbbbb", 121, False, 120),
+        ("2.bbbbbbbb", 121, False, 57),
+        ("2.bbbbbbbb", 1_000, False, 120),
         ("2.aaaaaaaa", 50, False, 0),
         ("2.aaaaaaaa", 0, True, 0),
     ],
@@ -65,6 +66,12 @@ def test_reader_fits_who_has_read_nothing_that_was_lost(
 ) -> None:
     assert LOST_AFTER_80.fits(epoch, position) is fits
     assert LOST_AFTER_80.fork_of(epoch, position) == fork
+
+
+def test_reader_beyond_the_head_of_the_current_epoch_has_skipped_events() -> None:
+    """The log has lost nothing: what it has now, or gets later, was jumped over."""
+    short = history(("1", 0), head=12)
+    assert [short.fork_of(name, 13) for name in ("", "1")] == [0, 0]
 
 
 def test_positions_belong_to_the_epoch_that_gave_them() -> None:
