@@ -19,7 +19,7 @@ from gateway.problems import Refusal
 from gateway.schemas import events as shapes
 from gateway.subscriptions import Subscriber, Subscriptions
 from gateway.web import route
-from shared.bus.epochs import EPOCH, FIRST_EPOCH
+from shared.bus.epochs import EPOCH, FIRST_EPOCH, from_wire
 from shared.bus.grants import types_of
 from shared.config import SERVICES, Settings
 from shared.logs import get_logger
@@ -204,19 +204,28 @@ class Reading:
         )
         reached = place.position if page["next"] is None else page["next"]
         if place.position > page["head"]:  # of no epoch in particular
-            head, epoch = page["head"], page["epoch"]
-            raise Refusal(
-                409,
-                "position_not_in_log",
-                epoch="",
-                position=place.position,
-                fork=head,
-                fork_epoch=epoch,
-                current=epoch,
-                head=head,
-            )
+            raise self._not_in_log(place.position)
         place = Place(reached, page["published"], page["epoch"])
         return Found(page["events"], place, page["more"])
+
+    def _not_in_log(self, position: int) -> Refusal:
+        """Return the refusal of a position beyond the log that names no epoch.
+
+        It may be of any line that has ended. What all of them share with the log is its first
+        epoch, up to where the second one begins.
+        """
+        history = from_wire(self._call.ask(self.service, "log_history", deadline=SERVICE_TIMEOUT))
+        later = history.epochs[1:]
+        return Refusal(
+            409,
+            "position_not_in_log",
+            epoch="",
+            position=position,
+            fork=later[0].after if later else history.head,
+            fork_epoch=history.epochs[0].name,
+            current=history.current.name,
+            head=history.head,
+        )
 
 
 def _beginning(call: Call, service: str, settings: Settings) -> Place:

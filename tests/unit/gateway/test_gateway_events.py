@@ -267,8 +267,8 @@ def test_cursor_of_before_there_were_epochs_is_of_the_first_one(browser: Browser
     ("query", "fork", "epoch"),
     [
         (f"position=5&epoch={FIRST}", FORK, FIRST),
-        ("position=9", 5, SECOND),
-        (f"position=9&epoch={SECOND}", 5, SECOND),
+        ("position=9", FORK, FIRST),
+        (f"position=9&epoch={SECOND}", 0, FIRST),
         ("position=9&epoch=2.00000000", 0, FIRST),
     ],
 )
