@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +21,7 @@ from services.ledger.reports.balances import balance
 from shared import context
 from shared.bus.epochs import read_history
 from shared.bus.reading import rewind, stop
+from shared.bus.recovering import streamed
 from shared.errors import Unavailable
 from tests.conftest import Database
 from tests.integration.bus_ends import NUMBER, open_one, pay
@@ -102,6 +105,56 @@ def test_what_was_published_before_and_after_is_not_lost(house: House) -> None:
     house.search("ledger")
     _, said = house.said("ledger")
     assert [one["position"] for one in said["lost"]] == [4, 5, 6]
+
+
+def test_what_happens_while_lost_events_are_looked_for_is_not_lost(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost_three(house)
+    house.publish("ledger")
+
+    @contextmanager
+    def among_payers(*arguments: Any) -> Iterator[Any]:
+        pay(house.stores["ledger"], 2)
+        house.publish("ledger")
+        with streamed(*arguments) as messages:
+            yield messages
+
+    monkeypatch.setattr("shared.bus.recovering.streamed", among_payers)
+    house.search("ledger")
+    _, said = house.said("ledger")
+    first = said["epochs"][0]["epoch"]
+    assert [(one["epoch"], one["position"]) for one in said["lost"]] == [
+        (first, 4), (first, 5), (first, 6),
+    ]  # fmt: skip
+
+
+def test_search_ends_where_the_stream_ended_when_it_began(house: House, database: Database) -> None:
+    url = database.settings.amqp_url_of("ledger")
+    with streamed(url, "ledger", "first") as messages:
+        read = [next(messages)]
+        for _ in range(3):  # people go on paying
+            pay(house.stores["ledger"], 1)
+            house.publish("ledger")
+            read.extend(islice(messages, 1))
+        read.extend(messages)
+    assert [event.position for _, event in read if event is not None] == [1, 2, 3]
+
+
+def test_second_restore_does_not_name_what_the_first_has_lost_once_more(house: House) -> None:
+    """The events of the epoch in between are of no epoch of the log any more."""
+    lost_three(house)
+    house.publish("ledger")
+    house.search("ledger")
+    pay(house.stores["ledger"], 1)
+    house.publish("ledger")
+    house.restore()
+    house.publish("ledger")
+    house.search("ledger")
+    _, said = house.said("ledger")
+    first = said["epochs"][0]["epoch"]
+    lost = [(one["epoch"] == first, one["position"]) for one in said["lost"]]
+    assert sorted(lost) == [(False, 4), (True, 4), (True, 5), (True, 6)]
 
 
 def test_payments_that_stand_in_no_other_log_are_posted_again(house: House) -> None:
