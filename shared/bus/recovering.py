@@ -10,20 +10,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import amqp
 import psycopg
 
 from shared import context
 from shared.bus.epochs import LogHistory, read_history
-from shared.bus.messages import MalformedMessageError, Services, read_message
+from shared.bus.messages import MalformedMessageError, read_message
+from shared.bus.readable_losses import Handler
 from shared.bus.topology import connect
 from shared.errors import ServiceError, Unavailable
-from shared.eventstore import Session
 from shared.eventstore.lost_events import (
-    Fate,
-    Judged,
     LostEvent,
     Recovery,
     epochs_to_search,
@@ -41,6 +39,9 @@ log = get_logger(__name__)
 EARLIER = timedelta(minutes=10)
 """How much before the last common event the stream is read: clocks differ."""
 PREFETCH = 500
+MOST_LOST = 100_000_000
+"""A log does not grow by as many events while the stream keeps them: a message that names such a
+position was sent by no relay."""
 _MAX = 2**63
 _LAST_COMMON = (
     "SELECT recorded_at FROM events WHERE notification_id ="
@@ -48,38 +49,6 @@ _LAST_COMMON = (
 )
 LAST_S = 10.0
 """How long a broker may take to send a part of a stream; a stream without a last one is empty."""
-
-
-class Handler(Protocol):
-    """What a service knows of its lost events: its module ``lost_events``."""
-
-    def judge(self, session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
-        """Return what is to become of lost events; records nothing."""
-        ...
-
-    def bring_back(self, services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged]:
-        """Record again what must be; yield what has become of each event. May be repeated."""
-        ...
-
-    def protect(self, services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
-        """Do at once what must not wait for an operator; may be repeated.
-
-        Not ``whole``: more may be lost than is known.
-        """
-        ...
-
-
-class NoHandler:
-    """A service that brings nothing back: staff repeat what was lost."""
-
-    def judge(self, session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
-        return [Judged(event=event, fate=Fate.STAFF) for event in lost]
-
-    def bring_back(self, services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged]:
-        yield from services.store.query(lambda session: self.judge(session, lost))
-
-    def protect(self, services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
-        """Nothing is dangerous."""
 
 
 def recover(services: Any, handler: Handler) -> int:
@@ -120,11 +89,15 @@ def _find(services: Any, handler: Handler, epoch: str) -> None:
     before = [(place, event) for place, event in read if _may_be_lost(history, epoch, event)]
     # Without a hole after the last common event, it is all that there was.
     whole = row is None or any(place <= after for place, _ in before)
-    found = [
+    absent = [
         event
         for _, event in before
         if event is not None and not history.has(event.epoch, event.position)
     ]
+    found = [event for event in absent if event.position <= after + MOST_LOST]
+    if len(found) < len(absent):
+        messages_named = len(absent) - len(found)
+        log.error("positions_of_no_log", service=store.service, messages=messages_named)
     handler.protect(services, found, whole=whole)
     with store.transaction() as cursor:
         lost = keep_found(cursor, epoch, found, whole=whole)

@@ -20,8 +20,22 @@ from services.ledger.domain.events import TakenElsewhere
 from services.ledger.reports.balances import balance
 from shared import context
 from shared.bus.epochs import read_history
+from shared.bus.messages import (
+    EPOCH_HEADER,
+    POSITION_HEADER,
+    PREDECESSOR_HEADER,
+    SCHEMA_HEADER,
+    TIME_HEADER,
+    TYPE_HEADER,
+    Envelope,
+)
+from shared.bus.principals import user_of
+from shared.bus.publisher import ConfirmedPublisher
+from shared.bus.readable_losses import UNKNOWN, UNREADABLE
 from shared.bus.reading import rewind, stop
 from shared.bus.recovering import streamed
+from shared.bus.topology import connect, log_exchange
+from shared.contracts.base import schema_name
 from shared.errors import Unavailable
 from tests.conftest import Database
 from tests.integration.bus_ends import NUMBER, open_one, pay
@@ -62,6 +76,28 @@ def take(house: House, payment_id: UUID, amount: int) -> None:
     )
     with context.bind(command_id=uuid4()):
         house.stores["ledger"].execute(post_payment, command)
+
+
+def forge(house: House, service: str, position: int, type_: str) -> None:
+    """Publish as the user of a service, in its log's epoch, what its relay has not sent."""
+    with house.stores[service].transaction() as cursor:
+        epoch = read_history(cursor).current.name
+    headers = {
+        "cloudEvents_id": f"{service}-{epoch}-{position}",
+        "cloudEvents_source": f"/saldo/{service}",
+        TYPE_HEADER: type_,
+        TIME_HEADER: "2026-11-02T09:00:00+00:00",
+        SCHEMA_HEADER: schema_name(service, type_, 1),
+        POSITION_HEADER: position,
+        PREDECESSOR_HEADER: 4,
+        EPOCH_HEADER: epoch,
+    }
+    with connect(house.settings.amqp_url_of(service), name="forger", heartbeat=0) as broker:
+        publisher = ConfirmedPublisher(
+            broker.channel(), user_of(house.settings.amqp_url_of(service))
+        )
+        sent = Envelope(type_, headers, b'{"a":1}')
+        publisher.wait_for(publisher.publish(log_exchange(service).name, sent))
 
 
 def lost_three(house: House) -> None:
@@ -155,6 +191,31 @@ def test_second_restore_does_not_name_what_the_first_has_lost_once_more(house: H
     first = said["epochs"][0]["epoch"]
     lost = [(one["epoch"] == first, one["position"]) for one in said["lost"]]
     assert sorted(lost) == [(False, 4), (True, 4), (True, 5), (True, 6)]
+
+
+def test_message_that_nobody_can_read_does_not_keep_the_others_from_coming_back(
+    house: House,
+) -> None:
+    take(house, uuid4(), 777)
+    before = owed(house)
+    house.publish("ledger")
+    forge(house, "ledger", 5, "payment_posted")
+    forge(house, "ledger", 6, "payment_vanished")
+    forge(house, "ledger", 10**12, "payment_posted")
+    house.restore()
+    house.publish("ledger")
+    house.search("ledger")
+    _, said = house.said("ledger")
+    lost = [(one["position"], one["fate"], one["advice"]) for one in said["lost"]]
+    assert lost == [
+        (4, "brought_back", ""),
+        (5, "staff", UNREADABLE),
+        (6, "staff", UNKNOWN),
+    ]
+    with house.recovering("ledger"):
+        code, said = house.said("ledger", *WHY)
+    assert (code, said["applied"]["events"]) == (0, {"brought_back": 1, "staff": 2})
+    assert owed(house) == before
 
 
 def test_payments_that_stand_in_no_other_log_are_posted_again(house: House) -> None:
