@@ -16,7 +16,7 @@ import amqp
 import psycopg
 
 from shared import context
-from shared.bus.epochs import LogHistory, read_history
+from shared.bus.epochs import MOST_LOST, LogHistory, read_history
 from shared.bus.messages import MalformedMessageError, read_message
 from shared.bus.readable_losses import Handler
 from shared.bus.topology import connect
@@ -39,9 +39,6 @@ log = get_logger(__name__)
 EARLIER = timedelta(minutes=10)
 """How much before the last common event the stream is read: clocks differ."""
 PREFETCH = 500
-MOST_LOST = 100_000_000
-"""A log does not grow by as many events while the stream keeps them: a message that names such a
-position was sent by no relay."""
 _MAX = 2**63
 _LAST_COMMON = (
     "SELECT recorded_at FROM events WHERE notification_id ="

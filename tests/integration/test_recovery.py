@@ -78,10 +78,11 @@ def take(house: House, payment_id: UUID, amount: int) -> None:
         house.stores["ledger"].execute(post_payment, command)
 
 
-def forge(house: House, service: str, position: int, type_: str) -> None:
+def forge(house: House, service: str, position: int, type_: str, epoch: str = "") -> None:
     """Publish as the user of a service, in its log's epoch, what its relay has not sent."""
-    with house.stores[service].transaction() as cursor:
-        epoch = read_history(cursor).current.name
+    if not epoch:
+        with house.stores[service].transaction() as cursor:
+            epoch = read_history(cursor).current.name
     headers = {
         "cloudEvents_id": f"{service}-{epoch}-{position}",
         "cloudEvents_source": f"/saldo/{service}",
@@ -216,6 +217,22 @@ def test_message_that_nobody_can_read_does_not_keep_the_others_from_coming_back(
         code, said = house.said("ledger", *WHY)
     assert (code, said["applied"]["events"]) == (0, {"brought_back": 1, "staff": 2})
     assert owed(house) == before
+
+
+@pytest.mark.parametrize(("epoch", "position"), [("9.deadbeef", 4), ("", 900), ("", 10**12)])
+def test_forged_message_begins_no_epoch_when_the_server_is_started_again(
+    house: House, database: Database, epoch: str, position: int
+) -> None:
+    forge(house, "ledger", position, "payment_posted", epoch)
+    pay(house.stores["ledger"], 2)
+    house.publish("ledger")
+    with database.owner("ledger") as owner:
+        owner.execute("UPDATE log_run SET started_at = started_at - interval '1 hour'")
+    pay(house.stores["ledger"], 1)
+    house.publish("ledger")
+    with house.stores["ledger"].transaction() as cursor:
+        [only] = read_history(cursor).epochs
+    assert only.reason == "first"
 
 
 def test_payments_that_stand_in_no_other_log_are_posted_again(house: House) -> None:
