@@ -16,7 +16,8 @@ from typing import Any, cast
 
 from shared.bus import Job, Published, Reaction, Services, Task
 from shared.bus.listen import BATCH
-from shared.bus.recovering import Handler, NoHandler, recover
+from shared.bus.readable_losses import Handler, NoHandler, ReadableLosses
+from shared.bus.recovering import recover
 from shared.clock import Clock
 from shared.config import SERVICES, Settings
 from shared.eventstore import Recorded, Session
@@ -106,7 +107,7 @@ def _again(store: PostgresStore) -> int:
 def recovery_of(name: str) -> Handler:
     """Return what a service does about events that its log has lost."""
     module = _optional(f"services.{name}.lost_events")
-    return cast(Handler, module) if module else NoHandler()
+    return ReadableLosses(name, cast(Handler, module) if module else NoHandler())
 
 
 _OF_EVERY_SERVICE = (

@@ -126,8 +126,8 @@ class PaymentOrder(RefundablePayment):
             )
 
     def adopt_order(self, order_number: str, acquirer: str) -> None:
-        """Know an open payment by an order that the log has lost, in place of its own."""
-        if self.is_open and order_number not in self.orders:
+        """Know a payment by an order that the log has lost, in place of its own."""
+        if self.state is not State.NONE and order_number not in self.orders:
             self.trigger(
                 OrderLost(
                     order_number=self.order_number, next_number=order_number, acquirer=acquirer

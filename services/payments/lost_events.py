@@ -18,11 +18,12 @@ import msgspec
 
 from services.payments import application, snapshots
 from services.payments.acquirers import Done, Order, OrderReport, OrderState
-from services.payments.application import CapturePayment, PostLine, PostRefund, RecordReturns
+from services.payments.application import CapturePayment, RecordReturns
 from services.payments.configured import acquirers_of
 from services.payments.domain import PaymentOrder, order_number_of
 from services.payments.events import Line, RefundLine, Split
 from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
+from services.payments.postings_again import RecordPostings, record_postings
 from services.payments.refunds import LostRefund
 from services.payments.registration import MOST_ORDERS
 from services.payments.scheduling import POLL_AFTER
@@ -62,6 +63,7 @@ class AdoptOrder(msgspec.Struct, frozen=True, kw_only=True):
     payment_id: UUID
     order_number: str
     acquirer: str
+    is_charged: bool
 
 
 class TakeUpRefund(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +161,11 @@ class PaymentRecovery:
         wanted = [one.event for one in judged if one.fate is Fate.BROUGHT_BACK]
         if wanted:
             self._record_again(payment_id, wanted)
+        elif any(event.type == "payment_captured" for event in events):
+            # The event names no order: it may have been another one than the log knows.
+            found = self._find_order(payment_id)
+            if found is not None:
+                self._adopt_order(payment_id, found)
         self._take_over_postings(payment_id)
         return self._outcomes(judged)
 
@@ -206,7 +213,8 @@ class PaymentRecovery:
         charged = [one for one in known if one.report.state in _CHARGED]
         payment = self._snapshot_of(payment_id)
         own = [one for one in known if payment and one.order.order_number == payment.order_number]
-        candidates = charged or own or known
+        own_charged = [one for one in own if one in charged]
+        candidates = own_charged or charged or own or known
         chosen = candidates[-1] if candidates else None
         self._close_others(known, chosen)
         return chosen
@@ -239,7 +247,10 @@ class PaymentRecovery:
     def _adopt_order(self, payment_id: UUID, found: Found) -> None:
         """Know a payment by the order that was charged, where the log has lost that order."""
         command = AdoptOrder(
-            payment_id=payment_id, order_number=found.order.order_number, acquirer=found.acquirer
+            payment_id=payment_id,
+            order_number=found.order.order_number,
+            acquirer=found.acquirer,
+            is_charged=found.report.state in _CHARGED,
         )
         self._store.transact(adopt_order, command)
 
@@ -296,13 +307,6 @@ class PaymentRecovery:
         return self._store.query(lambda session: snapshots.snapshot(session, payment_id))
 
 
-class RecordPostings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the ledger has of a payment, as its ``payments_posted`` says."""
-
-    payment_id: UUID
-    rows: list[dict[str, Any]]
-
-
 def take_up_payment(session: Session, command: TakeUpPayment) -> None:
     """Record the start of a lost payment again; fail it where no bank knows an order of it."""
     payment = session.load(PaymentOrder, command.payment_id)
@@ -315,45 +319,19 @@ def take_up_payment(session: Session, command: TakeUpPayment) -> None:
 
 
 def adopt_order(session: Session, command: AdoptOrder) -> None:
-    """Take a lost order in place of the one that is known."""
+    """Take a lost order in place of the one that is known.
+
+    A payment that was closed meanwhile is opened again by none but the order that was charged.
+    """
     payment = session.load(PaymentOrder, command.payment_id)
-    payment.adopt_order(command.order_number, command.acquirer)
+    if payment.is_open or command.is_charged:
+        payment.adopt_order(command.order_number, command.acquirer)
 
 
 def take_up_refund(session: Session, command: TakeUpRefund) -> bool:
     """Record a lost refund again; return False where the bank has not returned as much."""
     payment = session.load(PaymentOrder, command.payment_id)
     return payment.take_up_refund(command.refund, command.returned)
-
-
-def record_postings(session: Session, command: RecordPostings) -> None:
-    """Record the ledger's postings and refunds of a payment that it has not lost."""
-    payment_id = command.payment_id
-    left: dict[str, int] = {}
-    for row in command.rows:
-        account, position = row["account"], row["position"]
-        posting = PostLine(
-            payment_id=payment_id, account=account, position=position, moved_from=row["moved_from"]
-        )
-        application.post_line(session, posting)
-        if row["reversed"] and not row["moved_to"]:
-            application.reverse_line(session, posting)
-        left[account] = left.get(account, 0) + row["refunded"]
-    payment = session.load(PaymentOrder, payment_id)
-    for refund_id, refund in payment.refunds.items():
-        for line in refund.lines if refund.state == "made" else ():
-            if left.get(line.account, 0) >= line.amount:
-                left[line.account] -= line.amount
-                [at] = [row["position"] for row in command.rows if row["account"] == line.account]
-                application.post_refund(
-                    session,
-                    PostRefund(
-                        payment_id=payment_id,
-                        refund_id=refund_id,
-                        account=line.account,
-                        position=at,
-                    ),
-                )
 
 
 def _orders(session: Session, payment_id: UUID) -> Mapping[str, set[str]]:

@@ -93,7 +93,13 @@ class ReadModel:
                     (order.acquirer_order_id, payment_id),
                 )
             case OrderLost() as lost:
-                self._update(payment_id, order_number=lost.next_number, acquirer=lost.acquirer)
+                self._update(
+                    payment_id,
+                    order_number=lost.next_number,
+                    acquirer=lost.acquirer,
+                    acquirer_order_id=None,
+                    form_url=None,
+                )
                 self._cursor.execute(
                     "UPDATE orders SET lost = true WHERE order_number = %s", (lost.order_number,)
                 )

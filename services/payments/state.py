@@ -157,6 +157,7 @@ class PaymentState(Aggregate):
                 self.form_url = event.form_url
             case OrderLost():
                 self.order_number, self.acquirer = event.next_number, event.acquirer
+                self.acquirer_order_id, self.form_url = "", ""
                 self.orders[event.next_number] = event.acquirer
                 self.orders_lost += 1
             case OutcomeUnknown():

@@ -9,7 +9,7 @@ epoch begins; wherever there is a doubt, too: a reader whose position fits just 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from shared.bus.epochs import (
+    MOST_LOST,
     PLACE,
     PROMOTED,
     RESTORED,
@@ -28,7 +29,7 @@ from shared.bus.epochs import (
     stored_history,
 )
 from shared.bus.messages import Publish, in_order
-from shared.bus.stream import Sent
+from shared.bus.stream import Compared, Sent
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
 
@@ -112,6 +113,23 @@ def confirm(
         )
     log.info("log_confirmed", service=store.service, epoch=current.name, head=history.head)
     return current
+
+
+def compare(connection: psycopg.Connection[Any], sent: Sequence[Sent]) -> Compared:
+    """Return which of some messages the log has, as it stands."""
+    with connection.transaction(), connection.cursor() as cursor:
+        history, _ = stored_history(cursor)
+        rows: list[Any] = cursor.execute(
+            "SELECT notification_id, recorded_at FROM events WHERE notification_id = ANY (%s)",
+            (sorted({one.position for one in sent}),),
+        ).fetchall()
+    times = {row["notification_id"]: row["recorded_at"] for row in rows}
+    had = {
+        one
+        for one in sent
+        if history.has(one.epoch, one.position) and times.get(one.position) == one.time
+    }
+    return Compared(had, history.head + MOST_LOST)
 
 
 def _run(cursor: Any) -> Run:

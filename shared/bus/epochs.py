@@ -36,6 +36,10 @@ FIRST, PROMOTED, RESTORED, TAIL_LOST, STREAM_LOST = (
 over, or a restore to a point in time); the log stands elsewhere; the bus has events that are not in
 the log; the bus has nothing to compare with."""
 
+MOST_LOST = 100_000_000
+"""A log does not grow by as many events while a stream keeps them: a message that names such a
+position was sent by no relay."""
+
 PLACE = """concat_ws('/', (SELECT oid FROM pg_database WHERE datname = current_database()),
     'events'::regclass::oid)"""
 """Where a log is on its server, in SQL: the database, and the table of events."""

@@ -10,20 +10,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import amqp
 import psycopg
 
 from shared import context
-from shared.bus.epochs import LogHistory, read_history
-from shared.bus.messages import MalformedMessageError, Services, read_message
+from shared.bus.epochs import MOST_LOST, LogHistory, read_history
+from shared.bus.messages import MalformedMessageError, read_message
+from shared.bus.readable_losses import Handler
 from shared.bus.topology import connect
 from shared.errors import ServiceError, Unavailable
-from shared.eventstore import Session
 from shared.eventstore.lost_events import (
-    Fate,
-    Judged,
     LostEvent,
     Recovery,
     epochs_to_search,
@@ -41,47 +39,13 @@ log = get_logger(__name__)
 EARLIER = timedelta(minutes=10)
 """How much before the last common event the stream is read: clocks differ."""
 PREFETCH = 500
-QUIET_S = 2.0
-"""After the last part of the stream has begun to come, so long a silence is its end."""
 _MAX = 2**63
 _LAST_COMMON = (
     "SELECT recorded_at FROM events WHERE notification_id ="
     " (SELECT least(published, %s) FROM relay)"
 )
 LAST_S = 10.0
-"""How long a broker may take to send the last part of a stream; a stream without one is empty."""
-
-
-class Handler(Protocol):
-    """What a service knows of its lost events: its module ``lost_events``."""
-
-    def judge(self, session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
-        """Return what is to become of lost events; records nothing."""
-        ...
-
-    def bring_back(self, services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged]:
-        """Record again what must be; yield what has become of each event. May be repeated."""
-        ...
-
-    def protect(self, services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
-        """Do at once what must not wait for an operator; may be repeated.
-
-        Not ``whole``: more may be lost than is known.
-        """
-        ...
-
-
-class NoHandler:
-    """A service that brings nothing back: staff repeat what was lost."""
-
-    def judge(self, session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
-        return [Judged(event=event, fate=Fate.STAFF) for event in lost]
-
-    def bring_back(self, services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged]:
-        yield from services.store.query(lambda session: self.judge(session, lost))
-
-    def protect(self, services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
-        """Nothing is dangerous."""
+"""How long a broker may take to send a part of a stream; a stream without a last one is empty."""
 
 
 def recover(services: Any, handler: Handler) -> int:
@@ -89,13 +53,13 @@ def recover(services: Any, handler: Handler) -> int:
     store = services.store
     try:
         with store.transaction() as cursor:
-            history = read_history(cursor)
+            read_history(cursor)
             wanted = epochs_to_search(cursor)
     except Unavailable:
         return 0  # the relay has not compared the log with the bus yet
     for epoch in wanted:
         try:
-            _find(services, handler, history, epoch)
+            _find(services, handler, epoch)
         except Exception as error:
             log.exception("log_search_failed", service=store.service, epoch=epoch)
             with store.transaction() as cursor:
@@ -108,31 +72,57 @@ def recover(services: Any, handler: Handler) -> int:
     return 0
 
 
-def _find(services: Any, handler: Handler, history: LogHistory, epoch: str) -> None:
+def _find(services: Any, handler: Handler, epoch: str) -> None:
     store = services.store
-    [after] = [one.after for one in history.epochs if one.name == epoch]
     with store.transaction() as cursor:
+        after = _after(read_history(cursor), epoch)
         row = cursor.execute(_LAST_COMMON, (after,)).fetchone()
     since = row["recorded_at"] - EARLIER if row else "first"
-    found = list[LostEvent]()
-    whole = row is None
     with streamed(services.settings.amqp_url_of(store.service), store.service, since) as messages:
-        for predecessor, event in messages:
-            # Without a hole after the last common event, it is all that there was.
-            whole = whole or predecessor <= after
-            if event is not None and not history.has(event.epoch, event.position):
-                found.append(event)
+        read = list(messages)
+    # The log went on meanwhile: what it has now is compared.
+    with store.transaction() as cursor:
+        history = read_history(cursor)
+    before = [(place, event) for place, event in read if _may_be_lost(history, epoch, event)]
+    # Without a hole after the last common event, it is all that there was.
+    whole = row is None or any(place <= after for place, _ in before)
+    absent = [
+        event
+        for _, event in before
+        if event is not None and not history.has(event.epoch, event.position)
+    ]
+    found = [event for event in absent if event.position <= after + MOST_LOST]
+    if len(found) < len(absent):
+        messages_named = len(absent) - len(found)
+        log.error("positions_of_no_log", service=store.service, messages=messages_named)
     handler.protect(services, found, whole=whole)
     with store.transaction() as cursor:
         lost = keep_found(cursor, epoch, found, whole=whole)
     log.error("log_searched", service=store.service, epoch=epoch, lost=lost, whole=whole)
 
 
+def _after(history: LogHistory, epoch: str) -> int:
+    [after] = [one.after for one in history.epochs if one.name == epoch]
+    return after
+
+
+def _may_be_lost(history: LogHistory, epoch: str, event: LostEvent | None) -> bool:
+    """Return whether an event may have been lost before an epoch, by its own epoch.
+
+    An epoch of this log that had ended by then may have lost its end, and one of another line all
+    of it. The epoch itself and those that follow it go on from what was left.
+    """
+    names = [one.name for one in history.epochs]
+    return event is None or event.epoch not in names[names.index(epoch) :]
+
+
 @contextmanager
 def streamed(
     url: str, service: str, since: Any
 ) -> Iterator[Iterator[tuple[int, LostEvent | None]]]:
-    """Yield what the stream of a service has since an instant (or "first"), up to its end now.
+    """Yield what the stream of a service has since an instant (or "first").
+
+    Up to the end that it has when the reading begins.
 
     (predecessor, event), None for a message that cannot be read.
     """
@@ -142,41 +132,56 @@ def streamed(
 
 def _messages(broker: Any, service: str, since: Any) -> Iterator[tuple[int, LostEvent | None]]:
     stream = f"{service}.stream"
-    end = _last_part(broker, stream)
+    end = _end(broker, stream)
     if end is None:
         return
     with broker.channel() as channel:
         received: list[Any] = []
         _consume(channel, stream, since, received.append)
         reached, heard_at = -1, time.monotonic()
-        while time.monotonic() - heard_at < (QUIET_S if reached >= end else LAST_S):
-            try:
-                broker.drain_events(timeout=0.2)
-            except TimeoutError:
-                broker.heartbeat_check()
+        while reached < end:
+            if time.monotonic() - heard_at > LAST_S:
+                if reached < 0:
+                    return  # nothing is as young as that
+                raise TimeoutError("the stream gives no more messages")
+            _drain(broker)
             for message in received:
                 reached, heard_at = _offset(message), time.monotonic()
                 channel.basic_ack(message.delivery_info["delivery_tag"])
-                if message.properties.get("user_id") == service:
+                if reached <= end and message.properties.get("user_id") == service:
                     yield _read(message)
             received.clear()
 
 
-def _last_part(broker: Any, stream: str) -> int | None:
-    """Return where the last part of a stream begins, which is sent whole; None: it is empty."""
+def _end(broker: Any, stream: str) -> int | None:
+    """Return the offset of the last message that a stream has now; None: it has none.
+
+    What is published from now on comes from the log as it is. "last" is the last part of the
+    stream, of one message or of thousands.
+    """
     received: list[Any] = []
     ends = time.monotonic() + LAST_S
     try:
         with broker.channel() as channel:
             _consume(channel, stream, "last", received.append)
             while not received and time.monotonic() < ends:
-                try:
-                    broker.drain_events(timeout=0.2)
-                except TimeoutError:
-                    broker.heartbeat_check()
+                _drain(broker)
+            seen = 0
+            while len(received) > seen and time.monotonic() < ends:
+                seen = len(received)
+                channel.basic_ack(received[-1].delivery_info["delivery_tag"], multiple=True)
+                # The channel reads on when it gets the acknowledgement, before it answers this.
+                channel.queue_declare(stream, passive=True)
     except amqp.NotFound:
         return None
-    return _offset(received[0]) if received else None
+    return _offset(received[-1]) if received else None
+
+
+def _drain(broker: Any) -> None:
+    try:
+        broker.drain_events(timeout=0.2)
+    except TimeoutError:
+        broker.heartbeat_check()
 
 
 def _consume(channel: Any, stream: str, since: Any, receive: Callable[[Any], None]) -> None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from threading import Event as StopSignal
 from typing import NamedTuple
 
 from shared import telemetry, tracing
-from shared.bus.confirmation import confirm
+from shared.bus.confirmation import compare, confirm
 from shared.bus.epochs import LogHistory, read_history
 from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Envelope, Publish, envelope, in_order
@@ -134,7 +135,7 @@ class Relay:
                 lead.connection,
                 self._store,
                 self._publish,
-                lambda: last_sent(broker, self._service),
+                lambda: last_sent(broker, self._service, partial(compare, lead.connection)),
             )
             declare_publishing(broker, self._service, self._settings)
             publisher = ConfirmedPublisher(broker.channel(), self._service)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
-from typing import Any, NamedTuple
+from itertools import accumulate
+from typing import Any, NamedTuple, TypeAlias
 
 import amqp
 from kombu import Connection
@@ -21,6 +23,7 @@ LOOKED_BACK = 3_000
 """How many messages from its end are read. A relay that was killed sends its last windows again, so
 the last message need not be that of the last event."""
 _PREFETCH = 500
+_NOTHING = (0, 0)
 
 
 class Sent(NamedTuple):
@@ -36,32 +39,67 @@ class Sent(NamedTuple):
         return int(self.epoch.partition(".")[0]), self.position
 
 
-def last_sent(broker: Connection, service: str) -> Sent | None:
+class Compared(NamedTuple):
+    """Those of some messages that a log has, and the position that it cannot have got to."""
+
+    had: AbstractSet[Sent]
+    beyond: int
+
+
+Compare: TypeAlias = Callable[[Sequence[Sent]], Compared]
+
+
+def last_sent(broker: Connection, service: str, compare: Compare) -> Sent | None:
     """Return the last event of a service's stream; None where there is no stream, or an empty one.
 
     So it is for a stream that we may not read: there is nothing to compare with.
     """
     try:
         with broker.channel() as channel:
-            return _last_of(channel, service)
+            sent = _last_of(channel, service)
     except amqp.NotFound:
         return None
     except amqp.AccessRefused:
         log.warning("stream_not_readable", service=service)
         return None
+    believed = _believed(sent, compare(sent))
+    if len(believed) < len(sent):
+        log.warning("messages_of_no_relay", service=service, messages=len(sent) - len(believed))
+    return max(believed, key=lambda one: one.order, default=None)
 
 
-def _last_of(channel: Any, service: str) -> Sent | None:
+def _believed(sent: Sequence[Sent], compared: Compared) -> list[Sent]:
+    """Return which messages a relay has sent, as far as the log can tell.
+
+    What was lost with the end of a log is the last that its relay has sent. So a message that the
+    log does not have is nothing of it, nor anything new, where its relay has published on after it:
+    where there are later events of the log behind it than before it. A relay that sends older
+    ones again does not publish on.
+    """
+    before = list(accumulate(_orders(sent, compared), max))
+    behind = list(accumulate(reversed(_orders(sent, compared)), max))[::-1]
+    return [
+        one
+        for one, earlier, later in zip(sent, before, behind, strict=True)
+        if one in compared.had
+        or (one.position < compared.beyond and not _NOTHING < earlier < later)
+    ]
+
+
+def _orders(sent: Sequence[Sent], compared: Compared) -> list[tuple[int, int]]:
+    return [one.order if one in compared.had else _NOTHING for one in sent]
+
+
+def _last_of(channel: Any, service: str) -> list[Sent]:
     queue = f"{service}.stream"
     channel.queue_declare(queue, passive=True)
     channel.basic_qos(0, _PREFETCH, False)
     # "last" is the last part of the stream, of one message or of thousands.
     ends = [_offset(message) for message in _read(channel, queue, "last", 0)]
     if not ends:
-        return None
+        return []
     messages = _read(channel, queue, max(0, max(ends) - LOOKED_BACK), max(ends))
-    found = (sent for message in messages if (sent := _sent(message, service)) is not None)
-    return max(found, key=lambda sent: sent.order, default=None)
+    return [sent for message in messages if (sent := _sent(message, service)) is not None]
 
 
 def _read(channel: Any, queue: str, offset: str | int, until: int) -> Iterator[Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +20,22 @@ from services.ledger.domain.events import TakenElsewhere
 from services.ledger.reports.balances import balance
 from shared import context
 from shared.bus.epochs import read_history
+from shared.bus.messages import (
+    EPOCH_HEADER,
+    POSITION_HEADER,
+    PREDECESSOR_HEADER,
+    SCHEMA_HEADER,
+    TIME_HEADER,
+    TYPE_HEADER,
+    Envelope,
+)
+from shared.bus.principals import user_of
+from shared.bus.publisher import ConfirmedPublisher
+from shared.bus.readable_losses import UNKNOWN, UNREADABLE
 from shared.bus.reading import rewind, stop
+from shared.bus.recovering import streamed
+from shared.bus.topology import connect, log_exchange
+from shared.contracts.base import schema_name
 from shared.errors import Unavailable
 from tests.conftest import Database
 from tests.integration.bus_ends import NUMBER, open_one, pay
@@ -59,6 +76,29 @@ def take(house: House, payment_id: UUID, amount: int) -> None:
     )
     with context.bind(command_id=uuid4()):
         house.stores["ledger"].execute(post_payment, command)
+
+
+def forge(house: House, service: str, position: int, type_: str, epoch: str = "") -> None:
+    """Publish as the user of a service, in its log's epoch, what its relay has not sent."""
+    if not epoch:
+        with house.stores[service].transaction() as cursor:
+            epoch = read_history(cursor).current.name
+    headers = {
+        "cloudEvents_id": f"{service}-{epoch}-{position}",
+        "cloudEvents_source": f"/saldo/{service}",
+        TYPE_HEADER: type_,
+        TIME_HEADER: "2026-11-02T09:00:00+00:00",
+        SCHEMA_HEADER: schema_name(service, type_, 1),
+        POSITION_HEADER: position,
+        PREDECESSOR_HEADER: 4,
+        EPOCH_HEADER: epoch,
+    }
+    with connect(house.settings.amqp_url_of(service), name="forger", heartbeat=0) as broker:
+        publisher = ConfirmedPublisher(
+            broker.channel(), user_of(house.settings.amqp_url_of(service))
+        )
+        sent = Envelope(type_, headers, b'{"a":1}')
+        publisher.wait_for(publisher.publish(log_exchange(service).name, sent))
 
 
 def lost_three(house: House) -> None:
@@ -102,6 +142,97 @@ def test_what_was_published_before_and_after_is_not_lost(house: House) -> None:
     house.search("ledger")
     _, said = house.said("ledger")
     assert [one["position"] for one in said["lost"]] == [4, 5, 6]
+
+
+def test_what_happens_while_lost_events_are_looked_for_is_not_lost(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost_three(house)
+    house.publish("ledger")
+
+    @contextmanager
+    def among_payers(*arguments: Any) -> Iterator[Any]:
+        pay(house.stores["ledger"], 2)
+        house.publish("ledger")
+        with streamed(*arguments) as messages:
+            yield messages
+
+    monkeypatch.setattr("shared.bus.recovering.streamed", among_payers)
+    house.search("ledger")
+    _, said = house.said("ledger")
+    first = said["epochs"][0]["epoch"]
+    assert [(one["epoch"], one["position"]) for one in said["lost"]] == [
+        (first, 4), (first, 5), (first, 6),
+    ]  # fmt: skip
+
+
+def test_search_ends_where_the_stream_ended_when_it_began(house: House, database: Database) -> None:
+    url = database.settings.amqp_url_of("ledger")
+    with streamed(url, "ledger", "first") as messages:
+        read = [next(messages)]
+        for _ in range(3):  # people go on paying
+            pay(house.stores["ledger"], 1)
+            house.publish("ledger")
+            read.extend(islice(messages, 1))
+        read.extend(messages)
+    assert [event.position for _, event in read if event is not None] == [1, 2, 3]
+
+
+def test_second_restore_does_not_name_what_the_first_has_lost_once_more(house: House) -> None:
+    """The events of the epoch in between are of no epoch of the log any more."""
+    lost_three(house)
+    house.publish("ledger")
+    house.search("ledger")
+    pay(house.stores["ledger"], 1)
+    house.publish("ledger")
+    house.restore()
+    house.publish("ledger")
+    house.search("ledger")
+    _, said = house.said("ledger")
+    first = said["epochs"][0]["epoch"]
+    lost = [(one["epoch"] == first, one["position"]) for one in said["lost"]]
+    assert sorted(lost) == [(False, 4), (True, 4), (True, 5), (True, 6)]
+
+
+def test_message_that_nobody_can_read_does_not_keep_the_others_from_coming_back(
+    house: House,
+) -> None:
+    take(house, uuid4(), 777)
+    before = owed(house)
+    house.publish("ledger")
+    forge(house, "ledger", 5, "payment_posted")
+    forge(house, "ledger", 6, "payment_vanished")
+    forge(house, "ledger", 10**12, "payment_posted")
+    house.restore()
+    house.publish("ledger")
+    house.search("ledger")
+    _, said = house.said("ledger")
+    lost = [(one["position"], one["fate"], one["advice"]) for one in said["lost"]]
+    assert lost == [
+        (4, "brought_back", ""),
+        (5, "staff", UNREADABLE),
+        (6, "staff", UNKNOWN),
+    ]
+    with house.recovering("ledger"):
+        code, said = house.said("ledger", *WHY)
+    assert (code, said["applied"]["events"]) == (0, {"brought_back": 1, "staff": 2})
+    assert owed(house) == before
+
+
+@pytest.mark.parametrize(("epoch", "position"), [("9.deadbeef", 4), ("", 900), ("", 10**12)])
+def test_forged_message_begins_no_epoch_when_the_server_is_started_again(
+    house: House, database: Database, epoch: str, position: int
+) -> None:
+    forge(house, "ledger", position, "payment_posted", epoch)
+    pay(house.stores["ledger"], 2)
+    house.publish("ledger")
+    with database.owner("ledger") as owner:
+        owner.execute("UPDATE log_run SET started_at = started_at - interval '1 hour'")
+    pay(house.stores["ledger"], 1)
+    house.publish("ledger")
+    with house.stores["ledger"].transaction() as cursor:
+        [only] = read_history(cursor).epochs
+    assert only.reason == "first"
 
 
 def test_payments_that_stand_in_no_other_log_are_posted_again(house: House) -> None:

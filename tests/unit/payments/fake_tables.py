@@ -292,6 +292,7 @@ class FakeReadModel:
             case OrderLost():
                 self.order_rows[event.order_number]["lost"] = True
                 row |= {"order_number": event.next_number, "acquirer": event.acquirer}
+                row |= {"acquirer_order_id": None, "form_url": None}
                 self._add_order(row["payment_id"], event.next_number, event.acquirer)
             case OutcomeUnknown():
                 row |= {"state": "unknown"}

@@ -17,6 +17,7 @@ from services.payments.reconciliation.findings import Difference, Finding, Kind,
 from services.payments.reconciliation.settling import recover_first
 from services.payments.state import State
 from shared.bus import Publication
+from shared.contracts.payments import Failure
 from shared.errors import Unavailable
 from shared.eventstore import Session
 from shared.eventstore.lost_events import Fate, Judged, LostEvent
@@ -180,6 +181,66 @@ def test_lost_order_is_found_by_the_numbers_that_follow_from_the_id() -> None:
     found = payment(after, started)
     assert (found.state, found.order_number) == (State.CAPTURED, number)
     assert after.row(started)["order_number"] == number
+
+
+def with_second_order(before: Harness) -> dict[str, Any]:
+    """Return a payment that was charged by its second order: the page of the first was lost."""
+    before.acquirer.lose_next = 1
+    started = before.start(ONE)
+    before.acquirer.pay(before.number(started))
+    before.call_back(started)
+    return started
+
+
+def test_charged_order_is_known_of_a_payment_that_had_failed_before_recovery() -> None:
+    before = Harness()
+    started = with_second_order(before)
+    number = before.number(started)
+    after, lost = restored(before, keep=1)
+
+    def fail(session: Session, _: None) -> None:
+        session.load(PaymentOrder, UUID(started["payment_id"])).fail(Failure.REFUSED)
+
+    after.store.transact(fail, None)
+    recover(after, lost)
+    found = payment(after, started)
+    assert (found.state, found.order_number) == (State.CAPTURED, number)
+    assert after.row(started)["order_number"] == number
+    assert number in after.tables.order_rows
+
+
+def test_charged_order_is_known_of_a_payment_that_was_credited_without_its_number() -> None:
+    before = Harness()
+    started = with_second_order(before)
+    number = before.number(started)
+    after, lost = restored(before, keep=1)
+    payment_id = UUID(started["payment_id"])
+
+    def credit(session: Session, _: None) -> None:
+        order, now = session.load(PaymentOrder, payment_id), session.now
+        order.capture(ONE.total, now, session.clock.day_of(now), None)
+
+    after.store.transact(credit, None)
+    recover(after, lost)
+    assert payment(after, started).order_number == number
+    assert after.row(started)["order_number"] == number
+
+
+def test_order_of_which_the_page_was_seen_gives_way_to_the_one_that_was_charged() -> None:
+    before = Harness()
+    started = with_second_order(before)
+    number = before.number(started)
+    after, lost = restored(before, keep=1)
+
+    def register(session: Session, _: None) -> None:
+        order = session.load(PaymentOrder, UUID(started["payment_id"]))
+        order.record_registration(order.order_number, "bank-first", "https://bank.example/first")
+
+    after.store.transact(register, None)
+    recover(after, lost)
+    row = after.row(started)
+    assert (row["order_number"], row["acquirer_order_id"]) == (number, None)
+    assert payment(after, started).acquirer_order_id == ""
 
 
 def test_payment_is_found_at_the_acquirer_that_has_it() -> None:
