@@ -36,6 +36,11 @@ def show_status(status: Status) -> None:
     for upstream, count in status.quarantined.items():
         _say(f"{count} messages of {upstream} are in quarantine: none of them has taken effect.")
     _show_advice(status.lost)
+    if any(one.found_at is not None and one.lost is None for one in status.left):
+        _say(
+            "The bus does not reach back to the end of the log: what was lost is unknown. Compare "
+            "with the bank (saldo payments reconcile), and repeat imports and corrections since."
+        )
     if status.is_clean:
         _say(f"There is nothing to recover of {status.service}.")
 

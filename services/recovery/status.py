@@ -82,16 +82,30 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         return [one for one in found if one.done_at is None]
 
     @property
+    def is_left_to_staff(self) -> bool:
+        """Whether staff must repeat something, or find out what was lost."""
+        return any(one.advice for one in self.lost) or any(
+            one.found_at is not None and one.lost is None for one in self.left
+        )
+
+    @property
     def is_clean(self) -> bool:
         """Whether there is nothing to do."""
         return self.confirmed and not (self.unsearched or self.left or self.readers)
 
 
-def status_of(store: PostgresStore, progress: Callable[[str, int | None], Any]) -> Status:
-    """Return what is to be recovered of a service; ``progress`` opens a progress bar."""
+def status_of(
+    store: PostgresStore, progress: Callable[[str, int | None], Any], *, ever: bool = False
+) -> Status:
+    """Return what is to be recovered of a service; ``progress`` opens a progress bar.
+
+    With ``ever`` the lost events of recoveries that are done are listed, too.
+    """
     service, handler = store.service, recovery_of(store.service)
     history, confirmed, found, unsearched = store.query(_recoveries)
-    lost = store.query(lambda session: handler.judge(session, lost_events(session.cursor)))
+    lost = store.query(
+        lambda session: handler.judge(session, lost_events(session.cursor, left=not ever))
+    )
     return Status(
         service=service,
         confirmed=confirmed,

@@ -21,11 +21,15 @@ from services.terminal import (
     author,
     counting,
     opened_store,
+    refused,
     reporting,
 )
 from shared import context
 
 Apply = Annotated[bool, typer.Option("--apply", help="Recover; it needs --reason.")]
+All = Annotated[
+    bool, typer.Option("--all", help="List what was ever lost, and what staff were to repeat.")
+]
 
 
 def recover_of(service: str) -> Callable[..., None]:
@@ -37,26 +41,31 @@ def recover_of(service: str) -> Callable[..., None]:
         reason: OptionalReason = "",
         dry_run: DryRun = False,
         json: Json = False,
+        ever: All = False,
     ) -> None:
         """Say what a restore or a failover took from the log, and bring it back with --apply.
 
         Without --apply nothing is written: it lists the lost events with what becomes of each, the
         readers that have applied what others have lost, and what staff must repeat. Exit code 1:
-        something is to be done.
+        something is to be done, with --apply: something is left to staff. --all lists that again.
         """
-        _recover(service, apply and not dry_run, actor, reason, json)
+        if apply and ever:
+            raise refused("--all only lists: leave out --apply")
+        _recover(service, apply and not dry_run, actor, reason, json, ever)
 
     return recover
 
 
-def _recover(service: str, apply: bool, actor: str | None, reason: str, json: bool) -> None:
+def _recover(
+    service: str, apply: bool, actor: str | None, reason: str, json: bool, ever: bool
+) -> None:
     with reporting():
         who, why = author(actor, reason, optional=not apply)
         with context.bind(actor=who), opened_store(service, writes=True) as store:
             if apply:
                 ask(store, why)
                 wait_for_search(store)
-            status, applied = status_of(store, counting), None
+            status, applied = status_of(store, counting, ever=ever), None
             if apply and not status.is_clean:
                 applied = apply_to(store, status, why, counting)
     if json:
@@ -65,5 +74,7 @@ def _recover(service: str, apply: bool, actor: str | None, reason: str, json: bo
         show_status(status)
         if applied is not None:
             show_applied(service, applied)
-    done = status.is_clean or (applied is not None and not applied.waiting)
+    done = status.is_clean or (
+        applied is not None and not applied.waiting and not status.is_left_to_staff
+    )
     raise typer.Exit(DONE if done else DIFFERENCE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import amqp
@@ -32,6 +32,7 @@ from shared.eventstore.lost_events import (
     note_search_failure,
     recoveries,
 )
+from shared.eventstore.recording_times import RECORDED_BY
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -41,7 +42,7 @@ EARLIER = timedelta(minutes=10)
 PREFETCH = 500
 _MAX = 2**63
 _LAST_COMMON = (
-    "SELECT recorded_at FROM events WHERE notification_id ="
+    f"SELECT {RECORDED_BY} AS recorded_at FROM events WHERE notification_id ="
     " (SELECT least(published, %s) FROM relay)"
 )
 LAST_S = 10.0
@@ -77,7 +78,9 @@ def _find(services: Any, handler: Handler, epoch: str) -> None:
     with store.transaction() as cursor:
         after = _after(read_history(cursor), epoch)
         row = cursor.execute(_LAST_COMMON, (after,)).fetchone()
-    since = row["recorded_at"] - EARLIER if row else "first"
+    # A time that is still to come was recorded by a clock that ran ahead: it says nothing.
+    known = row is not None and row["recorded_at"] <= datetime.now(UTC)
+    since = row["recorded_at"] - EARLIER if known else "first"
     with streamed(services.settings.amqp_url_of(store.service), store.service, since) as messages:
         read = list(messages)
     # The log went on meanwhile: what it has now is compared.

@@ -215,8 +215,28 @@ def test_message_that_nobody_can_read_does_not_keep_the_others_from_coming_back(
     ]
     with house.recovering("ledger"):
         code, said = house.said("ledger", *WHY)
-    assert (code, said["applied"]["events"]) == (0, {"brought_back": 1, "staff": 2})
+    # What is left to staff is told by the exit code, and listed again as often as they ask.
+    assert (code, said["applied"]["events"]) == (1, {"brought_back": 1, "staff": 2})
+    assert house.said("ledger")[1]["lost"] == []
+    _, said = house.said("ledger", "--all")
+    assert [one["advice"] for one in said["lost"]] == ["", UNREADABLE, UNKNOWN]
     assert owed(house) == before
+
+
+def test_lost_events_are_found_after_a_clock_that_ran_ahead(
+    house: House, database: Database
+) -> None:
+    with database.owner("ledger") as owner:
+        owner.execute("ALTER TABLE events DISABLE TRIGGER events_append_only")
+        owner.execute("UPDATE events SET recorded_at = '2031-01-01' WHERE notification_id = 3")
+        owner.execute("ALTER TABLE events ENABLE TRIGGER events_append_only")
+    house.drop_copy()
+    house.back_up()
+    lost_three(house)
+    house.publish("ledger")
+    house.search("ledger")
+    _, said = house.said("ledger")
+    assert said["epochs"][1]["recovery"]["lost"] == 3
 
 
 @pytest.mark.parametrize(("epoch", "position"), [("9.deadbeef", 4), ("", 900), ("", 10**12)])
