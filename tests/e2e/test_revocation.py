@@ -184,7 +184,7 @@ def test_ended_session_is_refused_by_each_operation_of_each_gateway(
             answer = _ask(url, operation.method, path, client.token)
             assert answer.status_code == 401, f"{operation.method} {path}"
             # No person's session was ever a token of another system.
-            of_subscribers = operation.template.endswith("/events")
+            of_subscribers = operation.template.endswith(("/events", "/events/epochs"))
             expected = "subscriber_unknown" if of_subscribers else "not_signed_in"
             assert answer.json()["code"] == expected
 
