@@ -229,7 +229,7 @@ def test_canaries_are_nowhere_in_clear_and_nothing_opens_after_erasure(house: Ho
     sent = client.send_file(content.encode())["attachment_id"]
     client.ask("charges", house.planted.new("question with a file"), files=[sent])
     plant_in_a_broken_message(environment, house.planted)
-    assert plant_in_an_outage(house.installation, client, house.planted) & {500, 503} == {503}
+    assert 500 not in plant_in_an_outage(house.installation, client, house.planted)
     # What is read and broken is kept where staff look at it, and is told by nothing else.
     broken = {"broken message": canaries.pop("broken message")}
     _wait_for_letters(house)
