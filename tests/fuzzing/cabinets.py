@@ -86,6 +86,7 @@ class Cabinets:
         for number in (KEPT_ACCOUNT, LEFT_ACCOUNT):
             leaver.client.link(number, self._accounts[number].proof)
         factors = SecondFactors(self._url, self._person)
+        subscriber = _subscriber()
         return Plan(
             tokens={
                 **factors.tokens,
@@ -94,7 +95,8 @@ class Cabinets:
                 "end_session": leaver.client.token,
                 "end_other_sessions": ender.client.token,
                 "change_password": changer.client.token,
-                "events": _subscriber(),
+                "events": subscriber,
+                "epochs": subscriber,
             },
             secrets=factors.secrets,
             requests={
@@ -159,6 +161,7 @@ class Cabinets:
             "question": {"path": {"question_id": self._question_id}},
             "attachment": {"path": self._file},
             "events": {"query": {"service": "ledger", "types": "payment_posted", "wait": 0}},
+            "epochs": {"query": {"service": "ledger"}},
         }
 
     def _commands(self) -> dict[str, Request]:
