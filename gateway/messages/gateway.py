@@ -164,12 +164,10 @@ GATEWAY = {
         "them.",
     },
     "position_not_in_log": {
-        "ru": "Этой позиции в журнале нет: его конец утрачен при аварии или восстановлении из "
-        "копии. Отмените у себя события после позиции {fork} и читайте дальше с неё; эпохи журнала "
-        "— по адресу /api/v1/events/epochs.",
-        "en": "This position is not in the log, whose end was lost in a failover or a restore. "
-        "Undo what you have of the events after position {fork}, and continue there; the epochs of "
-        "the log are at /api/v1/events/epochs.",
+        "ru": "Этой позиции в журнале нет: его конец утрачен. Отмените у себя события после "
+        "позиции {fork} и читайте с неё (/api/v1/events/epochs).",
+        "en": "The log has lost its end, this position with it. Undo your events after position "
+        "{fork}, and continue there (/api/v1/events/epochs).",
     },
     "log_not_confirmed": {
         "ru": "Журнал ещё сверяется после перезапуска базы данных. Повторите запрос через "

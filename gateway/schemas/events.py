@@ -104,7 +104,7 @@ def _place(description: str, example: int) -> fields.Integer:
 def _epoch(description: str, *, required: bool = True) -> fields.String:
     return fields.String(
         required=required,
-        validate=Pattern(f"^{EPOCH}$", error="field_text"),
+        validate=Pattern(f"^{EPOCH}$", error="field_choice"),
         metadata=described(description, "1.9b2d40c7"),
     )
 

@@ -34,6 +34,7 @@ from services.ledger.penalties.accrual import accrue
 from services.ledger.penalties.law import law_in_force
 from services.ledger.seal.sealer import seal_log
 from shared import context
+from shared.bus.epochs import PLACE, SERVER
 from shared.config import Settings
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
@@ -162,6 +163,8 @@ def copied_company(base_settings: Settings, built: BuiltCompany) -> Iterator[Sma
     """Copy a built company for the length of a block."""
     template, payments = built
     with fresh_database(base_settings, template) as made:
+        with made.owner("ledger") as owner:  # it is the log that was built, not a restored one
+            owner.execute(f"UPDATE log_run SET server = {SERVER}, log = {PLACE}")
         yield SmallCompany(made, made.store("ledger"), dict(payments))
 
 

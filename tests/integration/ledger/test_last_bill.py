@@ -14,6 +14,7 @@ from services.ledger.group_commit import AccountCommands
 from services.ledger.readmodel import ReadModel
 from services.ledger.reports.balances import balance, balances
 from shared import context
+from shared.eventstore.append_lock import hold_log_for
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.postgres_session import PostgresSession
 from tests.conftest import Database
@@ -34,6 +35,7 @@ def bill(account: Account, period: str, on: date = DAY, **names: str) -> None:
 
 
 def prepare(session: PostgresSession, numbers: list[str]) -> None:
+    hold_log_for(session.cursor, "10min")  # thousands of events are decided in one transaction
     for number in numbers:
         account = session.load(Account, account_id(number))
         account.open(number, "household", DAY, (ServiceAmount("heating", 5_000),))

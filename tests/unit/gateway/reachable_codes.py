@@ -87,9 +87,10 @@ def name_of(node: ast.AST) -> str:
 
 
 def sources(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
-    """Parse every Python file of the folders."""
+    """Parse every Python file of the folders; a single file may be named, too."""
     for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
+        root = ROOT / folder
+        for path in [root] if root.is_file() else sorted(root.rglob("*.py")):
             yield path, _parsed(path)
 
 

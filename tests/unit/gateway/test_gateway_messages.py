@@ -46,7 +46,8 @@ def _gateway_codes() -> set[str]:
 @cache
 def _codes_a_route_can_meet() -> frozenset[str]:
     # Under every RPC; the other packages of shared, such as tablefiles, serve staff commands.
-    in_shared = raised_codes(*(tree for _, tree in sources("shared/rpc", "shared/eventstore")))
+    under_rpcs = "shared/rpc", "shared/eventstore", "shared/database_errors.py"
+    in_shared = raised_codes(*(tree for _, tree in sources(*under_rpcs, "shared/bus/epochs.py")))
     # The gateway calls only what serves it (tests/contract/test_rpc_callers.py).
     in_shared -= {"caller_not_served", "method_unknown", "staff_may_not"}
     return frozenset({*reachable_codes(), *in_shared, *_gateway_codes()})

@@ -26,6 +26,8 @@ from gateway.refusals import refusals_of
 from gateway.service import Gateway
 from shared import errors
 
+READS_OF_A_LOG = ("events_after", "log_history")
+"""RPCs of every service, whichever is asked: they wait until its log is confirmed."""
 READS_OF_THE_LEDGER = frozenset(
     {
         "balance",
@@ -171,6 +173,9 @@ def _found(name: str) -> dict[int, set[str]]:
                 assert isinstance(status, ast.Constant)
                 assert isinstance(code, ast.Constant)
                 found[int(str(status.value))].add(str(code.value))
+    for constant in (one for node in nodes for one in ast.walk(node)):
+        if isinstance(constant, ast.Constant) and constant.value in READS_OF_A_LOG:
+            found[503].add("log_not_confirmed")
     for code in codes_of(frozenset(called_rpcs(*nodes))):
         for error in errors_of_codes()[code]:
             found[refusal_of(getattr(errors, error)(code, "x")).status].add(code)

@@ -410,7 +410,7 @@ def test_every_operation_has_a_test() -> None:
         "penalty", "months", "all_charges", "receipt", "acquirer_callback_by_query", "openapi",
         "acquirer_callback_by_form", "named_acquirer_callback_by_query",
         "named_acquirer_callback_by_form", "alive", "ready", "metrics", "verify_proof",
-        "verifier_keys", "last_checkpoint", "bill", "bill_file", "statements", "events",
+        "verifier_keys", "last_checkpoint", "bill", "bill_file", "statements", "events", "epochs",
         "reconciliation_file", "debt", "certificate_file", "history_file", "attachment",
         "send_attachment", "disputes",
     }  # fmt: skip

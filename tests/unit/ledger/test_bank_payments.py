@@ -13,8 +13,9 @@ from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.domain.events import PaymentPosted, TakenElsewhere
 from services.ledger.reactions import REACTIONS
 from shared.bus import Message
+from shared.bus.waiting import NotYet
 from shared.contracts.payments import CONTRACTS
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict
 
 PAYMENT = str(uuid4())
 
@@ -70,7 +71,7 @@ def test_the_same_payment_with_another_sum_is_refused(ledger: Ledger) -> None:
 
 
 def test_a_payment_of_an_account_that_is_not_open_is_refused(ledger: Ledger) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotYet):
         hears(ledger, "0999999999")
     assert posted(ledger) == []
 

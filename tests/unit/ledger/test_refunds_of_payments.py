@@ -14,8 +14,9 @@ from services.ledger.domain.proposal import ReversePayment
 from services.ledger.publishing import publish
 from services.ledger.reactions import REACTIONS
 from shared.bus import Message
+from shared.bus.waiting import NotYet
 from shared.contracts.payments import CONTRACTS
-from shared.errors import Conflict, NotFound, Unavailable
+from shared.errors import Conflict
 
 PAYMENT, PERSON = str(uuid4()), str(uuid4())
 
@@ -91,7 +92,7 @@ def test_all_lines_are_taken_back_in_one_transaction(ledger: Ledger) -> None:
 
 def test_one_line_too_many_takes_nothing_back(ledger: Ledger) -> None:
     captured(ledger, FIRST)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotYet):
         refunded(ledger, 400_00, FIRST, SECOND, old=timedelta(days=1))
     with pytest.raises(Conflict) as refused:
         refunded(ledger, 1_000_01, FIRST)
@@ -107,9 +108,9 @@ def test_the_same_refund_again_has_no_effect(ledger: Ledger) -> None:
 
 
 def test_a_refund_waits_for_its_payment(ledger: Ledger) -> None:
-    with pytest.raises(Unavailable):
+    with pytest.raises(NotYet):
         refunded(ledger, 400_00, FIRST)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotYet):
         refunded(ledger, 400_00, FIRST, old=timedelta(days=1))
 
 

@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 from shared.bus.broker_connection import BrokerConnection
 from shared.bus.principals import tls_of
 from shared.bus.topology import connect
+from shared.config import Settings
 from shared.errors import Unavailable
 from shared.rpc.sender import Sender
 from tests.certificates import write_certificate
@@ -69,7 +70,7 @@ def test_services_receive_and_reply_over_the_same_tls(monkeypatch: pytest.Monkey
     url = "amqps://ledger:x@broker.example/"
     receiving = consumer._PromptQueueConsumer()
     receiving.container = SimpleNamespace(
-        config=_config(url, SimpleNamespace()),  # type: ignore[arg-type]
+        config=_config(url, SimpleNamespace(settings=Settings())),  # type: ignore[arg-type]
         service_name="ledger",
     )
     assert receiving.connection.ssl == tls_of(url)

@@ -205,6 +205,7 @@ READS = {
     "/disputes": ("/disputes", 3, 3),
     "/documents/<any(rules,consent,instruction):kind>": ("/documents/rules", 1, 1),
     "/events": ("/events?service=ledger", 2, 2),
+    "/events/epochs": ("/events/epochs?service=ledger", 2, 2),
     "/me": ("/me", 2, 2),
     "/me/passkeys/challenges/<uuid:challenge_id>": (f"/me/passkeys/challenges/{THING}", 2, 2),
     "/me/security-log": ("/me/security-log", 2, 2),
@@ -242,7 +243,13 @@ READS = {
 
 
 SUBSCRIBER = {"name": "datamart", "grants": ["ledger"], "persons": False}
-NO_EVENTS = {"events": [], "next": 7, "published": 7, "more": False}
+NO_EVENTS = {
+    "events": [], "next": 7, "published": 7, "more": False, "head": 7, "epoch": "1",
+}  # fmt: skip
+EPOCHS = {
+    "epochs": [{"epoch": "1", "after": 0, "began_at": "2026-11-01T09:00:00+00:00"}],
+    "head": 7,
+}
 
 
 @pytest.fixture
@@ -307,6 +314,7 @@ def link(services: FakeServices, count: int) -> None:
                 "accounts": [{"number": one, **months} for one in numbers]
             },
             ("ledger", "events_after"): NO_EVENTS,
+            ("ledger", "log_history"): EPOCHS,
             ("ledger", "last_checkpoint"): {"checkpoint": None},
             ("ledger", "payment_postings"): {"postings": postings},
             ("ledger", "payment_proofs"): {
