@@ -35,7 +35,9 @@ def bill(account: Account, period: str, on: date = DAY, **names: str) -> None:
 
 
 def prepare(session: PostgresSession, numbers: list[str]) -> None:
-    hold_log_for(session.cursor, "10min")  # thousands of events are decided in one transaction
+    # Thousands of events are decided in one transaction.
+    session.cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
+    hold_log_for(session.cursor, "10min")
     for number in numbers:
         account = session.load(Account, account_id(number))
         account.open(number, "household", DAY, (ServiceAmount("heating", 5_000),))
