@@ -7,7 +7,8 @@ transaction whose client does nothing; the client gives up a server that is froz
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 import psycopg
@@ -115,7 +116,7 @@ def connect_as_owner(url: str) -> psycopg.Connection[Any]:
 
 
 class BoundedConnection(psycopg.Connection[Row]):
-    """A connection that gives up a statement for which the server should have ended by now.
+    """A connection that gives up a statement that the server should have ended by now.
 
     A frozen machine acknowledges what it is sent, or its hypervisor does: no timeout of TCP ever
     fires. One without a statement_timeout waits as long as the server takes.
@@ -149,6 +150,19 @@ class BoundedConnection(psycopg.Connection[Row]):
             ConnectionPool.check_connection(self)
         finally:
             self.patience_s = usual
+
+
+@contextmanager
+def autocommit_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
+    """Yield a cursor of a pooled connection; each statement is a transaction of its own."""
+    with pool.connection() as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        try:
+            yield cursor
+        finally:
+            # On one that was given up it would fail, and hide why.
+            if not connection.closed:
+                connection.autocommit = False
 
 
 def open_pool(

@@ -20,7 +20,7 @@ from uuid import UUID
 from psycopg_pool import ConnectionPool
 
 from shared.config import Settings
-from shared.database import STATEMENT_TIMEOUT_MS, Login, open_pool
+from shared.database import STATEMENT_TIMEOUT_MS, Login, autocommit_cursor, open_pool
 from shared.eventstore.arrays import byteas, uuids
 from shared.privacy import KeyDestroyedError, new_key, open_field, seal_field, unwrap, wrap
 
@@ -85,20 +85,9 @@ class DataKeys:
         ):
             yield cursor
 
-    @contextmanager
-    def _statement(self) -> Iterator[Any]:
-        """Yield a cursor whose one statement is a transaction of its own, in one round trip."""
-        with self.pool.connection() as connection, connection.cursor() as cursor:
-            connection.autocommit = True
-            try:
-                yield cursor
-            finally:
-                if not connection.closed:
-                    connection.autocommit = False
-
     def find(self, subjects: Sequence[UUID]) -> dict[UUID, bytes]:
         """Return the keys of those subjects that have one."""
-        with self._statement() as cursor:
+        with autocommit_cursor(self.pool) as cursor:
             return self.unwrapped(cursor.execute(_FIND, (uuids(subjects),)).fetchall())
 
     def unwrapped(self, rows: Sequence[Mapping[str, Any]]) -> dict[UUID, bytes]:
@@ -118,13 +107,13 @@ class DataKeys:
 
     def keep(self, wrapped: Mapping[UUID, bytes]) -> set[UUID]:
         """Store wrapped keys; return the subjects that had none yet."""
-        with self._statement() as cursor:
+        with autocommit_cursor(self.pool) as cursor:
             cursor.execute(_KEEP, (uuids(wrapped), byteas(list(wrapped.values()))))
             return {row["subject"] for row in cursor.fetchall()}
 
     def destroy(self, subjects: Sequence[UUID]) -> None:
         """Delete keys for good."""
-        with self._statement() as cursor:
+        with autocommit_cursor(self.pool) as cursor:
             cursor.execute(DELETE, (list(subjects),))
 
 

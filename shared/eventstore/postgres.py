@@ -17,7 +17,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from shared import context, telemetry, tracing
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
-from shared.database import STATEMENT_TIMEOUT_MS, Login, open_pool
+from shared.database import STATEMENT_TIMEOUT_MS, Login, autocommit_cursor, open_pool
 from shared.database_errors import Failure, failure_of, outages_refused, unavailable
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore import command_table
@@ -180,13 +180,8 @@ class PostgresStore:
 
         One transaction as long would hold back vacuum. For tables that are only added to.
         """
-        with self.pool.connection() as connection, connection.cursor() as cursor:
-            connection.autocommit = True
-            try:
-                yield cursor
-            finally:
-                if not connection.broken:
-                    connection.autocommit = False
+        with autocommit_cursor(self.pool) as cursor:
+            yield cursor
 
     @contextmanager
     def session(self, cause: Cause | None = None) -> Iterator[PostgresSession]:
