@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any, TextIO
 
@@ -16,6 +17,9 @@ import structlog
 
 from shared import context
 from shared.visible_text import visible_json
+
+_TRACE = 4000
+"""The most characters of a trace in a line; its end is the place that matters."""
 
 
 def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -> None:
@@ -74,6 +78,11 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
 def _encoded(event: Any, **options: Any) -> str:
     """Return JSON that is harmless on a terminal: plain JSON leaves C1 and marks of direction."""
     return visible_json(json.dumps(event, **options))
+
+
+def trace_of(error: BaseException) -> str:
+    """Return where an error was raised, without its text, which may quote a row or an argument."""
+    return "".join(traceback.format_tb(error.__traceback__))[-_TRACE:]
 
 
 def get_logger(name: str) -> Any:

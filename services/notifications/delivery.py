@@ -6,7 +6,6 @@ the server's reply.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from threading import Event as StopSignal
@@ -39,7 +38,7 @@ from shared.errors import Unavailable
 from shared.eventstore import Session
 from shared.ids import new_id
 from shared.keys import UnknownKeyError
-from shared.logs import get_logger
+from shared.logs import get_logger, trace_of
 from shared.smtp import ServerUnavailableError
 
 log = get_logger(__name__)
@@ -171,7 +170,7 @@ class Delivery:
                 kind=letter.kind,
                 error_id=str(new_id()),
                 error=type(error).__name__,
-                trace="".join(traceback.format_tb(error.__traceback__))[-3000:],
+                trace=trace_of(error),
             )
             self._outcomes.failed_for_now(letter, "not_drawn")
         else:

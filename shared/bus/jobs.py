@@ -6,7 +6,6 @@ A job that fails is run again by its schedule, after pauses that grow, and stops
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Sequence
 from threading import Event as StopSignal
 
@@ -15,7 +14,7 @@ from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Job, Services
 from shared.bus.reader import StoppedError
 from shared.ids import new_id
-from shared.logs import get_logger
+from shared.logs import get_logger, trace_of
 
 log = get_logger(__name__)
 
@@ -77,7 +76,7 @@ class JobRunner:
                 error_id=str(new_id()),
                 error=type(error).__name__,
                 failures=failures + 1,
-                trace="".join(traceback.format_tb(error.__traceback__))[-3000:],
+                trace=trace_of(error),
             )
             pause = max(job.every, SHORTEST_BACK_OFF_S) * 2 ** min(failures, 10)
             return failures + 1, min(pause, max(job.every, LONGEST_BACK_OFF_S))

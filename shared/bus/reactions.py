@@ -11,7 +11,6 @@ decides what becomes of a message that does not take effect.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,7 +38,7 @@ from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.postgres_session import PostgresSession
 from shared.eventstore.recorder import Cause
 from shared.ids import NAMESPACE, derived_id, new_id
-from shared.logs import get_logger
+from shared.logs import get_logger, trace_of
 
 log = get_logger(__name__)
 
@@ -384,6 +383,6 @@ def noted(error: BaseException, upstream: str, attempts: int) -> str:
         error_id=error_id,
         error=failure_of(error),
         attempts=attempts,
-        trace="".join(traceback.format_tb(error.__traceback__))[-4000:],
+        trace=trace_of(error),
     )
     return error_id

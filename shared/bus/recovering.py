@@ -33,7 +33,7 @@ from shared.eventstore.lost_events import (
     recoveries,
 )
 from shared.eventstore.recording_times import RECORDED_BY
-from shared.logs import get_logger
+from shared.logs import get_logger, trace_of
 
 log = get_logger(__name__)
 
@@ -61,8 +61,14 @@ def recover(services: Any, handler: Handler) -> int:
     for epoch in wanted:
         try:
             _find(services, handler, epoch)
-        except Exception as error:
-            log.exception("log_search_failed", service=store.service, epoch=epoch)
+        except Exception as error:  # noqa: BLE001 - noted with the recovery; it is run again
+            log.error(  # noqa: TRY400 - without the text, which may quote data
+                "log_search_failed",
+                service=store.service,
+                epoch=epoch,
+                error=type(error).__name__,
+                trace=trace_of(error),
+            )
             with store.transaction() as cursor:
                 note_search_failure(cursor, epoch, type(error).__name__)
             return 0
@@ -226,8 +232,13 @@ def _bring_back(services: Any, handler: Handler, asked: Sequence[Recovery]) -> N
         log.warning("recovery_waits", service=store.service, error=failure)
         with store.transaction() as cursor:
             note_failure(cursor, epochs, failure, again=isinstance(error, Unavailable))
-    except Exception as error:
-        log.exception("recovery_failed", service=store.service)
+    except Exception as error:  # noqa: BLE001 - noted with the recovery, for who asks again
+        log.error(  # noqa: TRY400 - without the text, which may quote data
+            "recovery_failed",
+            service=store.service,
+            error=type(error).__name__,
+            trace=trace_of(error),
+        )
         with store.transaction() as cursor:
             note_failure(cursor, epochs, type(error).__name__, again=False)
     else:

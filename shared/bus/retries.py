@@ -7,7 +7,6 @@ waits behind an earlier one that stays parked.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping
 from threading import Event as StopSignal
 from typing import Any
@@ -19,7 +18,7 @@ from shared.bus.reactions import Reactions
 from shared.bus.reader import KilledItsReaderError, is_outage
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
-from shared.logs import get_logger
+from shared.logs import get_logger, trace_of
 
 log = get_logger(__name__)
 
@@ -169,7 +168,7 @@ class Retrier:
             parked_id=parked_id,
             error_id=error_id,
             error=waiting.failure_of(error),
-            trace="".join(traceback.format_tb(error.__traceback__))[-4000:],
+            trace=trace_of(error),
         )
         return error_id
 

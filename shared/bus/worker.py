@@ -9,14 +9,13 @@ from __future__ import annotations
 import random
 import signal
 import threading
-import traceback
 from collections.abc import Callable
 from threading import Event as StopSignal
 
 from shared import context, telemetry
 from shared.bus.reader import StoppedError
 from shared.ids import new_id
-from shared.logs import get_logger
+from shared.logs import get_logger, trace_of
 
 log = get_logger(__name__)
 
@@ -65,7 +64,7 @@ class Worker:
                     task=name,
                     error_id=str(new_id()),
                     error=type(error).__name__,
-                    trace="".join(traceback.format_tb(error.__traceback__))[-3000:],
+                    trace=trace_of(error),
                 )
                 telemetry.TASK_RESTARTS.labels(name).inc()
                 # The jitter keeps many threads from reconnecting to a restarted node at once.

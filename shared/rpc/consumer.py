@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +24,7 @@ from shared.config import QUORUM
 from shared.database_errors import is_transient, unavailable
 from shared.errors import InternalError, NotFound, ServiceError
 from shared.ids import new_id
-from shared.logs import get_logger
+from shared.logs import get_logger, trace_of
 from shared.rpc.callers import LABELS, caller_of, can_reply, label_of
 from shared.rpc.sender import RPC_EXCHANGE, Sender
 
@@ -147,7 +146,7 @@ def _wire_error(exc_info: Any) -> dict[str, Any]:
         "rpc_failed",
         error_id=error_id,
         error=type(error).__name__,
-        trace="".join(traceback.format_tb(exc_info[2]))[-4000:],
+        trace=trace_of(error),
     )
     return InternalError(
         "internal_error",
