@@ -82,11 +82,6 @@ def _without_state(error: psycopg.Error) -> Failure:
     return Failure.DEFECT
 
 
-def is_outage(error: BaseException) -> bool:
-    """Return whether the database could not serve, whatever was asked: wait, and ask again."""
-    return failure_of(error) in {Failure.UNAVAILABLE, Failure.FULL}
-
-
 def is_transient(error: BaseException) -> bool:
     """Return whether the same may succeed later: an outage or a conflict with somebody else."""
     return failure_of(error) is not Failure.DEFECT

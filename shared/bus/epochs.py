@@ -121,8 +121,12 @@ class LogHistory:
         """
         place = self._place_of(epoch)
         if place == len(self.epochs) - 1 and position > self.head:
-            return max(0, min(self.head, position - JUMP))
+            return self.before_jump_to(position)
         return 0 if place is None else min(position, self._end(place))
+
+    def before_jump_to(self, position: int) -> int:
+        """Return up to where a reader has surely read that was made to jump to a position."""
+        return max(0, min(self.head, position - JUMP))
 
     def shared_with(self, other: LogHistory) -> int:
         """Return the last position of the part that this log and another line of it share."""

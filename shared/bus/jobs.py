@@ -20,7 +20,6 @@ log = get_logger(__name__)
 
 SHORTEST_BACK_OFF_S, LONGEST_BACK_OFF_S = 0.5, 15.0
 """The pause after a failure doubles up to that, or to what the schedule has anyway."""
-LONGEST_WAIT_S = 60.0
 
 
 class JobRunner:
@@ -48,7 +47,7 @@ class JobRunner:
             job = min(due, key=lambda job: due[job])
             wait = due[job] - time.monotonic()
             if wait > 0:
-                self._stop.wait(min(wait, LONGEST_WAIT_S))
+                self._stop.wait(wait)
                 continue
             lead.check()  # raises when another process leads by now
             failures[job], pause = self._run(job, failures[job])

@@ -16,8 +16,6 @@ from shared.bus.messages import Message, position_of, read_message
 
 BEHIND = "BehindParked"
 """The reason of a message that is parked because an earlier one of its subject is."""
-KILLED_ITS_READER = "KilledItsReader"
-"""The reason of a message whose reader's process ended, again and again, while it handled it."""
 MOST_KILLED = 3
 """How many processes may end while they handle a message before it is parked, or not retried."""
 

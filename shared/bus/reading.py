@@ -28,15 +28,6 @@ class ReadPoint(NamedTuple):
     parked: bool = False
 
 
-class Stopped(NamedTuple):
-    """A reader that has stopped."""
-
-    upstream: str
-    epoch: str
-    position: int
-    reason: str
-
-
 class GapError(Exception):
     """The upstream has published events that have not arrived here."""
 
@@ -122,15 +113,6 @@ def rewind(cursor: Any, upstream: str, epoch: str, position: int) -> int:
     return moved
 
 
-def stopped_readers(cursor: Any) -> list[Stopped]:
-    """Return the readers of a service that have stopped."""
-    cursor.execute(
-        "SELECT upstream, epoch, position, stopped AS reason FROM positions "
-        "WHERE stopped <> '' ORDER BY upstream"
-    )
-    return [Stopped(**row) for row in cursor.fetchall()]
-
-
 def unfit(upstream: str, history: LogHistory, point: ReadPoint) -> str:
     """Return why a reader cannot read on; "" where its point is in the upstream's log."""
     if history.fits(point.epoch, point.position):
@@ -153,7 +135,7 @@ def safe_position(history: LogHistory, point: ReadPoint) -> int | None:
         return None
     if point.position <= history.head and not point.stopped:
         return None
-    return max(0, min(history.head, point.position - JUMP))
+    return history.before_jump_to(point.position)
 
 
 class Known(NamedTuple):

@@ -34,20 +34,6 @@ WINDOW = 500
 POLL_S = 1.0
 
 
-def published_after(
-    store: PostgresStore, publish: Publish, position: int, limit: int, predecessor: int
-) -> tuple[list[Envelope], int, int]:
-    """Return (envelopes, last position read, last published position) of the log after a position.
-
-    ``predecessor`` is the last published position up to ``position``. Raises Unavailable
-    ``log_not_confirmed``.
-    """
-    with store.transaction() as cursor:
-        history = read_history(cursor)
-        rows = store.recorder.after(cursor, position, limit)
-    return published_of(store, publish, history, rows, position, predecessor)
-
-
 def published_of(
     store: PostgresStore,
     publish: Publish,
@@ -56,7 +42,10 @@ def published_of(
     position: int,
     predecessor: int,
 ) -> tuple[list[Envelope], int, int]:
-    """Return what `published_after` does, of rows that follow a position in a log's history."""
+    """Return (envelopes, last position, last published position) of rows that follow a position.
+
+    ``predecessor`` is the last published position up to ``position``.
+    """
     envelopes = []
     for logged in rows:
         recorded = store.recorded(logged)

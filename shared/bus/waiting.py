@@ -51,8 +51,8 @@ def postpone(cursor: Any, parked_id: int, attempts: int) -> None:
     )
 
 
-def give_up(cursor: Any, parked_id: int, *, reason: str, error_id: str) -> int:
-    """Park a waiting message for staff, with those behind it; return how many they are."""
+def give_up(cursor: Any, parked_id: int, *, reason: str, error_id: str) -> None:
+    """Park a waiting message for staff, with those behind it."""
     cursor.execute(
         "UPDATE parked SET waits_until = NULL, next_try = NULL, parked_at = clock_timestamp(), "
         "reason = CASE id WHEN %(id)s THEN %(reason)s ELSE reason END, "
@@ -61,10 +61,3 @@ def give_up(cursor: Any, parked_id: int, *, reason: str, error_id: str) -> int:
         "AND waits_until IS NOT NULL",
         {"id": parked_id, "reason": reason, "error_id": error_id},
     )
-    return int(cursor.rowcount)
-
-
-def count(cursor: Any) -> int:
-    """Return how many messages wait."""
-    cursor.execute("SELECT count(*) AS found FROM parked WHERE waits_until IS NOT NULL")
-    return int(cursor.fetchone()["found"])

@@ -11,9 +11,10 @@ from psycopg.rows import dict_row
 
 from services.ledger.publishing import publish
 from shared.bus.confirmation import confirm
+from shared.bus.history import page_after
 from shared.bus.leadership import take_lead
 from shared.bus.publisher import ConfirmedPublisher
-from shared.bus.relay import Relay, published_after
+from shared.bus.relay import Relay
 from shared.bus.topology import connect, declare_publishing, log_exchange, stream_queue
 from shared.eventstore.recorder import Cause
 from shared.ids import new_id
@@ -31,7 +32,9 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
             session.copy_states(encoded_rows(bench.store, rows))
     with _as_service(bench) as database:
         confirm(database, bench.store, publish, lambda: None)
-    envelopes, _, _ = published_after(bench.store, publish, 0, 10 * ACCOUNTS, 0)
+    envelopes = page_after(
+        bench.store, publish, 0, 0, limit=10 * ACCOUNTS, max_bytes=2**40
+    ).envelopes
     exchange, amqp_url = log_exchange("ledger").name, bench.settings.amqp_url_of("ledger")
     running = Relay(bench.settings, bench.store, publish, threading.Event())
 

@@ -25,7 +25,7 @@ from shared.bus.history import history_of, page_after
 from shared.bus.leadership import Lead, take_lead
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.reactions import Delivery
-from shared.bus.relay import Relay, published_after
+from shared.bus.relay import Relay
 from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.errors import Unavailable
@@ -130,8 +130,8 @@ def publish_all(worker: Worker, database: Database, store: PostgresStore) -> Non
 
 def deliveries(ledger: PostgresStore) -> list[Delivery]:
     """Return the published events as the log gives them."""
-    envelopes, _, _ = published_after(ledger, publish, 0, 1_000, 0)
-    return [Delivery(e.headers, e.body) for e in envelopes]
+    page = page_after(ledger, publish, 0, 0, limit=1_000)
+    return [Delivery(e.headers, e.body) for e in page.envelopes]
 
 
 def queued(ledger: PostgresStore) -> list[Delivery]:

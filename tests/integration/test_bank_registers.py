@@ -23,8 +23,8 @@ from services.payments.registers import importing
 from services.payments.registers.reports import register_differences, register_payments
 from services.payments.registers.settings import day_range
 from services.payments.registers.taking import take_bank_payments
+from shared.bus.history import page_after
 from shared.bus.reactions import Delivery, Reactions
-from shared.bus.relay import published_after
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
 from tests.staff_terminal import ServicesHere, grant, services_here, staff_amqp_url
@@ -105,8 +105,8 @@ class BankDesk:
 def _apply(source: Any, publish: Any, target: Any, name: str, reactions: Any) -> None:
     calls: Any = None
     reacting = Reactions(calls, target, name, reactions[name])
-    envelopes, _, _ = published_after(source, publish, 0, 10_000, 0)
-    reacting.apply([Delivery(each.headers, each.body) for each in envelopes])
+    page = page_after(source, publish, 0, 0, limit=10_000)
+    reacting.apply([Delivery(each.headers, each.body) for each in page.envelopes])
 
 
 @pytest.fixture

@@ -312,13 +312,14 @@ def test_reader_that_has_applied_ghosts_stops_and_says_so_until_it_is_set_back(
     listening = Listener(calls, calls.store, "ledger", handlers, worker.stop)
     worker.start("listener", listening.run)
 
-    def stopped() -> list[reading.Stopped]:
+    def stopped() -> list[reading.ReadPoint]:
         with calls.store.transaction() as cursor:
-            return reading.stopped_readers(cursor)
+            point = reading.read_point(cursor, "ledger")
+        return [point] if point.stopped else []
 
     [found] = eventually(stopped, "the reader has stopped")
-    assert (found.upstream, found.epoch, found.position) == ("ledger", first, 6)
-    assert f"ends at {fork} in the log of ledger" in found.reason
+    assert (found.epoch, found.position) == (first, 6)
+    assert f"ends at {fork} in the log of ledger" in found.stopped
     assert "reader_stopped" in [entry["event"] for entry in logged]
     with pytest.raises(reading.StoppedReaderError):
         Reading(calls).get(*deliveries(calls.ledger))

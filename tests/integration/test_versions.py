@@ -26,9 +26,9 @@ from services.ledger.application import (
 )
 from shared import context
 from shared.bus import Publication, parked
+from shared.bus.history import page_after
 from shared.bus.listen import Delivery, Listener, Reactions
 from shared.bus.messages import Envelope, Publish, Published, UnknownVersionError
-from shared.bus.relay import published_after
 from shared.config import Settings
 from shared.errors import Unavailable
 from shared.eventstore import Recorded
@@ -133,9 +133,9 @@ def ledger(database: Database) -> PostgresStore:
 
 
 def published(ledger: PostgresStore, publish: Publish) -> list[Envelope]:
-    envelopes, position, last = published_after(ledger, publish, 0, 1_000, 0)
-    assert (position, last) == (4, 4)
-    return envelopes
+    page = page_after(ledger, publish, 0, 0, limit=1_000)
+    assert (page.position, page.published) == (4, 4)
+    return page.envelopes
 
 
 def test_a_type_that_a_reader_does_not_know_is_none_of_its_business(

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from services.ledger.application import OpenAccount, open_account
 from services.ledger.reactions import REACTIONS
 from shared import context
-from shared.bus import parked, waiting
+from shared.bus import parked
 from shared.bus.progress import progress_of
 from shared.bus.retries import Retrier
 from tests.conftest import Database
@@ -93,7 +93,6 @@ def test_waiting_messages_are_not_shown_as_parked(ledger: Ledger) -> None:
     with ledger.store.transaction() as cursor:
         assert parked.listing(cursor) == []
         assert parked.count(cursor) == 0
-        assert waiting.count(cursor) == 1
         progress = progress_of(cursor)
     assert (progress.parked, progress.parked_for, progress.waiting) == (0, 0.0, 1)
 

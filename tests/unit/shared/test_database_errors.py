@@ -10,7 +10,6 @@ from psycopg_pool import PoolTimeout
 from shared.database_errors import (
     Failure,
     failure_of,
-    is_outage,
     is_transient,
     outages_refused,
     unavailable,
@@ -58,7 +57,6 @@ DEFECTS = (
 @pytest.mark.parametrize("error", UNAVAILABLE, ids=lambda error: type(error).__name__)
 def test_error_of_a_node_that_cannot_serve_is_an_outage(error: Exception) -> None:
     assert failure_of(error) is Failure.UNAVAILABLE
-    assert is_outage(error)
     assert is_transient(error)
 
 
@@ -66,7 +64,6 @@ def test_error_of_a_node_that_cannot_serve_is_an_outage(error: Exception) -> Non
 def test_error_of_contention_is_transient_but_no_outage(error: Exception) -> None:
     assert failure_of(error) is Failure.CONTENDED
     assert is_transient(error)
-    assert not is_outage(error)
 
 
 @pytest.mark.parametrize("error", DEFECTS, ids=lambda error: type(error).__name__)
@@ -77,7 +74,7 @@ def test_error_that_will_come_again_is_a_defect(error: Exception) -> None:
 
 def test_full_disk_is_an_outage_of_its_own_class() -> None:
     assert failure_of(errors.DiskFull()) is Failure.FULL
-    assert is_outage(errors.DiskFull())
+    assert is_transient(errors.DiskFull())
 
 
 def test_refusal_quotes_nothing_of_the_error() -> None:
