@@ -30,10 +30,9 @@ _WHOLE = f", set_config('transaction_timeout', coalesce({_ASKED}, {{whole}}), tr
 # A group commit never asks for more, and the whole bounds its idling, too: this is the fast path.
 _GROUP = ", set_config('transaction_timeout', {group}, true)"
 
-# One round trip for both statements; the second sees everything committed before the first got the
-# lock. The notification is sent with the commit: whoever locks the tail appends to the log.
 _LAST = "SELECT notification_id, recorded_at FROM events ORDER BY notification_id DESC LIMIT 1"
-
+# It follows the lock in the same round trip, and sees everything committed before that was taken.
+# The notification is sent with the commit: whoever locks the tail appends to the log.
 _TAIL = f"""
 SELECT coalesce(max(notification_id), 0) AS position,
        greatest(clock_timestamp(), max(recorded_at)) AS recorded_at, clock_timestamp() AS clock,
@@ -53,10 +52,16 @@ class Statements(NamedTuple):
 class AppendLock:
     """The statements that take the append lock of one log."""
 
-    def __init__(self, schema: str, channel: str) -> None:
+    def __init__(self, schema: str) -> None:
         lock = f"{schema}.events"
-        self._limited = _statements(_LOCK + _IDLE + _WHOLE, _LOCK + _GROUP, lock, channel)
-        self._unlimited = _statements(_LOCK + _IDLE, _LOCK + _IDLE, lock, channel)
+        self.channel = f"saldo_{schema}"
+        """Where an append is notified."""
+        self._limited = _statements(_LOCK + _IDLE + _WHOLE, _LOCK + _GROUP, lock, self.channel)
+        self._unlimited = _statements(_LOCK + _IDLE, _LOCK + _IDLE, lock, self.channel)
+
+    def take(self, cursor: Any) -> None:
+        """Take the lock until the end of the transaction."""
+        cursor.execute(self.statements(cursor).lock, prepare=False)
 
     def statements(self, cursor: Any) -> Statements:
         """Return the statements for the server of a cursor."""
@@ -66,12 +71,12 @@ class AppendLock:
 
 @cache
 def _of(schema: str) -> AppendLock:
-    return AppendLock(schema, f"saldo_{schema}")
+    return AppendLock(schema)
 
 
 def take_append_lock(cursor: Any, schema: str) -> None:
     """Take the append lock of a service's log; see PostgresRecorder.lock."""
-    cursor.execute(_of(schema).statements(cursor).lock, prepare=False)
+    _of(schema).take(cursor)
 
 
 def _statements(lock: str, lock_of_group: str, name: str, channel: str) -> Statements:

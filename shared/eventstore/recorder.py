@@ -99,15 +99,15 @@ class PostgresRecorder(ApplicationRecorder):
 
     def __init__(self, pool: ConnectionPool[Any], schema: str) -> None:
         self._pool = pool
-        self.channel = f"saldo_{schema}"
-        self._append_lock = AppendLock(schema, self.channel)
+        self._append_lock = AppendLock(schema)
+        self.channel = self._append_lock.channel
 
     def lock(self, cursor: Any) -> None:
         """Take the append lock (bounded by lock_timeout); it is held until the commit.
 
         A transaction that holds it too long, or leaves the server waiting, is ended by the server.
         """
-        cursor.execute(self._append_lock.statements(cursor).lock, prepare=False)
+        self._append_lock.take(cursor)
 
     def lock_tail(self, cursor: Any, *, begin: bool = False) -> Tail:
         """Take the append lock and return the end of the log, in one round trip.
