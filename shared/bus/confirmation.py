@@ -165,7 +165,7 @@ def _has(cursor: Any, history: LogHistory, end: int, sent: Sent) -> bool:
 
 
 def _changed(before: str, now: str) -> str:
-    """Return why the identity of the server is another one."""
+    """Return why the identity of the server has changed."""
     (system, _, *place), (system_now, _, *place_now) = before.split("/"), now.split("/")
     return PROMOTED if (system, place) == (system_now, place_now) else RESTORED
 

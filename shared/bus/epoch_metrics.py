@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from shared.bus.epochs import TAIL_LOST, stored_history
-from shared.bus.progress import WAIT_SECONDS
+from shared.bus.progress import scraped
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
 
@@ -53,7 +53,7 @@ class EpochCollector(Collector):
         families = _families()
         for service, store in self._stores.items():
             try:
-                state = _read(store)
+                state = scraped(store, log_state)
             except psycopg.Error as error:
                 log.info("epochs_unknown", service=service, error=type(error).__name__)
                 continue
@@ -64,12 +64,3 @@ class EpochCollector(Collector):
 
 def _families() -> list[GaugeMetricFamily]:
     return [GaugeMetricFamily(name, text, labels=["service"]) for name, text in _METRICS.items()]
-
-
-def _read(store: PostgresStore) -> LogState:
-    with (
-        store.pool.connection(timeout=WAIT_SECONDS) as connection,
-        connection.transaction(),
-        connection.cursor() as cursor,
-    ):
-        return log_state(cursor)

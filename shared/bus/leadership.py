@@ -66,9 +66,9 @@ class Lead:
             raise LeadLostError(self.task)
 
     def while_ours(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield items for as long as the lead is ours, which was just so.
+        """Yield items while the lead is ours; the caller has just checked that it is.
 
-        It is looked up again when an item took long: the process may have been paused. Raises like
+        It is checked again when an item took long: the process may have been paused. Raises like
         check.
         """
         checked = time.monotonic()

@@ -6,9 +6,9 @@ is stuck, or waits for another process, shows how much it owes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from prometheus_client.core import GaugeMetricFamily
@@ -18,6 +18,8 @@ from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
 
 log = get_logger(__name__)
+
+T = TypeVar("T")
 
 WAIT_SECONDS = 1.0
 """How long a scrape waits for a connection to a service's database."""
@@ -148,7 +150,7 @@ class ProgressCollector(Collector):
         families, reactions, stopped = _families(), _reaction_positions(), _stopped_readers()
         for service, store in self._stores.items():
             try:
-                progress = _read(store)
+                progress = scraped(store, progress_of)
             except psycopg.Error as error:
                 log.info("progress_unknown", service=service, error=type(error).__name__)
                 continue
@@ -177,10 +179,11 @@ def _stopped_readers() -> GaugeMetricFamily:
     return GaugeMetricFamily("saldo_reaction_stopped", text, labels=["service", "upstream"])
 
 
-def _read(store: PostgresStore) -> ServiceProgress:
+def scraped(store: PostgresStore, read: Callable[[Any], T]) -> T:
+    """Return what a function reads in one transaction, within the limit of a scrape."""
     with (
         store.pool.connection(timeout=WAIT_SECONDS) as connection,
         connection.transaction(),
         connection.cursor() as cursor,
     ):
-        return progress_of(cursor)
+        return read(cursor)

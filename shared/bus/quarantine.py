@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from shared.bus.messages import position_of
+from shared.bus.messages import EPOCH_HEADER, SUBJECT_HEADER, TYPE_HEADER, position_of
 
 DAMAGED = "damaged"
 UNKNOWN_EPOCH = "unknown_epoch"
@@ -58,10 +58,10 @@ def put(
         "reason) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
         (
             upstream,
-            str(kept.get("saldo_epoch", "")),
+            str(kept.get(EPOCH_HEADER, "")),
             position if (position := position_of(headers)) and 0 < position < 2**63 else None,
-            str(kept.get("cloudEvents_subject", "")),
-            str(kept.get("cloudEvents_type", "")),
+            str(kept.get(SUBJECT_HEADER, "")),
+            str(kept.get(TYPE_HEADER, "")),
             msgspec.json.encode(kept).decode(),
             body,
             sha256(content + b"\x00" + body).digest(),

@@ -22,6 +22,9 @@ from shared.bus import parked, quarantine, reading
 from shared.bus.epochs import LogHistory
 from shared.bus.leadership import Lead
 from shared.bus.messages import (
+    SUBJECT_HEADER,
+    TIME_HEADER,
+    TYPE_HEADER,
     Message,
     Reaction,
     Services,
@@ -54,7 +57,7 @@ class Delivery:
     def age(self) -> float:
         """Return the seconds since its event was recorded; 0 for a malformed message."""
         try:
-            recorded_at = datetime.fromisoformat(str(self.headers.get("cloudEvents_time")))
+            recorded_at = datetime.fromisoformat(str(self.headers.get(TIME_HEADER)))
             return max(0.0, (datetime.now(UTC) - recorded_at).total_seconds())
         except (TypeError, ValueError):
             return 0.0
@@ -62,12 +65,12 @@ class Delivery:
     @property
     def type(self) -> str:
         """The type that its headers name."""
-        return str(self.headers.get("cloudEvents_type", ""))
+        return str(self.headers.get(TYPE_HEADER, ""))
 
     @property
     def subject(self) -> str:
         """The subject that its headers name."""
-        return str(self.headers.get("cloudEvents_subject", ""))
+        return str(self.headers.get(SUBJECT_HEADER, ""))
 
     @property
     def place(self) -> tuple[str, int] | None:

@@ -19,6 +19,7 @@ from shared import context
 from shared.bus.epochs import MOST_LOST, LogHistory, read_history
 from shared.bus.messages import MalformedMessageError, read_message
 from shared.bus.readable_losses import Handler
+from shared.bus.stream import offset_of
 from shared.bus.topology import connect
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore.lost_events import (
@@ -129,11 +130,9 @@ def _may_be_lost(history: LogHistory, epoch: str, event: LostEvent | None) -> bo
 def streamed(
     url: str, service: str, since: Any
 ) -> Iterator[Iterator[tuple[int, LostEvent | None]]]:
-    """Yield what the stream of a service has since an instant (or "first").
+    """Yield the messages that a service's stream has now, from an instant (or "first") on.
 
-    Up to the end that it has when the reading begins.
-
-    (predecessor, event), None for a message that cannot be read.
+    Each is (predecessor, event); the event is None for a message that cannot be read.
     """
     with connect(url, name=f"{service} recovery") as broker:
         yield _messages(broker, service, since)
@@ -155,7 +154,7 @@ def _messages(broker: Any, service: str, since: Any) -> Iterator[tuple[int, Lost
                 raise TimeoutError("the stream gives no more messages")
             _drain(broker)
             for message in received:
-                reached, heard_at = _offset(message), time.monotonic()
+                reached, heard_at = offset_of(message), time.monotonic()
                 channel.basic_ack(message.delivery_info["delivery_tag"])
                 if reached <= end and message.properties.get("user_id") == service:
                     yield _read(message)
@@ -183,7 +182,7 @@ def _end(broker: Any, stream: str) -> int | None:
                 channel.queue_declare(stream, passive=True)
     except amqp.NotFound:
         return None
-    return _offset(received[-1]) if received else None
+    return offset_of(received[-1]) if received else None
 
 
 def _drain(broker: Any) -> None:
@@ -196,10 +195,6 @@ def _drain(broker: Any) -> None:
 def _consume(channel: Any, stream: str, since: Any, receive: Callable[[Any], None]) -> None:
     channel.basic_qos(0, PREFETCH, False)
     channel.basic_consume(stream, callback=receive, arguments={"x-stream-offset": since})
-
-
-def _offset(message: Any) -> int:
-    return int(message.properties["application_headers"]["x-stream-offset"])
 
 
 def _read(message: Any) -> tuple[int, LostEvent | None]:

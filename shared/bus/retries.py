@@ -138,6 +138,7 @@ class Retrier:
                     lambda message: self._reactions[upstream].handle(session, message),
                 )
         except Exception:
+            # Whatever it is, this process has outlived it.
             with self._store.transaction() as cursor:
                 parked.end_retry(cursor, parked_id)
             raise

@@ -95,7 +95,7 @@ def _last_of(channel: Any, service: str) -> list[Sent]:
     channel.queue_declare(queue, passive=True)
     channel.basic_qos(0, _PREFETCH, False)
     # "last" is the last part of the stream, of one message or of thousands.
-    ends = [_offset(message) for message in _read(channel, queue, "last", 0)]
+    ends = [offset_of(message) for message in _read(channel, queue, "last", 0)]
     if not ends:
         return []
     messages = _read(channel, queue, max(0, max(ends) - LOOKED_BACK), max(ends))
@@ -115,7 +115,7 @@ def _read(channel: Any, queue: str, offset: str | int, until: int) -> Iterator[A
         channel.basic_ack(got[-1].delivery_info["delivery_tag"], multiple=True)
         # The channel reads on when it gets the acknowledgement, before it answers this.
         channel.queue_declare(queue, passive=True)
-        if len(got) == seen and _offset(got[-1]) < until and not _wait(channel, got, seen):
+        if len(got) == seen and offset_of(got[-1]) < until and not _wait(channel, got, seen):
             raise TimeoutError("the stream gives no more messages")
     channel.basic_cancel(tag)
 
@@ -131,7 +131,8 @@ def _wait(channel: Any, got: list[Any], seen: int = 0) -> bool:
     return len(got) > seen
 
 
-def _offset(message: Any) -> int:
+def offset_of(message: Any) -> int:
+    """Return the offset of a message in its stream."""
     return int(message.properties["application_headers"]["x-stream-offset"])
 
 
