@@ -84,12 +84,6 @@ def is_alive(identity: Identity | None) -> bool:
     return started == identity.started and state not in "ZX"
 
 
-def is_stopped(identity: Identity) -> bool:
-    """Return whether a process stands still by a signal, or has ended."""
-    stat = _stat_of(identity.pid)
-    return stat is None or _read_stat(stat)[2] in "TZX"
-
-
 def start(
     argv: Sequence[str],
     *,
@@ -199,29 +193,6 @@ def session_members(session: int) -> Iterator[Identity]:
         pid, started, state = _read_stat(stat)
         if int(stat.rpartition(")")[2].split()[3]) == session and state not in "ZX":
             yield Identity(pid, started, boot)
-
-
-def parents() -> dict[int, int]:
-    """Return the parent of each process of the machine, also of zombies."""
-    stats = [_stat_of(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return {
-        int(stat.partition(" ")[0]): int(stat.rpartition(")")[2].split()[1])
-        for stat in stats
-        if stat is not None
-    }
-
-
-def descendants(leader: Identity) -> list[Identity]:
-    """Return the living processes below a process, parents first."""
-    of = parents()
-    found: list[Identity] = []
-    open_ends = [leader.pid]
-    while open_ends:
-        parent = open_ends.pop(0)
-        children = [pid for pid, its in of.items() if its == parent]
-        found += [identity for pid in children if (identity := identity_of(pid)) is not None]
-        open_ends += children
-    return found
 
 
 def _stat_of(pid: int) -> str | None:

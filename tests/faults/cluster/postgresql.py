@@ -20,6 +20,7 @@ from deploy.embedded.postgres import DATABASE, OWNER, binaries, owner_statements
 from deploy.embedded.system_user import system_user
 from tests.faults.cluster import packages
 from tests.faults.cluster.nodes import Nodes, free_ports
+from tests.faults.process_tree import descendants
 from tests.waiting import eventually
 
 NAMES = ("a", "b")
@@ -116,7 +117,7 @@ class PostgresCluster:
         if pid_file.exists():
             postmaster = process.identity_of(int(pid_file.read_text("ascii").split()[0]))
             if postmaster is not None and postmaster not in found:
-                found += [postmaster, *process.descendants(postmaster)]
+                found += [postmaster, *descendants(postmaster)]
         return found
 
     @contextmanager

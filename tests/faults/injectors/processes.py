@@ -12,6 +12,7 @@ import psycopg
 
 from deploy.embedded import process
 from tests.faults.faults import House, fault
+from tests.faults.process_tree import descendants, is_stopped
 from tests.waiting import eventually
 
 _OURS = ("serve", "work", "gateway", "seal")
@@ -117,7 +118,7 @@ def standing_still(house: House, node: str) -> Iterator[None]:
     name = f"{node} stands still"
     try:
         stopped = _stop_whole(house, name, node)
-        eventually(lambda: all(map(process.is_stopped, stopped)), name)
+        eventually(lambda: all(map(is_stopped, stopped)), name)
         yield
     finally:
         _go_on(house, name)
@@ -128,7 +129,7 @@ def _stop_whole(house: House, name: str, node: str) -> list[process.Identity]:
     leaders = list(_of(house, node))
     stopped = _stop(house, name, leaders)
     for leader in leaders:
-        stopped += _stop(house, name, process.descendants(leader))
+        stopped += _stop(house, name, descendants(leader))
     return stopped
 
 
