@@ -43,6 +43,8 @@ class Retrier:
             for upstream, handlers in reactions.items()
         }
         self._stop = stop
+        self._begun: set[int] = set()
+        """Messages whose retry this process has counted, and not noted as ended."""
 
     def run(self) -> None:
         """Take the lock and retry; returns on stop, raises when the database is lost."""
@@ -124,24 +126,30 @@ class Retrier:
 
         Nobody else appends meanwhile, so that no conflict is left to lose.
         """
-        with self._store.transaction() as cursor:
-            begun = parked.begin_retry(cursor, parked_id)
-        if begun > parked.MOST_KILLED:
-            raise KilledItsReaderError(f"{begun - 1} processes ended")
+        if parked_id not in self._begun:
+            with self._store.transaction() as cursor:
+                begun = parked.begin_retry(cursor, parked_id)
+            if begun > parked.MOST_KILLED:
+                raise KilledItsReaderError(f"{begun - 1} processes ended")
+            self._begun.add(parked_id)
         try:
             with self._store.session() as session:
                 self._store.recorder.lock(session.cursor)
                 session.from_log = True
-                return parked.retry(
+                found = parked.retry(
                     session.cursor,
                     parked_id,
                     lambda message: self._reactions[upstream].handle(session, message),
                 )
         except Exception:
-            # Whatever it is, this process has outlived it.
+            # Whatever it is, this process has outlived it. Where that cannot be noted, it is not
+            # counted again by this process.
             with self._store.transaction() as cursor:
                 parked.end_retry(cursor, parked_id)
+            self._begun.discard(parked_id)
             raise
+        self._begun.discard(parked_id)
+        return found
 
     def _postpone(self, row: Mapping[str, Any]) -> None:
         with self._store.transaction() as cursor:
