@@ -31,6 +31,7 @@ from services.payments.snapshots import PaymentSnapshot
 from services.payments.state import State
 from shared.account_key import FIRST, key_of
 from shared.bus import Services
+from shared.bus.readable_losses import UNKNOWN
 from shared.contracts.payments import Failure
 from shared.errors import Conflict, Unavailable
 from shared.eventstore import Session, Store
@@ -102,8 +103,7 @@ def _judged(session: Session, event: LostEvent) -> Judged:
         case "payment_refunded":
             known = _is_made(payment, event)
         case _:
-            unknown = "This program does not know events of this type."
-            return Judged(event=event, fate=Fate.STAFF, advice=unknown)
+            return Judged(event=event, fate=Fate.STAFF, advice=UNKNOWN)
     return Judged(event=event, fate=Fate.NOTHING if known else Fate.BROUGHT_BACK)
 
 
@@ -321,7 +321,7 @@ def take_up_payment(session: Session, command: TakeUpPayment) -> None:
 def adopt_order(session: Session, command: AdoptOrder) -> None:
     """Take a lost order in place of the one that is known.
 
-    A payment that was closed meanwhile is opened again by none but the order that was charged.
+    Only the order that was charged reopens a payment that has been closed since.
     """
     payment = session.load(PaymentOrder, command.payment_id)
     if payment.is_open or command.is_charged:

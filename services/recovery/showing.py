@@ -143,7 +143,7 @@ def _show_advice(lost: Sequence[Judged]) -> None:
     if advice:
         _say("For staff to do:")
     for sentence, count in advice.items():
-        _say(f"- {sentence}" + (f" ({count} times)" if count > 1 else ""))
+        _say(f"- {sentence}" + (f" ({count} events)" if count > 1 else ""))
 
 
 def _say(sentence: str) -> None:
