@@ -140,8 +140,12 @@ def bring_back(services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged
             threads.submit(copy_context().run, recovery.take_up, events)
             for events in subjects.values()
         ]
-        for one in taken:
-            yield from one.result()
+        try:
+            for one in taken:
+                yield from one.result()
+        finally:
+            # Where a bank does not answer, the others need not wait for that, too.
+            threads.shutdown(cancel_futures=True)
 
 
 class PaymentRecovery:
