@@ -64,7 +64,6 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _COLUMNS = "epoch, position, version, type, subject, occurred_at, correlation_id, data"
-_IN_ORDER = "ORDER BY occurred_at, position, version"
 _UNCONFIRMED = (
     "EXISTS (SELECT FROM log_run WHERE started_at <> pg_postmaster_start_time()"
     " OR log <> concat_ws('/', (SELECT oid FROM pg_database WHERE datname = current_database()),"
@@ -149,7 +148,8 @@ def lost_events(cursor: Any) -> list[LostEvent]:
     """Return the lost events of recoveries that are not done, in the order of their happening."""
     cursor.execute(
         f"SELECT {_COLUMNS} FROM lost_events"
-        f" WHERE recovery IN (SELECT epoch FROM recoveries WHERE done_at IS NULL) {_IN_ORDER}"
+        " WHERE recovery IN (SELECT epoch FROM recoveries WHERE done_at IS NULL)"
+        " ORDER BY occurred_at, position, version"
     )
     return [LostEvent(**row) for row in cursor.fetchall()]
 
@@ -226,10 +226,10 @@ def note_failure(cursor: Any, epochs: Sequence[str], failure: str, *, again: boo
 
 
 def outcomes(cursor: Any, epochs: Sequence[str]) -> list[Judged]:
-    """Return what has become of the lost events of recoveries that are done, in their order."""
+    """Return what has become of the lost events of recoveries that are done, by their place."""
     cursor.execute(
         f"SELECT {_COLUMNS}, fate, advice FROM lost_events WHERE recovery = ANY (%s)"
-        f" AND fate <> '' {_IN_ORDER}",
+        " AND fate <> '' ORDER BY epoch, position, version",
         (list(epochs),),
     )
     return [
