@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from services.accounts.cabinet import Cabinet, NewLink, cabinet_id
+from shared.account_key import FIRST
 from shared.bus import Services
 from shared.errors import Conflict
 from shared.eventstore import Session
@@ -21,7 +22,6 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-_FIRST: Final = 1
 _OF_FILES: Final = frozenset(
     {"contract_registered", "contract_amended", "tenure_opened", "tenure_closed"}
 )
@@ -123,7 +123,7 @@ def give_access(session: Session, command: GiveAccess) -> None:
 
 
 def _access(data: Mapping[str, Any]) -> tuple[str, str, int]:
-    return data["person_id"], data["number"], data.get("tenure", _FIRST)
+    return data["person_id"], data["number"], data.get("tenure", FIRST)
 
 
 def _given(data: Mapping[str, Any]) -> GiveAccess:
@@ -134,7 +134,7 @@ def _given(data: Mapping[str, Any]) -> GiveAccess:
         person_id=UUID(data["person_id"]),
         link=NewLink(
             number=data["number"],
-            tenure=data.get("tenure", _FIRST),
+            tenure=data.get("tenure", FIRST),
             role=data.get("role", "owner"),
             proven_by=proven,
             other_person_ids=tuple(map(UUID, data["other_person_ids"])),

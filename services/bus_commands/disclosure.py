@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from marshmallow import Schema, fields
 
+from services.terminal import new_table, print_json, show
 from shared.bus.messages import SOURCE_PREFIX
 from shared.config import SERVICES
 from shared.contracts import contracts_of
@@ -29,6 +30,33 @@ def disclosed(upstream: str, headers: Mapping[str, Any], body: bytes) -> dict[st
         "schema": str(headers.get("cloudEvents_dataschema", "")),
         "data": None if schema is None else _data(schema, body),
     }
+
+
+def show_message(title: str, service: str, row: Mapping[str, Any], json: bool) -> None:
+    """Print the row of a message that a service keeps, with what of it may be shown."""
+    kept = dict(row)
+    headers, body = kept.pop("headers"), bytes(kept.pop("body"))
+    found = {
+        "service": service,
+        **kept,
+        "size": len(body),
+        **disclosed(row["upstream"], headers, body),
+    }
+    if json:
+        print_json(found)
+        return
+    table = new_table(title, "", "value")
+    for name, value in found.items():
+        for place, part in _flat(name, value):
+            table.add_row(place, part)
+    show(table)
+
+
+def _flat(name: str, value: Any) -> list[tuple[str, str]]:
+    """Return a value as rows of a table, those of an object one by one."""
+    if isinstance(value, dict):
+        return [row for key, inner in value.items() for row in _flat(f"{name}.{key}", inner)]
+    return [(name, "" if value is None else str(value))]
 
 
 def _schema(upstream: str, headers: Mapping[str, Any]) -> Schema | None:

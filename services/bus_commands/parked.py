@@ -11,7 +11,7 @@ import psycopg
 import typer
 
 from services.bus_commands import retrying
-from services.bus_commands.disclosure import disclosed
+from services.bus_commands.disclosure import show_message
 from services.bus_commands.reachable import read_each, sentences
 from services.discovery import check_names
 from services.terminal import (
@@ -150,28 +150,7 @@ def _show(service: str, parked_id: int, json: bool) -> None:
         row = store.query(lambda session: parked.find(session.cursor, parked_id))
     if row is None:
         raise retrying.not_parked(service, parked_id)
-    headers, body = row.pop("headers"), bytes(row.pop("body"))
-    found = {
-        "service": service,
-        **row,
-        "size": len(body),
-        **disclosed(row["upstream"], headers, body),
-    }
-    if json:
-        print_json(found)
-        return
-    table = new_table(f"Parked message {parked_id}", "", "value")
-    for name, value in found.items():
-        for place, part in _flat(name, value):
-            table.add_row(place, part)
-    show(table)
-
-
-def _flat(name: str, value: Any) -> list[tuple[str, str]]:
-    """Return a value as rows of a table, those of an object one by one."""
-    if isinstance(value, dict):
-        return [row for key, inner in value.items() for row in _flat(f"{name}.{key}", inner)]
-    return [(name, "" if value is None else str(value))]
+    show_message(f"Parked message {parked_id}", service, row, json)
 
 
 def _drop(store: PostgresStore, parked_id: int, why: str, dry_run: bool) -> None:

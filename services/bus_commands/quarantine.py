@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import psycopg
 import typer
 
-from services.bus_commands.disclosure import disclosed
+from services.bus_commands.disclosure import show_message
 from services.bus_commands.reachable import read_each, sentences
 from services.discovery import check_names
 from services.terminal import (
@@ -125,16 +125,7 @@ def _show(service: str, quarantine_id: int, json: bool) -> None:
         row = store.query(lambda session: quarantine.find(session.cursor, quarantine_id))
     if row is None:
         raise ValueError(f"{service} has no quarantined message {quarantine_id}.")
-    headers, body = row.pop("headers"), bytes(row.pop("body"))
-    shown = disclosed(row["upstream"], headers, body)
-    found = {"service": service, **row, "size": len(body), **shown}
-    if json:
-        print_json(found)
-        return
-    table = new_table(f"Quarantined message {quarantine_id}", "", "value")
-    for name, value in found.items():
-        table.add_row(name, "" if value is None else str(value))
-    show(table)
+    show_message(f"Quarantined message {quarantine_id}", service, row, json)
 
 
 def _drop(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from shared.bus import Services
+from shared.bus.readable_losses import UNKNOWN
 from shared.eventstore import Session
 from shared.eventstore.lost_events import Fate, Judged, LostEvent
 
@@ -35,7 +36,7 @@ def judge(session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
 def _judged(event: LostEvent) -> Judged:
     if event.type == "dispute_decided":
         return Judged(event=event, fate=Fate.BY_ITSELF)
-    advice = _ADVICE.get(event.type, "This program does not know events of this type.")
+    advice = _ADVICE.get(event.type, UNKNOWN)
     return Judged(event=event, fate=Fate.STAFF, advice=advice.format(**event.data))
 
 

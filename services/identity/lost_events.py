@@ -15,6 +15,7 @@ from services.identity.domain import Person
 from services.identity.erasure import ErasePerson, erase_person
 from services.identity.recovery import start_recovery
 from shared.bus import Services
+from shared.bus.readable_losses import UNKNOWN
 from shared.contracts.identity import FactorChange
 from shared.errors import NotFound
 from shared.eventstore import Session
@@ -61,8 +62,7 @@ def _judged(event: LostEvent) -> Judged:
         # Whoever waits for the letter asks for it again.
         return Judged(event=event, fate=Fate.NOTHING)
     advise = _ADVICE.get(event.type)
-    advice = "This program does not know events of this type." if advise is None else advise(event)
-    return Judged(event=event, fate=Fate.STAFF, advice=advice)
+    return Judged(event=event, fate=Fate.STAFF, advice=UNKNOWN if advise is None else advise(event))
 
 
 def bring_back(services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged]:
@@ -132,7 +132,8 @@ _ADVICE: Final[Mapping[str, Callable[[LostEvent], str]]] = {
         "accounts again."
     ),
     "temporary_password_requested": _of(
-        "The letter with the first password is due again: saldo identity resend {person_id}"
+        "The letter with the first password is due again: "
+        "saldo identity resend {person_id} --reason WHY"
     ),
     "email_changed": _of(
         "The change {change_id} of an e-mail address is lost, and the old one holds: the person "

@@ -20,6 +20,7 @@ from shared import context
 from shared.account_key import FIRST, key_of, number_of
 from shared.bus import Services
 from shared.bus.epochs import stored_history
+from shared.bus.readable_losses import UNKNOWN
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore import Session
 from shared.eventstore.lost_events import Fate, Judged, LostEvent, recoveries
@@ -115,8 +116,7 @@ def _judged(event: LostEvent, posted: set[tuple[str, str]]) -> Judged:
     if event.type in _OF_IMPORTS:
         return Judged(event=event, fate=Fate.STAFF)
     advise = _ADVICE.get(event.type)
-    advice = "This program does not know events of this type." if advise is None else advise(data)
-    return Judged(event=event, fate=Fate.STAFF, advice=advice)
+    return Judged(event=event, fate=Fate.STAFF, advice=UNKNOWN if advise is None else advise(data))
 
 
 def _post(services: Services, event: LostEvent) -> Judged:
@@ -162,17 +162,17 @@ def _pay(data: Mapping[str, Any]) -> str:
     )
 
 
-def _moved(data: Mapping[str, Any]) -> str:
+def _move(data: Mapping[str, Any], *, source: str, target: str) -> str:
     return (
-        f"Move the payment again: saldo ledger move-payment {data['payment_id']} --reason WHY, "
-        f"to account {data['account']}."
+        f"Move the payment again: saldo ledger move-payment {data['payment_id']} --from {source} "
+        f"--to {target} --reason WHY"
     )
 
 
 _ADVICE: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
-    "payment_posted": _moved,
+    "payment_posted": lambda data: _move(data, source=data["moved_from"], target=data["account"]),
     "payment_reversed": lambda data: (
-        f"Move the payment {data['payment_id']} again: saldo ledger move-payment."
+        _move(data, source=data["account"], target=data["moved_to"])
         if data.get("moved_to")
         else f"Reverse the payment again: saldo ledger reverse {data['payment_id']} --reason WHY"
     ),
@@ -191,8 +191,8 @@ _ADVICE: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
         "import the file of adjustments that it stood in."
     ),
     "penalty_written_off": lambda data: (
-        f"Waive the penalty of account {data['account']} again, {_plain(data['amount'])}: "
-        "saldo ledger write-off"
+        f"Write the penalty off again: saldo ledger write-off {data['account']} "
+        f"--amount {_plain(data['amount'])} --reason WHY"
     ),
     "correction_decided": lambda data: (
         f"Decide on the proposal {data['proposal_id']} again: saldo ledger proposals"

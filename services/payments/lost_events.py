@@ -31,6 +31,7 @@ from services.payments.snapshots import PaymentSnapshot
 from services.payments.state import State
 from shared.account_key import FIRST, key_of
 from shared.bus import Services
+from shared.bus.readable_losses import UNKNOWN
 from shared.contracts.payments import Failure
 from shared.errors import Conflict, Unavailable
 from shared.eventstore import Session, Store
@@ -102,8 +103,7 @@ def _judged(session: Session, event: LostEvent) -> Judged:
         case "payment_refunded":
             known = _is_made(payment, event)
         case _:
-            unknown = "This program does not know events of this type."
-            return Judged(event=event, fate=Fate.STAFF, advice=unknown)
+            return Judged(event=event, fate=Fate.STAFF, advice=UNKNOWN)
     return Judged(event=event, fate=Fate.NOTHING if known else Fate.BROUGHT_BACK)
 
 
@@ -140,8 +140,12 @@ def bring_back(services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged
             threads.submit(copy_context().run, recovery.take_up, events)
             for events in subjects.values()
         ]
-        for one in taken:
-            yield from one.result()
+        try:
+            for one in taken:
+                yield from one.result()
+        finally:
+            # Where a bank does not answer, the others need not wait for that, too.
+            threads.shutdown(cancel_futures=True)
 
 
 class PaymentRecovery:
@@ -321,7 +325,7 @@ def take_up_payment(session: Session, command: TakeUpPayment) -> None:
 def adopt_order(session: Session, command: AdoptOrder) -> None:
     """Take a lost order in place of the one that is known.
 
-    A payment that was closed meanwhile is opened again by none but the order that was charged.
+    Only the order that was charged reopens a payment that has been closed since.
     """
     payment = session.load(PaymentOrder, command.payment_id)
     if payment.is_open or command.is_charged:

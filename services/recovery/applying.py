@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from shared.eventstore.lost_events import (
     LostLog,
     Recovery,
     ask_for_recovery,
-    count_by_fate,
+    outcomes,
     recoveries,
 )
 from shared.eventstore.postgres import PostgresStore
@@ -32,42 +33,57 @@ PATIENCE_S = 600.0
 
 
 class Applied(msgspec.Struct, kw_only=True):
-    """What was done: lost events by fate, readers by upstream with the point they went back to."""
+    """What was done: lost events by fate, readers by upstream with the point they went back to.
+
+    ``left_to_staff``: staff must repeat something, or find out what was lost.
+    """
 
     events: dict[str, int] = msgspec.field(default_factory=dict)
     readers: dict[str, int] = msgspec.field(default_factory=dict)
     quarantined: int = 0
     waiting: list[str] = msgspec.field(default_factory=list)
+    left_to_staff: bool = False
 
 
 def apply(
-    store: PostgresStore, status: Status, reason: str, progress: Callable[[str, int | None], Any]
-) -> Applied:
-    """Recover a service as the actor.
+    store: PostgresStore,
+    status: Status,
+    asked: Sequence[str],
+    reason: str,
+    progress: Callable[[str, int | None], Any],
+) -> tuple[Status, Applied]:
+    """Recover a service as the actor; return the status with what has become of lost events, too.
 
-    Raises Unavailable where the worker does not bring back what was asked for.
+    ``asked`` are epochs that the worker was asked for before: it may have brought them back since.
+    Raises Unavailable where it does not bring back what was asked for.
     """
     applied = Applied()
     if status.left:
-        ask(store, reason)
-        _wait(store, [one.epoch for one in status.left], progress)
-        epochs = [one.epoch for one in status.left]
-        applied.events = store.query(lambda session: count_by_fate(session.cursor, epochs))
+        asked = list({*asked, *ask(store, reason)})
+    if asked:
+        done = _wait(store, asked, progress)
+        lost = store.query(lambda session: outcomes(session.cursor, asked))
+        applied.events = dict(sorted(Counter(one.fate.value for one in lost).items()))
+        applied.left_to_staff = any(one.advice for one in lost) or any(
+            one.lost is None for one in done
+        )
+        status = msgspec.structs.replace(status, lost=lost)
     for reader in status.readers:
         if reader.fork is None:
             applied.waiting.append(f"{reader.upstream}: {reader.unknown}")
         else:
             _rewind(store, reader, reader.fork, applied)
             log.warning("reader_rewound", service=status.service, **_named(reader), why=reason)
-    return applied
+    return status, applied
 
 
-def ask(store: PostgresStore, reason: str) -> None:
-    """Have the worker bring back, as the actor, what was found to be lost."""
+def ask(store: PostgresStore, reason: str) -> list[str]:
+    """Have the worker bring back, as the actor, what was found to be lost; return the epochs."""
     with store.session() as session:
         asked = ask_for_recovery(session.cursor, context.current().actor, reason)
     if asked:
         log.warning("recovery_asked", service=store.service, why=reason)
+    return asked
 
 
 def wait_for_search(store: PostgresStore) -> None:
@@ -109,12 +125,11 @@ def _named(reader: ReaderShown) -> dict[str, Any]:
 
 def _wait(
     store: PostgresStore, epochs: Sequence[str], progress: Callable[[str, int | None], Any]
-) -> None:
-    """Wait until the worker has brought back what was asked for."""
+) -> list[Recovery]:
+    """Return the recoveries once the worker has brought back what was asked for."""
     ends, done = time.monotonic() + PATIENCE_S, 0
     with progress(f"recovering {store.service}", len(epochs)) as advance:
-        while done < len(epochs):
-            time.sleep(POLL_S)
+        while True:
             found = store.query(lambda session: recoveries(session.cursor))
             mine = [one for one in found if one.epoch in epochs]
             finished = sum(one.done_at is not None for one in mine)
@@ -123,6 +138,9 @@ def _wait(
             given_up = [one for one in mine if one.done_at is None and one.asked_at is None]
             if given_up or (done < len(epochs) and time.monotonic() > ends):
                 raise _undone(store.service, [one for one in mine if one.done_at is None])
+            if done == len(epochs):
+                return mine
+            time.sleep(POLL_S)
 
 
 def _undone(service: str, left: Sequence[Recovery]) -> Unavailable:

@@ -34,27 +34,28 @@ def show_status(status: Status) -> None:
     for reader in status.readers:
         _show_reader(status.service, reader)
     for upstream, count in status.quarantined.items():
-        _say(f"{count} messages of {upstream} are in quarantine: none of them has taken effect.")
+        _say(f"Messages of {upstream} in quarantine: {count}. None of them has taken effect.")
     _show_advice(status.lost)
     if any(one.found_at is not None and one.lost is None for one in status.left):
         _say(
             "The bus does not reach back to the end of the log: what was lost is unknown. Compare "
-            "with the bank (saldo payments reconcile), and repeat imports and corrections since."
+            "with the bank (saldo payments reconcile), and repeat what staff have imported or "
+            "corrected since."
         )
     if status.is_clean:
-        _say(f"There is nothing to recover of {status.service}.")
+        _say(f"Nothing is left to recover of {status.service}.")
 
 
 def show_applied(service: str, applied: Applied) -> None:
     """Print what was done."""
     for fate, count in applied.events.items():
-        _say(f"{count} lost events: {_SAID[Fate(fate)]}")
+        _say(f"Lost events {_SAID[Fate(fate)]}: {count}.")
     for upstream, fork in applied.readers.items():
-        _say(f"{service} reads {upstream} again from position {fork} on.")
+        _say(f"{service} has been set back to position {fork} of {upstream}, and reads on there.")
     if applied.quarantined:
-        _say(f"{applied.quarantined} parked messages were moved to the quarantine.")
+        _say(f"Parked messages moved to the quarantine: {applied.quarantined}.")
     for sentence in applied.waiting:
-        _say(f"not done, {sentence}")
+        _say(f"Not set back: {sentence}.")
 
 
 def print_as_json(status: Status, applied: Applied | None) -> None:
@@ -85,8 +86,8 @@ def print_as_json(status: Status, applied: Applied | None) -> None:
 
 _SAID = {
     Fate.BROUGHT_BACK: "brought back",
-    Fate.BY_ITSELF: "come again by themselves",
-    Fate.STAFF: "to be repeated by staff",
+    Fate.BY_ITSELF: "repeated automatically",
+    Fate.STAFF: "left to staff",
     Fate.NOTHING: "known already, or not needed",
 }
 
@@ -107,40 +108,42 @@ def _show_epochs(status: Status) -> None:
 
 def _show_lost(lost: Sequence[Judged]) -> None:
     counts = Counter((one.event.type, one.fate) for one in lost)
-    table = new_table("Lost events", "type", "what becomes of them", amounts=("events",))
+    table = new_table("Lost events", "type", "what becomes of it", amounts=("events",))
     for (type_, fate), count in sorted(counts.items()):
         table.add_row(type_, _SAID[fate], str(count))
     show(table, keys=2)
-    table = new_table("Lost events, one by one", "position", "epoch", "type", "subject", "time")
+    names = ("position", "epoch", "type", "subject", "time", "what becomes of it")
+    table = new_table("Lost events, one by one", *names)
     for one in lost[:LISTED]:
         event = one.event
         table.add_row(
-            str(event.position), event.epoch, event.type, event.subject, minute(event.occurred_at)
-        )
-    show(table)
+            str(event.position), event.epoch, event.type, event.subject, minute(event.occurred_at),
+            _SAID[one.fate],
+        )  # fmt: skip
+    show(table, keys=2)
     if len(lost) > LISTED:
         _say(f"{len(lost) - LISTED} more: --json has all of them.")
 
 
 def _show_reader(service: str, reader: ReaderShown) -> None:
     if reader.fork is None:
-        _say(f"{service} does not read {reader.upstream} on; {reader.unknown}.")
+        _say(f"{service} has stopped reading {reader.upstream}: {reader.unknown}.")
         return
     _say(
-        f"{service} has applied {reader.ghosts} positions of {reader.upstream} that its log does "
-        f"not have, {reader.fork + 1} to {reader.position} of epoch {reader.epoch or '1'}. It goes "
-        f"back to {reader.fork}."
+        f"{service} has read {reader.upstream} up to position {reader.position} of epoch "
+        f"{reader.epoch or '1'}; what it has read is sure to be in the log up to position "
+        f"{reader.fork}: it goes {'back there' if reader.ghosts else 'on from there'}."
     )
     for topic, events in sorted(reader.effects.items()):
-        _say(f"  by them it appended {events} {topic}")
+        _say(f"  For what lies beyond it has appended {events} {topic}.")
 
 
 def _show_advice(lost: Sequence[Judged]) -> None:
     advice = Counter(one.advice for one in lost if one.advice)
     if advice:
-        _say("For staff to repeat:")
+        _say("For staff to do:")
     for sentence, count in advice.items():
-        _say(f"- {sentence}" + (f" ({count} times)" if count > 1 else ""))
+        _say(f"- {sentence}" + (f" ({count} events)" if count > 1 else ""))
 
 
 def _say(sentence: str) -> None:

@@ -25,6 +25,7 @@ from shared.eventstore.lost_events import (
     Recovery,
     epochs_to_search,
     lost_events,
+    outcomes,
     recoveries,
 )
 from shared.eventstore.postgres import PostgresStore
@@ -82,13 +83,6 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         return [one for one in found if one.done_at is None]
 
     @property
-    def is_left_to_staff(self) -> bool:
-        """Whether staff must repeat something, or find out what was lost."""
-        return any(one.advice for one in self.lost) or any(
-            one.found_at is not None and one.lost is None for one in self.left
-        )
-
-    @property
     def is_clean(self) -> bool:
         """Whether there is nothing to do."""
         return self.confirmed and not (self.unsearched or self.left or self.readers)
@@ -99,12 +93,16 @@ def status_of(
 ) -> Status:
     """Return what is to be recovered of a service; ``progress`` opens a progress bar.
 
-    With ``ever`` the lost events of recoveries that are done are listed, too.
+    With ``ever`` it has what became of the lost events of recoveries that are done, too.
     """
     service, handler = store.service, recovery_of(store.service)
     history, confirmed, found, unsearched = store.query(_recoveries)
+    done = [one.epoch for one in found.values() if one.done_at is not None] if ever else []
     lost = store.query(
-        lambda session: handler.judge(session, lost_events(session.cursor, left=not ever))
+        lambda session: [
+            *outcomes(session.cursor, done),
+            *handler.judge(session, lost_events(session.cursor)),
+        ]
     )
     return Status(
         service=service,
@@ -168,7 +166,7 @@ def _reader(upstream: str, point: ReadPoint) -> ReaderShown | None:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         return msgspec.structs.replace(shown, unknown=why) if point.stopped else None
     if not confirmed:
-        why = f"the log of {upstream} is not confirmed yet: its worker must run"
+        why = f"the log of {upstream} is not confirmed yet, its worker must run"
         return msgspec.structs.replace(shown, unknown=why) if point.stopped else None
     fits = history.fits(point.epoch, point.position)
     if fits and not point.stopped:

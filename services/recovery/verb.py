@@ -62,19 +62,18 @@ def _recover(
     with reporting():
         who, why = author(actor, reason, optional=not apply)
         with context.bind(actor=who), opened_store(service, writes=True) as store:
+            asked: list[str] = []
             if apply:
-                ask(store, why)
+                asked = ask(store, why)
                 wait_for_search(store)
             status, applied = status_of(store, counting, ever=ever), None
-            if apply and not status.is_clean:
-                applied = apply_to(store, status, why, counting)
+            if apply and (asked or not status.is_clean):
+                status, applied = apply_to(store, status, asked, why, counting)
     if json:
         print_as_json(status, applied)
     else:
         show_status(status)
         if applied is not None:
             show_applied(service, applied)
-    done = status.is_clean or (
-        applied is not None and not applied.waiting and not status.is_left_to_staff
-    )
+    done = status.is_clean if applied is None else not (applied.waiting or applied.left_to_staff)
     raise typer.Exit(DONE if done else DIFFERENCE)

@@ -144,14 +144,11 @@ def recoveries(cursor: Any, *, left: bool = False) -> list[Recovery]:
     return [Recovery(**row) for row in cursor.fetchall()]
 
 
-def lost_events(cursor: Any, *, left: bool = True) -> list[LostEvent]:
-    """Return lost events in the order in which they had happened.
-
-    Those of recoveries that are not done; all that were ever found, without ``left``.
-    """
-    left_only = "WHERE recovery IN (SELECT epoch FROM recoveries WHERE done_at IS NULL)"
+def lost_events(cursor: Any) -> list[LostEvent]:
+    """Return the lost events of recoveries that are not done, in the order of their happening."""
     cursor.execute(
-        f"SELECT {_COLUMNS} FROM lost_events {left_only if left else ''}"
+        f"SELECT {_COLUMNS} FROM lost_events"
+        " WHERE recovery IN (SELECT epoch FROM recoveries WHERE done_at IS NULL)"
         " ORDER BY occurred_at, position, version"
     )
     return [LostEvent(**row) for row in cursor.fetchall()]
@@ -190,14 +187,14 @@ class LostLog:
         return {row["subject"] for row in self._cursor.fetchall()}
 
 
-def ask_for_recovery(cursor: Any, by: str, reason: str) -> int:
-    """Have the worker bring back what is lost; return the number of recoveries that are asked."""
+def ask_for_recovery(cursor: Any, by: str, reason: str) -> list[str]:
+    """Have the worker bring back what is lost; return the epochs whose recoveries are asked."""
     cursor.execute(
         "UPDATE recoveries SET asked_at = clock_timestamp(), asked_by = %s, reason = %s,"
-        " failure = '' WHERE done_at IS NULL",
+        " failure = '' WHERE done_at IS NULL RETURNING epoch",
         (by, reason),
     )
-    return int(cursor.rowcount)
+    return [row["epoch"] for row in cursor.fetchall()]
 
 
 def finish_recoveries(cursor: Any, epochs: Sequence[str], judged: Iterable[Judged]) -> None:
@@ -228,11 +225,14 @@ def note_failure(cursor: Any, epochs: Sequence[str], failure: str, *, again: boo
     )
 
 
-def count_by_fate(cursor: Any, epochs: Sequence[str]) -> dict[str, int]:
-    """Return how many lost events of recoveries have come to each fate."""
+def outcomes(cursor: Any, epochs: Sequence[str]) -> list[Judged]:
+    """Return what has become of the lost events of recoveries that are done, by their place."""
     cursor.execute(
-        "SELECT fate, count(*) AS events FROM lost_events WHERE recovery = ANY (%s)"
-        " AND fate <> '' GROUP BY fate ORDER BY fate",
+        f"SELECT {_COLUMNS}, fate, advice FROM lost_events WHERE recovery = ANY (%s)"
+        " AND fate <> '' ORDER BY epoch, position, version",
         (list(epochs),),
     )
-    return {row["fate"]: row["events"] for row in cursor.fetchall()}
+    return [
+        Judged(fate=Fate(row.pop("fate")), advice=row.pop("advice"), event=LostEvent(**row))
+        for row in cursor.fetchall()
+    ]

@@ -70,7 +70,7 @@ def not_recovered() -> Finding:
     """Return the finding of a log that was put back, and that nobody has recovered."""
     text = (
         "the database was restored or replaced, and what it has lost is not brought back: call "
-        "`saldo ledger recover`; nothing is sealed before"
+        "`saldo ledger recover`; nothing is sealed until then"
     )
     return Finding("not_recovered", None, None, text)
 
