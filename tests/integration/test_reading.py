@@ -143,7 +143,7 @@ def test_damaged_message_behind_a_gap_hides_nothing_of_the_gap(
         {"cloudEvents_time": b"\xff", "lone": "\ud800", "large": 2**70},
     ],
 )
-def test_whatever_stands_in_a_message_it_can_be_quarantined(
+def test_message_with_any_content_can_be_quarantined(
     database: Database, calls: Calls, headers: dict[str, Any]
 ) -> None:
     pay(calls.ledger, 1)
@@ -363,7 +363,7 @@ def test_reaction_that_asks_for_the_end_of_its_process_is_parked(calls: Calls) -
     assert reader.parked == [(2, "RuntimeError")]
 
 
-def test_conflict_that_is_none_is_parked(calls: Calls) -> None:
+def test_conflict_that_never_ends_is_parked(calls: Calls) -> None:
     """A defect of a reaction that writes the same row twice holds nothing up for ever."""
 
     def always(session: Any, message: Any, services: Any) -> None:

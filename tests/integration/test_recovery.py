@@ -134,7 +134,7 @@ def test_lost_events_are_named_one_by_one(house: House) -> None:
     assert said["epochs"][1]["recovery"]["lost"] == 3
 
 
-def test_what_was_published_before_and_after_is_not_lost(house: House) -> None:
+def test_events_published_before_and_after_are_not_lost(house: House) -> None:
     lost_three(house)
     house.publish("ledger")
     pay(house.stores["ledger"], 1)
@@ -144,7 +144,7 @@ def test_what_was_published_before_and_after_is_not_lost(house: House) -> None:
     assert [one["position"] for one in said["lost"]] == [4, 5, 6]
 
 
-def test_what_happens_while_lost_events_are_looked_for_is_not_lost(
+def test_events_recorded_during_the_search_are_not_lost(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost_three(house)
@@ -274,7 +274,7 @@ def test_payments_that_stand_in_no_other_log_are_posted_again(house: House) -> N
     assert (code, said["clean"]) == (0, True)
 
 
-def test_what_payments_know_is_left_to_the_reader(house: House) -> None:
+def test_postings_of_known_payments_are_left_to_the_reader(house: House) -> None:
     house.methods["payments", "known_payments"] = lambda payment_ids: {"known": payment_ids}
     lost_three(house)
     house.publish("ledger")

@@ -114,7 +114,7 @@ def test_silence_is_said_loudly_and_fails_where_an_answer_is_required(
     assert command.audit(command.LOCK, "required") == 1
 
 
-def test_what_the_service_knows_fails_too(
+def test_hole_that_only_the_service_knows_fails(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hole = Hole("jinja2", "3.1.6", frozenset({"PYSEC-2026-1"}))

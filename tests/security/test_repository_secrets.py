@@ -105,7 +105,7 @@ def test_no_commit_has_added_a_secret() -> None:
     assert hits == []
 
 
-def test_what_make_up_writes_is_ignored_by_git() -> None:
+def test_secrets_that_make_up_writes_are_ignored_by_git() -> None:
     for name in (".saldo/env", ".saldo/keys/identity", ".saldo/seal/key", ".saldo/demo.json"):
         ignored = subprocess.run(["git", "check-ignore", "-q", name], cwd=REPOSITORY, check=False)
         assert ignored.returncode == 0, name

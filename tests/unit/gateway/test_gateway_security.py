@@ -194,7 +194,7 @@ def test_sealed_things_open_nothing_else() -> None:
         assert Sealer(SETTINGS).unseal(purpose, sealed, seconds=60) is None
 
 
-def test_what_is_sealed_serves_for_its_time_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sealed_values_expire(monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
     sealer = Sealer(SETTINGS)
@@ -206,7 +206,7 @@ def test_what_is_sealed_serves_for_its_time_alone(monkeypatch: pytest.MonkeyPatc
     assert sealer.unseal("kept", sealed, seconds=60) is None
 
 
-def test_what_a_client_has_is_asked_by_if_none_match_alone(browser: Browser) -> None:
+def test_only_if_none_match_makes_a_read_conditional(browser: Browser) -> None:
     """`If-Match` guards a change; a read that obeyed it would be a refusal without words."""
     path = f"{API}/openapi.json"
     first = browser("GET", path, token=None)
