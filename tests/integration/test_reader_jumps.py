@@ -13,12 +13,12 @@ from shared.bus.reactions import Delivery
 from shared.bus.reader import StoppedError
 from tests.conftest import Database
 from tests.integration.bus_ends import Calls, pay, queued
+from tests.integration.reading_payments import Reading, calls, changed, metric
 from tests.integration.test_reactions import seen
-from tests.integration.test_reading import Reading, calls, changed, logged, metric
 
 pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("clean_bus")]
 
-__all__ = ["calls", "logged"]
+__all__ = ["calls"]
 
 
 def never_published(pattern: Delivery, position: int, predecessor: int) -> Delivery:
