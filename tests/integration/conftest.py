@@ -21,7 +21,7 @@ from tests.staff_logins import SignedIn, signed_in
 
 @pytest.fixture
 def logged() -> Iterator[list[Any]]:
-    """The entries that are logged during a test."""
+    """The entries that are logged during a test, and not written to its standard output."""
     with capture_logs() as entries:
         yield entries
 

@@ -17,7 +17,7 @@ from shared.bus.reader import StoppedError
 from shared.bus.relay import Relay
 from shared.bus.worker import Worker
 from tests.conftest import Database
-from tests.integration.bus_ends import Calls, deliveries, pay, queued
+from tests.integration.bus_ends import Calls, deliveries, pay, queued, start_again
 from tests.integration.reading_payments import Reading, calls, changed, metric
 from tests.integration.test_reactions import consumers, count_payments, seen
 from tests.waiting import eventually
@@ -180,8 +180,7 @@ def lose_the_tail(database: Database, calls: Calls, real: int) -> Sequence[Deliv
         named = {"cloudEvents_id": f"ledger-{first}-{position}"}
         ghost = changed(pattern, position=position, predecessor=position - 1)
         ghosts.append(replace(ghost, headers={**ghost.headers, **named}))
-    with database.owner("ledger") as owner:
-        owner.execute("UPDATE log_run SET started_at = started_at - interval '1 hour'")
+    start_again(database)
     sent = Sent(first, head + 3, ghosts[-1].headers["cloudEvents_time"])
     with database.runtime("ledger") as connection:
         confirm(connection, calls.ledger, publish, lambda: sent)

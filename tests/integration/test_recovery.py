@@ -38,7 +38,7 @@ from shared.bus.topology import connect, log_exchange
 from shared.contracts.base import schema_name
 from shared.errors import Unavailable
 from tests.conftest import Database
-from tests.integration.bus_ends import NUMBER, open_one, pay
+from tests.integration.bus_ends import NUMBER, open_one, pay, start_again
 from tests.integration.restoring import House, types_of
 
 pytestmark = pytest.mark.nodes
@@ -246,8 +246,7 @@ def test_forged_message_begins_no_epoch_when_the_server_is_started_again(
     forge(house, "ledger", position, "payment_posted", epoch)
     pay(house.stores["ledger"], 2)
     house.publish("ledger")
-    with database.owner("ledger") as owner:
-        owner.execute("UPDATE log_run SET started_at = started_at - interval '1 hour'")
+    start_again(database)
     pay(house.stores["ledger"], 1)
     house.publish("ledger")
     with house.stores["ledger"].transaction() as cursor:
