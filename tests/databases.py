@@ -65,6 +65,11 @@ _END_OTHERS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
+_OTHERS = """
+SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+   AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+"""Who connects anew, or cannot be ended, would write into the database of the next test."""
 
 
 class Kept(NamedTuple):
@@ -113,7 +118,7 @@ class Databases:
     def give_back(self, name: str, url: str) -> None:
         """Empty a database for the next test, or drop it where that is not enough."""
         try:
-            with psycopg.connect(url, autocommit=True) as connection:
+            with psycopg.connect(url, autocommit=True, options="-c lock_timeout=10s") as connection:
                 is_clean = _emptied(connection, self._kept)
         except psycopg.Error:  # a test may leave it in any state
             is_clean = False
@@ -150,9 +155,9 @@ def kept_of(connection: psycopg.Connection[Any]) -> Kept:
 
 
 def _emptied(connection: psycopg.Connection[Any], kept: Kept) -> bool:
-    """Take out what a test has left; return False where it has changed more than rows."""
+    """Take out what a test has left; return False where that is more than rows."""
     connection.execute(_END_OTHERS)
-    if _defined(connection) != kept.defined:
+    if connection.execute(_OTHERS).fetchall() or _defined(connection) != kept.defined:
         return False
     seeded = list(kept.rows)
     with connection.transaction():
@@ -161,7 +166,7 @@ def _emptied(connection: psycopg.Connection[Any], kept: Kept) -> bool:
         changed += [table for table in seeded if sums[table] != kept.sums[table]]
         emptied = kept.with_referring(changed)
         guarded = [table for table in emptied if table in kept.with_triggers]
-        _set_triggers(connection, guarded, "DISABLE")  # some refuse it
+        _set_triggers(connection, guarded, "DISABLE")  # those of logs refuse a TRUNCATE
         if emptied:
             _truncate(connection, emptied)
         for table in emptied:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from deploy.doubles.ofd.settings import RegistrarSettings
 from deploy.doubles.ofd.web import RegistrarApp
 from shared.fiscal_settings import FiscalSettings
 from shared.logs import get_logger
+from tests.ports import free_port
 
 INN, GROUP, USER, PASSWORD = "6200098765", "demo", "saldo", "registrar-password"
 
@@ -50,12 +50,6 @@ class Registrar:
     def receipts(self) -> list[dict[str, Any]]:
         listed = requests.get(f"{self.url}/admin/receipts", timeout=5)
         return list(listed.json()["receipts"])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class _Quiet(WSGIRequestHandler):

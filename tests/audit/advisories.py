@@ -64,7 +64,6 @@ class Copy:
     """The advisories that are checked in: as of a day, by package."""
 
     as_of: date
-    source: str
     by_package: Mapping[str, tuple[Advisory, ...]]
 
 
@@ -99,7 +98,6 @@ def read_copy(path: Path) -> Copy:
         found.setdefault(advisory.package, []).append(advisory)
     return Copy(
         as_of=date.fromisoformat(data["as_of"]),
-        source=data["source"],
         by_package={package: tuple(each) for package, each in found.items()},
     )
 

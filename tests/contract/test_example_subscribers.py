@@ -150,9 +150,7 @@ def test_an_unknown_type_is_skipped_and_an_unknown_version_is_not(balances: Any)
     assert (advance(balances), balances.reached()[0]) == (1, 2)
 
 
-def test_what_the_log_has_lost_is_undone_and_never_comes_back(
-    program: ModuleType, balances: Any
-) -> None:
+def test_lost_events_are_undone_and_never_come_back(program: ModuleType, balances: Any) -> None:
     """The stream and the queue have lost events; real ones have the same positions."""
     first = [message(position, position - 1) for position in range(1, 6)]
     new = message(6, 5, account="0100000002")
@@ -181,7 +179,7 @@ def test_next_epoch_without_a_loss_undoes_nothing(balances: Any) -> None:
 # --- What the program for HTTP does when the gateway ends ---------------------------------------
 
 
-def test_over_http_what_was_lost_is_undone_and_reading_goes_on_at_the_fork(
+def test_over_http_lost_events_are_undone_and_reading_goes_on_at_the_fork(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def page(epoch: str, *events: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, Any]:

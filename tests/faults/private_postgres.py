@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from deploy.embedded.system_user import system_user
 from services.discovery import migrations_of
 from shared.config import SERVICES, Settings
 from shared.eventstore.migrations import migrate, migrate_keys
+from tests.ports import free_port
 from tests.waiting import eventually
 
 START_SECONDS = 60.0
@@ -38,7 +38,7 @@ class PrivatePostgres:
         if address:
             with (self.data / "pg_hba.conf").open("a") as hba:
                 hba.write("host all all 0.0.0.0/0 scram-sha-256\n")
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -156,10 +156,3 @@ _ROLE_PASSWORD = secrets.token_hex(8)
 
 def _as_role(url: str, role: str) -> str:
     return f"postgresql://{role}:{_ROLE_PASSWORD}@{url.rpartition('@')[2]}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

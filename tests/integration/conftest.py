@@ -1,11 +1,13 @@
-"""A worker of the bus, all that have a user of the broker, and staff in the database."""
+"""The log and a worker of a test, all that have a user of the broker, and staff in the database."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared.bus.administration import BrokerAdministration
 from shared.bus.permissions import UPSTREAMS, Rights, rights_of_staff, rights_of_subscriber
@@ -15,6 +17,13 @@ from shared.config import SERVICES, Settings
 from tests.conftest import Database, signed_in_as, sweep_bus
 from tests.integration.broker_attempts import SUBSCRIBERS_QUEUE, UUID
 from tests.staff_logins import SignedIn, signed_in
+
+
+@pytest.fixture
+def logged() -> Iterator[list[Any]]:
+    """The entries that are logged during a test, and not written to its standard output."""
+    with capture_logs() as entries:
+        yield entries
 
 
 @pytest.fixture

@@ -67,8 +67,6 @@ def with_processes(database: Database) -> None:
         owner.execute(f"GRANT SELECT, INSERT ON seen TO {role_of('payments')}")
         owner.execute(f"GRANT USAGE ON seen_id_seq TO {role_of('payments')}")
 
-    return role_of("payments")
-
 
 def handled_by(database: Database) -> dict[int, int]:
     """Return which process has handled which position; fails for one that was handled twice."""

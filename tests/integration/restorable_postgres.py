@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from deploy.embedded.system_user import system_user
 from services.discovery import migrations_of
 from shared.config import Settings
 from shared.eventstore.migrations import migrate, migrate_keys
+from tests.ports import free_port
 from tests.waiting import eventually
 
 OWNER = "saldo"
@@ -65,7 +65,7 @@ class RestorablePostgres:
             owner.execute("CREATE DATABASE saldo")
 
     def start(self) -> None:
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         server = binaries() / "postgres"
         command = (*system_user().prefix([server, self.folder]), str(server), "-D", str(self.data))
         with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
@@ -151,9 +151,3 @@ def migrate_ledger(settings: Settings) -> None:
         settings.database_url, "ledger", settings.database_url_of("ledger"), migrations_of("ledger")
     )
     migrate_keys(settings.keys_database_url, "ledger", settings.keys_database_url_of("ledger"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -18,7 +18,7 @@ from shared.bus.stream import Sent
 from shared.config import SERVICES, Settings
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
-from tests.integration.bus_ends import open_one, pay
+from tests.integration.bus_ends import open_one, pay, start_again
 
 pytestmark = pytest.mark.nodes
 
@@ -37,17 +37,11 @@ def ledger(database: Database) -> PostgresStore:
     open_one(ledger)
     pay(ledger, 2)
     [first] = epochs("ledger")["epochs"]
-    again(database)
+    start_again(database)
     with database.runtime("ledger") as connection:
         lost = Sent(first["epoch"], 9, ledger.log_after(0, 1)[0].recorded_at)
         confirm(connection, ledger, publisher_of("ledger"), lambda: lost)
     return ledger
-
-
-def again(database: Database) -> None:
-    """Make the ledger's server look as if it had been started once more."""
-    with database.owner("ledger") as owner:
-        owner.execute("UPDATE log_run SET started_at = started_at - interval '1 hour'")
 
 
 def bus(*words: str) -> Result:
@@ -76,7 +70,7 @@ def test_each_log_is_shown_with_its_epoch_since_when_and_why(ledger: PostgresSto
 def test_log_that_nobody_has_compared_is_a_finding(
     database: Database, ledger: PostgresStore
 ) -> None:
-    again(database)
+    start_again(database)
     result = bus("ledger")
     assert result.exit_code == 1
     assert "the log has not been compared with the bus" in result.stdout.replace("\n", " ")
@@ -105,7 +99,7 @@ def test_monitoring_has_the_epoch_and_when_events_were_lost(
     assert sample("saldo_log_confirmed", "ledger") == 1
     assert sample("saldo_log_tail_lost_timestamp_seconds", "accounts") == 0
     assert sample("saldo_log_epoch", "accounts") == 1
-    again(database)
+    start_again(database)
     assert sample("saldo_log_confirmed", "ledger") == 0
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
 from services import bus_cli, terminal
@@ -23,7 +22,7 @@ from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.nodes
+pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("logged")]
 
 BY = ("--reason", "order 17")
 
@@ -33,13 +32,6 @@ def settings(database: Database, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for module in (parked_command, terminal):
         monkeypatch.setattr(module, "load_settings", lambda: database.settings)
     return database.settings
-
-
-@pytest.fixture(autouse=True)
-def logged() -> Iterator[list[Any]]:
-    """Keep the log, which a test run writes to standard output, out of what verbs print."""
-    with capture_logs() as entries:
-        yield entries
 
 
 @dataclass

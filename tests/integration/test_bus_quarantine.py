@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
 from services import bus_cli, terminal
@@ -18,7 +16,7 @@ from shared.config import Settings
 from tests.conftest import Database
 from tests.integration.test_bus_parked import BY
 
-pytestmark = pytest.mark.nodes
+pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("logged")]
 
 
 @pytest.fixture(autouse=True)
@@ -27,13 +25,6 @@ def settings(database: Database, monkeypatch: pytest.MonkeyPatch) -> Settings:
         monkeypatch.setattr(module, "load_settings", lambda: database.settings)
     monkeypatch.setattr(lag, "opened_broker", lambda: None)
     return database.settings
-
-
-@pytest.fixture(autouse=True)
-def logged() -> Iterator[list[Any]]:
-    """Keep the log, which a test run writes to standard output, out of what verbs print."""
-    with capture_logs() as entries:
-        yield entries
 
 
 def bus(*words: object) -> Result:

@@ -13,7 +13,7 @@ from shared.bus.stream import Sent
 from shared.errors import Conflict, Unavailable
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
-from tests.integration.bus_ends import open_one, pay, publish
+from tests.integration.bus_ends import open_one, pay, publish, start_again
 
 SOME_TIME = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -42,12 +42,6 @@ def event_at(store: PostgresStore, position: int, epoch: str) -> Sent:
             "SELECT recorded_at FROM events WHERE notification_id = %s", (position,)
         ).fetchone()
     return Sent(epoch, position, row["recorded_at"])
-
-
-def other_run(database: Database) -> None:
-    """Make the log look as if its server had been started again after it was confirmed."""
-    with database.owner("ledger") as owner:
-        owner.execute("UPDATE log_run SET started_at = started_at - interval '1 hour'")
 
 
 def test_nobody_reads_a_log_for_others_before_it_is_confirmed(
@@ -80,7 +74,7 @@ def test_restart_of_a_server_that_has_all_that_was_sent_begins_no_epoch(
     database: Database, ledger: PostgresStore
 ) -> None:
     first = confirmed(database, ledger)
-    other_run(database)
+    start_again(database)
     with pytest.raises(Unavailable):
         history_of(ledger)
     assert confirmed(database, ledger, event_at(ledger, 2, first.name)) == first
@@ -92,7 +86,7 @@ def test_stream_ahead_of_the_log_begins_an_epoch_where_the_run_began(
 ) -> None:
     """Commands go on before the relay has compared: their events are of the new epoch."""
     first = confirmed(database, ledger)
-    other_run(database)
+    start_again(database)
     pay(ledger, 2)
     sent = Sent(first.name, 5, SOME_TIME)
     second = confirmed(database, ledger, sent)

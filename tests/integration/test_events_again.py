@@ -138,7 +138,7 @@ def test_refund_that_the_bank_reports_under_another_id_is_another_refund(
         ("payments", "accounts", "tenure_closed", {"number": NUMBER, "tenure": 1}),
     ],
 )
-def test_what_ends_something_may_come_again(
+def test_end_of_something_unknown_records_nothing_however_often_it_comes(
     database: Database, service: str, upstream: str, type_: str, data: dict[str, Any]
 ) -> None:
     store = database.store(service)

@@ -239,7 +239,8 @@ def test_a_report_that_comes_while_its_letter_is_marked_as_sent_waits_without_th
     def waits_for_a_row() -> bool:
         with database.owner("notifications") as owner:
             found = owner.execute(
-                "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype <> 'advisory'"
+                "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted"
+                " AND locktype <> 'advisory' AND datname = current_database()"
             ).fetchone()
         return bool(found[0])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,6 +37,7 @@ from shared.eventstore import Recorded
 from shared.eventstore.postgres import PostgresStore
 from shared.smtp import ServerUnavailableError
 from tests.fixed_clock import FixedClock
+from tests.ports import free_port
 
 pytestmark = pytest.mark.nodes
 
@@ -83,12 +83,6 @@ class MailFake:
             self.sessions.add(id(session))
             self.recipients.append(envelope.rcpt_tos)
         return answer
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 from unittest import mock
@@ -12,7 +12,6 @@ import pika
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
-from structlog.testing import capture_logs
 
 from services.ledger.domain import Account, account_id
 from services.ledger.publishing import publish
@@ -39,13 +38,6 @@ from tests.integration.bus_ends import NUMBER, Calls, deliveries, open_one, pay,
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("clean_bus")
-
-
-@pytest.fixture
-def logged() -> Iterator[list[Any]]:
-    """The entries that are logged during a test."""
-    with capture_logs() as entries:
-        yield entries
 
 
 def count_payments(session: Any, message: Any, services: Any) -> None:

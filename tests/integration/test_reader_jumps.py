@@ -13,12 +13,12 @@ from shared.bus.reactions import Delivery
 from shared.bus.reader import StoppedError
 from tests.conftest import Database
 from tests.integration.bus_ends import Calls, pay, queued
+from tests.integration.reading_payments import Reading, calls, changed, metric
 from tests.integration.test_reactions import seen
-from tests.integration.test_reading import Reading, calls, changed, logged, metric
 
 pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("clean_bus")]
 
-__all__ = ["calls", "logged"]
+__all__ = ["calls"]
 
 
 def never_published(pattern: Delivery, position: int, predecessor: int) -> Delivery:
@@ -29,10 +29,11 @@ def never_published(pattern: Delivery, position: int, predecessor: int) -> Deliv
     return replace(forged, headers={**forged.headers, **named}, body=b'{"a":1}')
 
 
-@pytest.mark.parametrize("ahead", [900, reading.JUMP + 1])
+@pytest.mark.parametrize(("ahead", "grows_by"), [(900, 4), (reading.JUMP + 1, reading.JUMP + 3)])
 def test_far_message_that_was_never_published_skips_nothing(
-    database: Database, calls: Calls, ahead: int
+    database: Database, calls: Calls, ahead: int, grows_by: int
 ) -> None:
+    """The log stays behind its position, or grows beyond it."""
     pay(calls.ledger, 2)
     batch = queued(calls.ledger)
     reader = Reading(calls)
@@ -41,9 +42,9 @@ def test_far_message_that_was_never_published_skips_nothing(
     forged = never_published(batch[-1], 3 + ahead, 3)
     reader.get(forged)
     assert reader.point.position == 3
-    pay(calls.ledger, ahead + 2 if ahead < 100 else 4)
+    pay(calls.ledger, grows_by)
     reader.get(forged, *queued(calls.ledger)[3:])
-    assert seen(database) == list(range(2, (ahead + 6) if ahead < 100 else 8))
+    assert seen(database) == list(range(2, 4 + grows_by))
     assert reader.quarantined == [(3 + ahead, "beyond_head")]
 
 
@@ -85,7 +86,7 @@ def test_events_that_a_message_made_the_reader_jump_over_take_effect_once_all_th
     assert metric("saldo_reaction_set_back_total") - before == len(entries)
 
 
-def test_what_was_applied_after_a_jump_is_not_applied_again(
+def test_events_applied_after_a_jump_are_not_applied_again(
     database: Database, calls: Calls
 ) -> None:
     """The message comes before the events that it skips, which the queue has last."""

@@ -38,7 +38,7 @@ from shared.bus.topology import connect, log_exchange
 from shared.contracts.base import schema_name
 from shared.errors import Unavailable
 from tests.conftest import Database
-from tests.integration.bus_ends import NUMBER, open_one, pay
+from tests.integration.bus_ends import NUMBER, open_one, pay, start_again
 from tests.integration.restoring import House, types_of
 
 pytestmark = pytest.mark.nodes
@@ -134,7 +134,7 @@ def test_lost_events_are_named_one_by_one(house: House) -> None:
     assert said["epochs"][1]["recovery"]["lost"] == 3
 
 
-def test_what_was_published_before_and_after_is_not_lost(house: House) -> None:
+def test_events_published_before_and_after_are_not_lost(house: House) -> None:
     lost_three(house)
     house.publish("ledger")
     pay(house.stores["ledger"], 1)
@@ -144,7 +144,7 @@ def test_what_was_published_before_and_after_is_not_lost(house: House) -> None:
     assert [one["position"] for one in said["lost"]] == [4, 5, 6]
 
 
-def test_what_happens_while_lost_events_are_looked_for_is_not_lost(
+def test_events_recorded_during_the_search_are_not_lost(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost_three(house)
@@ -246,8 +246,7 @@ def test_forged_message_begins_no_epoch_when_the_server_is_started_again(
     forge(house, "ledger", position, "payment_posted", epoch)
     pay(house.stores["ledger"], 2)
     house.publish("ledger")
-    with database.owner("ledger") as owner:
-        owner.execute("UPDATE log_run SET started_at = started_at - interval '1 hour'")
+    start_again(database)
     pay(house.stores["ledger"], 1)
     house.publish("ledger")
     with house.stores["ledger"].transaction() as cursor:
@@ -274,7 +273,7 @@ def test_payments_that_stand_in_no_other_log_are_posted_again(house: House) -> N
     assert (code, said["clean"]) == (0, True)
 
 
-def test_what_payments_know_is_left_to_the_reader(house: House) -> None:
+def test_postings_of_known_payments_are_left_to_the_reader(house: House) -> None:
     house.methods["payments", "known_payments"] = lambda payment_ids: {"known": payment_ids}
     lost_three(house)
     house.publish("ledger")

@@ -84,9 +84,7 @@ def test_last_event_is_found_whatever_the_size_of_the_last_part(
     assert last_sent(broker, "ledger", nothing) == Sent(FIRST, count + 1, time_of(count + 1))
 
 
-def test_what_a_fenced_relay_has_sent_late_is_not_the_last(
-    broker: Connection, stream: None
-) -> None:
+def test_late_message_of_a_fenced_relay_is_not_the_last(broker: Connection, stream: None) -> None:
     send(broker, FIRST, 1, 2, 3)
     send(broker, SECOND, 3, 4)
     send(broker, FIRST, 4, 5)

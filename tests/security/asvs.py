@@ -147,13 +147,7 @@ def page(found: list[Answer]) -> str:
         *(f"- **{each.id}** {each.what} {_said(each)}" for each in found if _is_open(each)),
     ]
     for chapter, name in chapters().items():
-        lines += [
-            "",
-            f"## {chapter} {name}",
-            "",
-            "| id | level | what | answer |",
-            "|---|---|---|---|",
-        ]
+        lines += ["", f"## {chapter} {name}", "", *TABLE]
         lines += [_row(each) for each in found if each.id.split(".")[0] == chapter]
     return "\n".join(lines) + "\n"
 

@@ -127,7 +127,7 @@ def odd_requests() -> Iterator[OddRequest]:
 
 def send_odd_requests(site: Site, skip: tuple[str, ...] = ()) -> int:
     """Send all of them, six at a time; return how many were answered."""
-    wanted = [odd for odd in odd_requests() if odd.operation.path.endswith(skip) is False]
+    wanted = [odd for odd in odd_requests() if not odd.operation.path.endswith(skip)]
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda odd: odd.check(site), wanted))
     return len(wanted)

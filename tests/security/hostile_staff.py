@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import psycopg
+
 from shared.errors import ServiceError
 from shared.rpc.client import RpcClient
 from tests.conftest import BrokerUser
@@ -108,8 +110,6 @@ def divided(clerks: list[Clerk], site: Site, parts: int, amount: int) -> list[tu
 
 def events_of(site: Site, actor: str) -> list[dict[str, Any]]:
     """Return the events of the ledger that an actor is recorded for."""
-    import psycopg
-
     with psycopg.connect(site.settings.database_url) as connection:
         rows = connection.execute(
             "SELECT topic, convert_from(state, 'UTF8'), command_id::text FROM ledger.events"

@@ -84,22 +84,24 @@ def forge(subscriber: Subscriber) -> dict[str, str]:
     own = f"{subscriber.prefix}own"
     body = json.dumps({"payment_id": secrets.token_hex(16), "total": 10**9}).encode()
     tries = {
-        "log": ("payments.log", "payment_captured", {}),
-        "feed": ("payments.events", "payment_captured", {}),
-        "reaction queue": ("", "ledger.from.payments", {}),
-        "rpc": ("nameko-rpc", "ledger.post_payment", {}),
-        "own": (own, "payment_captured", {}),
-        "own with CC": (own, "x", {"CC": ["ledger.from.payments"], "BCC": ["payment_captured"]}),
-        "own as payments": (own, "payment_captured", {"user_id": "payments"}),
+        "log": ("payments.log", "payment_captured"),
+        "feed": ("payments.events", "payment_captured"),
+        "reaction queue": ("", "ledger.from.payments"),
+        "rpc": ("nameko-rpc", "ledger.post_payment"),
+        "own": (own, "payment_captured"),
+        "own with CC": (own, "x"),
+        "own as payments": (own, "payment_captured"),
     }
+    copied = {"CC": ["ledger.from.payments"], "BCC": ["payment_captured"]}
     outcomes = {}
-    for name, (exchange, key, more) in tries.items():
-        user = more.pop("user_id", None) if isinstance(more.get("user_id"), str) else None
+    for name, (exchange, key) in tries.items():
+        headers = FORGED | copied if name == "own with CC" else FORGED
+        user = "payments" if name == "own as payments" else None
         with subscriber.connected() as connection:
             channel = connection.channel()
             channel.confirm_delivery()
             channel.exchange_declare(own, "topic", durable=True)
-            properties = pika.BasicProperties(headers={**FORGED, **more}, user_id=user)
+            properties = pika.BasicProperties(headers=headers, user_id=user)
             try:
                 channel.basic_publish(exchange, key, body, properties)
                 outcomes[name] = "published"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -23,7 +24,7 @@ from tests.audit.advisories import (
     read_copy,
     read_lock,
 )
-from tests.audit.copying import _ranges
+from tests.audit.copying import copied
 from tests.audit.live import NoAnswerError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -114,7 +115,7 @@ def test_silence_is_said_loudly_and_fails_where_an_answer_is_required(
     assert command.audit(command.LOCK, "required") == 1
 
 
-def test_what_the_service_knows_fails_too(
+def test_hole_that_only_the_service_knows_fails(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hole = Hole("jinja2", "3.1.6", frozenset({"PYSEC-2026-1"}))
@@ -160,9 +161,44 @@ def test_a_range_ends_before_what_is_fixed() -> None:
     assert Advisory("X", "a", (), (), frozenset({"9"})).affects("9")
 
 
-def test_events_of_an_advisory_become_ranges() -> None:
-    events = [{"introduced": "0"}, {"fixed": "1.0"}, {"introduced": "2.0"}]
-    assert list(_ranges(events)) == [["0", "1.0", None], ["2.0", None, None]]
+ADVISORY = """
+id: PYSEC-2026-1
+aliases: [CVE-2026-1]
+affected:
+- package: {ecosystem: PyPI, name: Some_Package}
+  ranges:
+  - type: GIT
+    events: [{introduced: "0"}, {fixed: 0123abcd}]
+  - type: ECOSYSTEM
+    events: [{introduced: "0"}, {fixed: "1.0"}, {introduced: "2.0"}]
+"""
+
+
+def clone_of(folder: Path, **advisories: str) -> Path:
+    """Return a repository with advisories by their names."""
+    vulns = folder / "vulns"
+    vulns.mkdir()
+    for name, text in advisories.items():
+        (vulns / f"{name}.yaml").write_text(text, encoding="utf-8")
+    git = ["git", "-C", str(folder), "-c", "user.name=tests", "-c", "user.email=t@example.org"]
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "Add advisories"]):
+        subprocess.run([*git, *arguments], check=True)
+    return folder
+
+
+def test_copy_has_the_ranges_of_advisories_that_hold(tmp_path: Path) -> None:
+    clone = clone_of(tmp_path, one=ADVISORY, withdrawn=ADVISORY + "withdrawn: 2026-11-01\n")
+    written = clone / "advisories.json"
+    written.write_text(copied(clone), encoding="utf-8")
+    ranges = (Range("0", "1.0"), Range("2.0"))
+    assert read_copy(written).by_package == {
+        "some-package": (Advisory("PYSEC-2026-1", "some-package", ("CVE-2026-1",), ranges),)
+    }
+
+
+def test_copy_of_another_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AuditError):
+        copied(tmp_path)
 
 
 def tool(path: Path, answers: str) -> Path:

@@ -152,9 +152,8 @@ def test_only_listed_algorithms_are_used() -> None:
 def test_secrets_are_drawn_from_the_system() -> None:
     """`random` serves pauses alone: what must not be guessed comes from `secrets` or `os`."""
     uses = found(lambda node: "random" in imported(node))
-    assert [use.split(":")[0] for use in uses] == ["shared/bus/worker.py"]
     made = found(lambda node: called(node).startswith("random."))
-    assert [use.split(":")[0] for use in made] == ["shared/bus/worker.py"]
+    assert {use.split(":")[0] for use in uses + made} == {"shared/bus/worker.py"}
     assert found(lambda node: called(node) in {"uuid1", "uuid.uuid1", "tempfile.mktemp"}) == []
 
 
@@ -254,7 +253,7 @@ def test_no_pattern_is_made_of_input() -> None:
 
 
 def test_no_format_is_made_of_input() -> None:
-    """`format_map` and `%` never take their template from a request."""
+    """`format` and `format_map` never take their template from a request."""
     made = found(
         lambda node: (
             called(node).endswith((".format", ".format_map"))
@@ -313,7 +312,7 @@ def test_every_query_is_a_constant_or_composed() -> None:
         for part in text.values
         if isinstance(part, ast.FormattedValue) and not is_one_of_two_constants(part.value)
     }
-    assert {each for each in put if not each.isupper()} <= IN_QUERIES
+    assert {each for each in put if not each.isupper()} == IN_QUERIES
     formatted = found(
         lambda node: (
             isinstance(node, ast.Call)

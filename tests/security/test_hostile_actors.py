@@ -225,7 +225,7 @@ def test_a_subscriber_with_many_queues_and_a_flood_holds_up_nobody(site: Site) -
         site.goes_on()
 
 
-def test_what_a_subscriber_forges_reaches_nobody(site: Site) -> None:
+def test_messages_forged_by_a_subscriber_reach_nobody(site: Site) -> None:
     with subscriber.subscribed(site, "payments") as hostile:
         assert subscriber.ties(hostile, site) == []
         outcomes = subscriber.forge(hostile)
@@ -292,7 +292,7 @@ Hire = Callable[..., BrokerUser]
 READS = {name: ("read",) for name in SERVICES if name != "identity"}
 
 
-def test_what_a_clerk_types_is_no_sql(site: Site, staff_member: Hire) -> None:
+def test_text_that_a_clerk_types_is_never_run_as_sql(site: Site, staff_member: Hire) -> None:
     granted = {**READS, "identity": ("find",)}
     with staff.hired(site, staff_member, "operator", granted) as clerk:
         for service, method, argument in staff.SEARCHES:

@@ -35,6 +35,12 @@ KNOWN = {
     "a private key": b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v",
     "a key of AWS": b"AKIAIOSFODNN7EXAMPLE",
     "a token of GitHub": b"ghp_" + b"a1B2c3D4e5" * 3 + b"a1B2c3",
+    "a token of GitLab": b"glpat-" + b"a1B2c3D4e5" * 2,
+    "a token of Slack": b"xoxb-" + b"1234567890" * 2 + b"-a1B2c3",
+    "a key of Stripe": b"sk_live_" + b"a1B2c3D4e5" * 2,
+    "a key of YooKassa": b"live_" + b"a1B2c3D4e5" * 4,
+    "a token of a package index": b"npm_" + b"a1B2c3D4e5" * 3 + b"a1B2c3",
+    "a token of Telegram": b"123456789:AA" + b"a1B2c3D4e5" * 3 + b"a1B",
     "a signed web token": b"eyJhbGciOiJIUzI1NiIsInR5.eyJzdWIiOiIxMjM0NTY3ODkw.SflKxwRJSMeKKF2QT4fw",
     "a key of ours": b"2026-11-28-9f04c1:" + bytes(range(32)).hex().encode(),
     "a password in a URL": b"amqp://ledger:Zk3_9vQpLmXw7RtY@broker.example/",
@@ -64,12 +70,12 @@ def files() -> Iterator[Path]:
             yield path
 
 
-@pytest.mark.parametrize("kind", KNOWN)
+@pytest.mark.parametrize("kind", PATTERNS)
 def test_a_secret_is_found(kind: str) -> None:
     content = KNOWN[kind]
     if kind == "a private key":
         content += b"A" * 40
-    assert found_in(b"x = '" + content + b"'\n") == {kind} or found_in(content) == {kind}
+    assert found_in(content) == {kind}
 
 
 def test_no_file_holds_a_secret() -> None:
@@ -105,7 +111,7 @@ def test_no_commit_has_added_a_secret() -> None:
     assert hits == []
 
 
-def test_what_make_up_writes_is_ignored_by_git() -> None:
+def test_secrets_that_make_up_writes_are_ignored_by_git() -> None:
     for name in (".saldo/env", ".saldo/keys/identity", ".saldo/seal/key", ".saldo/demo.json"):
         ignored = subprocess.run(["git", "check-ignore", "-q", name], cwd=REPOSITORY, check=False)
         assert ignored.returncode == 0, name

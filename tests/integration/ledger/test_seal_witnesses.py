@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,10 @@ from services.ledger.seal.publishing import Publisher, witness_states
 from services.ledger.seal.witnesses import DirectoryWitness, MailWitness, WitnessError
 from tests.integration.ledger.sealed_ledger import KEYS
 from tests.integration.ledger.sealer_process import Command, Sealer, found
+from tests.ports import free_port
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.nodes
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def test_sealer_answers_a_request_and_gives_the_checkpoint_to_a_witness(

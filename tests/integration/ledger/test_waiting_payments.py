@@ -97,7 +97,7 @@ def test_waiting_messages_are_not_shown_as_parked(ledger: Ledger) -> None:
     assert (progress.parked, progress.parked_for, progress.waiting) == (0, 0.0, 1)
 
 
-def test_what_waits_for_too_long_is_parked_with_what_is_behind_it(ledger: Ledger) -> None:
+def test_message_that_waits_too_long_is_parked_with_those_behind_it(ledger: Ledger) -> None:
     early, refund = str(uuid4()), str(uuid4())
     ledger.hears(
         captured(ledger, early, LATER),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,16 +16,11 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 import requests
 
 from shared.acquirer_settings import AcquirerSettings
+from tests.ports import free_port
 from tests.waiting import eventually
 
 PASSWORD, SECRET = "acquirer-password", "callback-key"
 PAYS, DECLINES, ASKS = "4111 1111 1111 1111", "4000 0000 0000 0002", "4000 0000 0000 3220"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Merchant:

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from tests.integration.payments.bank_process import BankProcess, free_port
+from tests.integration.payments.bank_process import BankProcess
+from tests.ports import free_port
 from tests.waiting import eventually
 
 SECRET_KEY = "shop-secret-key"

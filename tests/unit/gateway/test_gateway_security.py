@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from gateway_doubles import PERSON, THING, Browser, FakeServices
-from nameko.containers import ServiceContainer
+from shared_gateways import gateway_over
 
 from gateway.cabinet.sealing import Sealer
 from gateway.operations import API
-from gateway.service import Gateway
-from gateway.web import CLIENT_KEY, SETTINGS_KEY, GatewayServer
 from shared.config import Settings
 
 SETTINGS = Settings(amqp_url="", secret=bytes(32))
@@ -48,11 +47,7 @@ def answers(browser: Browser, services: FakeServices) -> list[Any]:
 
 def gateway_at(url: str, services: FakeServices) -> Browser:
     """Return a client of a gateway whose public address is this one."""
-    config = {CLIENT_KEY: services, SETTINGS_KEY: replace(SETTINGS, url=url)}
-    container = ServiceContainer(Gateway, config)
-    container.extensions.all.setup()
-    server = next(ext for ext in container.subextensions if isinstance(ext, GatewayServer))
-    return Browser(server.get_wsgi_app(), keep=container)
+    return Browser(*gateway_over(services, replace(SETTINGS, url=url)))
 
 
 def test_https_is_demanded_for_two_years_of_all_subdomains(services: FakeServices) -> None:
@@ -194,9 +189,7 @@ def test_sealed_things_open_nothing_else() -> None:
         assert Sealer(SETTINGS).unseal(purpose, sealed, seconds=60) is None
 
 
-def test_what_is_sealed_serves_for_its_time_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
+def test_sealed_values_expire(monkeypatch: pytest.MonkeyPatch) -> None:
     sealer = Sealer(SETTINGS)
     sealed = sealer.seal("kept", "words")
     began = time.time()
@@ -206,7 +199,7 @@ def test_what_is_sealed_serves_for_its_time_alone(monkeypatch: pytest.MonkeyPatc
     assert sealer.unseal("kept", sealed, seconds=60) is None
 
 
-def test_what_a_client_has_is_asked_by_if_none_match_alone(browser: Browser) -> None:
+def test_only_if_none_match_makes_a_read_conditional(browser: Browser) -> None:
     """`If-Match` guards a change; a read that obeyed it would be a refusal without words."""
     path = f"{API}/openapi.json"
     first = browser("GET", path, token=None)

@@ -164,7 +164,7 @@ def test_maildir_that_cannot_be_written_is_no_mailbox(tmp_path: Path, act: str) 
             getattr(mailbox, act)(key)
 
 
-def test_what_breaks_its_reader_is_set_aside_and_counted_apart(
+def test_message_that_breaks_its_reader_is_set_aside_and_counted_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_folder(tmp_path, "1", b"Subject: 1\r\n\r\nx")

@@ -279,7 +279,7 @@ def test_silent_ledger_leaves_a_recovery_that_can_be_repeated() -> None:
     assert payment(after, started).state is State.COMPLETED
 
 
-def test_what_the_ledger_has_posted_completes_the_payment() -> None:
+def test_posting_in_the_ledger_completes_the_payment() -> None:
     before, ledger = Harness(), Ledger()
     started = before.captured(ONE, TWO)
     ledger.post(started["payment_id"], ONE, 7)
@@ -335,7 +335,7 @@ def test_poll_before_recovery_does_not_take_a_lost_refund_for_the_banks() -> Non
     assert list(payment(after, started).refunds) == refunds
 
 
-def test_what_the_bank_has_returned_beyond_lost_refunds_is_the_banks() -> None:
+def test_sum_returned_beyond_lost_refunds_is_a_return_of_the_bank() -> None:
     before = Harness()
     started, [refund] = refunded(before, 100)
     before.acquirer.give_back_at_bank(before.number(started), 50)

@@ -55,7 +55,7 @@ def test_point_that_somebody_else_has_moved_begins_anew() -> None:
     assert not memory.disputes(3, mark(33))
 
 
-def test_what_was_gone_back_over_is_still_known() -> None:
+def test_events_after_a_point_gone_back_to_are_still_known() -> None:
     memory = remembered(4, 5, 9, start=3)
     memory.went_back("1", 5)
     memory.begin_at(ReadPoint("1", 5))

@@ -191,7 +191,7 @@ def test_a_mailbox_that_returns_letters_is_said_where_it_matters(
 
 
 @pytest.mark.parametrize("path", [*AWAITED, "/accounts", "/settings/email"])
-def test_what_is_said_of_letters_keeps_no_page_waiting(
+def test_pages_do_not_wait_long_for_the_status_of_letters(
     signed_in: CabinetBrowser, services: FakeServices, path: str
 ) -> None:
     link(services, 1)
