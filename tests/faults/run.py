@@ -35,9 +35,6 @@ READY_S = 120.0
 RECOVERED_S = 60.0
 DONE, TO_DO_BY_STAFF = 0, 1
 TICK_S = 0.1
-ALONE_S = 45.0
-"""A recovery is measured where nothing else was in effect for so long after a kill, or until the
-next step."""
 
 Tell = Callable[[str], None]
 
