@@ -1,4 +1,7 @@
-"""`python -m tests.faults`: a load, trouble by a seed, and a verdict; exit code 1: a violation."""
+"""Run an installation under load and faults, and check afterwards that every promise was kept.
+
+Exit code 0: no violation; 1: violations; 2: the run itself failed, and proves nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -18,48 +22,46 @@ from tests.faults import recovery, schedule
 from tests.faults.bugs.catalogue import BUGS
 from tests.faults.bugs.hunt import hunt
 from tests.faults.checker.check import CHECKS, check
-from tests.faults.checker.evidence import settings_in
 from tests.faults.checker.findings import Finding
 from tests.faults.faults import FAULTS
 from tests.faults.house import open_house
+from tests.faults.load.staff import settings_in
 from tests.faults.run import Verdict, run
 
-app = typer.Typer(help=__doc__, no_args_is_help=False)
+app = typer.Typer(help=__doc__, no_args_is_help=False, add_completion=False)
 out = Console(highlight=False, soft_wrap=True)
 
 CLEAN, VIOLATED, WRONG = 0, 1, 2
+FOLDER = "Folder for schedule, beliefs and logs; a new temporary one by default."
 MOST_SHOWN = 8
 
 
 @app.callback(invoke_without_command=True)
 def main(
     context: typer.Context,
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long there is trouble.")] = 10,
-    seed: Annotated[int | None, typer.Option(help="Of schedule and load; else drawn.")] = None,
-    only: Annotated[str, typer.Option(help="Only these kinds of faults: kill,pause")] = "",
-    replay: Annotated[Path | None, typer.Option(help="Play this file of steps again.")] = None,
-    people: Annotated[int, typer.Option(min=1, max=20, help="How many residents there are.")] = 4,
-    folder: Annotated[Path | None, typer.Option(help="Where files are kept.")] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Length of the trouble.")] = 10,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of schedule and load; drawn by default.")
+    ] = None,
+    only: Annotated[str, typer.Option(help="Kinds of faults, as in kill,pause; else all.")] = "",
+    replay: Annotated[Path | None, typer.Option(help="A schedule.jsonl to play again.")] = None,
+    people: Annotated[int, typer.Option(min=1, max=20, help="Number of residents.")] = 4,
+    folder: Annotated[Path | None, typer.Option(help=FOLDER)] = None,
 ) -> None:
-    """Run a house under load and trouble, and check everything afterwards."""
     if context.invoked_subcommand is not None:
         return
+    wanted = _chosen(only, FAULTS, "fault")
+    steps = schedule.read(replay, FAULTS) if replay is not None else None
     chosen = seed if seed is not None else secrets.randbelow(10**6)
     kept = folder or Path(tempfile.mkdtemp(prefix="saldo-faults-"))
     kept.mkdir(parents=True, exist_ok=True)
     out.print(f"seed {chosen}; files in {kept}")
     with open_house(kept / "saldo") as house:
-        kinds = {
-            name: kind
-            for name, kind in FAULTS.items()
-            if kind.is_possible(house) and (not only or name in only.split(","))
-        }
+        kinds = {name: FAULTS[name] for name in wanted if FAULTS[name].is_possible(house)}
         if not kinds:
-            out.print(f"no such fault is possible here; there are {', '.join(sorted(FAULTS))}")
+            out.print(f"none of these faults is possible here: {', '.join(wanted)}")
             sys.exit(WRONG)
-        if replay is not None:
-            steps = schedule.read(replay, FAULTS)
-        else:
+        if steps is None:
             steps = schedule.draw(chosen, minutes * 60, kinds)
         schedule.write(kept / "schedule.jsonl", steps)
         seconds = max([minutes * 60, *(step.ends for step in steps)])
@@ -80,12 +82,17 @@ def main(
 
 @app.command("check")
 def check_installation(
-    env: Annotated[Path, typer.Option(help="The installation's file of variables.")],
-    beliefs: Annotated[Path | None, typer.Option(help="What its clients were told.")] = None,
-    only: Annotated[str, typer.Option(help="Only these invariants: I1,I6")] = "",
+    env: Annotated[Path, typer.Option(help="File of its variables, such as .saldo/env.")],
+    beliefs: Annotated[
+        Path | None, typer.Option(help="beliefs.jsonl of a load: what its clients were told.")
+    ] = None,
+    only: Annotated[str, typer.Option(help="Invariants, as in I1,I6; else all of I1 to I8.")] = "",
 ) -> None:
-    """Check any installation, and any load's beliefs about it. It changes nothing."""
-    chosen = only.split(",") if only else list(CHECKS)
+    """Check a running installation, and what the clients of a load believe of it.
+
+    It changes nothing, but I2 signs in to try passwords. Exit code 1: violations.
+    """
+    chosen = _chosen(only, CHECKS, "invariant")
     found = check(
         settings_in(env), beliefs, chosen, tell=lambda name: out.print(f"checking {name}")
     )
@@ -95,19 +102,31 @@ def check_installation(
 
 @app.command("bugs")
 def hunt_bugs(
-    names: Annotated[list[str] | None, typer.Argument(help="Which bugs; else all.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Where files are kept.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of bugs; all by default.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help=FOLDER)] = None,
 ) -> None:
-    """Switch planted bugs on, one after another; the checker must find each of them."""
+    """Switch planted bugs on, one after another; the checker must find each.
+
+    Exit code 1: a bug was not found, or something was found without one.
+    """
+    chosen = _chosen(",".join(names or ()), BUGS, "bug")
     kept = folder or Path(tempfile.mkdtemp(prefix="saldo-bugs-"))
     kept.mkdir(parents=True, exist_ok=True)
-    if unknown := set(names or ()) - BUGS.keys():
-        out.print(f"there is no bug {', '.join(unknown)}; there are {', '.join(BUGS)}")
-        sys.exit(WRONG)
-    failures = hunt(kept, names or list(BUGS), out.print)
+    failures = hunt(kept, chosen, out.print)
     for failure in failures:
         out.print(f"FAILURE {failure}")
     sys.exit(VIOLATED if failures else CLEAN)
+
+
+def _chosen(names: str, known: Collection[str], what: str) -> list[str]:
+    """Return the names between commas, or all where none is given; exit on an unknown one."""
+    chosen = names.split(",") if names else list(known)
+    if unknown := [name for name in chosen if name not in known]:
+        out.print(f"there is no {what} {', '.join(unknown)}; there are {', '.join(known)}")
+        sys.exit(WRONG)
+    return chosen
 
 
 def _print(verdict: Verdict, seed: int, kept: Path) -> int:

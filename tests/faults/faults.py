@@ -11,26 +11,13 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from random import Random
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from deploy.embedded import process
 from deploy.embedded.installation import Installation
 
-
-class Proxy(Protocol):
-    """A TCP proxy between the processes of the house and one of its nodes or outside parties."""
-
-    def cut(self) -> None:
-        """Refuse new connections, and reset the open ones."""
-
-    def stall(self) -> None:
-        """Pass no byte in either direction; connections stay open, new ones are accepted."""
-
-    def slow(self, seconds: float) -> None:
-        """Delay what passes, in each direction, by so many seconds."""
-
-    def heal(self) -> None:
-        """Pass everything at once again; what was stalled is delivered."""
+if TYPE_CHECKING:  # the injectors, whose package this is, import the registry
+    from tests.faults.injectors.network import Link
 
 
 class House(Protocol):
@@ -48,8 +35,8 @@ class House(Protocol):
         """The state folder: `postgres/`, `rabbitmq/`, `log/`, ..."""
 
     @property
-    def proxies(self) -> Mapping[str, Proxy]:
-        """`database`, `broker`, `mail`, `acquirer`; empty where the house runs without."""
+    def proxies(self) -> Mapping[str, Link]:
+        """The links to nodes and outside parties: `database`, `broker`, `mail`, `acquirer`, ..."""
 
     @property
     def notes(self) -> dict[str, object]:

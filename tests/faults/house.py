@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,15 +21,14 @@ from deploy.demo.loading import load
 from deploy.embedded import process
 from deploy.embedded.environment import MONITORED
 from deploy.embedded.installation import Installation
-from deploy.embedded.plan import ProcessSpec, read_plan
-from tests.faults.faults import Proxy
+from deploy.embedded.plan import Check, ProcessSpec, read_plan
+from deploy.embedded.readiness import is_ready
 from tests.faults.injectors.circumstances import under_circumstances
-from tests.faults.injectors.network import Network
+from tests.faults.injectors.network import Link, Network
 from tests.nodes import ANY_PORTS
 
 OVERRIDES = {"SALDO_PAYMENTS_OPEN_ORDERS": "10"}
 """A resident of these tests starts more payments than anybody else, and abandons some."""
-_ASK_S = 2.0
 _CTL_S = 60
 
 Adapt = Callable[[ProcessSpec], ProcessSpec]
@@ -39,7 +37,7 @@ Adapt = Callable[[ProcessSpec], ProcessSpec]
 class RunningHouse:
     """An installation that runs; see `tests.faults.faults.House`."""
 
-    def __init__(self, installation: Installation, proxies: Mapping[str, Proxy]) -> None:
+    def __init__(self, installation: Installation, proxies: Mapping[str, Link]) -> None:
         self.installation = installation
         self.proxies = proxies
         self.notes: dict[str, object] = {}
@@ -109,7 +107,9 @@ class RunningHouse:
         if not status or not all(state.is_up for state in status.values()):
             return False
         return all(
-            _answers(f"{self.environment[f'SALDO_MONITORING_URL_{name.upper()}']}/readyz")
+            is_ready(
+                Check("http", f"{self.environment[f'SALDO_MONITORING_URL_{name.upper()}']}/readyz")
+            )
             for name in MONITORED
         )
 
@@ -167,12 +167,3 @@ def started_by(prefix: tuple[str, ...], names: frozenset[str]) -> Adapt:
         return replace(spec, argv=(python, dash_m, *prefix, "--", *rest))
 
     return adapt
-
-
-def _answers(url: str) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=_ASK_S) as response:
-            return bool(response.status == 200)
-    except (OSError, ValueError):
-        return False

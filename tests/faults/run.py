@@ -6,8 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -27,6 +26,7 @@ from tests.faults.load.beliefs import Notebook
 from tests.faults.load.town import Town
 from tests.faults.recovery import Prober
 from tests.faults.schedule import Step
+from tests.faults.threads import beside
 
 ROUND_S = 300.0
 """How long there is trouble before everything is checked."""
@@ -35,9 +35,6 @@ READY_S = 120.0
 RECOVERED_S = 60.0
 DONE, TO_DO_BY_STAFF = 0, 1
 TICK_S = 0.1
-ALONE_S = 45.0
-"""A recovery is measured where nothing else was in effect for so long after a kill, or until the
-next step."""
 
 Tell = Callable[[str], None]
 
@@ -141,7 +138,7 @@ def run(
         prober = Prober(house.environment, town.watcher())
         tell(f"{people} residents have registered and linked their accounts")
         trouble = Trouble(house, folder / "steps.jsonl", tell, notebook)
-        with _beside(prober.run), _beside(lambda stop: _show(stop, trouble, notebook, show)):
+        with beside(prober.run, lambda stop: _show(stop, trouble, notebook, show)):
             for until in _rounds(seconds):
                 with town.users():
                     trouble.play(steps, until)
@@ -186,6 +183,7 @@ def _judge(house: RunningHouse, beliefs: Path, verdict: Verdict, tell: Tell) -> 
 
 
 def _note_losses(house: RunningHouse, notebook: Notebook) -> None:
+    """Write down what faults have lost since the last round, and recover every service."""
     while house.losses:
         since, until = house.losses.pop()
         notebook.note("schedule", "lost", since=since, until=until)
@@ -207,6 +205,7 @@ def recover(service: str) -> None:
 
 
 def _wait_until(moment: float) -> None:
+    # The load goes on for the whole round, also when its last step has ended: no condition.
     time.sleep(max(0.0, moment - time.monotonic()))
 
 
@@ -221,16 +220,3 @@ def _show(
             f"{counts['refused']} refused, {counts['unknown']} unknown · {trouble.made} faults · "
             f"{active}"
         )
-
-
-@contextmanager
-def _beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Run something in a thread for the length of a block."""
-    stop = threading.Event()
-    thread = threading.Thread(target=work, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()

@@ -12,18 +12,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from rich.console import Console
-
-from deploy.demo.loading import load
 from deploy.demo.loop import read_beliefs
 from deploy.embedded import process
 from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import Installation
-from tests.nodes import ANY_PORTS
 from tests.waiting import eventually
 
 # Killed once each, in this order.
@@ -34,21 +29,6 @@ VICTIMS = (
 RESTART_S = 60.0
 LOOP_S = 600.0  # at most: the test ends it
 PAYMENTS = 10
-
-
-@pytest.fixture
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
-    for name in [name for name in os.environ if name.startswith("SALDO_")]:
-        monkeypatch.delenv(name)
-    installation = Installation(tmp_path / "saldo", ports=ANY_PORTS)
-    try:
-        installation.up()
-        for name, value in installation.environment.items():
-            monkeypatch.setenv(name, value)
-        assert load(installation.environment["SALDO_DATABASE_URL"], Console(quiet=True))
-        yield installation
-    finally:
-        installation.reset()
 
 
 def alive(installation: Installation, name: str) -> process.Identity | None:

@@ -10,7 +10,6 @@ events that are lost.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,37 +18,19 @@ from typing import Any
 
 import psycopg
 import pytest
-from rich.console import Console
 
-from deploy.demo.loading import load
 from deploy.demo.loop import Belief, read_beliefs
 from deploy.embedded.backup import back_up, restore
 from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import Installation
 from shared.config import SERVICES
 from tests.faults.test_examples import EXAMPLES, Example, subscriber_environment
-from tests.nodes import ANY_PORTS
 from tests.waiting import eventually
 
 LOOP_S = 600.0  # at most: the test ends it
 FIRST, MORE = 4, 8
 SLOW_S = 120.0
 WHY = ("--apply", "--reason", "restored from the backup of the drill")
-
-
-@pytest.fixture
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
-    for name in [name for name in os.environ if name.startswith("SALDO_")]:
-        monkeypatch.delenv(name)
-    installation = Installation(tmp_path / "saldo", ports=ANY_PORTS)
-    try:
-        installation.up()
-        for name, value in installation.environment.items():
-            monkeypatch.setenv(name, value)
-        assert load(installation.environment["SALDO_DATABASE_URL"], Console(quiet=True))
-        yield installation
-    finally:
-        installation.reset()
 
 
 @pytest.fixture

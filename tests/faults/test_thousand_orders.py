@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from deploy.demo.loading import load
 from deploy.embedded.installation import Installation
 from tests.faults.thousand_orders.banks import BankOrder, Money
 from tests.faults.thousand_orders.books import Books, Entry, Payment, differences, unresolved
 from tests.faults.thousand_orders.honesty import untrue
 from tests.faults.thousand_orders.run import run
-from tests.nodes import ANY_PORTS
 
 ORDERS, SEED, SECONDS, PEOPLE = 40, 11, 240.0, 4
 
 
 def test_every_kopeck_is_posted_or_returned_and_no_payer_is_told_anything_untrue(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+    installation: Installation, record_property: Callable[[str, object], None]
 ) -> None:
-    for name in [name for name in os.environ if name.startswith("SALDO_")]:
-        monkeypatch.delenv(name)
-    installation = Installation(tmp_path / "saldo", ports=ANY_PORTS)
-    try:
-        installation.up()
-        for name, value in installation.environment.items():
-            monkeypatch.setenv(name, value)
-        assert load(installation.environment["SALDO_DATABASE_URL"], Console(quiet=True))
-        result = run(installation, ORDERS, SEED, SECONDS, PEOPLE, lambda _: None)
-    finally:
-        installation.reset()
+    result = run(installation, ORDERS, SEED, SECONDS, PEOPLE, lambda _: None)
     record_property(
         "measured",
         f"{result.payments} payments in trouble: settled in {result.settled_after:.0f} s, looked "

@@ -29,6 +29,8 @@ from tests.faults.load.staff import Clerk, settings_in
 
 PATIENCE_S = 10.0
 FOLLOW_S = 4.0
+LOOK_EVERY_S = 0.1
+"""A person's patience, below the limit of requests."""
 DECIDED = frozenset({"completed", "failed", "expired", "refunded", "partly_refunded"})
 ACCOUNTS_OF_ONE = 7
 
@@ -108,7 +110,7 @@ def _pay(stage: Stage, person: Resident, account: str, least: Kopecks) -> str:
         while person.client().payment(payment, refresh=True)["state"] not in DECIDED:
             if time.monotonic() > ends:
                 break
-            time.sleep(0.1)
+            time.sleep(LOOK_EVERY_S)
     return payment
 
 
@@ -247,7 +249,11 @@ def link_without_proof(stage: Stage) -> None:
 
 
 def fork_a_reader(stage: Stage) -> None:
-    """Let a reader have read what its upstream has lost: an epoch that is in no log."""
+    """Put a reader where it is after its upstream has lost a tail: in an epoch of no log.
+
+    A tail that is really lost would have findings of I6 from every subscriber, and the checker
+    could be blind to our own reader unnoticed.
+    """
     with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
         database.execute(
             "UPDATE helpdesk.positions SET epoch = '7.deadbeef' WHERE upstream = 'accounts'"

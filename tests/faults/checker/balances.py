@@ -1,18 +1,13 @@
 """I4: balance = replay = SQL = read model, and every other row follows from its log, too.
 
-The sums here are made of the raw events. What the product itself replays and adds up is asked by
-`saldo ledger audit`, whose word counts as a third witness.
+The sums here are made of the raw events. What the product itself replays and adds up is a third
+witness (`own_words.audit`).
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from shared.config import SERVICES
 from tests.faults.checker.books import ADVANCES, PENALTY, Postings, is_service, postings_of
@@ -20,10 +15,6 @@ from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
 
 INVARIANT = "I4"
-
-REPOSITORY = Path(__file__).resolve().parents[3]
-AUDIT_S = 300
-_SAMPLE = 400
 
 _LETTER_STATES = {
     "letter_queued": "queued",
@@ -47,7 +38,7 @@ _PAYMENT_STATES = {
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Check the rows against the logs; `saldo ledger audit` is run by `audit`."""
+    """Check the rows against the logs."""
     yield from _logs(evidence)
     yield from _balances(evidence)
     yield from _posted(evidence)
@@ -56,26 +47,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     yield from _letters(evidence)
     yield from _questions(evidence)
     yield from _persons(evidence)
-
-
-def audit(evidence: Evidence) -> Iterator[Finding]:
-    """Run `saldo ledger audit` and return its findings."""
-    run = subprocess.run(
-        [sys.executable, "-m", "services.cli", "ledger", "audit", "--json"],
-        cwd=REPOSITORY,
-        env={**os.environ, **evidence.environment},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=AUDIT_S,
-    )
-    if run.returncode not in {0, 1}:
-        yield Finding(INVARIANT, "audit", f"exit code {run.returncode}", run.stderr[-_SAMPLE:])
-        return
-    for one in json.loads(run.stdout)["differences"]:
-        about = f"{one['account'] or 'log'} {one['what']}"
-        sentence = f"{one['replayed']} by replay, {one['found']} found"
-        yield Finding(INVARIANT, "audit", about, sentence)
 
 
 def _logs(evidence: Evidence) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from tests.faults.checker import (
     books,
     deliveries,
     letters,
+    own_words,
     postings,
     promises,
     seal,
@@ -37,7 +38,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
 }
 """By invariant."""
 
-OWN_WORDS: Mapping[str, Check] = {"I4": balances.audit, "I5": seal.verify}
+OWN_WORDS: Mapping[str, Check] = {"I4": own_words.audit, "I5": own_words.verify}
 """What the product itself says of an invariant, by a staff command; each starts a process."""
 
 OUTAGES = (psycopg.OperationalError, requests.RequestException, PageError, OSError)

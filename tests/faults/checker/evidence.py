@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,9 +36,7 @@ class Fact(msgspec.Struct, frozen=True):
     topic: str
     data: dict[str, Any]
     recorded_at: datetime
-    command_id: str
     correlation_id: str
-    actor: str
 
 
 @dataclass
@@ -50,8 +47,6 @@ class Evidence:
     connection: psycopg.Connection[dict[str, Any]]
     beliefs: Sequence[Belief] = ()
     folder: Path | None = None
-    patience: float = 60.0
-    """For how many seconds what is under way is waited for."""
     _facts: dict[str, list[Fact]] = field(default_factory=dict)
     _epochs: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -142,7 +137,7 @@ class Evidence:
             cursor.itersize = _AT_ONCE
             cursor.execute(
                 "SELECT notification_id, originator_id::text, originator_version, topic, state,"
-                " recorded_at, command_id::text, correlation_id, actor"
+                " recorded_at, correlation_id"
                 f" FROM {service}.events ORDER BY notification_id"
             )
             for row in cursor:
@@ -153,9 +148,7 @@ class Evidence:
                     row["topic"],
                     msgspec.json.decode(bytes(row["state"])),
                     row["recorded_at"],
-                    row["command_id"],
                     row["correlation_id"],
-                    row["actor"],
                 )
 
 
@@ -175,9 +168,3 @@ def open_evidence(
             read_beliefs(beliefs) if beliefs else (),
             beliefs.parent if beliefs else None,
         )
-
-
-def settings_in(file: Path) -> dict[str, str]:
-    """Return the variables of a file that a shell sources, as `.saldo/env`."""
-    words = shlex.split(file.read_text(encoding="utf-8"))
-    return dict(word.split("=", 1) for word in words if "=" in word)

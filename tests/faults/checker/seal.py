@@ -7,10 +7,6 @@ The tree is computed here from the raw rows, after RFC 9162 and the layout of a 
 from __future__ import annotations
 
 import base64
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -25,11 +21,8 @@ from tests.faults.checker.findings import Finding
 
 INVARIANT = "I5"
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-VERIFY_S = 300
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEY_ID = 4
-_SAMPLE = 400
 _AT_ONCE = 2000
 
 
@@ -57,25 +50,6 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     for name, note in sorted(witnessed.items()):
         if not evidence.is_lost_position("ledger", note.size):
             yield from _judge(note, f"witness's {name}", roots, keys)
-
-
-def verify(evidence: Evidence) -> Iterator[Finding]:
-    """Run `saldo ledger verify` and return its findings."""
-    run = subprocess.run(
-        [sys.executable, "-m", "services.cli", "ledger", "verify", "--json"],
-        cwd=REPOSITORY,
-        env={**os.environ, **evidence.environment},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=VERIFY_S,
-    )
-    if run.returncode:
-        try:
-            said = json.dumps(json.loads(run.stdout)["findings"], ensure_ascii=False)
-        except (ValueError, KeyError):
-            said = run.stdout[-_SAMPLE:] + run.stderr[-_SAMPLE:]
-        yield Finding(INVARIANT, "verify", f"exit code {run.returncode}", said[:_SAMPLE])
 
 
 def _judge(

@@ -6,7 +6,6 @@ clocks go on as they are: a jump is a mistake of NTP or of a person, not of time
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -92,8 +91,3 @@ def under_faketime(house: House, name: str) -> None:
     except AssertionError:
         raise TroubleError(f"{name} does not load {library}") from None
     wait_for_node(house, name)
-
-
-def far_from_now(instant: float, seconds: float = 60.0) -> bool:
-    """Return whether an instant (Unix time) is further from now than so many seconds."""
-    return abs(instant - time.time()) > seconds

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.injectors.small_house import SmallHouse, small_house
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_settings_of_others() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patched:
-        for name in [name for name in os.environ if name.startswith("SALDO_")]:
-            patched.delenv(name)
-        yield
 
 
 @pytest.fixture(scope="session")

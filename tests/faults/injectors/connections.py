@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.faults.faults import House, Proxy, fault
+from tests.faults.faults import House, fault
 from tests.faults.injectors.network import Link, Which
 
 _NODES = ("database", "broker")
@@ -15,34 +15,26 @@ class _LinkFault:
     """What the faults of links share: the choice of a link, and its healing."""
 
     name = ""
+    alone = False
 
     def is_possible(self, house: House) -> bool:
         return any(name in house.proxies for name in (*_NODES, *_OUTSIDE))
 
-    def heal(self, house: House) -> None:
-        link = house.notes.pop(self.name, None)
-        if link is not None:
-            house.proxies[str(link)].heal()
-
-    def _draw(self, house: House, random: Random) -> str:
-        """Return a link, of the two nodes twice as often as of all others, and note it."""
+    def inject(self, house: House, random: Random) -> str:
+        """Break a link, of the two nodes five times as often as another, and note it."""
         names = [name for name in (*_NODES * 5, *_OUTSIDE) if name in house.proxies]
-        link = random.choice(names)
-        house.notes[self.name] = link
-        return link
+        link = house.proxies[random.choice(names)]
+        house.notes[self.name] = link.name
+        return self._break(link, random)
 
+    def heal(self, house: House) -> None:
+        name = house.notes.pop(self.name, None)
+        if name is not None:
+            house.proxies[str(name)].heal()
 
-class _OwnLinkFault(_LinkFault):
-    """Faults that only our own proxy has."""
-
-    def is_possible(self, house: House) -> bool:
-        return all(isinstance(proxy, Link) for proxy in house.proxies.values()) and (
-            super().is_possible(house)
-        )
-
-    def _link(self, proxy: Proxy) -> Link:
-        assert isinstance(proxy, Link)
-        return proxy
+    def _break(self, link: Link, random: Random) -> str:
+        """Break the link in the fault's own way, and return what was done."""
+        raise NotImplementedError
 
 
 @fault
@@ -51,12 +43,10 @@ class CutLink(_LinkFault):
 
     name = "cut_link"
     lasts = (0.5, 15.0)
-    alone = False
 
-    def inject(self, house: House, random: Random) -> str:
-        link = self._draw(house, random)
-        house.proxies[link].cut()
-        return f"cut the link {link}"
+    def _break(self, link: Link, random: Random) -> str:
+        link.cut()
+        return f"cut the link {link.name}"
 
 
 @fault
@@ -65,28 +55,24 @@ class StallLink(_LinkFault):
 
     name = "stall_link"
     lasts = (1.0, 40.0)
-    alone = False
 
-    def inject(self, house: House, random: Random) -> str:
-        link = self._draw(house, random)
-        house.proxies[link].stall()
-        return f"stall the link {link}"
+    def _break(self, link: Link, random: Random) -> str:
+        link.stall()
+        return f"stall the link {link.name}"
 
 
 @fault
-class StallOneWay(_OwnLinkFault):
+class StallOneWay(_LinkFault):
     """What is sent arrives and no answer does, or the other way round."""
 
     name = "stall_one_way"
     lasts = (1.0, 40.0)
-    alone = False
 
-    def inject(self, house: House, random: Random) -> str:
-        link = self._draw(house, random)
+    def _break(self, link: Link, random: Random) -> str:
         ways: tuple[Which, ...] = ("there", "back")
         way = random.choice(ways)
-        self._link(house.proxies[link]).stall(way)
-        return f"stall the link {link}, {way}"
+        link.stall(way)
+        return f"stall the link {link.name}, {way}"
 
 
 @fault
@@ -95,39 +81,33 @@ class SlowLink(_LinkFault):
 
     name = "slow_link"
     lasts = (5.0, 30.0)
-    alone = False
 
-    def inject(self, house: House, random: Random) -> str:
-        link = self._draw(house, random)
+    def _break(self, link: Link, random: Random) -> str:
         seconds = random.choice((0.01, 0.05, 0.3))
-        house.proxies[link].slow(seconds)
-        return f"slow the link {link} by {seconds} s each way"
+        link.slow(seconds)
+        return f"slow the link {link.name} by {seconds} s each way"
 
 
 @fault
-class ThrottleLink(_OwnLinkFault):
+class ThrottleLink(_LinkFault):
     """Only so many bytes a second pass."""
 
     name = "throttle_link"
     lasts = (5.0, 30.0)
-    alone = False
 
-    def inject(self, house: House, random: Random) -> str:
-        link = self._draw(house, random)
+    def _break(self, link: Link, random: Random) -> str:
         rate = random.choice((5_000, 50_000))
-        self._link(house.proxies[link]).throttle(rate)
-        return f"throttle the link {link} to {rate} bytes a second"
+        link.throttle(rate)
+        return f"throttle the link {link.name} to {rate} bytes a second"
 
 
 @fault
-class ResetConnections(_OwnLinkFault):
+class ResetConnections(_LinkFault):
     """All connections of a link are reset once, and may be made again at once."""
 
     name = "reset_connections"
     lasts = (0.0, 1.0)
-    alone = False
 
-    def inject(self, house: House, random: Random) -> str:
-        link = self._draw(house, random)
-        self._link(house.proxies[link]).reset()
-        return f"reset the connections of the link {link}"
+    def _break(self, link: Link, random: Random) -> str:
+        link.reset()
+        return f"reset the connections of the link {link.name}"

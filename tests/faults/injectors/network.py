@@ -77,10 +77,6 @@ class Link:
         """Pass everything at once again; what was stalled is delivered."""
         self._network.command(do="heal", link=self.name)
 
-    def lead_to(self, host: str, port: int) -> None:
-        """Lead to another address from now on, and reset the connections to the old one."""
-        self._network.command(do="lead", link=self.name, host=host, port=port)
-
     def passed(self) -> dict[str, int]:
         """Return how many bytes have passed in each direction."""
         return self._network.command(do="look", link=self.name)

@@ -9,16 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from deploy.embedded import process, rabbitmq
 from deploy.embedded.installation import Installation
 from deploy.embedded.plan import ProcessSpec, read_plan
 from deploy.embedded.readiness import is_ready
-from tests.faults.faults import Proxy
 from tests.faults.injectors.circumstances import under_circumstances
-from tests.faults.injectors.network import Network
+from tests.faults.injectors.network import Link, Network
 from tests.nodes import ANY_PORTS
 from tests.waiting import eventually
 
@@ -53,8 +51,8 @@ class SmallHouse:
         return self.installation.state.root
 
     @property
-    def proxies(self) -> Mapping[str, Proxy]:
-        return MappingProxyType(dict(self.network.links))
+    def proxies(self) -> Mapping[str, Link]:
+        return self.network.links
 
     def spec(self, name: str) -> ProcessSpec:
         """Return the description of a process."""

@@ -62,9 +62,9 @@ class Link:
         self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
-    async def listen(self, port: int) -> None:
-        """Listen on 127.0.0.1, on any free port for 0."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, limit=CHUNK)
+    async def listen(self) -> None:
+        """Listen on a free port of 127.0.0.1."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=CHUNK)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def reset_all(self) -> None:
@@ -156,8 +156,7 @@ class Proxy:
         name = command["link"]
         match command["do"]:
             case "lead":
-                return {"port": await self._lead(name, command["host"], command["port"],
-                                                 command.get("listen", 0))}  # fmt: skip
+                return {"port": await self._lead(name, command["host"], command["port"])}
             case "cut":
                 self._links[name].is_cut = True
             case "reset":
@@ -182,12 +181,12 @@ class Proxy:
             link.reset_all()
         return {}
 
-    async def _lead(self, name: str, host: str, port: int, listen: int) -> int:
+    async def _lead(self, name: str, host: str, port: int) -> int:
         """Lead a link to an address, and return its own port; old connections are reset."""
         link = self._links.get(name)
         if link is None:
             link = self._links[name] = Link((host, port))
-            await link.listen(listen)
+            await link.listen()
         elif link.target != (host, port):
             link.target = (host, port)
             link.reset_all()

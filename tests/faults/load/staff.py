@@ -44,7 +44,7 @@ INTERNAL = 500
 
 
 def settings_in(file: Path) -> dict[str, str]:
-    """Return the variables of a file that is sourced by a shell."""
+    """Return the variables of a file that a shell sources, as `.saldo/env`."""
     words = shlex.split(file.read_text(encoding="utf-8"))
     return dict(word.split("=", 1) for word in words if "=" in word)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -347,6 +347,3 @@ def _drain(connection: amqp.Connection) -> bool:
 def _bytes(message: amqp.Message) -> bytes:
     body = message.body
     return body.encode() if isinstance(body, str) else bytes(body)
-
-
-Work = Callable[[threading.Event], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -19,10 +19,9 @@ from tests.faults.load.newcomers import Settlers
 from tests.faults.load.residents import Resident
 from tests.faults.load.staff import Clerk, Operator, settings_in
 from tests.faults.load.subscribers import Subscribers
+from tests.faults.threads import Work, beside
 
 ACCOUNTS_OF_ONE = 2
-
-Work = Callable[[threading.Event], None]
 
 
 class Town:
@@ -87,14 +86,14 @@ class Town:
     @contextmanager
     def readers(self) -> Iterator[None]:
         """Let the subscribers read for the length of a block."""
-        with self._threads(self._readers):
+        with beside(*self._guarded(self._readers)):
             yield
         self._subscribers.close()
 
     @contextmanager
     def users(self) -> Iterator[None]:
         """Let everybody else use the installation for the length of a block."""
-        with self._threads(self._users):
+        with beside(*self._guarded(self._users)):
             yield
 
     def _settle_one(self, number: int) -> Resident:
@@ -104,21 +103,8 @@ class Town:
     def _chance(self, who: str) -> Random:
         return Random(f"{self._seed} {who}")  # noqa: S311 - no secret
 
-    @contextmanager
-    def _threads(self, works: Mapping[str, Work]) -> Iterator[None]:
-        stop = threading.Event()
-        threads = [
-            threading.Thread(target=self._run, args=(name, work, stop), name=name)
-            for name, work in works.items()
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
+    def _guarded(self, works: Mapping[str, Work]) -> list[Work]:
+        return [partial(self._run, name, work) for name, work in works.items()]
 
     def _run(self, name: str, work: Work, stop: threading.Event) -> None:
         try:

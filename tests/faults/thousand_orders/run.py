@@ -7,9 +7,8 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from tests.faults.thousand_orders.honesty import Watch
 from tests.faults.thousand_orders.own_books import own_findings
 from tests.faults.thousand_orders.payers import Person, Tally
 from tests.faults.thousand_orders.trouble import Trouble
+from tests.faults.threads import beside
 
 ACCOUNTS_OF_ONE = 2
 SETTLED_S = 60.0
@@ -69,8 +69,8 @@ def run(
     trouble = Trouble(installation, banks, seed)
     watch = Watch(banks, database_url, tally, tokens, environment["SALDO_URL"], seed)
     stop = threading.Event()
-    beside = [trouble.make_faults, trouble.kill, watch.run]
-    with _threads(stop, beside), ThreadPoolExecutor(people) as pool:
+    works = (trouble.make_faults, trouble.kill, watch.run)
+    with beside(*works, stop=stop), ThreadPoolExecutor(people) as pool:
         turns = [pool.submit(person.run, stop) for person in persons]
         _wait(turns, stop, seconds, lambda: tell(_progress(tally, watch, trouble)))
         for turn in turns:
@@ -111,21 +111,6 @@ def _persons(
         tokens[number] = client.token or ""
         persons.append(Person(number, url, tokens[number], accounts, tally, seed * 100 + number))
     return persons, tokens
-
-
-@contextmanager
-def _threads(
-    stop: threading.Event, works: Sequence[Callable[[threading.Event], None]]
-) -> Iterator[None]:
-    """Work in threads for the length of a block; raises what one of them has raised."""
-    with ThreadPoolExecutor(len(works)) as pool:
-        running = [pool.submit(work, stop) for work in works]
-        try:
-            yield
-        finally:
-            stop.set()
-    for one in running:
-        one.result()
 
 
 def _wait(
