@@ -64,7 +64,9 @@ SELECT md5(string_agg(fact, '|' ORDER BY fact)) FROM facts
 _END_OTHERS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid()
+   AND backend_type = 'client backend'
 """
+"""Only a superuser may end an autovacuum worker, which ends by itself when it is in the way."""
 _OTHERS = """
 SELECT pid FROM pg_stat_activity WHERE datname = current_database()
    AND pid <> pg_backend_pid() AND backend_type = 'client backend'

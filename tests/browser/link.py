@@ -72,35 +72,46 @@ class Loading:
 
     def __init__(self, network: CDPSession) -> None:
         self._fetched: dict[str, Fetched] = {}
-        self._open: set[str] = set()
+        self._open: dict[str, Fetched] = {}
+        self._loader = ""
         network.on("Network.requestWillBeSent", self._sent)
         network.on("Network.loadingFinished", self._finished)
-        network.on("Network.loadingFailed", lambda event: self._open.discard(event["requestId"]))
+        network.on("Network.loadingFailed", lambda event: self._open.pop(event["requestId"], None))
 
     def load(self, page: Page, address: str) -> Costs:
         """Load a page, wait until all that it asked for is there, and return its costs."""
         self._fetched.clear()
         self._open.clear()
+        self._loader = ""
         page.goto(address, wait_until="load")
         costs = Costs(list(self._fetched.values()))
         eventually(lambda: page.evaluate("true") and costs.document.size, f"the size of {address}")
-        eventually(lambda: page.evaluate("true") and not self._open, f"the end of {address}")
+        try:
+            eventually(lambda: page.evaluate("true") and not self._open, f"the end of {address}")
+        except AssertionError as late:
+            late.add_note(f"open: {[one.address for one in self._open.values()]}")
+            raise
         return Costs(list(self._fetched.values()))
 
     def _sent(self, event: dict[str, Any]) -> None:
         if event["request"]["url"].endswith(PICTURE):
             return
-        self._open.add(event["requestId"])
-        self._fetched[event["requestId"]] = Fetched(
+        kind = event.get("type", "Other")
+        if kind == "Document":
+            self._loader = event["loaderId"]
+        if event["loaderId"] != self._loader:
+            return  # A late request of the page before: nobody tells of its end any more.
+        fetched = Fetched(
             event["request"]["url"],
-            event.get("type", "Other"),
+            kind,
             # The icon has no initiator; what a script or a style sheet asks for is one step later.
             from_document=event["initiator"]["type"] in {"parser", "other"}
             and "redirectResponse" not in event,
         )
+        self._open[event["requestId"]] = self._fetched[event["requestId"]] = fetched
 
     def _finished(self, event: dict[str, Any]) -> None:
-        self._open.discard(event["requestId"])
+        self._open.pop(event["requestId"], None)
         if event["requestId"] in self._fetched:
             self._fetched[event["requestId"]].size = round(event["encodedDataLength"])
 

@@ -134,7 +134,8 @@ class House:
     def _copy(self, source: str, target: str) -> None:
         with self._server() as owner:
             owner.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = %s AND backend_type = 'client backend'",
                 (source,),
             )
             owner.execute(

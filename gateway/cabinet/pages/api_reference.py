@@ -34,7 +34,9 @@ class ApiReferencePages:
             raise Refusal(404, "path_not_found")
         codes = {code for refusal in operation.refusals for code in refusal.codes}
         titles = {code: text_explained(code, visit.language)[0] for code in codes}
-        return visit.render("api_operation.html", operation=operation, titles=titles)
+        return visit.render(
+            "api_operation.html", operation=operation, titles=titles, problem=reference.problem
+        )
 
     @page("GET", "/api/start", access=Access.PUBLIC, greets=True)
     def api_start(self, visit: Visit) -> Response:
