@@ -43,7 +43,8 @@ FETCH = 500
 MOST_CONFLICTS = 10
 """Conflicts in a row, nobody else appending, after which one is taken for a failure."""
 FRESH_S = 1.0
-"""How long an answer about the upstream's history is used."""
+"""How long an answer about the upstream's history is taken for that of now. So a reader with a
+backlog asks that often."""
 
 Pause: TypeAlias = Callable[[float], None]
 
@@ -149,7 +150,7 @@ class Reader:
         return True
 
     def _apply(self, batch: Sequence[Delivery], *, again: bool = False) -> None:
-        known = Known(self._history[1], fresh=False) if self._history else None
+        known = Known(self._history[1], fresh=self._is_fresh()) if self._history else None
         try:
             handled = self._reactions.apply(batch, known, again=again)
         except DoubtError:
@@ -159,16 +160,20 @@ class Reader:
 
     def _known_afresh(self) -> Known:
         """Return the history of the upstream's log; raises StoppedReaderError if we do not fit."""
-        if self._history is not None and time.monotonic() - self._history[0] < FRESH_S:
+        if self._history is not None and self._is_fresh():
             return Known(self._history[1], fresh=True)
         history = self._ask()
         if self._reactions.look(history):
             raise StoppedReaderError(self._upstream)
         return Known(history, fresh=True)
 
+    def _is_fresh(self) -> bool:
+        return self._history is not None and time.monotonic() - self._history[0] < FRESH_S
+
     def _ask(self) -> LogHistory:
+        asked_at = time.monotonic()
         history = from_wire(self._services.call(self._upstream, "log_history"))
-        self._history = time.monotonic(), history
+        self._history = asked_at, history
         return history
 
     def _process_one(self, delivery: Delivery, pause: Pause) -> None:

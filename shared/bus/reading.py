@@ -8,11 +8,16 @@ log. :mod:`shared.bus.reactions` moves the point with each effect.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from shared.bus import quarantine
 from shared.bus.epochs import JUMP, LogHistory
 from shared.bus.messages import Message
+
+YOUNG = timedelta(seconds=1)
+"""How old an event may be that is taken without asking whether its log still has it: nobody puts
+a database back from a copy, or promotes another, in less."""
 
 
 class ReadPoint(NamedTuple):
@@ -149,8 +154,10 @@ def is_duplicate(message: Message, point: ReadPoint, known: Known | None, *, of_
     """Return whether an event has taken effect already; otherwise it is the next one.
 
     What the log gave is believed. What came by the queue must be in the history that is ``known``,
-    or may be after it in its current epoch, if it is near. Raises DoubtError where a fresh history
-    is to be asked for, GhostError, GapError for a missing predecessor, or JumpError.
+    or may be after it in its current epoch, if it is near; and unless it is young, that must have
+    been told just now: the log may have been put back since it was published. Raises DoubtError
+    where a fresh history is to be asked for, GhostError, GapError for a missing predecessor, or
+    JumpError.
     """
     if not of_log:
         _check_in_log(message, point, known)
@@ -166,6 +173,9 @@ def is_duplicate(message: Message, point: ReadPoint, known: Known | None, *, of_
 def _check_in_log(message: Message, point: ReadPoint, known: Known | None) -> None:
     epoch, position = message.epoch, message.position
     current = point.epoch if known is None else known.history.current.name
+    fresh = known is not None and known.fresh
+    if not (fresh or _is_young(message)):
+        raise DoubtError(message.id)
     if epoch == current and position <= point.position + JUMP:
         return  # published since: the log goes on
     if known is None:
@@ -177,3 +187,8 @@ def _check_in_log(message: Message, point: ReadPoint, known: Known | None) -> No
     if known.history.end_of(epoch) is None:
         raise GhostError(quarantine.UNKNOWN_EPOCH)
     raise GhostError(quarantine.BEYOND_HEAD if epoch == current else quarantine.LOST_TAIL)
+
+
+def _is_young(message: Message) -> bool:
+    # A time that is still to come was recorded by a clock that ran ahead: it says nothing.
+    return message.time.tzinfo is not None and abs(datetime.now(UTC) - message.time) < YOUNG
