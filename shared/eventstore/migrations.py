@@ -43,6 +43,7 @@ BASE = (
     "reading.sql",
     "recovery.sql",
     "clock.sql",
+    "search.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 
