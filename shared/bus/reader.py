@@ -22,7 +22,8 @@ from shared.bus.epochs import LogHistory, from_wire
 from shared.bus.holding import BACK_OFF_S, Holding
 from shared.bus.leadership import Lead, LeadLostError
 from shared.bus.messages import MalformedMessageError, Services, UnknownVersionError
-from shared.bus.reactions import Delivery, Reactions, noted
+from shared.bus.proof import is_borne_out
+from shared.bus.reactions import Delivery, Reactions
 from shared.bus.reading import (
     DisputedError,
     DoubtError,
@@ -32,7 +33,7 @@ from shared.bus.reading import (
     StoppedReaderError,
 )
 from shared.bus.remembering import mark_of
-from shared.bus.waiting import NotYet
+from shared.bus.waiting import NotYet, noted
 from shared.database_errors import is_transient
 from shared.errors import Conflict, Unavailable
 from shared.logs import get_logger
@@ -96,6 +97,21 @@ class Reader:
         Raises Unavailable when it does not answer.
         """
         return self._reactions.look(self._ask())
+
+    def verify(self, pause: Pause) -> None:
+        """Go back where the upstream's log does not bear out what was applied by our point.
+
+        What this process has applied it remembers; this is about the processes before. Raises
+        Unavailable.
+        """
+        point = self._reactions.point()
+        proof, history = point.proof, self._history
+        if proof is None or history is None or proof.after >= point.position:
+            return
+        if is_borne_out(self._services, self._upstream, point.position, proof, mark_of, pause):
+            self._reactions.confirm(point)
+        else:
+            self._reactions.go_back_to_proof(point, history[1].epoch_at(proof.after).name)
 
     def process(self, batch: Sequence[Delivery], pause: Pause) -> None:
         """Deal with each message of a batch; raises StoppedError on stop."""

@@ -44,6 +44,7 @@ BASE = (
     "recovery.sql",
     "clock.sql",
     "search.sql",
+    "proof.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 
