@@ -241,9 +241,11 @@ class Reactions:
     def confirm(self, point: ReadPoint) -> None:
         """Note that the upstream's log bears out all that was applied up to a point."""
         with self._store.transaction() as cursor:
-            reading.prove(cursor, self._upstream, point.position, Proof(point.position, 0))
-            self._memory.begin_at(reading.read_point(cursor, self._upstream, lock=True))
+            if reading.read_point(cursor, self._upstream, lock=True) != point:
+                return  # somebody else has moved it
+            reading.prove(cursor, self._upstream, Proof(point.position, 0))
             self._check_lead(cursor)
+        self._memory.begin_at(point)
         self._memory.verified()
 
     def go_back_to_proof(self, point: ReadPoint, epoch: str) -> None:

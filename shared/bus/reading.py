@@ -130,12 +130,12 @@ def rewind(cursor: Any, upstream: str, epoch: str, position: int) -> int:
     return moved
 
 
-def prove(cursor: Any, upstream: str, position: int, proof: Proof) -> None:
-    """Record the proof of a reader that is at a position."""
+def prove(cursor: Any, upstream: str, proof: Proof) -> None:
+    """Record the proof of a reader where it is."""
     cursor.execute(
         "UPDATE positions SET proof_after = %s, proof_until = position, proof = %s "
-        "WHERE upstream = %s AND position = %s",
-        (proof.after, proof.total, upstream, position),
+        "WHERE upstream = %s",
+        (proof.after, proof.total, upstream),
     )
 
 
