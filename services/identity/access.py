@@ -77,6 +77,7 @@ def open_session(
         how=how,
         now=now,
         expires_at=expires_at,
+        second_step_at=now if _has_second_step(how) else None,
     )
     read.devices.keep(person_id, device_digest, place.device, session_id, now)
     read.networks.keep(person_id, place.network_index, now)
@@ -94,6 +95,11 @@ def open_session(
     action = "signed_in_from_new_device" if strange else "signed_in"
     session.security.note(action, person_id=person_id, about=how)
     return opened
+
+
+def _has_second_step(how: str) -> bool:
+    """Return whether a way to sign in was two factors: a passkey verifies its user."""
+    return how == "passkey" or "+" in how
 
 
 def _accepted(found: SignedIn) -> dict[str, str]:

@@ -177,6 +177,7 @@ class FakeSessions:
         how: str,
         now: datetime,
         expires_at: datetime,
+        second_step_at: datetime | None,
     ) -> None:
         self.tokens[session_id] = token_digest
         self.rows[session_id] = SignedIn(
@@ -189,6 +190,7 @@ class FakeSessions:
             created_at=now,
             last_seen_at=now,
             expires_at=expires_at,
+            second_step_at=second_step_at,
             temporary=False,
             **self.accepted[person_id],
         )
@@ -216,6 +218,9 @@ class FakeSessions:
 
     def seen(self, session_id: UUID, now: datetime) -> None:
         self.rows[session_id] = msgspec.structs.replace(self.rows[session_id], last_seen_at=now)
+
+    def second_step_taken(self, session_id: UUID, now: datetime) -> None:
+        self.rows[session_id] = msgspec.structs.replace(self.rows[session_id], second_step_at=now)
 
     def extend(self, session_id: UUID, expires_at: datetime) -> None:
         row = self.rows[session_id]
