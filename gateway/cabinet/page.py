@@ -35,11 +35,17 @@ from gateway.cabinet.forms import (
 )
 from gateway.cabinet.policy import secure_page
 from gateway.cabinet.sealing import Sealer
-from gateway.cabinet.visit import NOTICE_SECONDS, Visit
+from gateway.cabinet.visit import (
+    NOTICE_SECONDS,
+    REAUTHENTICATION,
+    ReauthenticationRequired,
+    Visit,
+)
 from gateway.handling import BODY, CALLER, CONTEXT
 from gateway.messages import language_of
 from gateway.operations import PATH_PARTS, Access, template_of
 from gateway.problems import Refusal
+from gateway.routes.second_factors import SecondFactorRoutes
 from gateway.web import ANY_OTHER_PATH, CLIENT_KEY, SETTINGS_KEY, UNMATCHED, Route
 from shared import context
 from shared.config import Settings
@@ -53,6 +59,8 @@ FIELDS = "saldo.fields"
 """Key of the WSGI environment: the fields of a form whose files were passed on."""
 ACCEPTANCE = "/acceptance"
 """The page that asks for new versions of the rules and the consent."""
+CONFIRMATION = "/settings/confirm"
+"""The page that asks for the second step again."""
 SECRET_FIELDS = frozenset(
     {"password", "current_password", "new_password", "code", "credential", "proof"}
 )
@@ -72,6 +80,8 @@ class Page:
     """A public page that knows who is signed in, if anybody is."""
     plain: bool = False
     """No page of a person's: a static file, with headers of its own and no cookie."""
+    reauthenticated: bool = False
+    """Of a GET: its form needs the second step within the last minutes, where there is one."""
     takes_file: bool = False
     """Of a POST: its form has a field for a file, and comes as multipart/form-data."""
     bare: bool = False
@@ -106,6 +116,7 @@ def page(
     shown_by: str = "",
     greets: bool = False,
     plain: bool = False,
+    reauthenticated: bool = False,
     takes_file: bool = False,
     bare: bool = False,
     takes_attachments: bool = False,
@@ -119,6 +130,7 @@ def page(
         shown_by=shown_by,
         greets=greets,
         plain=plain,
+        reauthenticated=reauthenticated,
         takes_file=takes_file,
         bare=bare,
         takes_attachments=takes_attachments,
@@ -206,6 +218,8 @@ def respond(
             response = _outdated(described, visit) or _handled(described, handler, visit)
         except _Elsewhere as elsewhere:
             response = elsewhere.response
+        except ReauthenticationRequired:
+            response = _first(described, visit, CONFIRMATION, REAUTHENTICATION)
         except Exception as error:  # noqa: BLE001 - the one error handler of pages; it logs
             response = failure_page(visit, error, described.template)
         _keep_cookies(visit, response)
@@ -290,17 +304,19 @@ def _with_person(described: Page, visit: Visit) -> Visit:
     if person.must_change_password and described.access in (Access.SIGNED_IN, Access.UNACCEPTED):
         raise _Elsewhere(visit.redirect("/password"))
     if person.must_accept and described.access is Access.SIGNED_IN:
-        raise _Elsewhere(_accept_first(described, visit))
+        raise _Elsewhere(_first(described, visit, ACCEPTANCE, "acceptance_required"))
+    if described.reauthenticated and visit.api(SecondFactorRoutes.reauthentication)["required"]:
+        raise _Elsewhere(_first(described, visit, CONFIRMATION, REAUTHENTICATION))
     return visit
 
 
-def _accept_first(described: Page, visit: Visit) -> Response:
-    """Lead to the new rules; what was typed waits there, as at the log-in."""
+def _first(described: Page, visit: Visit, path: str, code: str) -> Response:
+    """Lead to a page that comes first; what was typed waits there, as at the log-in."""
     if described.method != "POST":
-        return visit.redirect(ACCEPTANCE + "?" + urlencode({"next": visit.here}))
-    found = page_at(visit.service, ACCEPTANCE)
+        return visit.redirect(path + "?" + urlencode({"next": visit.here}))
+    found = page_at(visit.service, path)
     if found is None:
-        raise Refusal(403, "acceptance_required")
+        raise Refusal(403, code)
     handler, _ = found
     waiting = {KEPT: _kept(described, visit), "_next": _shown_at(described, visit)}
     response = handler(visit.service, replace(visit, form=waiting, query={}))

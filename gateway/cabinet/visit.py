@@ -51,6 +51,13 @@ _OWN_PATH = re.compile(r"/(?!/)[^\\\x00-\x1f\x7f-\x9f]*")
 could lead to another site, or end the header that it stands in."""
 
 
+REAUTHENTICATION = "reauthentication_required"
+
+
+class ReauthenticationRequired(Exception):  # noqa: N818 - the way leads over another page
+    """The second step comes first; the form waits, filled in."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Refused:
     """The API refused a form; ``errors`` go back onto the page."""
@@ -162,7 +169,12 @@ class Visit:
         fields: FieldOf = field_of,
         says: Mapping[str, str] | None = None,
     ) -> Refused:
-        """Return a refusal in words; raises it where no form can put it right."""
+        """Return a refusal in words; raises it where no form can put it right.
+
+        Raises ReauthenticationRequired where the second step comes first.
+        """
+        if refusal.code == REAUTHENTICATION:
+            raise ReauthenticationRequired
         if refusal.status >= 500 or refusal.code == "not_signed_in":
             raise refusal
         messages: dict[str, str] = {}

@@ -9,6 +9,12 @@ SECOND_FACTOR = {
         "en": "The password is right, a second step is needed. Confirm with a passkey, a code of "
         "the app, or a recovery code.",
     },
+    "reauthentication_required": {
+        "ru": "Перед этим изменением нужен второй шаг входа. Подтвердите его ключом доступа, "
+        "кодом из приложения или кодом восстановления и повторите.",
+        "en": "This change needs the second step first. Confirm with a passkey, a code of the app, "
+        "or a recovery code, then repeat it.",
+    },
     "challenge_expired": {
         "ru": "Время или попытки вышли, либо это уже сделано. Начните сначала.",
         "en": "The time or the attempts are over, or it is done already. Begin again.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.operations import API, Call, Operation
+from gateway.operations import API, Access, Call, Operation
 from gateway.routes.second_step import ORIGIN
 from gateway.schemas import second_factors as shapes
 from gateway.web import route
@@ -14,6 +14,7 @@ MOST_ENTRIES = 30
 """Of the security log."""
 _CONFIRMED = {
     401: ("session_expired",),
+    403: ("reauthentication_required",),
     422: ("wrong_current_password",),
     429: ("too_many_attempts",),
 }
@@ -35,6 +36,59 @@ class SecondFactorRoutes:
     )
     def second_factors(self, call: Call) -> Any:
         return call.ask("identity", "second_factors", person_id=call.person_id)
+
+    @route(
+        Operation(
+            method="GET",
+            path=f"{API}/me/second-step",
+            tag=TAG,
+            summary="Whether this session has to take the second step before a change of access.",
+            description="With a second factor, changes of it, of the address and of the password "
+            "need the step within the last ten minutes (`reauthentication_required`); a sign-in "
+            "with two factors counts.",
+            access=Access.ANY_PASSWORD,
+            result=shapes.Reauthentication,
+            refusals={401: ("session_expired",)},
+        )
+    )
+    def reauthentication(self, call: Call) -> Any:
+        return call.ask(
+            "identity",
+            "reauthentication",
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
+        )
+
+    @route(
+        Operation(
+            method="POST",
+            path=f"{API}/me/second-step",
+            tag=TAG,
+            summary="Take the second step again in this session.",
+            description="With a `code` or a `passkey`. A code serves once; after five wrong ones "
+            "in a quarter of an hour wait (`too_many_attempts`), after ten in a day the session "
+            "ends.",
+            access=Access.ANY_PASSWORD,
+            body=shapes.Reauthenticate,
+            result=shapes.Reauthenticated,
+            refusals={
+                401: ("session_expired",),
+                404: ("person_not_found",),
+                409: ("challenge_expired", "passkeys_unavailable", "second_factor_missing"),
+                422: ("passkey_refused", "wrong_second_factor"),
+                429: ("too_many_attempts",),
+            },
+        )
+    )
+    def reauthenticate(self, call: Call) -> Any:
+        return call.command(
+            "identity",
+            "reauthenticate",
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
+            code=call.body["code"],
+            passkey=call.body["passkey"],
+        )
 
     @route(
         Operation(

@@ -75,6 +75,7 @@ ADDRESSES: Mapping[str, str] = {
     "/questions/new": "/questions/new",
     "/questions/<uuid:question_id>": "/questions/{question}",
     "/settings": "/settings",
+    "/settings/confirm": "/settings/confirm",
     "/settings/data": "/settings/data",
     "/settings/sessions": "/settings/sessions",
     "/settings/security": "/settings/security",

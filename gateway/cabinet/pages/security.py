@@ -42,7 +42,7 @@ class SecurityPages:
 
     # Passkeys
 
-    @page("GET", "/settings/security/passkeys")
+    @page("GET", "/settings/security/passkeys", reauthenticated=True)
     def new_passkey_form(self, visit: Visit) -> Response:
         """Ask for a name and the password."""
         return _new_passkey(visit)
@@ -81,7 +81,7 @@ class SecurityPages:
             return _creation(visit, passkeys.in_words(visit, outcome.errors))
         return _added(visit, outcome)
 
-    @page("GET", "/settings/security/passkeys/<uuid:passkey_id>/remove")
+    @page("GET", "/settings/security/passkeys/<uuid:passkey_id>/remove", reauthenticated=True)
     def passkey_removal(self, visit: Visit) -> Response:
         """Ask for the password."""
         return _removal(visit)
@@ -101,7 +101,7 @@ class SecurityPages:
 
     # The app
 
-    @page("GET", "/settings/security/totp")
+    @page("GET", "/settings/security/totp", reauthenticated=True)
     def totp_form(self, visit: Visit) -> Response:
         """Ask for the password."""
         return visit.render("security_totp.html")
@@ -136,7 +136,7 @@ class SecurityPages:
             return _totp_secret(visit, outcome.errors)
         return _added(visit, outcome)
 
-    @page("GET", "/settings/security/totp/off")
+    @page("GET", "/settings/security/totp/off", reauthenticated=True)
     def totp_removal(self, visit: Visit) -> Response:
         """Ask for the password."""
         return visit.render("security_totp_off.html")
@@ -153,7 +153,7 @@ class SecurityPages:
 
     # Recovery codes
 
-    @page("GET", "/settings/security/recovery-codes")
+    @page("GET", "/settings/security/recovery-codes", reauthenticated=True)
     def recovery_codes(self, visit: Visit) -> Response:
         """Show the codes that were just issued; ask for the password to issue new ones."""
         return visit.render("recovery_codes.html", codes=_fresh_codes(visit))

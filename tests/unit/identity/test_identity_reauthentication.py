@@ -15,6 +15,7 @@ from services.identity.limits import (
     SESSION_CODES_OF_DAY,
 )
 from services.identity.stretching import stretched
+from shared.errors import ServiceError
 from tests.soft_authenticator import SoftAuthenticator
 
 CHANGES: dict[str, dict[str, Any]] = {
@@ -52,9 +53,8 @@ def test_every_change_of_access_asks_for_the_second_step(anna: Member, change: s
     step(anna, code=anna.app_code())
     try:
         anna.confirmed(change, **CHANGES[change])
-    except Exception as error:
-        # Of an app that is there already, of a passkey that there is not: past the step.
-        assert getattr(error, "code", None) in {"totp_enabled", "passkey_not_found"}  # noqa: PT017
+    except ServiceError as past_the_step:
+        assert past_the_step.code in {"totp_enabled", "passkey_not_found"}  # noqa: PT017
 
 
 def test_the_data_is_erased_only_after_the_second_step(anna: Member) -> None:
