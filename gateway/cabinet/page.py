@@ -19,10 +19,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from gateway.auth import person_of_token
+from gateway.auth import due_first, person_of_token
 from gateway.cabinet import cookies
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.errors import error_page, failure_page
+from gateway.cabinet.first_pages import FIRST, REAUTHENTICATION, WITHOUT_FORM
 from gateway.cabinet.form_files import MULTIPART, FormWithFiles
 from gateway.cabinet.forms import (
     COMMAND,
@@ -35,12 +36,7 @@ from gateway.cabinet.forms import (
 )
 from gateway.cabinet.policy import secure_page
 from gateway.cabinet.sealing import Sealer
-from gateway.cabinet.visit import (
-    NOTICE_SECONDS,
-    REAUTHENTICATION,
-    ReauthenticationRequired,
-    Visit,
-)
+from gateway.cabinet.visit import NOTICE_SECONDS, ReauthenticationRequired, Visit
 from gateway.handling import BODY, CALLER, CONTEXT
 from gateway.messages import language_of
 from gateway.operations import PATH_PARTS, Access, template_of
@@ -57,10 +53,6 @@ KEPT_SECONDS = 3600
 """How long a form waits, encrypted in the browser, for its writer to log in again."""
 FIELDS = "saldo.fields"
 """Key of the WSGI environment: the fields of a form whose files were passed on."""
-ACCEPTANCE = "/acceptance"
-"""The page that asks for new versions of the rules and the consent."""
-CONFIRMATION = "/settings/confirm"
-"""The page that asks for the second step again."""
 SECRET_FIELDS = frozenset(
     {"password", "current_password", "new_password", "code", "credential", "proof"}
 )
@@ -219,7 +211,7 @@ def respond(
         except _Elsewhere as elsewhere:
             response = elsewhere.response
         except ReauthenticationRequired:
-            response = _first(described, visit, CONFIRMATION, REAUTHENTICATION)
+            response = _first(described, visit, REAUTHENTICATION)
         except Exception as error:  # noqa: BLE001 - the one error handler of pages; it logs
             response = failure_page(visit, error, described.template)
         _keep_cookies(visit, response)
@@ -301,17 +293,19 @@ def _with_person(described: Page, visit: Visit) -> Visit:
             return visit
         raise _Elsewhere(_log_in_first(described, visit)) from None
     visit = replace(visit, person=person)
-    if person.must_change_password and described.access in (Access.SIGNED_IN, Access.UNACCEPTED):
-        raise _Elsewhere(visit.redirect("/password"))
-    if person.must_accept and described.access is Access.SIGNED_IN:
-        raise _Elsewhere(_first(described, visit, ACCEPTANCE, "acceptance_required"))
+    due = due_first(person, described.access) if described.access is not Access.PUBLIC else ""
+    if due:
+        raise _Elsewhere(_first(described, visit, due))
     if described.reauthenticated and visit.api(SecondFactorRoutes.reauthentication)["required"]:
-        raise _Elsewhere(_first(described, visit, CONFIRMATION, REAUTHENTICATION))
+        raise _Elsewhere(_first(described, visit, REAUTHENTICATION))
     return visit
 
 
-def _first(described: Page, visit: Visit, path: str, code: str) -> Response:
+def _first(described: Page, visit: Visit, code: str) -> Response:
     """Lead to a page that comes first; what was typed waits there, as at the log-in."""
+    path = FIRST[code]
+    if path in WITHOUT_FORM:
+        return visit.redirect(path)
     if described.method != "POST":
         return visit.redirect(path + "?" + urlencode({"next": visit.here}))
     found = page_at(visit.service, path)

@@ -27,6 +27,7 @@ class SecondFactorRoutes:
         Operation(
             method="GET",
             path=f"{API}/me/second-factors",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="The person's passkeys, authenticator app and recovery codes.",
             description="No key, secret or code is shown again.",
@@ -94,6 +95,7 @@ class SecondFactorRoutes:
         Operation(
             method="POST",
             path=f"{API}/me/passkeys/challenges",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="Begin to add a passkey.",
             description=f"The answer is for `navigator.credentials.create()`. {ORIGIN}",
@@ -120,6 +122,7 @@ class SecondFactorRoutes:
         Operation(
             method="GET",
             path=f"{API}/me/passkeys/challenges/<uuid:challenge_id>",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="A passkey that is being added.",
             description="Only in the session in which it was begun, for ten minutes.",
@@ -143,6 +146,7 @@ class SecondFactorRoutes:
         Operation(
             method="POST",
             path=f"{API}/me/passkeys",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="Add the passkey that was created.",
             description="All other sessions of the person end, and this one gets a new `token`. "
@@ -195,6 +199,7 @@ class SecondFactorRoutes:
         Operation(
             method="POST",
             path=f"{API}/me/totp/challenges",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="Begin to set up an authenticator app.",
             description="The secret is shown until a code of the app has confirmed it. There is "
@@ -221,6 +226,7 @@ class SecondFactorRoutes:
         Operation(
             method="GET",
             path=f"{API}/me/totp/challenges/<uuid:challenge_id>",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="An authenticator app that is being set up.",
             description="Only in the session in which it was begun, for ten minutes.",
@@ -241,6 +247,7 @@ class SecondFactorRoutes:
         Operation(
             method="POST",
             path=f"{API}/me/totp",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="Confirm the authenticator app by a code.",
             description="All other sessions of the person end, and this one gets a new `token`. "

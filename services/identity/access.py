@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -113,10 +114,13 @@ def _end_surplus(session: Session, person_id: UUID) -> None:
         sessions.end(person_id, surplus.session_id)
 
 
-def authenticate(session: Session, token_digest: bytes) -> dict[str, Any]:
-    """Return {session_id, person_id, must_change_password, accepted, stale}.
+def authenticate(
+    session: Session, token_digest: bytes, second_factor: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return {session_id, person_id, must_change_password, must_add_factor, accepted, stale}.
 
-    MarkSeen is due if stale. ``accepted`` is as in `open_session`.
+    MarkSeen is due if stale. ``accepted`` is as in `open_session`; ``second_factor`` are the types
+    of person who need one.
     Raises Forbidden ``session_expired``.
     """
     found = session.read.sessions.of_token(token_digest, session.now, SESSION_IDLE_LIFE)
@@ -126,6 +130,8 @@ def authenticate(session: Session, token_digest: bytes) -> dict[str, Any]:
         "session_id": str(found.session_id),
         "person_id": str(found.person_id),
         "must_change_password": found.temporary,
+        "must_add_factor": found.person_type in second_factor
+        and not session.read.second_factors.methods(found.person_id),
         "accepted": _accepted(found),
         "stale": session.now - found.last_seen_at >= SEEN_RESOLUTION,
     }

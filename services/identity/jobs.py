@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from services.identity import email_change
 from services.identity.email_change import EndEmailChanges
 from services.identity.erasure import forget_farewells
 from services.identity.factors import StretchCodes, stretch_codes
-from services.identity.passwords import Passwords
+from services.identity.stretching import new_recipe, stretched
 from services.identity.sweeping import Sweep, sweep
 from shared.bus import Job, Services
 
@@ -29,18 +27,13 @@ def stretch_recovery_codes(services: Services) -> int:
     if found is None:
         return 0
     person_id, digests = found
-    recipe = _passwords().new_recipe()
+    recipe = new_recipe()
     command = StretchCodes(
         person_id=person_id,
         recipe=recipe,
-        digests={digest: _passwords().stretched(digest, recipe) for digest in digests},
+        digests={digest: stretched(digest, recipe) for digest in digests},
     )
     return services.store.transact(stretch_codes, command)
-
-
-@lru_cache(maxsize=1)
-def _passwords() -> Passwords:
-    return Passwords()
 
 
 def forget_addresses(services: Services) -> int:

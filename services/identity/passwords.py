@@ -17,7 +17,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
-from services.identity.stretching import new_recipe, stretched
+from services.identity.stretching import MEMORY_COST, TIME_COST, new_recipe, stretched
 
 R = TypeVar("R")
 
@@ -25,7 +25,7 @@ R = TypeVar("R")
 class Passwords:
     """Hashes and verifies passwords; by default with 19 MiB and two passes, as OWASP recommends."""
 
-    def __init__(self, *, time_cost: int = 2, memory_cost: int = 19_456) -> None:
+    def __init__(self, *, time_cost: int = TIME_COST, memory_cost: int = MEMORY_COST) -> None:
         self._costs = (time_cost, memory_cost)
         self._argon2 = PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=1)
         self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)

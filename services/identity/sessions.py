@@ -24,13 +24,15 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     second_step_at: datetime | None
     temporary: bool
+    person_type: str
     rules_version: str
     consent_version: str
 
 
 _LIVE = """
     SELECT session_id, person_id, device, device_digest, network_index, how, created_at,
-        last_seen_at, sessions.expires_at, second_step_at, temporary, rules_version, consent_version
+        last_seen_at, sessions.expires_at, second_step_at, temporary, person_type,
+        rules_version, consent_version
     FROM sessions JOIN credentials USING (person_id) JOIN persons USING (person_id)
     WHERE sessions.expires_at > %s AND last_seen_at > %s
 """

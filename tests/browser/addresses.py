@@ -79,6 +79,7 @@ ADDRESSES: Mapping[str, str] = {
     "/settings/data": "/settings/data",
     "/settings/sessions": "/settings/sessions",
     "/settings/security": "/settings/security",
+    "/settings/security/required": "/settings/security/required",
     "/settings/security/passkeys": "/settings/security/passkeys",
     "/settings/security/passkeys/new/<uuid:challenge_id>": (
         "/settings/security/passkeys/new/{registration}"

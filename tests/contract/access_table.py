@@ -385,6 +385,7 @@ PAGES: Mapping[str, Row] = {
     "GET /settings/confirm": Row(ANY_PASSWORD),
     "POST /settings/confirm": Row(ANY_PASSWORD, body={"code": "1"}, refused=_AGAIN),
     "GET /settings/security": Row(OWN),
+    "GET /settings/security/required": Row(OWN),
     "GET /settings/security/passkeys": Row(OWN),
     "POST /settings/security/passkeys": Row(OWN, body=_WRONG, refused=_AGAIN),
     "GET /settings/security/passkeys/new/{challenge_id}": Row(OWN, refused=_AGAIN),

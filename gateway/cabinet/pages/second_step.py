@@ -8,8 +8,9 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from gateway.cabinet import passkeys
+from gateway.cabinet.first_pages import CONFIRMATION
 from gateway.cabinet.forms import KEPT
-from gateway.cabinet.page import CONFIRMATION, page, shown_again, waiting_form
+from gateway.cabinet.page import page, shown_again, waiting_form
 from gateway.cabinet.pages.entry import device_token, log_in_page, signed_in
 from gateway.cabinet.visit import Refused, Visit, own_path
 from gateway.operations import Access

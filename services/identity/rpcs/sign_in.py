@@ -63,7 +63,8 @@ class SignInRpcs(IdentityRpcs):
     @rpc(schemas.Authenticate, callers=(GATEWAY,))
     def authenticate(self, token: str) -> dict[str, Any]:
         digest = token_digest(token)
-        found = self.store.query(lambda session: access.authenticate(session, digest))
+        required = self.settings.access.second_factor
+        found = self.store.query(lambda session: access.authenticate(session, digest, required))
         if found.pop("stale"):
             seen = access.MarkSeen(session_id=UUID(found["session_id"]))
             self.store.transact(access.mark_seen, seen)

@@ -44,12 +44,14 @@ class FakeServices:
         must_change_password: bool = False,
         person_id: str = PERSON,
         must_accept: Sequence[Mapping[str, str]] = (),
+        must_add_factor: bool = False,
     ) -> None:
         self.answers["identity", "authenticate"] = {
             "session_id": SESSION,
             "person_id": person_id,
             "must_change_password": must_change_password,
             "must_accept": list(must_accept),
+            "must_add_factor": must_add_factor,
         }
 
     def call(

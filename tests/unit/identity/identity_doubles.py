@@ -163,6 +163,7 @@ class FakeSessions:
         self.rows: dict[UUID, SignedIn] = {}
         self.tokens: dict[UUID, bytes] = {}
         self.accepted: dict[UUID, dict[str, str]] = {}
+        self.types: dict[UUID, str] = {}
         self._credentials = credentials
 
     def open(
@@ -192,6 +193,7 @@ class FakeSessions:
             expires_at=expires_at,
             second_step_at=second_step_at,
             temporary=False,
+            person_type="",
             **self.accepted[person_id],
         )
 
@@ -200,6 +202,7 @@ class FakeSessions:
             msgspec.structs.replace(
                 row,
                 temporary=self._credentials.rows[row.person_id].temporary,
+                person_type=self.types[row.person_id],
                 **self.accepted[row.person_id],
             )
             for row in self.rows.values()
@@ -376,6 +379,7 @@ class FakeReadModel:
                         consent_version=event.consent_version,
                         erased=False,
                     )
+                    self.sessions.types[who] = event.person_type
                     self.sessions.accepted[who] = {
                         "rules_version": event.rules_version,
                         "consent_version": event.consent_version,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from services.identity.limits import (
     SESSION_CODES_OF_DAY,
 )
 from services.identity.stretching import stretched
+from shared.access_settings import AccessSettings
 from shared.errors import ServiceError
 from tests.soft_authenticator import SoftAuthenticator
 
@@ -202,3 +204,17 @@ def test_nothing_is_stretched_for_who_did_not_give_the_password(
 def test_another_recipe_is_a_defect() -> None:
     with pytest.raises(ValueError, match="recipe"):
         stretched(b"x", "$scrypt$")
+
+
+def test_a_required_factor_is_due_until_it_is_set_up(identity: Any) -> None:
+    member = Member(identity)
+    token = member.session["token"]
+    assert identity.call("authenticate", token=token)["must_add_factor"] is False
+    for required, due in (("organisation", False), ("individual", True)):
+        access = AccessSettings(second_factor=frozenset({required}))
+        identity.service.settings = replace(identity.service.settings, access=access)
+        assert identity.call("authenticate", token=token)["must_add_factor"] is due
+    member.add_totp()
+    token = member.session["token"]
+    assert identity.call("authenticate", token=token)["must_add_factor"] is False
+    member.confirmed("disable_totp")

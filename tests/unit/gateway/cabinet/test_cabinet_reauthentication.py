@@ -129,3 +129,33 @@ def test_where_the_step_is_due_the_address_is_shown_and_no_form(
 def test_nobody_is_asked_again_without_a_reason(here: CabinetBrowser) -> None:
     page = here.get(f"{CONFIRM}?next=/password")
     assert (page.status, page.location) == (303, "/password")
+
+
+REQUIRED = f"{SECURITY}/required"
+
+
+@pytest.fixture
+def unguarded(here: CabinetBrowser, services: FakeServices) -> CabinetBrowser:
+    """A cabinet whose operator requires the second factor that its person does not have."""
+    services.sign_in(must_add_factor=True)
+    return here
+
+
+@pytest.mark.parametrize("path", ["/accounts", "/pay", SECURITY, f"{SECURITY}/totp/off"])
+def test_a_required_factor_comes_first(unguarded: CabinetBrowser, path: str) -> None:
+    page = unguarded.get(path)
+    assert (page.status, page.location) == (303, REQUIRED)
+
+
+def test_the_ways_to_set_a_required_factor_up_are_open(unguarded: CabinetBrowser) -> None:
+    page = unguarded.get(REQUIRED)
+    assert page.status == 200
+    assert "Включите второй шаг входа" in page.text
+    assert "/settings/sessions" not in page.markup, "no way on is shown"
+    for path in (f"{SECURITY}/passkeys", f"{SECURITY}/totp", "/password"):
+        assert unguarded.get(path).status == 200
+
+
+def test_whoever_has_a_factor_is_led_on(here: CabinetBrowser) -> None:
+    page = here.get(REQUIRED)
+    assert (page.status, page.location) == (303, SECURITY)

@@ -109,6 +109,7 @@ PAGES = {
     "/email/<any(new,old):side>/<token:token>": (f"/email/old/{LINK_TOKEN}", 0, 0),
     "/email/done": ("/email/done", 0, 0),
     "/settings/security": ("/settings/security", 4, 2),
+    "/settings/security/required": ("/settings/security/required", 1, 1),
     "/settings/security/passkeys": ("/settings/security/passkeys", 3, 3),
     "/settings/security/passkeys/<uuid:passkey_id>/remove": (
         f"/settings/security/passkeys/{THING}/remove", 4, 3,
