@@ -9,40 +9,35 @@ from gateway.problems import CHALLENGE, Refusal
 from shared.errors import Forbidden, NotFound, ValidationFailed
 
 MAX_TOKEN_LENGTH = 200
-PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105 - a code
-ACCEPTANCE_REQUIRED = "acceptance_required"
-FACTOR_REQUIRED = "second_factor_setup_required"
 
 
 def person_of(request: Request, services: ServiceCalls, access: Access) -> Person | None:
     """Return the person whose session the token names; None where no person is asked for.
 
-    Raises Refusal: 401 ``not_signed_in`` without a live session, 403 with a code of `due_first`.
+    Raises Refusal: 401 ``not_signed_in`` without a live session, 403 as `due_first` says.
     """
     if access in {Access.PUBLIC, Access.SUBSCRIBER}:
         return None
     person = person_of_token(bearer_token(request, "not_signed_in"), services)
-    if code := due_first(person, access):
-        if code == ACCEPTANCE_REQUIRED:
-            raise Refusal(403, code, documents=person.must_accept)
-        raise Refusal(403, code)
+    if due := due_first(person, access):
+        raise due
     return person
 
 
-def due_first(person: Person, access: Access) -> str:
-    """Return the code of what a person has to do before whatever has this access; "" for nothing.
+def due_first(person: Person, access: Access) -> Refusal | None:
+    """Return why a person cannot use yet what has this access; None where he can.
 
     ``password_change_required`` while the password is temporary (S9), ``acceptance_required`` while
     a new version of the rules or the consent is not accepted, ``second_factor_setup_required``
     where the operator requires a second factor and there is none.
     """
     if person.must_change_password and access is not Access.ANY_PASSWORD:
-        return PASSWORD_CHANGE_REQUIRED
+        return Refusal(403, "password_change_required")
     if person.must_accept and access in {Access.SIGNED_IN, Access.WITHOUT_FACTOR}:
-        return ACCEPTANCE_REQUIRED
+        return Refusal(403, "acceptance_required", documents=person.must_accept)
     if person.must_add_factor and access is Access.SIGNED_IN:
-        return FACTOR_REQUIRED
-    return ""
+        return Refusal(403, "second_factor_setup_required")
+    return None
 
 
 def bearer_token(request: Request, refused_as: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from gateway.auth import ACCEPTANCE_REQUIRED, FACTOR_REQUIRED, PASSWORD_CHANGE_REQUIRED
-
 ACCEPTANCE = "/acceptance"
 """The page that asks for new versions of the rules and the consent."""
 CONFIRMATION = "/settings/confirm"
@@ -15,9 +13,9 @@ PASSWORD = "/password"  # noqa: S105 - an address
 REAUTHENTICATION = "reauthentication_required"
 
 FIRST = {
-    PASSWORD_CHANGE_REQUIRED: PASSWORD,
-    ACCEPTANCE_REQUIRED: ACCEPTANCE,
-    FACTOR_REQUIRED: FACTOR_SETUP,
+    "password_change_required": PASSWORD,
+    "acceptance_required": ACCEPTANCE,
+    "second_factor_setup_required": FACTOR_SETUP,
     REAUTHENTICATION: CONFIRMATION,
 }
 """The page that comes first, by the code of what is due."""

@@ -293,9 +293,9 @@ def _with_person(described: Page, visit: Visit) -> Visit:
             return visit
         raise _Elsewhere(_log_in_first(described, visit)) from None
     visit = replace(visit, person=person)
-    due = due_first(person, described.access) if described.access is not Access.PUBLIC else ""
-    if due:
-        raise _Elsewhere(_first(described, visit, due))
+    due = due_first(person, described.access) if described.access is not Access.PUBLIC else None
+    if due is not None:
+        raise _Elsewhere(_first(described, visit, due.code))
     if described.reauthenticated and visit.api(SecondFactorRoutes.reauthentication)["required"]:
         raise _Elsewhere(_first(described, visit, REAUTHENTICATION))
     return visit

@@ -228,7 +228,7 @@ class Visit:
     def has_tabs(self) -> bool:
         """Whether the tabs of the cabinet are shown: to whoever may go where they lead."""
         person = self.person
-        return person is not None and not due_first(person, Access.SIGNED_IN)
+        return person is not None and due_first(person, Access.SIGNED_IN) is None
 
     def _read_unread(self) -> int:
         if self.person is None:
