@@ -15,7 +15,6 @@ import msgspec
 from msgspec.structs import asdict
 
 from deploy.embedded.environment import REPOSITORY
-from shared.config import SERVICES
 from tests.faults import recovery
 from tests.faults.checker.check import check, settle
 from tests.faults.checker.findings import Finding
@@ -25,7 +24,7 @@ from tests.faults.house import RunningHouse
 from tests.faults.load.beliefs import Notebook
 from tests.faults.load.town import Town
 from tests.faults.recovery import Prober
-from tests.faults.schedule import Step
+from tests.faults.schedule import Plan, Step
 from tests.faults.threads import beside
 
 ROUND_S = 300.0
@@ -33,6 +32,9 @@ ROUND_S = 300.0
 SETTLED_S = 60.0
 READY_S = 120.0
 RECOVERED_S = 60.0
+COMMAND_S = 300.0
+SAMPLE = 400
+RECOVERY_ORDER = ("payments", "ledger", "identity", "accounts", "notifications", "helpdesk")
 DONE, TO_DO_BY_STAFF = 0, 1
 TICK_S = 0.1
 
@@ -116,12 +118,10 @@ class Trouble:
 
 def run(
     house: RunningHouse,
+    plan: Plan,
     steps: Sequence[Step],
     folder: Path,
     *,
-    seconds: float,
-    seed: int,
-    people: int,
     tell: Tell,
     show: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
@@ -131,22 +131,22 @@ def run(
     """
     notebook = Notebook(folder / "beliefs.jsonl")
     notebook.path.chmod(0o600)
-    town = Town(house.environment, folder, notebook, seed, people)
+    town = Town(house.environment, folder, notebook, plan.seed, plan.people)
     verdict = Verdict()
     with town.readers():
         town.settle()
         prober = Prober(house.environment, town.watcher())
-        tell(f"{people} residents have registered and linked their accounts")
+        tell(f"{plan.people} residents have registered and linked their accounts")
         trouble = Trouble(house, folder / "steps.jsonl", tell, notebook)
         with beside(prober.run, lambda stop: _show(stop, trouble, notebook, show)):
-            for until in _rounds(seconds):
+            for until in _rounds(plan.seconds):
                 with town.users():
                     trouble.play(steps, until)
                     _wait_until(trouble.began + until)
                 paused = time.monotonic()
                 tell("the trouble is over; waiting until nothing is under way")
                 house.wait_until_ready(READY_S)
-                _note_losses(house, notebook)
+                _recover(house, notebook, verdict)
                 _judge(house, notebook.path, verdict, tell)
                 trouble.began += time.monotonic() - paused
     verdict.failed = [*town.failed, *trouble.failed]
@@ -182,25 +182,35 @@ def _judge(house: RunningHouse, beliefs: Path, verdict: Verdict, tell: Tell) -> 
         bank.clear_faults()
 
 
-def _note_losses(house: RunningHouse, notebook: Notebook) -> None:
+def _recover(house: RunningHouse, notebook: Notebook, verdict: Verdict) -> None:
     """Write down what faults have lost since the last round, and recover every service."""
+    if not house.losses:
+        return
     while house.losses:
         since, until = house.losses.pop()
         notebook.note("schedule", "lost", since=since, until=until)
-        for service in SERVICES:
-            recover(service)
+    for service in RECOVERY_ORDER:
+        if said := recover(service):
+            verdict.found.append(Finding("I8", "recover", service, said))
 
 
-def recover(service: str) -> None:
-    """Do what an operator does after a restore: `saldo <service> recover --apply`."""
+def recover(service: str) -> str:
+    """Do what an operator does after a restore: `saldo <service> recover --apply`.
+
+    Return the end of what the command has said where it has not succeeded in time, else nothing.
+    """
     words = ("recover", "--apply", "--reason", "faults")
     ends = time.monotonic() + RECOVERED_S
-    while subprocess.run(
-        [sys.executable, "-m", "services.cli", service, *words],
-        cwd=REPOSITORY, check=False, capture_output=True, timeout=RECOVERED_S,
-    ).returncode not in {DONE, TO_DO_BY_STAFF}:  # fmt: skip
+    while True:
+        done = subprocess.run(
+            [sys.executable, "-m", "services.cli", service, *words],
+            cwd=REPOSITORY, check=False, text=True, timeout=COMMAND_S,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        if done.returncode in {DONE, TO_DO_BY_STAFF}:
+            return ""
         if time.monotonic() > ends:
-            return
+            return f"exit code {done.returncode}: {done.stdout[-SAMPLE:]}"
         time.sleep(1.0)
 
 

@@ -15,7 +15,7 @@ from tests.faults import recovery
 from tests.faults.faults import FAULTS
 from tests.faults.house import open_house
 from tests.faults.run import run
-from tests.faults.schedule import draw
+from tests.faults.schedule import Plan, draw
 
 SEED, SECONDS, PEOPLE = 16, 45.0, 3
 KINDS = ("kill", "pause", "cut_link", "double_messages")
@@ -29,9 +29,8 @@ def test_everything_holds_after_a_short_run_of_trouble(
     with open_house(tmp_path / "saldo") as house:
         faults = {name: FAULTS[name] for name in KINDS}
         steps = draw(SEED, SECONDS, faults)
-        verdict = run(
-            house, steps, tmp_path, seconds=SECONDS, seed=SEED, people=PEOPLE, tell=lines.append
-        )
+        plan = Plan(seed=SEED, seconds=SECONDS, people=PEOPLE)
+        verdict = run(house, plan, steps, tmp_path, tell=lines.append)
     print(*lines, sep="\n")  # noqa: T201 - seen where the test fails
     record_property("measured", "; ".join(recovery.told(verdict.recoveries)))
     assert verdict.failed == []

@@ -101,7 +101,7 @@ def _arrived(evidence: Evidence, queued: list[Fact]) -> Iterator[Finding]:
     sent = Counter(fact.stream for fact in evidence.by_topic("notifications", "letter_sent"))
     again = Counter(fact.stream for fact in evidence.by_topic("notifications", "letter_requeued"))
     known = {fact.stream: fact.data["kind"] for fact in queued}
-    arrived = _mailbox(Path(evidence.environment["SALDO_MAIL_DIR"]))
+    arrived, before = _mailbox(evidence)
     troubled = evidence.had_faults
     for letter, times in sent.items():
         kind = known.get(letter, "unknown")
@@ -112,7 +112,7 @@ def _arrived(evidence: Evidence, queued: list[Fact]) -> Iterator[Finding]:
     for letter, draws in arrived.items():
         copies = sum(draws.values())
         if letter not in known:
-            if not evidence.losses:
+            if letter in before and not evidence.losses:
                 yield Finding(INVARIANT, "arrived and not in the log", letter)
             continue
         if copies > 1 + again[letter] and not troubled:
@@ -123,13 +123,18 @@ def _arrived(evidence: Evidence, queued: list[Fact]) -> Iterator[Finding]:
             yield Finding(INVARIANT, "drawn twice", letter, sentence)
 
 
-def _mailbox(folder: Path) -> Mapping[str, Counter[str]]:
-    """Return of each letter how often each draw of it has arrived."""
+def _mailbox(evidence: Evidence) -> tuple[Mapping[str, Counter[str]], set[str]]:
+    """Return of each letter how often each draw of it has arrived, and which were there before
+    the snapshot."""
     arrived: dict[str, Counter[str]] = defaultdict(Counter)
+    before: set[str] = set()
     for part in ("new", "cur"):
-        for path in (folder / part).glob("*"):
+        for path in (Path(evidence.environment["SALDO_MAIL_DIR"]) / part).glob("*"):
             with path.open("rb") as file:
                 match = _MESSAGE_ID.search(file.read(_HEAD))
             if match is not None:
-                arrived[match[1].decode()][(match[2] or b"").decode()] += 1
-    return arrived
+                letter = match[1].decode()
+                arrived[letter][(match[2] or b"").decode()] += 1
+                if not evidence.is_newer(path):
+                    before.add(letter)
+    return arrived, before
