@@ -18,6 +18,7 @@ import typer
 from msgspec.structs import replace
 from rich.console import Console
 
+from shared import logs
 from tests.faults import recovery, schedule
 from tests.faults.bugs.catalogue import BUGS
 from tests.faults.bugs.hunt import hunt
@@ -37,6 +38,7 @@ out = Console(highlight=False, soft_wrap=True)
 CLEAN, VIOLATED, WRONG = 0, 1, 2
 FOLDER = "Folder for schedule, beliefs and logs; a new temporary one by default."
 MOST_SHOWN = 8
+OUTCOMES = ("acknowledged", "refused", "unknown")
 
 
 @app.callback(invoke_without_command=True)
@@ -66,7 +68,8 @@ def main(
     kept = folder or Path(tempfile.mkdtemp(prefix="saldo-faults-"))
     kept.mkdir(parents=True, exist_ok=True)
     out.print(f"seed {plan.seed}; files in {kept}")
-    with open_house(kept / "saldo") as house:
+    with (kept / "load.log").open("a") as log, open_house(kept / "saldo") as house:
+        logs.configure("load", stream=log)  # of the clients in this process
         kinds = _possible(house, wanted)
         if steps is None:
             steps = schedule.draw(plan.seed, plan.seconds, kinds)
@@ -191,8 +194,15 @@ def _chosen(names: str, known: Collection[str], what: str) -> list[str]:
 
 
 def _print(verdict: Verdict, kept: Path) -> int:
-    for what, count in sorted(verdict.counts.items()):
-        out.print(f"  {count:6} {what}")
+    made = ", ".join(f"{times} {name}" for name, times in sorted(verdict.made.items()))
+    out.print(f"{verdict.made.total()} faults: {made}")
+    out.print("commands: acknowledged, refused, unknown")
+    for what in sorted(NEEDED):
+        counts = [verdict.counts[f"{what} {outcome}"] for outcome in OUTCOMES]
+        if any(counts):
+            out.print(f"  {what:22}" + "".join(f"{count:8}" for count in counts))
+    judged = ", ".join(f"{count} {what}" for what, count in verdict.judged.items())
+    out.print(f"judged: {judged}")
     settled = ", ".join(f"{seconds:.0f} s" for seconds in verdict.settled_after)
     out.print(f"settled after {settled}")
     for line in recovery.told(verdict.recoveries):

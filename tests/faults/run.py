@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -16,7 +18,7 @@ from msgspec.structs import asdict
 
 from deploy.embedded.environment import REPOSITORY
 from tests.faults import recovery
-from tests.faults.checker.check import check, settle
+from tests.faults.checker.check import check, extent, settle
 from tests.faults.checker.findings import Finding
 from tests.faults.checker.postings import banks_of
 from tests.faults.faults import FAULTS
@@ -24,7 +26,7 @@ from tests.faults.house import RunningHouse
 from tests.faults.load.beliefs import Notebook
 from tests.faults.load.town import Town
 from tests.faults.recovery import Prober
-from tests.faults.schedule import Plan, Step
+from tests.faults.schedule import AFTER_ALONE_S, MOST_AT_ONCE, Plan, Step
 from tests.faults.threads import beside
 
 ROUND_S = 300.0
@@ -37,6 +39,9 @@ SAMPLE = 400
 RECOVERY_ORDER = ("payments", "ledger", "identity", "accounts", "notifications", "helpdesk")
 DONE, TO_DO_BY_STAFF = 0, 1
 TICK_S = 0.1
+AGAIN_S = 2.0
+MOST_TRIES = 30
+"""A fault that another one keeps from being made or healed is tried for a minute."""
 
 Tell = Callable[[str], None]
 
@@ -46,70 +51,118 @@ class Verdict:
     """What came of a run; it went well where nothing was found."""
 
     found: list[Finding] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    """How often a client was told what: "payment.start acknowledged", ..."""
+    made: Counter[str] = field(default_factory=Counter)
+    """Faults by kind."""
+    judged: Mapping[str, int] = field(default_factory=dict)
+    """How much the checker has seen at the end."""
     settled_after: list[float] = field(default_factory=list)
     recoveries: dict[str, list[float]] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     """Defects of the load, an injector or the harness: they make a verdict worthless."""
 
 
+class Active(msgspec.Struct):
+    """A fault that is in effect until `ends`, in seconds after the start of the trouble."""
+
+    step: Step
+    ends: float
+
+
 @dataclass
 class Trouble:
-    """Makes the steps of a schedule, and ends each in its time."""
+    """Makes the steps of a schedule, and ends each in its time.
+
+    One that comes alone waits for what has taken longer than it was to. What another fault has kept
+    from being made, or healed, is tried again.
+    """
 
     house: RunningHouse
     log: Path
     tell: Tell
     notebook: Notebook
     began: float = field(default_factory=time.monotonic)
-    active: dict[str, Step] = field(default_factory=dict)
+    active: dict[str, Active] = field(default_factory=dict)
     kills: list[tuple[float, str]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    made: int = 0
+    made: Counter[str] = field(default_factory=Counter)
+    _ended: float = -AFTER_ALONE_S
+    _alone_ended: float = -AFTER_ALONE_S
+    _again_at: float = 0.0
+    _failures: Counter[Step] = field(default_factory=Counter)
 
     def play(self, steps: Sequence[Step], until: float) -> None:
         """Make the steps that begin before an end of the trouble, in seconds after its start."""
         waiting = [step for step in steps if step.at < until]
         while waiting or self.active:
-            now = time.monotonic() - self.began
-            for name, step in list(self.active.items()):
-                if step.ends <= now:
+            for name, active in list(self.active.items()):
+                if active.ends <= self.now:
                     self._heal(name)
-            while waiting and waiting[0].at <= now and waiting[0].fault not in self.active:
-                self._inject(waiting.pop(0))
+            if waiting and waiting[0].at <= self.now and self._is_free_for(waiting[0]):
+                step = waiting.pop(0)
+                if not self._inject(step):
+                    waiting.insert(0, step)
             time.sleep(TICK_S)
 
-    def heal(self) -> None:
-        """End whatever is in effect."""
-        for name in list(self.active):
-            self._heal(name)
+    @property
+    def now(self) -> float:
+        """Return the seconds of trouble."""
+        return time.monotonic() - self.began
 
-    def _inject(self, step: Step) -> None:
+    def _is_free_for(self, step: Step) -> bool:
+        if step.fault in self.active or len(self.active) >= MOST_AT_ONCE:
+            return False
+        if self.now < max(self._alone_ended + AFTER_ALONE_S, self._again_at):
+            return False
+        if FAULTS[step.fault].alone:
+            return not self.active and self.now >= self._ended + AFTER_ALONE_S
+        return not any(FAULTS[name].alone for name in self.active)
+
+    def _inject(self, step: Step) -> bool:
+        """Make a fault; return False where it is to be tried again."""
         alone = not self.active
-        self.active[step.fault] = step
-        self.made += 1
+        active = self.active[step.fault] = Active(step, math.inf)
         at = time.monotonic()
         try:
             did = FAULTS[step.fault].inject(self.house, Random(step.seed))  # noqa: S311
-        except Exception as error:  # noqa: BLE001 - told in the verdict
-            did = f"{step.fault} failed: {type(error).__name__}: {error}"
-            self.failed.append(did)
+        except Exception as error:  # noqa: BLE001 - told in the verdict, if it does not end
+            self._heal(step.fault)
+            return not self._is_tried_again(step, f"{step.fault} failed", error)
         if alone and did.startswith("kill -9 "):
             self.kills.append((at, did.removeprefix("kill -9 ")))
+        active.ends = self.now + step.lasts
+        self.made[step.fault] += 1
         self._write(did, step)
+        return True
 
     def _heal(self, name: str) -> None:
-        step = self.active[name]
+        active = self.active[name]
         try:
             FAULTS[name].heal(self.house)
-        except Exception as error:  # noqa: BLE001 - told in the verdict
-            self.failed.append(f"healing {name} failed: {type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - told in the verdict, if it does not end
+            if self._is_tried_again(active.step, f"healing {name} failed", error):
+                active.ends = self.now + AGAIN_S
+                return
         del self.active[name]
-        self._write(f"{name} healed", step, ended=True)
+        self._ended = self.now
+        if FAULTS[name].alone:
+            self._alone_ended = self.now
+        self._write(f"{name} healed", active.step, ended=True)
+
+    def _is_tried_again(self, step: Step, what: str, error: Exception) -> bool:
+        """Count a failure; it is one of the harness where nothing has helped for a minute."""
+        self._failures[step] += 1
+        said = f"{what}: {type(error).__name__}: {error}"
+        self.tell(f"{self.now:7.1f} s  {said}")
+        if self._failures[step] < MOST_TRIES:
+            self._again_at = self.now + AGAIN_S
+            return True
+        self.failed.append(said)
+        return False
 
     def _write(self, did: str, step: Step, *, ended: bool = False) -> None:
-        now = time.monotonic() - self.began
-        self.tell(f"{now:7.1f} s  {did}")
+        self.tell(f"{self.now:7.1f} s  {did}")
         self.notebook.note("schedule", "fault", did=did)
         if not ended:
             with self.log.open("ab") as log:
@@ -150,7 +203,7 @@ def run(
                 _judge(house, notebook.path, verdict, tell)
                 trouble.began += time.monotonic() - paused
     verdict.failed = [*town.failed, *trouble.failed]
-    verdict.counts = dict(notebook.counts) | {"faults": trouble.made}
+    verdict.counts, verdict.made = notebook.counts, trouble.made
     verdict.recoveries = recovery.recoveries(trouble.kills, prober.outages)
     notebook.close()
     return verdict
@@ -174,6 +227,7 @@ def _judge(house: RunningHouse, beliefs: Path, verdict: Verdict, tell: Tell) -> 
     verdict.settled_after.append(after)
     tell(f"settled after {after:.0f} s, {len(left)} unresolved; checking")
     found = check(house.environment, beliefs)
+    verdict.judged = extent(house.environment)
     known = {one.key for one in verdict.found}
     new = [one for one in found if one.key not in known]
     verdict.found += new
@@ -225,8 +279,9 @@ def _show(
     while not stop.wait(1.0):
         counts = notebook.counts
         active = ", ".join(sorted(trouble.active)) or "no trouble"
+        made = trouble.made.total()
         show(
-            f"{time.monotonic() - trouble.began:.0f} s · {counts['acknowledged']} acknowledged, "
-            f"{counts['refused']} refused, {counts['unknown']} unknown · {trouble.made} faults · "
+            f"{trouble.now:.0f} s · {counts['acknowledged']} acknowledged, "
+            f"{counts['refused']} refused, {counts['unknown']} unknown · {made} faults · "
             f"{active}"
         )
