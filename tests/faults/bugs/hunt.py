@@ -13,6 +13,7 @@ import psycopg
 
 from shared.config import SERVICES
 from tests.faults.bugs.catalogue import BUGS, Bug
+from tests.faults.bugs.restoring import RESTORES
 from tests.faults.bugs.scenarios import HARMLESS, SCENARIOS, Stage
 from tests.faults.bugs.switch import turn
 from tests.faults.checker.check import CHECKS, check, settle
@@ -29,6 +30,8 @@ QUIET_S = 30.0
 READ_S = 6.0
 LOOK_EVERY_S = 0.3
 """A look at everything is a connection, dozens of queries and some requests."""
+
+PLAYED = {**SCENARIOS, **RESTORES}
 
 Key = tuple[str, str, str]
 
@@ -69,7 +72,7 @@ class Hunt:
         """Switch a bug on, play its scenario, switch it off; return what is new of it."""
         turn(self.switch, bug.name, str(time.monotonic_ns()))
         try:
-            SCENARIOS[bug.scenario](self.stage)
+            PLAYED[bug.scenario](self.stage)
             self._settle()
             self._let_readers_come(bug.found_by)
         finally:
@@ -120,7 +123,7 @@ def open_hunt(folder: Path) -> Iterator[Hunt]:
     turn(switch, "", "0")
     prefix = ("tests.faults.bugs.start", "--switch", str(switch))
     with open_house(folder / "saldo", started_by(prefix, PROCESSES)) as house:
-        stage = Stage.set(house.environment, folder)
+        stage = Stage.set(house, folder)
         subscribers = Subscribers(house.environment, folder, stage.notebook)
         reads = (subscribers.read_queues, subscribers.read_feed, subscribers.read_streams)
         with beside(*reads):
