@@ -6,7 +6,6 @@ from typing import Any
 
 from tests.faults.bugs.planting import Function, plant
 
-
 _ORDER = "services.payments.domain:PaymentOrder"
 
 

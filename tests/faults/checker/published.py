@@ -87,4 +87,6 @@ def _agrees(published: Any, logged: Any, member: str = "") -> bool:
         )
     if member in _KEYS and isinstance(logged, str) and logged:
         return bool(published == logged.partition("-")[0])
+    if member.endswith("_at") and isinstance(logged, str):
+        return datetime.fromisoformat(published) == datetime.fromisoformat(logged)
     return bool(published == logged)

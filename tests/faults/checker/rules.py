@@ -79,6 +79,9 @@ def _penalty(history: list[Fact], events: list[Any], number: str) -> Iterator[Fi
         return  # none, or a billing centre's own figure among them
     last = places[-1]
     through = date.fromisoformat(history[last].data["through"])
+    # What is recorded with it belongs to it: a waiver may move what it waives.
+    while last + 1 < len(history) and _together(history[last], history[last + 1]):
+        last += 1
     facts = facts_of(events[: last + 1])
     if max(fact.day for fact in by_effect(facts)) > through:
         return
@@ -89,6 +92,11 @@ def _penalty(history: list[Fact], events: list[Any], number: str) -> Iterator[Fi
     if booked[PENALTY] != owed:
         sentence = f"{owed} owed by the rules through {through}, {booked[PENALTY]} booked"
         yield Finding(INVARIANT, "penalty by the rules", number, sentence)
+
+
+def _together(one: Fact, other: Fact) -> bool:
+    """Return whether two events are of one transaction."""
+    return one.recorded_at == other.recorded_at and one.correlation_id == other.correlation_id
 
 
 def _reached(facts: list[OracleFact], history: list[Fact]) -> date:
