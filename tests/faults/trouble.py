@@ -94,17 +94,19 @@ class Trouble:
         """Make a fault; return False where it is to be tried again."""
         alone = not self.active
         active = self.active[step.fault] = Active(step, math.inf)
-        at = time.monotonic()
+        at, since = time.monotonic(), time.time()
         try:
             did = FAULTS[step.fault].inject(self.house, Random(step.seed))  # noqa: S311
         except Exception as error:  # noqa: BLE001 - told in the verdict, if it does not end
+            # What was done by half may have broken connections, or lost answers.
+            self._write(f"{step.fault} by half", step, since=since)
             self._heal(step.fault)
             return not self._is_tried_again(step, f"{step.fault} failed", error)
         if alone and did.startswith("kill -9 "):
             self.kills.append((at, did.removeprefix("kill -9 ")))
         active.ends = self.now + step.lasts
         self.made[step.fault] += 1
-        self._write(did, step)
+        self._write(did, step, since=since)
         return True
 
     def _heal(self, name: str) -> None:
@@ -116,7 +118,7 @@ class Trouble:
                 active.ends = self.now + AGAIN_S
                 return
         del self.active[name]
-        self._write(f"{name} healed", active.step, ended=True)
+        self._write(f"{name} healed", active.step)
         self.recover()
         self._ended = self.now
         if FAULTS[name].alone:
@@ -133,9 +135,10 @@ class Trouble:
         self.failed.append(said)
         return False
 
-    def _write(self, did: str, step: Step, *, ended: bool = False) -> None:
+    def _write(self, did: str, step: Step, *, since: float | None = None) -> None:
+        """Write down what was done, `since` when (Unix time), or that it has ended."""
         self.tell(f"{self.now:7.1f} s  {did}")
-        self.notebook.note("schedule", "fault", did=did)
-        if not ended:
+        self.notebook.note("schedule", "fault", at=since, did=did)
+        if since is not None:
             with self.log.open("ab") as log:
                 log.write(msgspec.json.encode({**asdict(step), "did": did}) + b"\n")

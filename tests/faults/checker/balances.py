@@ -118,11 +118,14 @@ def _balances(evidence: Evidence) -> Iterator[Finding]:
 def _posted(evidence: Evidence) -> Iterator[Finding]:
     """The postings that receipts show are those of the log."""
     logged: Counter[tuple[str, str]] = Counter()
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
     for fact in evidence.by_topic("ledger", "payment_posted"):
-        logged[fact.data["payment_id"], fact.data["account"]] += 1
+        key = fact.data["payment_id"], fact.data["account"]
+        logged[key] += 1
+        sums[key] = fact.data["amount"], fact.data["penalty"]
     rows = evidence.rows(
-        "SELECT payment_id::text AS payment, account, count(*) AS times"
-        " FROM ledger.payment_postings GROUP BY 1, 2"
+        "SELECT payment_id::text AS payment, account, count(*) AS times, max(amount) AS amount,"
+        " max(penalty) AS penalty FROM ledger.payment_postings GROUP BY 1, 2"
     )
     shown = Counter({(row["payment"], row["account"]): row["times"] for row in rows})
     # What was reversed or moved leaves the table, and may come back to it.
@@ -134,6 +137,11 @@ def _posted(evidence: Evidence) -> Iterator[Finding]:
         if bool(logged[key]) != bool(shown[key]):
             sentence = f"{logged[key]} in the log, {shown[key]} rows"
             yield Finding(INVARIANT, "posting", " ".join(key), sentence)
+    for row in rows:
+        key = row["payment"], row["account"]
+        if key in sums and sums[key] != (row["amount"], row["penalty"]):
+            sentence = f"{sums[key]} by the log, {row['amount']}, {row['penalty']} by the row"
+            yield Finding(INVARIANT, "sum of a posting", " ".join(key), sentence)
 
 
 def _payments(evidence: Evidence) -> Iterator[Finding]:

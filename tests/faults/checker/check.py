@@ -19,7 +19,9 @@ from tests.faults.checker import (
     own_words,
     postings,
     promises,
+    rules,
     seal,
+    shown,
     unresolved,
 )
 from tests.faults.checker.evidence import Evidence, open_evidence
@@ -29,9 +31,9 @@ Check = Callable[[Evidence], Iterator[Finding]]
 
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     "I1": (books.check,),
-    "I2": (promises.check,),
+    "I2": (promises.check, shown.check),
     "I3": (postings.check,),
-    "I4": (balances.check,),
+    "I4": (balances.check, rules.check),
     "I5": (seal.check,),
     "I6": (deliveries.check,),
     "I7": (letters.check,),

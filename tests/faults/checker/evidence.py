@@ -38,6 +38,7 @@ class Fact(msgspec.Struct, frozen=True):
     data: dict[str, Any]
     recorded_at: datetime
     correlation_id: str
+    actor: str = ""
 
 
 @dataclass
@@ -111,6 +112,25 @@ class Evidence:
         """Return whether there was any trouble, as far as is written down."""
         return any(True for _ in self.about("fault"))
 
+    @cached_property
+    def troubles(self) -> list[tuple[float, float]]:
+        """The spans of time in which some fault was in effect; one that is not healed has no end.
+
+        A fault that was over at once is noted, and its healing later.
+        """
+        spans: list[tuple[float, float]] = []
+        under_way: list[float] = []
+        for note in sorted(self.about("fault"), key=lambda note: note.at):
+            if not str(note.data["did"]).endswith(" healed"):
+                under_way.append(note.at)
+            elif under_way:
+                spans.append((under_way.pop(0), note.at))
+        return [*spans, *((began, float("inf")) for began in under_way)]
+
+    def was_troubled(self, instant: float, after: float) -> bool:
+        """Return whether a fault was in effect at an instant, or had been until shortly before."""
+        return any(began <= instant <= ended + after for began, ended in self.troubles)
+
     def was_lost_at(self, instant: datetime) -> bool:
         """Return whether an event of an instant may have been lost with the tail of its log."""
         moment = instant.timestamp()
@@ -149,7 +169,7 @@ class Evidence:
             cursor.itersize = _AT_ONCE
             cursor.execute(
                 "SELECT notification_id, originator_id::text, originator_version, topic, state,"
-                " recorded_at, correlation_id"
+                " recorded_at, correlation_id, actor"
                 f" FROM {service}.events ORDER BY notification_id"
             )
             for row in cursor:
@@ -161,6 +181,7 @@ class Evidence:
                     msgspec.json.decode(bytes(row["state"])),
                     row["recorded_at"],
                     row["correlation_id"],
+                    row["actor"],
                 )
 
 

@@ -31,6 +31,7 @@ NEEDED: Mapping[str, Collection[str]] = {
     "subscriber": ("kind", "file", "services", "token"),
     "fault": ("did",),
     "lost": ("since", "until"),
+    "bank.refund": ("order", "amount", "done"),
     "quarantine": ("reasons",),
 }
 """What `data` has by `what`, in each line."""
