@@ -48,6 +48,7 @@ class Shown:
     """What one person is shown."""
 
     who: str
+    email: str
     person_id: str
     token: str
     api: Api
@@ -84,7 +85,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             token = belief.data["token"]
             status, profile = api.get("/me", token)
             if status == requests.codes.ok:  # whether it must be is another question
-                shown = Shown(belief.who, profile["person_id"], token, api, database)
+                shown = Shown(
+                    belief.who, belief.data["email"], profile["person_id"], token, api, database
+                )
                 yield from _balances(shown)
                 yield from _payments(evidence, shown)
                 yield from _answers(evidence, shown)
@@ -155,7 +158,7 @@ def _payments(evidence: Evidence, shown: Shown) -> Iterator[Finding]:
     started = [
         belief.data["payment_id"]
         for belief in evidence.about("payment.start")
-        if belief.who == shown.who
+        if belief.data["email"] == shown.email
         and belief.outcome == "acknowledged"
         and not evidence.may_be_lost(belief)
     ]
@@ -183,7 +186,7 @@ def _answers(evidence: Evidence, shown: Shown) -> Iterator[Finding]:
     own = {
         belief.data["question_id"]
         for belief in evidence.about("question.ask")
-        if belief.who == shown.who and "question_id" in belief.data
+        if belief.data["email"] == shown.email and "question_id" in belief.data
     }
     answers = [
         belief
