@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,12 +43,16 @@ class Fact(msgspec.Struct, frozen=True):
 
 @dataclass
 class Evidence:
-    """What is known of an installation at one moment. `folder` is where the beliefs lie."""
+    """What is known of an installation at one moment, not before `opened_at` (Unix time).
+
+    `folder` is where the beliefs lie.
+    """
 
     environment: Mapping[str, str]
     connection: psycopg.Connection[dict[str, Any]]
     beliefs: Sequence[Belief] = ()
     folder: Path | None = None
+    opened_at: float = field(default_factory=time.time)
     _facts: dict[str, list[Fact]] = field(default_factory=dict)
     _epochs: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -94,6 +99,13 @@ class Evidence:
         found = {row["name"]: end for row, end in zip(rows, ends, strict=True)}
         self._epochs[service] = found
         return found
+
+    def is_newer(self, file: Path) -> bool:
+        """Return whether a file was written when the snapshot may have been taken already.
+
+        It may speak of what the snapshot does not have yet.
+        """
+        return file.stat().st_mtime >= self.opened_at
 
     @property
     def had_faults(self) -> bool:
@@ -178,6 +190,7 @@ def open_evidence(
     environment: Mapping[str, str], beliefs: Path | None = None
 ) -> Iterator[Evidence]:
     """Yield the evidence of an installation, read in one read-only snapshot."""
+    opened_at = time.time()
     with psycopg.connect(
         environment["SALDO_DATABASE_URL"], connect_timeout=5, row_factory=dict_row
     ) as connection:
@@ -188,4 +201,5 @@ def open_evidence(
             connection,
             read_beliefs(beliefs) if beliefs else (),
             beliefs.parent if beliefs else None,
+            opened_at,
         )

@@ -16,12 +16,15 @@ import requests
 from shared.config import SERVICES
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
+from tests.faults.checker.postings import banks_of
 
 INVARIANT = "I8"
 
 TIMEOUTS = (3.05, 10)
 SEALED_S = 60.0
 """An event is sealed within a quarter of a minute."""
+OVERDUE_S = 30.0
+"""A letter that is due is taken up within seconds."""
 WITNESSED_S = 60.0
 """A witness of these installations is given a checkpoint within a quarter of a minute."""
 RUN_S = 60.0
@@ -104,11 +107,14 @@ def _has_table(evidence: Evidence, schema: str, table: str) -> bool:
 
 
 def _payments(evidence: Evidence) -> Iterator[Finding]:
-    for row in evidence.rows(
+    undecided = evidence.rows(
         "SELECT payment_id::text AS id, state FROM payments.payments WHERE state = ANY (%s)",
         list(UNDECIDED),
-    ):
-        yield Finding(INVARIANT, "payment undecided", row["id"], row["state"])
+    )
+    may_be_paid = _may_be_paid(evidence) if undecided else set()
+    for row in undecided:
+        if row["state"] != "awaiting_payment" or row["id"] not in may_be_paid:
+            yield Finding(INVARIANT, "payment undecided", row["id"], row["state"])
     for row in evidence.rows(
         "SELECT refund_id::text AS id, state FROM payments.refunds"
         " WHERE state IN ('proposed', 'requested')"
@@ -121,13 +127,35 @@ def _payments(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(INVARIANT, "fiscal receipt", row["id"], row["state"])
 
 
+def _may_be_paid(evidence: Evidence) -> set[str]:
+    """Return the payments whose payers can still enter a card: the bank has their page open.
+
+    A bank that was told to end all sessions has none, whatever it says.
+    """
+    ours = {
+        row["number"]: row["payment"]
+        for row in evidence.rows(
+            "SELECT order_number AS number, payment_id::text AS payment FROM payments.orders"
+        )
+    }
+    return {
+        ours[number]
+        for bank in banks_of(evidence.environment)
+        if not bank.faults()["end_sessions"]
+        for number, order in bank.orders().items()
+        if order.is_open and not order.held and number in ours
+    }
+
+
 def _letters(evidence: Evidence) -> Iterator[Finding]:
     now = datetime.now(UTC)
     for row in evidence.rows(
         "SELECT o.letter_id::text AS id, kind, attempts, claimed_by, next_attempt_at,"
         " o.queued_at FROM notifications.outbox AS o JOIN notifications.letters USING (letter_id)"
     ):
-        if row["attempts"] and not row["claimed_by"] and evidence.did(*_DELAYS_LETTERS):
+        overdue = (now - row["next_attempt_at"]).total_seconds() > OVERDUE_S
+        waits = row["attempts"] and not row["claimed_by"] and not overdue
+        if waits and evidence.did(*_DELAYS_LETTERS):
             continue  # the mail server had it wait: it is due by its own schedule
         claim = "claimed, " if row["claimed_by"] else ""
         sentence = (

@@ -50,11 +50,32 @@ DONE, SOME_REFUSED, NOTHING = 0, 1, 2
 
 INTERNAL = 500
 
+JUDGED_BY = ("SALDO_URL", "SALDO_DATABASE_URL", "SALDO_AMQP_URL", "SALDO_MAIL_DIR")
+"""The variables without which an installation cannot be judged."""
+
 
 def settings_in(file: Path) -> dict[str, str]:
     """Return the variables of a file that a shell sources, as `.saldo/env`."""
     words = shlex.split(file.read_text(encoding="utf-8"))
     return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+class InstallationError(Exception):
+    """A file that is not that of an installation's variables; the text says why."""
+
+
+def installation_in(file: Path) -> dict[str, str]:
+    """Return the variables of an installation; raises InstallationError where some are missing."""
+    try:
+        found = settings_in(file)
+    except ValueError as error:
+        raise InstallationError(f"{file} is no file of shell variables: {error}") from None
+    if missing := [name for name in JUDGED_BY if not found.get(name)]:
+        raise InstallationError(
+            f"{file} has no {', '.join(missing)}: it should be the env of an installation, "
+            "which `make up` writes to .saldo/env"
+        )
+    return found
 
 
 @dataclass
