@@ -158,7 +158,7 @@ def _payments(evidence: Evidence, shown: Shown) -> Iterator[Finding]:
     started = [
         belief.data["payment_id"]
         for belief in evidence.about("payment.start")
-        if belief.data["email"] == shown.email
+        if belief.data.get("email") == shown.email
         and belief.outcome == "acknowledged"
         and not evidence.may_be_lost(belief)
     ]
@@ -186,13 +186,14 @@ def _answers(evidence: Evidence, shown: Shown) -> Iterator[Finding]:
     own = {
         belief.data["question_id"]
         for belief in evidence.about("question.ask")
-        if belief.data["email"] == shown.email and "question_id" in belief.data
+        if belief.data.get("email") == shown.email and "question_id" in belief.data
     }
     answers = [
         belief
         for belief in evidence.about("question.answer")
         if belief.outcome == "acknowledged"
-        and belief.data["question_id"] in own
+        and belief.data.get("question_id") in own
+        and "text" in belief.data
         and not evidence.may_be_lost(belief)
     ]
     for belief in answers[-MOST_PAYMENTS:]:
