@@ -26,6 +26,11 @@ MOST_ASKED = 12
 MOST_PAYMENTS = 5
 """Of so many payments of each, the latest."""
 NOT_FOUND = 404
+TOLD = frozenset({200, 404})
+"""The answers that tell something of what is asked for; others speak of limits and outages."""
+
+_REVEAL = frozenset({200, 403, 409, 422})
+"""Answers that tell a stranger that there is something."""
 
 _BALANCE = """
 SELECT principal, penalty AS penalty_accrued, advance, version, open_items
@@ -64,7 +69,7 @@ class Shown:
         """Return what a path shows and what is so, where these differ, and nothing has changed."""
         before = read()
         status, shown = self.api.get(path, self.token)
-        if before is None or status in {503, 504} or read() != before:
+        if before is None or status not in TOLD or read() != before:
             return None
         found = {name: shown.get(name) for name in before}
         return None if found == before else (found, before)
@@ -221,6 +226,6 @@ def _not_his(shown: Shown) -> Iterator[Finding]:
         if ids[what] is None:
             continue
         status, _ = shown.api.get(path.format(ids[what]), shown.token)
-        if status != NOT_FOUND and status < requests.codes.server_error:
+        if status in _REVEAL:
             sentence = f"{shown.who} asks for the {what} of somebody else, and gets {status}"
             yield Finding(INVARIANT, "shown to a stranger", f"{shown.who} {what}", sentence)
