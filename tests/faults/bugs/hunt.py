@@ -21,6 +21,7 @@ from tests.faults.checker.findings import Finding
 from tests.faults.checker.postings import banks_of
 from tests.faults.house import RunningHouse, open_house, started_by
 from tests.faults.load.subscribers import Subscribers
+from tests.faults.operator import Operator
 from tests.faults.threads import beside
 from tests.waiting import eventually
 
@@ -73,11 +74,13 @@ class Hunt:
         self._let_readers_come({"I6"})
         return self._new(CHECKS)
 
-    def play(self, scenario: str, invariants: Collection[str]) -> list[Finding]:
-        """Play a scenario with no bug on; return what is new of some invariants."""
+    def play_a_restore(self, scenario: str, invariants: Collection[str]) -> list[Finding]:
+        """Play a restore with no bug on, recover; return what was new of some invariants."""
         PLAYED[scenario](self.stage)
         self._let_readers_come(invariants)
-        return self._new(invariants)
+        found = self._new(invariants)
+        Operator(self.house, self.stage.notebook, lambda _: None).recover()
+        return found
 
     def find(self, bug: Bug) -> list[Finding]:
         """Switch a bug on, play its scenario, switch it off; return what is new of it."""
@@ -176,7 +179,7 @@ def hunt(
         for bug in bugs:
             began = time.monotonic()
             if bug.scenario in RESTORES:
-                for one in running.play(bug.scenario, bug.found_by):
+                for one in running.play_a_restore(bug.scenario, bug.found_by):
                     failures.append(f"{bug.scenario} without a bug: {one}")
                 tell(f"{time.monotonic() - began:5.1f} s  {bug.scenario} without a bug")
                 began = time.monotonic()

@@ -38,7 +38,7 @@ def deliver_ghosts(stage: Stage) -> None:
         assert ghosts, "nothing was lost"
         with house.kept_down(*_DOWN):
             put_back(house, "postgres", "data")
-        stage.notebook.note("hunt", "lost", since=instant, until=time.time())
+        house.lost_since(instant)
         stage.notebook.note("hunt", "quarantine", reasons=["lost_tail", "not_in_log"])
         wait_for_node(house, "postgres")
         _wait_for_epoch(stage, "payments", ghosts)
@@ -53,13 +53,15 @@ def restore_one_log(stage: Stage) -> None:
     house = stage.house
     with _owner(stage) as database:
         _keep(database, "payments")
+    instant = time.time()
     pay(stage)
     epochs = _epochs(stage, "payments")
     with house.kept_down(*_DOWN[:-1]):
         with _owner(stage) as database:
             _bring_back(database, "payments")
-        house.restart("postgres")
-        wait_for_node(house, "postgres")
+        house.restart("postgres")  # whoever restores a log restarts its server, too
+    house.lost_since(instant)
+    wait_for_node(house, "postgres")
     eventually(lambda: _epochs(stage, "payments") > epochs, "the loss is noticed", READY_S)
     house.wait_until_ready(READY_S)
 

@@ -20,6 +20,8 @@ from shared.config import SERVICES
 from tests.faults.load.beliefs import Belief, read_beliefs
 
 _AT_ONCE = 2000
+_MAKING_S = 15.0
+"""A fault is noted once it is made, which may take so long."""
 _LEAVES_STRANGE_MESSAGES = (
     "backup of PostgreSQL", "copy of RabbitMQ", "empty the folder of RabbitMQ", "put into ",
     "double ", "divert ",
@@ -129,7 +131,7 @@ class Evidence:
 
     def was_troubled(self, instant: float, after: float) -> bool:
         """Return whether a fault was in effect at an instant, or had been until shortly before."""
-        return any(began <= instant <= ended + after for began, ended in self.troubles)
+        return any(began - _MAKING_S <= instant <= ended + after for began, ended in self.troubles)
 
     def was_lost_at(self, instant: datetime) -> bool:
         """Return whether an event of an instant may have been lost with the tail of its log."""

@@ -116,7 +116,7 @@ def _content(
         if not named:
             sentence = f"{belief.what} of {belief.who} is recorded as one of {fact.actor}"
             yield Finding(INVARIANT, "in another's name", belief.id, sentence)
-        if belief.what == "adjust":
+        if belief.what == "adjust" and {"account", "amount"} <= belief.data.keys():
             found = fact.data["account"], sum(line["amount"] for line in fact.data["lines"])
             asked = belief.data["account"], belief.data["amount"]
             if found != asked:
@@ -239,7 +239,9 @@ def _other_sessions(evidence: Evidence, api: Api) -> Iterator[Finding]:
     opened = [
         belief
         for belief in evidence.about("session.open")
-        if belief.outcome == "acknowledged" and belief.data.get("email") in changed
+        if belief.outcome == "acknowledged"
+        and belief.data.get("email") in changed
+        and "token" in belief.data
     ]
     before = [one for one in opened if one.at < changed[one.data["email"]].at]
     for belief in before[-MOST_ASKED:]:

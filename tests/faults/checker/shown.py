@@ -26,6 +26,11 @@ MOST_ASKED = 12
 MOST_PAYMENTS = 5
 """Of so many payments of each, the latest."""
 NOT_FOUND = 404
+TOLD = frozenset({200, 404})
+"""The answers that tell something of what is asked for; others speak of limits and outages."""
+
+_REVEAL = frozenset({200, 403, 409, 422})
+"""Answers that tell a stranger that there is something."""
 
 _BALANCE = """
 SELECT principal, penalty AS penalty_accrued, advance, version, open_items
@@ -48,6 +53,7 @@ class Shown:
     """What one person is shown."""
 
     who: str
+    email: str
     person_id: str
     token: str
     api: Api
@@ -63,7 +69,7 @@ class Shown:
         """Return what a path shows and what is so, where these differ, and nothing has changed."""
         before = read()
         status, shown = self.api.get(path, self.token)
-        if before is None or status in {503, 504} or read() != before:
+        if before is None or status not in TOLD or read() != before:
             return None
         found = {name: shown.get(name) for name in before}
         return None if found == before else (found, before)
@@ -84,7 +90,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             token = belief.data["token"]
             status, profile = api.get("/me", token)
             if status == requests.codes.ok:  # whether it must be is another question
-                shown = Shown(belief.who, profile["person_id"], token, api, database)
+                shown = Shown(
+                    belief.who, belief.data["email"], profile["person_id"], token, api, database
+                )
                 yield from _balances(shown)
                 yield from _payments(evidence, shown)
                 yield from _answers(evidence, shown)
@@ -155,7 +163,7 @@ def _payments(evidence: Evidence, shown: Shown) -> Iterator[Finding]:
     started = [
         belief.data["payment_id"]
         for belief in evidence.about("payment.start")
-        if belief.who == shown.who
+        if belief.data.get("email") == shown.email
         and belief.outcome == "acknowledged"
         and not evidence.may_be_lost(belief)
     ]
@@ -183,13 +191,14 @@ def _answers(evidence: Evidence, shown: Shown) -> Iterator[Finding]:
     own = {
         belief.data["question_id"]
         for belief in evidence.about("question.ask")
-        if belief.who == shown.who and "question_id" in belief.data
+        if belief.data.get("email") == shown.email and "question_id" in belief.data
     }
     answers = [
         belief
         for belief in evidence.about("question.answer")
         if belief.outcome == "acknowledged"
-        and belief.data["question_id"] in own
+        and belief.data.get("question_id") in own
+        and "text" in belief.data
         and not evidence.may_be_lost(belief)
     ]
     for belief in answers[-MOST_PAYMENTS:]:
@@ -217,6 +226,6 @@ def _not_his(shown: Shown) -> Iterator[Finding]:
         if ids[what] is None:
             continue
         status, _ = shown.api.get(path.format(ids[what]), shown.token)
-        if status != NOT_FOUND and status < requests.codes.server_error:
+        if status in _REVEAL:
             sentence = f"{shown.who} asks for the {what} of somebody else, and gets {status}"
             yield Finding(INVARIANT, "shown to a stranger", f"{shown.who} {what}", sentence)
