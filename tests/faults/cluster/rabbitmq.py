@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,10 +52,9 @@ class RabbitmqCluster:
         self._specs = {spec.name: spec for spec in specs}
         self.nodes = Nodes(folder, specs)
 
-    def start(self) -> None:
-        """Start all three, one after the other: a new one joins those that run."""
-        self.nodes.start()
-        self.wait_until_whole()
+    def begin(self) -> None:
+        """Begin to start all three, one after the other: a new one joins those that run."""
+        self.nodes.begin()
 
     def stop(self) -> None:
         self.nodes.stop()
@@ -125,6 +124,26 @@ class RabbitmqCluster:
         finally:
             for identity in reversed(stopped):
                 process.send(identity, signal.SIGCONT)
+
+    @contextmanager
+    def cut_off(self, name: str) -> Iterator[None]:
+        """Let a node reach no other for the length of a block; clients reach it still.
+
+        Erlang's own connections between nodes are ended, and made again by none of them: each
+        proves a secret to the other, and the node's is another one meanwhile.
+        """
+        others = [f"'{other}@localhost'" for other in NAMES if other != name]
+        wrong, right = secrets.token_hex(16), self._secrets["cookie"]
+        self._meet(name, others, wrong, "erlang:disconnect_node(N)")
+        try:
+            yield
+        finally:
+            self._meet(name, others, right, "net_kernel:connect_node(N)")
+
+    def _meet(self, name: str, others: Sequence[str], cookie: str, then: str) -> None:
+        """Have a node use a cookie with others, and do something with each."""
+        each = f"begin erlang:set_cookie(N, '{cookie}'), {then} end"
+        self.ctl(name, "--quiet", "eval", f"[{each} || N <- [{', '.join(others)}]].")
 
     def _anyone(self) -> str:
         return next(name for name in NAMES if self.responds(name))
