@@ -31,6 +31,8 @@ from tests.nodes import ANY_PORTS
 OVERRIDES = {"SALDO_PAYMENTS_OPEN_ORDERS": "10"}
 """A resident of these tests starts more payments than anybody else, and abandons some."""
 _CTL_S = 60
+READY_S = 120.0
+"""Within so long every process is ready again, on a machine with other work."""
 
 Adapt = Callable[[ProcessSpec], ProcessSpec]
 
