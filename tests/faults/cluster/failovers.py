@@ -7,7 +7,6 @@ finds somebody who can take over.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from random import Random
 from typing import Final, cast
@@ -27,8 +26,6 @@ MOST_BEHIND_S = 1.0
 """So far a follower is behind that commits do not wait for, with nothing in its way."""
 QUEUES: Final = ("rpc-payments", "ledger.from.payments", "payments.stream", "ledger.stream")
 """Whose leader is looked for: of requests, of reactions, of a history."""
-
-Trouble = Callable[[str], AbstractContextManager[None]]
 
 
 class _Failover:
@@ -70,6 +67,7 @@ class _OfPrimary(_Failover):
         fenced = self._fenced(random)
         if not fenced:
             stack.enter_context(database.unfenced())
+        house.struck_at = time.monotonic()
         stack.enter_context(self._trouble(database, leader))
         return self.did if fenced else f"{self.did}, without fencing"
 
@@ -140,6 +138,7 @@ class SwitchOver(_Failover):
 
     def _begin(self, house: ClusterHouse, stack: ExitStack, random: Random) -> str:
         stack.callback(house.database.wait_until_whole)
+        house.struck_at = time.monotonic()
         house.database.switch_over()
         return "switch the primary over"
 
@@ -160,6 +159,7 @@ class LoseTail(_Failover):
             since = time.time() - MOST_BEHIND_S
             # As long as this, people are told of what will be lost: no condition.
             time.sleep(random.uniform(*BEHIND_S))
+            house.struck_at = time.monotonic()
             stack.enter_context(database.killed(leader))
         eventually(lambda: database.leader() not in {None, leader}, "a promotion", LEADS_S)
         house.lost_since(since)
@@ -176,6 +176,7 @@ class _OfBroker(_Failover):
         broker = house.broker
         victim, why = self._victim(broker, random)
         stack.callback(broker.wait_until_whole)
+        house.struck_at = time.monotonic()
         stack.enter_context(self._trouble(broker, victim))
         return f"{self.did} {why}"
 
@@ -225,6 +226,16 @@ class CutOffBrokerNode(_OfBroker):
 
     def _trouble(self, broker: RabbitmqCluster, victim: str) -> AbstractContextManager[None]:
         return broker.cut_off(victim)
+
+
+FAILOVERS: Final = frozenset(
+    kind.name
+    for kind in (
+        KillPrimary, KillPostmaster, PausePrimary, CutOffPrimary, SwitchOver, LoseTail,
+        KillBrokerNode, PauseBrokerNode, CutOffBrokerNode,
+    )
+)  # fmt: skip
+"""The names of these faults."""
 
 
 def _leader_of(database: PostgresCluster) -> str:

@@ -39,6 +39,8 @@ class ClusterHouse(RunningHouse):
         super().__init__(installation, proxies)
         self.database = database
         self.broker = broker
+        self.struck_at = 0.0
+        """When a failover struck last, by the monotonic clock."""
 
     def rabbitmqctl(self, *words: str) -> str:
         """Run rabbitmqctl on the node that serves; raises CalledProcessError."""

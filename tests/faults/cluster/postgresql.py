@@ -346,6 +346,7 @@ class PostgresCluster:
         }  # fmt: skip
 
 
-def owner_url(cluster: PostgresCluster, port: int) -> str:
-    """Return the URL of the owner of the database, by a port that leads to the leader."""
-    return f"postgresql://{OWNER}:{cluster.owner_password}@127.0.0.1:{port}/{DATABASE}"
+def owner_url(cluster: PostgresCluster, *ports: int) -> str:
+    """Return the URL of the owner of the database, by ports of which one leads to the leader."""
+    hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+    return f"postgresql://{OWNER}:{cluster.owner_password}@{hosts}/{DATABASE}"

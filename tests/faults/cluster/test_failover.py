@@ -9,14 +9,21 @@ for RabbitMQ: the machine is shared.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import psycopg
 import pytest
+from psycopg_pool import ConnectionPool
 
+from shared.database import open_pool
 from tests.faults.cluster import packages
+from tests.faults.cluster.postgresql import owner_url
 from tests.faults.cluster.siege import Siege, besieged
 from tests.faults.injectors.errors import TroubleError
 from tests.faults.schedule import Step
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +57,8 @@ def fails_over(
 ) -> None:
     """Make a failover while people pay; the seed of the step makes what the words say."""
     with siege.payers():
-        did, seconds = siege.is_served_after(step, within)
+        seconds = siege.is_served_after(step, within)
+    did = siege.did()
     record_property("measured", f"{did}: served after {seconds:.1f} s")
     assert did == words
     verdict = siege.is_judged()
@@ -100,6 +108,34 @@ def test_payments_hold_when_postgresql_fails_over(
     fails_over(siege, step, words, POSTGRES_S, record_property)
     assert siege.house.database.leader() != before
     assert siege.epochs("ledger")[-1] == "promoted"
+
+
+@long
+def test_url_with_both_servers_leads_to_the_new_primary(
+    siege: Siege, record_property: Measured
+) -> None:
+    database = siege.house.database
+    before = database.leader()
+    assert before is not None
+
+    def writes(pool: ConnectionPool[Any]) -> bool:
+        try:
+            with pool.connection() as connection:
+                row = connection.execute("SELECT pg_is_in_recovery() AS follows").fetchone()
+        except psycopg.OperationalError:
+            return False
+        return row is not None and not row["follows"]
+
+    with open_pool(owner_url(database, *database.ports.values()), "public") as pool:
+        assert writes(pool)
+        with database.killed(before):
+            began = time.monotonic()
+            eventually(lambda: not writes(pool), "the old primary is gone", POSTGRES_S)
+            eventually(lambda: writes(pool), "the pool has found the new primary", POSTGRES_S)
+            seconds = time.monotonic() - began
+            assert database.leader() not in {None, before}
+        database.wait_until_whole()
+    record_property("measured", f"a pool with both servers in its URL: {seconds:.1f} s")
 
 
 @long
