@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,6 @@ from msgspec.structs import replace
 
 from deploy.embedded import process, rabbitmq
 from deploy.embedded.plan import ProcessSpec
-from deploy.embedded.readiness import is_ready
 from deploy.embedded.system_user import system_user
 from tests.faults.cluster.nodes import Nodes, free_ports
 from tests.waiting import eventually
@@ -21,6 +21,9 @@ from tests.waiting import eventually
 NAMES = ("one", "two", "three")
 _PORTS = ("amqp", "amqp_management", "amqp_prometheus", "amqp_distribution")
 _CTL_S = 60
+_ASK_S = 1.0
+_GREETING = b"AMQP\x00\x00\x09\x01"
+_METHOD_FRAME = b"\x01"
 _WHOLE_S = 120.0
 # RabbitMQ's own is 60 s: so long a node that stands still counts as there.
 _TICK_S = 8
@@ -67,9 +70,17 @@ class RabbitmqCluster:
         return self._ports[name][kind]
 
     def responds(self, name: str) -> bool:
-        """Return whether a node serves its administrator."""
-        ready = self._specs[name].ready
-        return ready is not None and is_ready(ready)
+        """Return whether a node begins to speak AMQP, within a second.
+
+        One that is paused, by us or by itself, does not. A whole connection would have no time
+        limit: a node may stop in the middle of it.
+        """
+        try:
+            with socket.create_connection(("127.0.0.1", self.port(name)), timeout=_ASK_S) as sock:
+                sock.sendall(_GREETING)
+                return sock.recv(1) == _METHOD_FRAME
+        except OSError:
+            return False
 
     def ctl(self, name: str, *words: str, program: str = "rabbitmqctl") -> str:
         """Run a tool of RabbitMQ on a node; raises CalledProcessError."""
@@ -102,8 +113,13 @@ class RabbitmqCluster:
         def is_whole() -> bool:
             if not all(map(self.responds, NAMES)):
                 return False
-            wanted = "length(rabbit_nodes:all_running())."
-            return self.ctl(NAMES[0], "--quiet", "eval", wanted).strip() == str(len(NAMES))
+            try:
+                running = self.ctl(
+                    NAMES[0], "--quiet", "eval", "length(rabbit_nodes:all_running())."
+                )
+            except subprocess.SubprocessError:
+                return False
+            return running.strip() == str(len(NAMES))
 
         eventually(is_whole, "three nodes run in one cluster", seconds)
 
