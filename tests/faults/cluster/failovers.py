@@ -14,7 +14,7 @@ from typing import Final, cast
 from tests.faults.cluster.house import ClusterHouse
 from tests.faults.cluster.postgresql import PostgresCluster
 from tests.faults.cluster.rabbitmq import NAMES, RabbitmqCluster
-from tests.faults.faults import House, fault
+from tests.faults.faults import FAULTS, House, fault
 from tests.faults.injectors.errors import TroubleError
 from tests.waiting import eventually
 
@@ -228,13 +228,7 @@ class CutOffBrokerNode(_OfBroker):
         return broker.cut_off(victim)
 
 
-FAILOVERS: Final = frozenset(
-    kind.name
-    for kind in (
-        KillPrimary, KillPostmaster, PausePrimary, CutOffPrimary, SwitchOver, LoseTail,
-        KillBrokerNode, PauseBrokerNode, CutOffBrokerNode,
-    )
-)  # fmt: skip
+FAILOVERS: Final = frozenset(name for name, kind in FAULTS.items() if isinstance(kind, _Failover))
 """The names of these faults."""
 
 
