@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -105,9 +106,14 @@ def pay(stage: Stage) -> str:
     return _pay(stage, person, {account: 100_00 + stage._paid})
 
 
-def _pay(stage: Stage, person: Resident, lines: Mapping[str, Kopecks]) -> str:
-    total = sum(lines.values())
-    payment, page = _start(stage, person, lines, "main")
+def _pay(
+    stage: Stage,
+    person: Resident,
+    lines: Mapping[str, Kopecks],
+    penalties: Mapping[str, Kopecks] = MappingProxyType({}),
+) -> str:
+    total = sum(lines.values()) + sum(penalties.values())
+    payment, page = _start(stage, person, lines, "main", penalties=penalties)
     about = {"payment_id": payment, "total": total}
     with stage.notebook.about(person.who, "payment.card", **about) as entered:
         Payer(patience=PATIENCE_S).pay(page, PAYS)
@@ -122,14 +128,19 @@ def _pay(stage: Stage, person: Resident, lines: Mapping[str, Kopecks]) -> str:
 
 
 def _start(
-    stage: Stage, person: Resident, lines: Mapping[str, Kopecks], acquirer: str, key: str = ""
+    stage: Stage,
+    person: Resident,
+    lines: Mapping[str, Kopecks],
+    acquirer: str,
+    key: str = "",
+    penalties: Mapping[str, Kopecks] = MappingProxyType({}),
 ) -> tuple[str, str]:
     """Start a payment; return it, and the bank's page."""
     client, key = person.client(), key or str(uuid4())
     client.patience = PATIENCE_S
     started: dict[str, Any] = {}
-    split = [[account, amount, 0] for account, amount in lines.items()]
-    total = sum(lines.values())
+    split = [[account, sum_, penalties.get(account, 0)] for account, sum_ in lines.items()]
+    total = sum(lines.values()) + sum(penalties.values())
     about = {"email": person.email, "key": key, "lines": split, "total": total}
     with stage.notebook.about(person.who, "payment.start", **about) as command:
         asked = [
@@ -159,6 +170,20 @@ def pay_and_seal(stage: Stage) -> None:
 
 def pay_in_arrears(stage: Stage) -> None:
     """Pay a part of what is owed on an account that owes a penalty, too."""
+    owner, number = _in_arrears(stage)
+    stage._paid += 1
+    _pay(stage, owner, {number: 500_00 + stage._paid})
+
+
+def pay_off(stage: Stage) -> None:
+    """Pay all that is owed on an account, the penalty of today as well."""
+    owner, number = _in_arrears(stage)
+    due = next(line for line in owner.client().due() if line.account == number)
+    _pay(stage, owner, {number: due.amount}, {number: due.penalty})
+
+
+def _in_arrears(stage: Stage) -> tuple[Resident, str]:
+    """Return an account that owes principal and a penalty, and whose it is."""
     numbers = [number for person in stage.residents for number in person.accounts]
     with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
         row = database.execute(
@@ -168,9 +193,7 @@ def pay_in_arrears(stage: Stage) -> None:
         ).fetchone()
     assert row is not None, "no account of theirs owes a penalty"
     [number] = row
-    owner = next(person for person in stage.residents if number in person.accounts)
-    stage._paid += 1
-    _pay(stage, owner, {number: 500_00 + stage._paid})
+    return next(person for person in stage.residents if number in person.accounts), number
 
 
 def ask(stage: Stage) -> None:
@@ -316,8 +339,8 @@ Scenario = Callable[[Stage], object]
 SCENARIOS: Mapping[str, Scenario] = {
     function.__name__: function
     for function in (
-        pay, pay_twice, pay_and_seal, pay_in_arrears, ask, ask_twice, ask_and_answer, adjust,
-        refund, pay_for_two, refund_two, look_and_pay, reuse_a_key, ask_by_two,
+        pay, pay_twice, pay_and_seal, pay_in_arrears, pay_off, ask, ask_twice, ask_and_answer,
+        adjust, refund, pay_for_two, refund_two, look_and_pay, reuse_a_key, ask_by_two,
         forge_a_callback, sign_out, change_password, link_without_proof,
         change_an_event,
     )
