@@ -116,7 +116,7 @@ class Hunt:
 
     def _finds(self, bug: Bug) -> bool:
         found = check(self.house.environment, self.beliefs, bug.found_by, own_words=False)
-        return any(one.key not in self.known for one in found)
+        return bug.is_found_by(one for one in found if one.key not in self.known)
 
     def _let_readers_come(self, invariants: Collection[str]) -> None:
         """Wait until those by whom invariants are judged are at the ends of the logs.
@@ -187,11 +187,10 @@ def hunt(
                 tell(f"{time.monotonic() - began:5.1f} s  {bug.scenario} without a bug")
                 began = time.monotonic()
             found = running.find(bug)
-            by = sorted({one.invariant for one in found} & set(bug.found_by))
+            by = [one for one in found if bug.is_found_by([one])]
             if not by:
                 failures.append(f"{bug.name} is not found by {' or '.join(bug.found_by)}")
-            first = next(iter(found), "NOT FOUND")
-            tell(f"{time.monotonic() - began:5.1f} s  {bug.name}: {first}")
+            tell(f"{time.monotonic() - began:5.1f} s  {bug.name}: {(*by, 'NOT FOUND')[0]}")
     return failures
 
 

@@ -122,15 +122,26 @@ def _keep(database: psycopg.Connection[Any], schema: str) -> None:
 
 
 def _bring_back(database: psycopg.Connection[Any], schema: str) -> None:
-    """Put the copies in the place of the tables, with the rights of the database's owner."""
-    database.execute("SET session_replication_role = replica")
-    for table in _tables(database, schema):
+    """Put the copies in the place of the tables, with the rights of the tables' owner."""
+    tables = _tables(database, schema)
+    names = ", ".join(f"{schema}.{table}" for table in tables)
+    for table in tables:
+        database.execute(f"ALTER TABLE {schema}.{table} DISABLE TRIGGER USER")
+    database.execute(f"TRUNCATE {names}")
+    empty = list(tables)
+    while empty:
+        table = empty.pop(0)
         columns = ", ".join(_columns(database, schema, table))
-        database.execute(f"DELETE FROM {schema}.{table}")
-        database.execute(
-            f"INSERT INTO {schema}.{table} ({columns}) OVERRIDING SYSTEM VALUE"
-            f" SELECT {columns} FROM {_KEPT}.{table}"
-        )
+        try:
+            with database.transaction():
+                database.execute(
+                    f"INSERT INTO {schema}.{table} ({columns}) OVERRIDING SYSTEM VALUE"
+                    f" SELECT {columns} FROM {_KEPT}.{table}"
+                )
+        except psycopg.errors.ForeignKeyViolation:
+            empty.append(table)  # the table that it refers to comes first
+    for table in tables:
+        database.execute(f"ALTER TABLE {schema}.{table} ENABLE TRIGGER USER")
     database.execute(f"DROP SCHEMA {_KEPT} CASCADE")
 
 
