@@ -6,11 +6,11 @@ Exit code 0: no violation; 1: violations; 2: the run itself failed, and proves n
 from __future__ import annotations
 
 import secrets
-import shutil
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +24,8 @@ from tests.faults.bugs.catalogue import BUGS
 from tests.faults.bugs.hunt import hunt
 from tests.faults.checker.check import CHECKS, OUTAGES, check, settle
 from tests.faults.checker.findings import Finding
+from tests.faults.cluster.failovers import FAILOVERS
+from tests.faults.cluster.house import open_cluster_house
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.house import RunningHouse, open_house
 from tests.faults.injectors import install_packages
@@ -55,12 +57,15 @@ def main(
     ] = None,
     people: Annotated[int, typer.Option(min=1, max=20, help="Number of residents.")] = 4,
     folder: Annotated[Path | None, typer.Option(help=FOLDER)] = None,
+    cluster: Annotated[bool, typer.Option(help="On nodes that fail over.")] = False,
 ) -> None:
     if context.invoked_subcommand is not None:
         return
     wanted = _chosen(only, FAULTS, "fault")
+    if not only and not cluster:
+        wanted = [name for name in wanted if name not in FAILOVERS]
     drawn = seed if seed is not None else secrets.randbelow(10**6)
-    plan = Plan(seed=drawn, seconds=minutes * 60, people=people)
+    plan = Plan(seed=drawn, seconds=minutes * 60, people=people, cluster=cluster)
     steps: list[Step] | None = None
     if replay is not None:
         plan, steps = _played_again(replay, plan, seed)
@@ -68,7 +73,7 @@ def main(
     kept = folder or Path(tempfile.mkdtemp(prefix="saldo-faults-"))
     kept.mkdir(parents=True, exist_ok=True)
     out.print(f"seed {plan.seed}; files in {kept}")
-    with (kept / "load.log").open("a") as log, open_house(kept / "saldo") as house:
+    with (kept / "load.log").open("a") as log, _house(plan, kept) as house:
         logs.configure("load", stream=log)  # of the clients in this process
         kinds = _possible(house, wanted)
         if steps is None:
@@ -77,7 +82,7 @@ def main(
         schedule.write(kept / "schedule.jsonl", plan, steps)
         with out.status("") as status:
             verdict = run(house, plan, steps, kept, tell=out.print, show=status.update)
-        _keep_logs(house.folder, kept)
+        house.keep_logs(kept)
     sys.exit(_print(verdict, kept))
 
 
@@ -169,6 +174,10 @@ def _played_again(file: Path, plan: Plan, seed: int | None) -> tuple[Plan, list[
     return (replace(plan, seed=seed) if seed is not None else plan), steps
 
 
+def _house(plan: Plan, kept: Path) -> AbstractContextManager[RunningHouse]:
+    return open_cluster_house() if plan.cluster else open_house(kept / "saldo")
+
+
 def _possible(house: RunningHouse, wanted: Collection[str]) -> dict[str, Fault]:
     """Return the faults that can be made here, and say which are left out; exit if all are."""
     reasons = install_packages(wanted)
@@ -226,11 +235,6 @@ def _print_findings(found: list[Finding]) -> None:
         if times > MOST_SHOWN:
             out.print(f"... and {times - MOST_SHOWN} more: {rule}")
     out.print(f"{len(found)} violations" if found else "no violation")
-
-
-def _keep_logs(state: Path, kept: Path) -> None:
-    """Keep the logs of the processes: the installation's folder is deleted."""
-    shutil.copytree(state / "log", kept / "log", dirs_exist_ok=True)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def run(
                 paused = time.monotonic()
                 tell("the trouble is over; waiting until nothing is under way")
                 operator.recover_again()
-                _judge(house, notebook.path, verdict, tell)
+                judge(house, notebook.path, verdict, tell)
                 trouble.began += time.monotonic() - paused
     verdict.found += operator.found
     verdict.failed = [*town.failed, *trouble.failed]
@@ -91,7 +91,7 @@ def _rounds(seconds: float) -> list[float]:
     return [seconds * (one + 1) / number for one in range(number)]
 
 
-def _judge(house: RunningHouse, beliefs: Path, verdict: Verdict, tell: Tell) -> None:
+def judge(house: RunningHouse, beliefs: Path, verdict: Verdict, tell: Tell) -> None:
     """End what the banks leave open, wait, check, and add what is found."""
     ready_after = house.wait_until_ready(READY_S)
     if ready_after is None:

@@ -35,11 +35,13 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes a run beside its steps: the seed of the load, its length, its residents."""
+    """What makes a run beside its steps: the seed of the load, its length, its residents, and
+    whether the nodes are clusters."""
 
     seed: int
     seconds: float
     people: int
+    cluster: bool = False
 
 
 def draw(seed: int, seconds: float, faults: Mapping[str, Fault]) -> list[Step]:

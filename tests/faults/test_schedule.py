@@ -9,6 +9,7 @@ import pytest
 
 import tests.faults.injectors  # noqa: F401 - registers the faults
 from deploy.demo.client import OutageError, Problem
+from tests.faults.cluster.failovers import FAILOVERS
 from tests.faults.faults import FAULTS
 from tests.faults.load.beliefs import Notebook, read_beliefs
 from tests.faults.recovery import Outage, recoveries
@@ -31,6 +32,13 @@ def test_at_most_two_faults_of_different_kinds_are_in_effect_at_once(seed: int) 
         beside = [one for one in steps if one.at <= step.at < one.ends]
         assert len(beside) <= MOST_AT_ONCE
         assert len({one.fault for one in beside}) == len(beside)
+
+
+def test_every_failover_comes_alone_and_is_drawn_on_clusters() -> None:
+    assert len(FAILOVERS) > 5
+    assert all(FAULTS[name].alone for name in FAILOVERS)
+    drawn = {step.fault for step in draw(SEED, 10 * SECONDS, FAULTS)}
+    assert drawn >= FAILOVERS
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -117,7 +117,7 @@ class _QueueFault:
     alone = False
 
     def is_possible(self, house: House) -> bool:
-        return "rabbitmq" in house.identities()
+        return "broker" in house.proxies
 
     def heal(self, house: House) -> None:
         """What was sent has been sent."""
