@@ -30,8 +30,8 @@ env: ## Print the settings as shell variables: eval "$(make -s env)"
 	@[ -x $(BIN)/python ] || { echo "Nothing is installed yet: make up" >&2; exit 2; }
 	@$(SALDO) env
 
-test: browser ## Run all tests, against real nodes and in a real browser (WORKERS=1: on one core)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
+test: browser ## Run all tests, against real nodes and in a real browser (WORKERS=1: on one core; WHOLE=1: all combinations)
+	$(if $(WHOLE),SALDO_TEST_WHOLE=1 SALDO_TEST_ALL_BUGS=1 SALDO_TEST_INJECTORS=all )$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
 
 unit: venv ## Run the tests that need no node
 	$(BIN)/python -m pytest tests/unit
@@ -53,9 +53,10 @@ bench: install ## Measure the ledger and the bus, each beside its reference
 	$(BIN)/python -m tests.bench
 
 faults: install ## Break an installation under load, and judge it (MINUTES=10 SEED=, ONLY=, REPLAY=, BUGS=1, CLUSTER=1)
-	@$(if $(CLUSTER),SALDO_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/faults/cluster, \
+	@$(if $(filter tests,$(CLUSTER)),SALDO_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/faults/cluster, \
 		$(BIN)/python -m tests.faults $(if $(BUGS),bugs,--minutes $(or $(MINUTES),10) \
-		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(REPLAY),--replay $(REPLAY))))
+		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(REPLAY),--replay $(REPLAY)) \
+		$(if $(CLUSTER),--cluster)))
 
 mutation: venv ## Mutate the modules of money, and count what the tests notice
 	$(BIN)/python -m tests.mutation
