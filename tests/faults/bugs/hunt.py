@@ -13,7 +13,7 @@ import psycopg
 
 from shared.config import SERVICES
 from tests.faults.bugs.catalogue import BUGS, Bug
-from tests.faults.bugs.restoring import RESTORES
+from tests.faults.bugs.restoring import RESTORES, recover_all
 from tests.faults.bugs.scenarios import HARMLESS, SCENARIOS, Stage
 from tests.faults.bugs.switch import turn
 from tests.faults.checker.check import CHECKS, check, settle
@@ -21,7 +21,6 @@ from tests.faults.checker.findings import Finding
 from tests.faults.checker.postings import banks_of
 from tests.faults.house import RunningHouse, open_house, started_by
 from tests.faults.load.subscribers import Subscribers
-from tests.faults.operator import Operator
 from tests.faults.threads import beside
 from tests.waiting import eventually
 
@@ -79,7 +78,7 @@ class Hunt:
         PLAYED[scenario](self.stage)
         self._let_readers_come(invariants)
         found = self._new(invariants)
-        Operator(self.house, self.stage.notebook, lambda _: None).recover()
+        recover_all(self.stage)
         return found
 
     def find(self, bug: Bug) -> list[Finding]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 
 from shared.bus.messages import POSITION_HEADER
+from shared.config import SERVICES
 from tests.faults.bugs.scenarios import Scenario, Stage, pay
 from tests.faults.injectors.messages import Raw, impersonator, newest, put
 from tests.faults.injectors.restores import back_up, put_back, wait_for_node
+from tests.faults.operator import ORDER, _recover
 from tests.waiting import eventually
 
 READY_S = 90.0
 NOTICED_S = 30.0
+STOPPED_S = 15.0
 _DOWN = ("gateway", "work", "serve", "seal", "postgres")
 _KEPT = "kept_by_the_hunt"
 
@@ -63,7 +66,30 @@ def restore_one_log(stage: Stage) -> None:
     house.lost_since(instant)
     wait_for_node(house, "postgres")
     eventually(lambda: _epochs(stage, "payments") > epochs, "the loss is noticed", READY_S)
-    house.wait_until_ready(READY_S)
+    with suppress(AssertionError):  # that they do not stop is the bug
+        eventually(lambda: _have_stopped(stage, "payments"), "readers have stopped", STOPPED_S)
+
+
+def recover_all(stage: Stage) -> None:
+    """Write down what is lost, and do what an operator does."""
+    while stage.house.losses:
+        since, until = stage.house.losses.pop()
+        stage.notebook.note("hunt", "lost", since=since, until=until)
+    for service in ORDER:
+        assert not (said := _recover(service)), said
+
+
+def _have_stopped(stage: Stage, upstream: str) -> bool:
+    """Return whether all readers of a log have stopped."""
+    with _owner(stage) as database:
+        return all(
+            row[0]
+            for service in SERVICES
+            for row in database.execute(
+                f"SELECT stopped FROM {service}.positions WHERE upstream = %s AND position > 0",
+                (upstream,),
+            ).fetchall()
+        )
 
 
 def _wait_for_epoch(stage: Stage, service: str, lost: list[Raw]) -> None:
