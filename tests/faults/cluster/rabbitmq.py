@@ -117,9 +117,13 @@ class RabbitmqCluster:
         return self._asked(NAMES[0], "length(rabbit_nodes:all_running()).") == str(len(NAMES))
 
     def _is_parted(self, name: str) -> bool:
-        """Return whether another node says that this one is in a partition of its own."""
-        other = next(one for one in NAMES if one != name)
-        return f"{name}@" in self._asked(other, "rabbit_node_monitor:partitions().")
+        """Return whether this node or another one says that it is in a partition of its own.
+
+        They need not say the same.
+        """
+        said = {one: self._asked(one, "rabbit_node_monitor:partitions().") for one in NAMES}
+        own = said.pop(name)
+        return "@" in own or any(f"{name}@" in others for others in said.values())
 
     def _asked(self, name: str, expression: str) -> str:
         """Return the value of an expression on a node; empty where it cannot be asked."""
