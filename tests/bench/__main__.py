@@ -27,6 +27,7 @@ from tests.bench.publishing import relay
 from tests.bench.reads import as_of, now, payment, payment_over_the_bus
 from tests.bench.registry import registry
 from tests.bench.replays import audit_log, beside_get, replay, replay_all
+from tests.bench.starts import starts
 from tests.bench.traces import traced
 from tests.bench.web import pages, pdf_neighbours, reads
 from tests.nodes import acquire_nodes
@@ -59,6 +60,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "memory": memory_of_reads,
     "relay": relay,
     "traces": traced,
+    "cli": starts,
     "bill-pdf": bill_pdfs,
     "bill-pdf-neighbours": pdf_neighbours,
     "pages": pages,
