@@ -100,7 +100,7 @@ class PostgresRecorder(ApplicationRecorder):
     def __init__(self, pool: ConnectionPool[Any], schema: str) -> None:
         self._pool = pool
         self._append_lock = AppendLock(schema)
-        self.channel = self._append_lock.channel
+        self.channel, self.awake = self._append_lock.channel, self._append_lock.awake
 
     def lock(self, cursor: Any) -> None:
         """Take the append lock (bounded by lock_timeout); it is held until the commit.

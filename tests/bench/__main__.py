@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.accruals import penalties
-from tests.bench.appends import bulk, one_by_one
+from tests.bench.appends import at_once, bulk, one_by_one
 from tests.bench.beside_hordak import hordak
 from tests.bench.billing_file import from_a_file, memory, memory_of_lines
 from tests.bench.billing_run import beside_save, billing_run
@@ -35,6 +35,7 @@ from tests.nodes import acquire_nodes
 BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result]]] = {
     "appends": one_by_one,
     "bulk": bulk,
+    "appends-at-once": at_once,
     "payments": single,
     "payments50": of_fifty,
     "hordak": hordak,
