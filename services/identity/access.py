@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -77,6 +78,7 @@ def open_session(
         how=how,
         now=now,
         expires_at=expires_at,
+        second_step_at=now if _has_second_step(how) else None,
     )
     read.devices.keep(person_id, device_digest, place.device, session_id, now)
     read.networks.keep(person_id, place.network_index, now)
@@ -96,6 +98,11 @@ def open_session(
     return opened
 
 
+def _has_second_step(how: str) -> bool:
+    """Return whether a way to sign in was two factors: a passkey verifies its user."""
+    return how == "passkey" or "+" in how
+
+
 def _accepted(found: SignedIn) -> dict[str, str]:
     return {"rules": found.rules_version, "consent": found.consent_version}
 
@@ -107,10 +114,13 @@ def _end_surplus(session: Session, person_id: UUID) -> None:
         sessions.end(person_id, surplus.session_id)
 
 
-def authenticate(session: Session, token_digest: bytes) -> dict[str, Any]:
-    """Return {session_id, person_id, must_change_password, accepted, stale}.
+def authenticate(
+    session: Session, token_digest: bytes, second_factor: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return {session_id, person_id, must_change_password, must_add_factor, accepted, stale}.
 
-    MarkSeen is due if stale. ``accepted`` is as in `open_session`.
+    MarkSeen is due if stale. ``accepted`` is as in `open_session`; ``second_factor`` are the types
+    of person who need one.
     Raises Forbidden ``session_expired``.
     """
     found = session.read.sessions.of_token(token_digest, session.now, SESSION_IDLE_LIFE)
@@ -120,6 +130,8 @@ def authenticate(session: Session, token_digest: bytes) -> dict[str, Any]:
         "session_id": str(found.session_id),
         "person_id": str(found.person_id),
         "must_change_password": found.temporary,
+        "must_add_factor": found.person_type in second_factor
+        and not session.read.second_factors.methods(found.person_id),
         "accepted": _accepted(found),
         "stale": session.now - found.last_seen_at >= SEEN_RESOLUTION,
     }

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from services.identity import access, password_change, schemas, sign_in
+from services.identity.breached_passwords import check_not_breached
 from services.identity.fingerprints import new_token, token_digest
 from services.identity.password_policy import check_password
 from services.identity.refusals import raise_if_refused
@@ -62,7 +63,8 @@ class SignInRpcs(IdentityRpcs):
     @rpc(schemas.Authenticate, callers=(GATEWAY,))
     def authenticate(self, token: str) -> dict[str, Any]:
         digest = token_digest(token)
-        found = self.store.query(lambda session: access.authenticate(session, digest))
+        required = self.settings.access.second_factor
+        found = self.store.query(lambda session: access.authenticate(session, digest, required))
         if found.pop("stale"):
             seen = access.MarkSeen(session_id=UUID(found["session_id"]))
             self.store.transact(access.mark_seen, seen)
@@ -91,6 +93,7 @@ class SignInRpcs(IdentityRpcs):
         self, person_id: UUID, session_id: UUID, current_password: str, new_password: str
     ) -> dict[str, Any]:
         check_password(new_password, previous=current_password)
+        check_not_breached(self.settings.access.breached_passwords, new_password)
         verified_hash = self._confirmed(person_id, session_id, current_password)
         token = new_token()
         command = password_change.ChangePassword(
