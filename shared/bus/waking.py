@@ -30,10 +30,13 @@ class Waking:
     def __init__(self, connection: Any, recorder: PostgresRecorder) -> None:
         self._connection = connection
         self._channel = recorder.channel
+        channel = sql.Identifier(self._channel)
+        self._listen = sql.SQL("LISTEN {}").format(channel)
+        self._unlisten = sql.SQL("UNLISTEN {}").format(channel)
         self._lock = (recorder.awake,)
         self._found: deque[float] = deque(maxlen=BUSY)
         self.awake = False
-        connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+        connection.execute(self._listen)
 
     def wait(self, found: int) -> None:
         """Return when the log is to be read again; ``found``: what was published just now."""
@@ -45,8 +48,8 @@ class Waking:
         elif len(self._found) == BUSY and now - self._found[0] < BUSY_S:
             self._wake()
         else:
-            for _ in self._connection.notifies(timeout=POLL_S, stop_after=1):
-                break
+            # All that have arrived are one reason to read the log.
+            deque(self._connection.notifies(timeout=POLL_S, stop_after=1), maxlen=0)
 
     def _look_again(self, found: int, now: float) -> None:
         if found:
@@ -57,6 +60,7 @@ class Waking:
             return
         self.awake = False
         self._found.clear()
+        self._connection.execute(self._listen)
         self._connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", self._lock)
 
     def _wake(self) -> None:
@@ -65,3 +69,6 @@ class Waking:
             "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS taken", self._lock
         ).fetchone()
         self.awake = bool(row and row["taken"])
+        if self.awake:
+            # Nobody would take its own notifications, which are kept until somebody does.
+            self._connection.execute(self._unlisten)
