@@ -90,6 +90,16 @@ def test_a_verb_that_reads_the_database_starts_without_the_bus(tmp_path: Path) -
     assert not [name for name in found["commands"] if name.startswith("payments")]
 
 
+@pytest.mark.parametrize("role", ["supervisor", "watchdog"])
+def test_what_runs_beside_an_installation_holds_none_of_its_services(role: str) -> None:
+    program = f"import deploy.embedded.{role}, json, sys; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, timeout=60, check=True
+    )
+    held = set(json.loads(done.stdout))
+    assert not {*WATCHED, "services"} & held
+
+
 def test_completion_lists_verbs_without_importing_them(tmp_path: Path) -> None:
     found, said = started(
         tmp_path,
