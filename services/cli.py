@@ -8,28 +8,23 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 
-import typer
-
-from services.bus_cli import app as bus_app
-from services.keys_cli import app as keys_app
-from services.staff_cli import app as staff_app
-from services.terminal import help_of
-from services.top.command import top
+from services import bus_cli, keys_cli, staff_cli
+from services.verbs import StaffVerbs
 from services.visible_output import VisibleGroup, make_streams_visible
 from shared import logs
 from shared.config import SERVICES
 
-app = typer.Typer(
-    cls=VisibleGroup,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Saldo for billing staff and operators. Settings come from SALDO_* variables: "
+app = StaffVerbs(
+    "Saldo for billing staff and operators. Settings come from SALDO_* variables: "
     "`. .saldo/env` after `make up`.",
+    "services",
+    group=VisibleGroup,
+    pretty_exceptions_enable=False,
 )
-app.command("top", help=help_of(top))(top)
-app.add_typer(bus_app, name="bus")
-app.add_typer(keys_app, name="keys")
-app.add_typer(staff_app, name="staff")
+app.reads("top", ".top.command:top")
+app.add_typer(bus_cli.app, name="bus")
+app.add_typer(keys_cli.app, name="keys")
+app.add_typer(staff_cli.app, name="staff")
 for _service in SERVICES:
     if find_spec(f"services.{_service}.cli"):
         app.add_typer(import_module(f"services.{_service}.cli").app, name=_service)
@@ -38,7 +33,7 @@ for _service in SERVICES:
 def main() -> None:
     """Run the command line; logs go to standard error, from WARNING on."""
     make_streams_visible()
-    logs.configure("cli", "WARNING", sys.stderr)
+    logs.configure_at_first_line("cli", "WARNING", sys.stderr)
     # An unreachable database is reported in one sentence, not by each attempt to connect.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     try:

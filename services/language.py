@@ -18,7 +18,6 @@ from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from typing import Annotated, Any
 
-import polib
 import typer
 
 
@@ -88,6 +87,8 @@ def refusal(code: str, params: Mapping[str, Any]) -> str | None:
 def _catalogue(chosen: Language) -> NullTranslations:
     if chosen is Language.EN:
         return NullTranslations()
+    import polib  # only where texts are not English
+
     entries = polib.POFile()
     entries.metadata = {"Content-Type": "text/plain; charset=utf-8"}
     for path in files("services").joinpath("locale", chosen).iterdir():

@@ -7,14 +7,14 @@ Where only the service's own URL is set, its verbs can read: it writes in nobody
 
 from __future__ import annotations
 
-import psycopg
-from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict
+from typing import TYPE_CHECKING
 
 from shared.config import ConfigurationError, Settings
-from shared.database import Login, connection_info
-from shared.eventstore.privileges import reader_of, security_reader_of, writer_of
 from shared.staff import LOGIN_PREFIX
+
+# A verb that calls a service has its rights there, and starts without the database.
+if TYPE_CHECKING:
+    from shared.database import Login
 
 PROBE_SECONDS = 10
 
@@ -38,6 +38,9 @@ def login_for(settings: Settings, service: str, *, writes: bool) -> Login:
     A verb that writes takes the rights of the service for its rehearsal, too: that compares what a
     reader does not see. Raises ConfigurationError when nobody has signed in.
     """
+    from shared.database import Login
+    from shared.eventstore.privileges import reader_of, writer_of
+
     own = settings.database_urls.get(service)
     if own and not writes and not settings.staff_database_url:
         return Login(own, read_only=True)
@@ -51,6 +54,9 @@ def login_for(settings: Settings, service: str, *, writes: bool) -> Login:
 
 def login_of_security_log(settings: Settings, service: str) -> Login:
     """Return how the security log of a service is read; raises ConfigurationError for nobody."""
+    from shared.database import Login
+    from shared.eventstore.privileges import security_reader_of
+
     own = settings.database_urls.get(service)
     if own and not settings.staff_database_url:
         return Login(own, read_only=True)
@@ -69,6 +75,10 @@ def check_login(login: Login, service: str) -> None:
     """Raise ConfigurationError for a login that may not take its role; psycopg.Error for none."""
     if not login.role:
         return
+    import psycopg
+
+    from shared.database import connection_info
+
     info = connection_info(login.url, service, statement_timeout_ms=PROBE_SECONDS * 1000)
     with psycopg.connect(info) as connection:
         row = connection.execute(
@@ -96,6 +106,10 @@ def _staff_url(settings: Settings) -> str:
 
 def _user_of(url: str) -> str:
     """Return the user of a URL, or libpq's default where it names none."""
+    import psycopg
+    from psycopg import pq
+    from psycopg.conninfo import conninfo_to_dict
+
     try:
         named = conninfo_to_dict(url).get("user")
     except psycopg.ProgrammingError:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
-
-import amqp
-from kombu.exceptions import OperationalError
+from typing import TYPE_CHECKING, Any
 
 from services.language import text
 from services.terminal import warn_of_actor
-from shared.bus.principals import Principal, principal_of
-from shared.bus.topology import connect
 from shared.config import ConfigurationError, Settings, load_settings, user_of
 from shared.errors import Unavailable, ValidationFailed
-from shared.rpc.client import RpcClient
+
+# A verb that reads the database starts without the bus.
+if TYPE_CHECKING:
+    from shared.bus.principals import Principal
+    from shared.rpc.client import RpcClient
 
 DEADLINE_S = 15.0
 
@@ -66,8 +65,15 @@ def calls_to(service: str, actor: str | None = None) -> Iterator[StaffCalls]:
     warn_of_actor(actor, principal.actor)
     url = settings.staff_amqp_url
     check_access(url)
-    with closing(RpcClient(url, name="saldo")) as client:
+    with closing(new_client(url)) as client:
         yield StaffCalls(client, service)
+
+
+def new_client(url: str) -> RpcClient:
+    """Return a client of the RPCs."""
+    from shared.rpc.client import RpcClient
+
+    return RpcClient(url, name="saldo")
 
 
 def reads_database(service: str) -> bool:
@@ -78,6 +84,8 @@ def reads_database(service: str) -> bool:
 
 def signed_in_as(settings: Settings) -> Principal:
     """Return who this terminal is at the broker; raises ConfigurationError."""
+    from shared.bus.principals import principal_of
+
     if not settings.staff_amqp_url:
         raise _no_url()
     user = user_of(settings.staff_amqp_url)
@@ -123,6 +131,11 @@ def check_access(url: str) -> None:
     """
     if not url:
         raise _no_url()
+    import amqp
+    from kombu.exceptions import OperationalError
+
+    from shared.bus.topology import connect
+
     try:
         with connect(url, name="saldo", heartbeat=0) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0.1)

@@ -6,19 +6,15 @@ to standard error, so that standard output holds the result alone.
 
 from __future__ import annotations
 
-import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date, datetime
-from functools import wraps
-from typing import Annotated, Any, NamedTuple, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import msgspec
-import psycopg
 import typer
-from eventsourcing.persistence import PersistenceError
 from rich.cells import cell_len
 from rich.progress import (
     BarColumn,
@@ -33,18 +29,19 @@ from rich.progress import (
 from rich.table import Column, Table
 
 from services.discovery import UnknownServiceError, check_names, open_store
-from services.language import Lang, refusal, spoken, text
+from services.language import refusal, text
 from services.signing_in import actor_of, check_login, keys_login_for, login_for
 from services.visible_output import TextConsole
 from shared import reasons
 from shared.config import ConfigurationError, load_settings
 from shared.errors import ServiceError
-from shared.eventstore.postgres import PostgresStore
 from shared.money import Kopecks, format_roubles, parse_roubles
 from shared.reasons import MAX_REASON
 from shared.visible_text import visible, visible_json
 
-V = TypeVar("V", bound=Callable[..., Any])
+# Verbs that call a service, and help, start without the database.
+if TYPE_CHECKING:
+    from shared.eventstore.postgres import PostgresStore
 
 DONE, DIFFERENCE, BAD_INPUT = 0, 1, 2
 LONG_TEXT, FOLDED = 40, 24
@@ -59,72 +56,6 @@ Actor = Annotated[
 Reason = Annotated[str, typer.Option(help="Why; it is recorded for good.", show_default=False)]
 OptionalReason = Annotated[str, typer.Option(help="Why; it is recorded.", show_default=False)]
 """The verb itself says when it needs one; its default is an empty text."""
-
-
-# Verbs
-
-
-class Verb(NamedTuple):
-    """What a verb does: ``writes`` changes data, ``long`` takes time that grows with the data."""
-
-    writes: bool
-    long: bool
-
-
-class StaffVerbs(typer.Typer):
-    """The verbs of one subject, each declared as reading or writing, and as long.
-
-    A reading verb has ``--json``; a writing one ``--dry-run`` and ``--reason``; a long
-    one shows its progress and ends with a summary (tests/unit/terminal/test_terminal_verbs.py).
-    ``languages``: their output is in Russian or English, and each has ``--lang``.
-    """
-
-    def __init__(self, help_: str, *, languages: bool = False) -> None:
-        super().__init__(no_args_is_help=True, pretty_exceptions_show_locals=False, help=help_)
-        self.verbs: dict[str, Verb] = {}
-        self._languages = languages
-
-    def reads(self, name: str, *, long: bool = False) -> Callable[[V], V]:
-        """Mount a verb that changes nothing."""
-        return self._mount(name, Verb(writes=False, long=long))
-
-    def writes(self, name: str, *, long: bool = False) -> Callable[[V], V]:
-        """Mount a verb that changes data."""
-        return self._mount(name, Verb(writes=True, long=long))
-
-    def _mount(self, name: str, verb: Verb) -> Callable[[V], V]:
-        self.verbs[name] = verb
-
-        def mount(function: V) -> V:
-            mounted = in_languages(function) if self._languages else function
-            self.command(name, help=help_of(function))(mounted)
-            return function
-
-        return mount
-
-
-def in_languages(function: V) -> V:
-    """Give a verb the option ``--lang``, and run it in that language."""
-
-    @wraps(function)
-    def run(*arguments: Any, lang: Lang = None, **options: Any) -> Any:
-        with spoken(lang):
-            return function(*arguments, **options)
-
-    signature = inspect.signature(function, eval_str=True)
-    option = inspect.Parameter(
-        "lang", inspect.Parameter.KEYWORD_ONLY, annotation=Lang, default=None
-    )
-    parameters = [*signature.parameters.values(), option]
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
-    return cast(V, run)
-
-
-def help_of(function: Callable[..., Any]) -> str:
-    """Return a docstring as help: Typer would keep the line ends within its paragraphs."""
-    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
-    return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
 
 
 # Who acts, and why
@@ -180,11 +111,18 @@ def reporting() -> Iterator[None]:
         OSError,
     ) as error:
         raise refused(str(error)) from None
-    except (psycopg.Error, PersistenceError) as error:
+    except _errors_of_the_database() as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise refused(
             text("The database refused or did not answer: {error}", error=first_line)
         ) from None
+
+
+def _errors_of_the_database() -> tuple[type[Exception], ...]:
+    import psycopg
+    from eventsourcing.persistence import PersistenceError
+
+    return psycopg.Error, PersistenceError
 
 
 def refusal_text(error: ServiceError) -> str:

@@ -15,8 +15,8 @@ import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
-from typer.core import TyperGroup
 
+from services.verbs import LazyGroup
 from shared.visible_text import SHAPELESS, visible
 
 
@@ -61,7 +61,7 @@ class VisibleStream:
         return getattr(self._stream, name)
 
 
-class VisibleGroup(TyperGroup):
+class VisibleGroup(LazyGroup):
     """The root of the command line; its refusals of arguments show what was typed."""
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:

@@ -16,9 +16,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 log = logging.getLogger(__name__)
 
 MASTER = "master"
@@ -195,4 +192,8 @@ class KeyRing:
 @lru_cache(maxsize=256)
 def _derived(secret: bytes, info: bytes) -> bytes:
     # Kept: each page needs two keys, and deriving them takes longer than using them.
+    # Not at the top: whoever only reads settings, as most staff verbs do, would wait for it.
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret)

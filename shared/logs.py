@@ -11,10 +11,9 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Mapping, MutableMapping
-from typing import Any, TextIO
-
-import structlog
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import cache, partial
+from typing import Any, ClassVar, TextIO
 
 from shared import context
 from shared.visible_text import visible_json
@@ -29,6 +28,7 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
     The standard library's loggers (nameko, kombu, eventlet) do the same, from WARNING on: their
     INFO lines may quote message bodies.
     """
+    import structlog  # it takes as long as a short verb of staff, most of which log nothing
 
     def add_context(
         _logger: Any, _method: str, event: MutableMapping[str, Any]
@@ -114,6 +114,48 @@ def trace_of(error: BaseException) -> str:
     return "".join(traceback.format_tb(error.__traceback__))[-_TRACE:]
 
 
+def configure_at_first_line(process: str, level: str, stream: TextIO) -> None:
+    """Do what `configure` does once something is logged."""
+    _FirstLine.configure = partial(configure, process, level, stream)
+    logging.getLogger().handlers = [_FirstLine()]
+
+
+class _FirstLine(logging.Handler):
+    """Configures the logs of this process when it gets a line of a library, and passes that on."""
+
+    configure: ClassVar[Callable[[], None] | None] = None
+
+    @classmethod
+    def now(cls) -> None:
+        """Configure the logs if that is due."""
+        due, cls.configure = cls.configure, None
+        if due is not None:
+            due()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a line on."""
+        self.now()
+        logging.getLogger(record.name).handle(record)
+
+
 def get_logger(name: str) -> Any:
     """Return the structlog logger of a module: ``log.info("what_happened", field=value)``."""
-    return structlog.stdlib.get_logger(f"saldo.{name}")
+    return _Logger(f"saldo.{name}")
+
+
+class _Logger:
+    """The structlog logger of a module, made with its first line."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, method: str) -> Any:
+        _FirstLine.now()
+        return getattr(_logger(self._name), method)
+
+
+@cache
+def _logger(name: str) -> Any:
+    import structlog
+
+    return structlog.stdlib.get_logger(name)

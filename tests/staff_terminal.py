@@ -113,10 +113,10 @@ def services_here(
 ) -> Iterator[None]:
     """Let the staff CLIs of this process reach these services without a broker."""
 
-    def client(amqp_url: str, *, name: str) -> ServicesHere:
+    def client(amqp_url: str) -> ServicesHere:
         return ServicesHere(stores, amqp_url, settings)
 
-    with mock.patch.multiple(staff_calls, RpcClient=client, check_access=mock.DEFAULT):
+    with mock.patch.multiple(staff_calls, new_client=client, check_access=mock.DEFAULT):
         yield
 
 

@@ -6,7 +6,6 @@ They lie apart from the data: whoever copies the database or its folder has no k
 from __future__ import annotations
 
 from deploy.embedded.state import StateDir
-from services.ledger.seal import rotation
 from shared.config import GATEWAY, SERVICES
 from shared.key_files import create_ring
 from shared.keys import MASTER, Key
@@ -49,6 +48,9 @@ def make_keys(state: StateDir, master: str, seal_name: str = "") -> None:
     key, verifiers = state.seal / "key", state.seal / "verifiers"
     if key.exists():
         return
+    # With it comes the whole ledger, which supervisor and watchdog would hold as long as they run.
+    from services.ledger.seal import rotation
+
     if secret:
         rotation.adopt(secret, key, verifiers, seal_name)
     else:

@@ -13,10 +13,10 @@ import msgspec
 from services.accounts.domain import Contract, ContractDetails, contract_id, tenure_id
 from services.accounts.proof import ProofDigests, ProofSeal
 from services.accounts.tenures import KeptProof, Tenure, TenureState, is_same_holder
-from shared.contracts.accounts import PayerKind
 from shared.errors import Conflict
 from shared.eventstore import Session
 from shared.money import Kopecks
+from shared.payer_kinds import PayerKind
 
 
 class ContractRow(msgspec.Struct, frozen=True, gc=False):

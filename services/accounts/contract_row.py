@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from services.accounts.contract_loading import ContractRow
 from services.accounts.proof import significant_code
 from shared.account_spelling import clean_els, clean_number
-from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks, parse_roubles
+from shared.payer_kinds import PayerKind
 
 T = TypeVar("T")
 

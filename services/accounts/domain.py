@@ -12,10 +12,10 @@ import msgspec
 from services.accounts.cabinet import AccountLinked, AccountUnlinked
 from services.accounts.guessing import ProofsGuessed
 from services.accounts.invitation import InvitationAccepted, InvitationEnded, InvitationSent
-from shared.contracts.accounts import PayerKind
 from shared.errors import Conflict, NotFound
 from shared.eventstore import Aggregate, Event, EventTypes
 from shared.ids import NAMESPACE, derived_id
+from shared.payer_kinds import PayerKind
 
 ClosingReason = Literal["holder_changed", "contract_closed"]
 """Why a tenure ended: the next one followed, or the contract was closed."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from shared.contracts.accounts import PayerKind
+from shared.payer_kinds import PayerKind
 
 HIDDEN = "***"
 """Shown in place of what cannot be masked."""

@@ -11,7 +11,7 @@ from services.accounts.cabinet import GuestRole, Role
 from services.accounts.invitation_token import TOKEN_LENGTH
 from shared.account_key import PATTERN
 from shared.account_spelling import MAX_TYPED
-from shared.reasons import Reason, printable
+from shared.reason_fields import Reason, printable
 
 _TYPED = validate.Length(min=1, max=MAX_TYPED)
 """What a person typed, spaces and all; the use case decides whether it is an account number."""

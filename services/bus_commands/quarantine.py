@@ -19,7 +19,6 @@ from services.terminal import (
     DryRun,
     Json,
     OptionalReason,
-    StaffVerbs,
     author,
     err,
     new_table,
@@ -36,15 +35,12 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-app = StaffVerbs("Messages that arrived damaged, or are not in the log of their upstream.")
-
 COLUMNS = ("service", "id", "upstream", "epoch", "position", "type", "reason", "quarantined_at")
 DROPPED_AT_ONCE = 500
 
 Upstream = Annotated[str | None, typer.Option(help="Only messages of this service.")]
 
 
-@app.reads("list")
 def list_(
     service: Annotated[str | None, typer.Argument(help="The service; all when left out.")] = None,
     upstream: Upstream = None,
@@ -66,7 +62,6 @@ def list_(
         _show(service, show_id, json)
 
 
-@app.writes("drop")
 def drop(
     service: Annotated[str, typer.Argument(help="The service that keeps them.")],
     id_: Annotated[int | None, typer.Option("--id", help="Drop the message of this id.")] = None,

@@ -21,7 +21,6 @@ from services.terminal import (
     DryRun,
     Json,
     Reason,
-    StaffVerbs,
     new_table,
     out,
     print_json,
@@ -32,8 +31,6 @@ from services.terminal import (
 from shared.bus.grants import Grants
 from shared.config import load_settings
 
-app = StaffVerbs("Subscribers: other systems, their credentials, and what each may see.")
-
 Name = Annotated[str, typer.Argument(help="The name, such as datamart.")]
 Granted = Annotated[
     list[str],
@@ -43,7 +40,6 @@ Persons = Annotated[bool, typer.Option("--persons", help="Include identifiers of
 Env = Annotated[Path | None, typer.Option(help="Write the settings of its program to this file.")]
 
 
-@app.writes("add")
 def add(
     name: Name,
     grant: Granted,
@@ -69,7 +65,6 @@ def add(
     _print_done(name, "added", grants, env, dry_run, json, variables)
 
 
-@app.reads("list")
 def list_(json: Json = False) -> None:
     """List which subscriber may see what, and when each last read over HTTP."""
     with reporting():
@@ -97,7 +92,6 @@ def list_(json: Json = False) -> None:
     show(table)
 
 
-@app.writes("grant")
 def grant_(
     name: Name,
     grant: Granted,
@@ -119,7 +113,6 @@ def grant_(
     _print_done(name, "changed", grants, None, dry_run, json)
 
 
-@app.writes("rotate")
 def rotate(
     name: Name, reason: Reason, env: Env = None, dry_run: DryRun = False, json: Json = False
 ) -> None:
@@ -135,7 +128,6 @@ def rotate(
     _print_done(name, "changed", None, env, dry_run, json, variables)
 
 
-@app.writes("remove")
 def remove(name: Name, reason: Reason, dry_run: DryRun = False, json: Json = False) -> None:
     """Remove a subscriber: end its connections, delete its queues, refuse its token."""
     with reporting():

@@ -6,19 +6,21 @@ help desk does it: a verb calls it by RPC, under the broker's user of whoever ru
 
 from __future__ import annotations
 
-from services.helpdesk.verbs import acts, disputes, files, reading, report
-from services.recovery.verb import recover_of
-from services.terminal import StaffVerbs
+from services.verbs import StaffVerbs
 
-app = StaffVerbs("The questions that persons ask. Reasons are hidden from them.", languages=True)
-app.reads("list")(reading.list_questions)
-app.reads("show")(reading.show_question)
-app.reads("attachment")(files.attachment)
-app.writes("answer")(acts.answer)
-app.writes("route")(acts.route)
-app.writes("assign")(acts.assign)
-app.writes("close")(acts.close)
-app.writes("propose")(disputes.propose)
-app.reads("disputes")(disputes.list_disputes)
-app.reads("report")(report.report)
-app.writes("recover", long=True)(recover_of("helpdesk"))
+app = StaffVerbs(
+    "The questions that persons ask. Reasons are hidden from them.",
+    "services.helpdesk.verbs",
+    languages=True,
+)
+app.reads("list", ".reading:list_questions")
+app.reads("show", ".reading:show_question")
+app.reads("attachment", ".files:attachment")
+app.writes("answer", ".acts:answer")
+app.writes("route", ".acts:route")
+app.writes("assign", ".acts:assign")
+app.writes("close", ".acts:close")
+app.writes("propose", ".disputes:propose")
+app.reads("disputes", ".disputes:list_disputes")
+app.reads("report", ".report:report")
+app.writes("recover", "services.recovery.verb:recover_of", "helpdesk", long=True)

@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from services.helpdesk.domain import OWED, State
 from shared.bus.principals import NAME
-from shared.reasons import Reason, printable
+from shared.reason_fields import Reason, printable
 
 
 def can_be_encoded(text: str) -> None:

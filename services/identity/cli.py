@@ -5,21 +5,21 @@ A verb is a function of a module of :mod:`services.identity.verbs`. This is thei
 
 from __future__ import annotations
 
-from services.identity.verbs import acts, finding, log, personal_data
-from services.recovery.verb import recover_of
-from services.terminal import StaffVerbs
+from services.verbs import StaffVerbs
 
 app = StaffVerbs(
-    "Persons: find one, show one, let one in again; who has seen whom.", languages=True
+    "Persons: find one, show one, let one in again; who has seen whom.",
+    "services.identity.verbs",
+    languages=True,
 )
-app.reads("find")(finding.find)
-app.writes("show")(finding.show_person)
-app.writes("unblock")(acts.unblock)
-app.writes("resend")(acts.resend)
-app.writes("end-sessions")(acts.end_sessions)
-app.writes("restore-access")(acts.restore_access)
-app.writes("reset-second-factor")(acts.reset_second_factor)
-app.writes("erase")(personal_data.erase)
-app.writes("export")(personal_data.export)
-app.reads("log")(log.log)
-app.writes("recover", long=True)(recover_of("identity"))
+app.reads("find", ".finding:find")
+app.writes("show", ".finding:show_person")
+app.writes("unblock", ".acts:unblock")
+app.writes("resend", ".acts:resend")
+app.writes("end-sessions", ".acts:end_sessions")
+app.writes("restore-access", ".acts:restore_access")
+app.writes("reset-second-factor", ".acts:reset_second_factor")
+app.writes("erase", ".personal_data:erase")
+app.writes("export", ".personal_data:export")
+app.reads("log", ".log:log")
+app.writes("recover", "services.recovery.verb:recover_of", "identity", long=True)

@@ -10,7 +10,7 @@ from services.identity.documents import KINDS
 from services.identity.password_policy import MAX_LENGTH
 from shared.contracts.identity import Language, PersonType
 from shared.letters import SecretOf
-from shared.reasons import Reason
+from shared.reason_fields import Reason
 
 _MAX_DEVICE_LENGTH = 1000
 _MOST_CONTACTS = 1000

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from shared.reasons import Reason
+from shared.reason_fields import Reason
 
 _MOST_IDS = 100
 _CODE = validate.Regexp(r"^[\w.:@/-]{8,128}\Z")

@@ -7,7 +7,8 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from services.ledger.schemas import NUMBER, Kopecks
-from shared.reasons import MAX_REASON, Reason, printable
+from shared.reason_fields import Reason, printable
+from shared.reasons import MAX_REASON
 
 MAX_LINES = 100
 MAX_PAGE = 5_000

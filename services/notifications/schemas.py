@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from services.notifications.domain import State
 from shared.contracts.notifications import OPTIONAL, LetterKind
-from shared.reasons import Reason
+from shared.reason_fields import Reason
 
 
 def _since() -> fields.AwareDateTime:

@@ -8,7 +8,8 @@ from services.payments.resolving import How
 from services.payments.state import State
 from shared.account_key import PATTERN
 from shared.money import MAX_AMOUNT
-from shared.reasons import MAX_REASON, Reason, printable
+from shared.reason_fields import Reason, printable
+from shared.reasons import MAX_REASON
 
 MAX_LINES = 100
 MAX_PAGE = 1_000

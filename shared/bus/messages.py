@@ -33,6 +33,10 @@ TYPE_HEADER = "cloudEvents_type"
 TIME_HEADER = "cloudEvents_time"
 SUBJECT_HEADER = "cloudEvents_subject"
 SCHEMA_HEADER = "cloudEvents_dataschema"
+REPEATED_HEADERS = frozenset(
+    ("cloudEvents_specversion", "cloudEvents_source", TYPE_HEADER, SCHEMA_HEADER, EPOCH_HEADER)
+)
+"""The headers that many messages share the values of."""
 
 
 class Publication(msgspec.Struct, frozen=True):

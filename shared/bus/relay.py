@@ -23,6 +23,7 @@ from shared.bus.messages import Envelope, Publish, envelope, in_order
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.stream import last_sent
 from shared.bus.topology import connect, declare_publishing, log_exchange
+from shared.bus.waking import Waking
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import LoggedEvent
@@ -31,7 +32,6 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 WINDOW = 500
-POLL_S = 1.0
 
 
 def published_of(
@@ -117,7 +117,7 @@ class Relay:
         lead(self._settings, self._service, "relay", self._stop, self._publish_on)
 
     def _publish_on(self, lead: Lead) -> None:
-        lead.connection.execute(f"LISTEN {self._store.recorder.channel}")
+        waking = Waking(lead.connection, self._store.recorder)
         url = self._settings.amqp_url_of(self._service)
         with connect(url, name=f"{self._service} relay") as broker:
             confirm(
@@ -130,11 +130,8 @@ class Relay:
             publisher = ConfirmedPublisher(broker.channel(), self._service)
             log.info("relay_ready", service=self._service, term=lead.term)
             while not self._stop.is_set():
-                self.drain(lead, publisher)
-                # Wait for an append; the timeout covers a lost notification, and keeps the
-                # heartbeats of the broker connection going.
-                for _ in lead.connection.notifies(timeout=POLL_S, stop_after=1):
-                    break
+                # It returns within a second, which keeps the heartbeats of the broker going.
+                waking.wait(self.drain(lead, publisher))
                 broker.heartbeat_check()
                 publisher.process(0.001)
 

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
 from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import AccountNumber, Contract, Day, PersonId, PlainId
+from shared.payer_kinds import PayerKind
 
 ABOUT = "Personal accounts (contracts with the utility) and who has linked them."
-
-
-class PayerKind(StrEnum):
-    """Who pays for an account; it decides the penalty rules (ЖК РФ ст. 155 ч. 14, 14.1).
-
-    Capital repair is a kind of its own, whoever pays it. The one list: accounts and the ledger
-    import it. A kind may be added within a version.
-    """
-
-    HOUSEHOLD = "household"
-    ORGANISATION = "organisation"
-    MANAGING_COMPANY = "managing_company"
-    CAPITAL_REPAIR = "capital_repair"
 
 
 #: The details of a contract that are published as changed, by their names in the registry.

@@ -32,11 +32,13 @@ _GROUP = ", set_config('transaction_timeout', {group}, true)"
 
 _LAST = "SELECT notification_id, recorded_at FROM events ORDER BY notification_id DESC LIMIT 1"
 # It follows the lock in the same round trip, and sees everything committed before that was taken.
-# The notification is sent with the commit: whoever locks the tail appends to the log.
+# The notification is sent with the commit: whoever locks the tail appends to the log. It costs a
+# lock of the whole cluster, so there is none while the relay is awake and looks for itself.
 _TAIL = f"""
 SELECT coalesce(max(notification_id), 0) AS position,
        greatest(clock_timestamp(), max(recorded_at)) AS recorded_at, clock_timestamp() AS clock,
-       pg_notify({{channel}}, '')
+       CASE WHEN pg_try_advisory_xact_lock_shared(hashtextextended({{awake}}, 0))
+            THEN length(pg_notify({{channel}}, '')::text) END
   FROM ({_LAST}) AS tail
 """
 
@@ -55,9 +57,10 @@ class AppendLock:
     def __init__(self, schema: str) -> None:
         lock = f"{schema}.events"
         self.channel = f"saldo_{schema}"
-        """Where an append is notified."""
-        self._limited = _statements(_LOCK + _IDLE + _WHOLE, _LOCK + _GROUP, lock, self.channel)
-        self._unlimited = _statements(_LOCK + _IDLE, _LOCK + _IDLE, lock, self.channel)
+        """Where an append is notified, unless somebody holds the lock `awake`."""
+        self.awake = f"{schema}.awake"
+        self._limited = _statements(_LOCK + _IDLE + _WHOLE, _LOCK + _GROUP, lock, self)
+        self._unlimited = _statements(_LOCK + _IDLE, _LOCK + _IDLE, lock, self)
 
     def take(self, cursor: Any) -> None:
         """Take the lock until the end of the transaction."""
@@ -79,11 +82,12 @@ def take_append_lock(cursor: Any, schema: str) -> None:
     _of(schema).take(cursor)
 
 
-def _statements(lock: str, lock_of_group: str, name: str, channel: str) -> Statements:
+def _statements(lock: str, lock_of_group: str, name: str, of: AppendLock) -> Statements:
     def taken(text: str) -> sql.Composed:
         return sql.SQL(text).format(
             lock=sql.Literal(name),
-            channel=sql.Literal(channel),
+            channel=sql.Literal(of.channel),
+            awake=sql.Literal(of.awake),
             idle=sql.Literal(HOLDS_LOG_IDLE),
             whole=sql.Literal(HOLDS_LOG),
             group=sql.Literal(HOLDS_LOG_GROUP),

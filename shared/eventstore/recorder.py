@@ -100,7 +100,7 @@ class PostgresRecorder(ApplicationRecorder):
     def __init__(self, pool: ConnectionPool[Any], schema: str) -> None:
         self._pool = pool
         self._append_lock = AppendLock(schema)
-        self.channel = self._append_lock.channel
+        self.channel, self.awake = self._append_lock.channel, self._append_lock.awake
 
     def lock(self, cursor: Any) -> None:
         """Take the append lock (bounded by lock_timeout); it is held until the commit.
@@ -210,12 +210,14 @@ class PostgresRecorder(ApplicationRecorder):
 
     def after(self, cursor: Any, position: int, limit: int) -> list[LoggedEvent]:
         """Return up to ``limit`` events after a position, in the order of the log."""
-        cursor.execute(
-            f"SELECT {_COLUMNS} FROM events WHERE notification_id > %s "
-            "ORDER BY notification_id LIMIT %s",
-            (position, limit),
-        )
-        return [logged(row) for row in cursor.fetchall()]
+        # As in _histories: in text format, and as dictionaries, rows would take twice as long.
+        with cursor.connection.cursor(binary=True, row_factory=tuple_row) as reading:
+            reading.execute(
+                f"SELECT {_COLUMNS} FROM events WHERE notification_id > %s "
+                "ORDER BY notification_id LIMIT %s",
+                (position, limit),
+            )
+            return [LoggedEvent(*row) for row in reading]
 
     def position_before(self, cursor: Any, instant: datetime) -> int:
         """Return the position of the last event recorded before an instant; 0 if there is none."""

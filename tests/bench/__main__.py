@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.accruals import penalties
-from tests.bench.appends import bulk, one_by_one
+from tests.bench.appends import at_once, bulk, one_by_one
 from tests.bench.beside_hordak import hordak
 from tests.bench.billing_file import from_a_file, memory, memory_of_lines
 from tests.bench.billing_run import beside_save, billing_run
@@ -27,6 +27,7 @@ from tests.bench.publishing import relay
 from tests.bench.reads import as_of, now, payment, payment_over_the_bus
 from tests.bench.registry import registry
 from tests.bench.replays import audit_log, beside_get, replay, replay_all
+from tests.bench.starts import starts
 from tests.bench.traces import traced
 from tests.bench.web import pages, pdf_neighbours, reads
 from tests.nodes import acquire_nodes
@@ -34,6 +35,7 @@ from tests.nodes import acquire_nodes
 BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result]]] = {
     "appends": one_by_one,
     "bulk": bulk,
+    "appends-at-once": at_once,
     "payments": single,
     "payments50": of_fifty,
     "hordak": hordak,
@@ -59,6 +61,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "memory": memory_of_reads,
     "relay": relay,
     "traces": traced,
+    "cli": starts,
     "bill-pdf": bill_pdfs,
     "bill-pdf-neighbours": pdf_neighbours,
     "pages": pages,

@@ -12,9 +12,6 @@ import typer
 
 from services.language import text
 from services.ledger.replay.parallel import WorkerFailedError
-from services.ledger.seal.checkpoint import SignatureError
-from services.ledger.seal.merkle import ProofError
-from services.ledger.seal.tiles import SealBrokenError
 from services.staff_calls import calls_to, reads_database
 from services.terminal import DIFFERENCE, err, opened_store, reporting
 from shared import context
@@ -68,6 +65,10 @@ def read_or_ask(read: Callable[[Session], Any], method: str, **arguments: Any) -
 @contextmanager
 def reporting_seal() -> Iterator[None]:
     """Turn a refusal into one sentence, as `reporting`, and a broken seal into exit code 1."""
+    from services.ledger.seal.checkpoint import SignatureError
+    from services.ledger.seal.merkle import ProofError
+    from services.ledger.seal.tiles import SealBrokenError
+
     with reporting():
         try:
             yield

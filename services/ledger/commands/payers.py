@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.language import text
-from shared.contracts.accounts import PayerKind
+from shared.payer_kinds import PayerKind
 
 
 def payer(kind: str) -> str:

@@ -17,8 +17,8 @@ from services.ledger.penalties.explanation import as_data, as_text, days_of
 from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import load_rules
 from services.terminal import Json, day, money, new_table, out, print_json, reporting, show
-from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks, format_roubles
+from shared.payer_kinds import PayerKind
 
 
 def penalty(

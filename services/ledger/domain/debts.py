@@ -8,8 +8,8 @@ from datetime import date
 from typing import Protocol
 from uuid import UUID
 
-from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks
+from shared.payer_kinds import PayerKind
 
 CAPITAL_REPAIR = "capital_repair"
 """The code of the service whose penalty has a rule of its own (ЖК РФ ст. 155 ч. 14.1)."""

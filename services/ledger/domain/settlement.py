@@ -45,9 +45,9 @@ from services.ledger.domain.taking_back import (
     penalty_of,
     spent_last_first,
 )
-from shared.contracts.accounts import PayerKind
 from shared.cooperation import cooperatively
 from shared.money import Kopecks
+from shared.payer_kinds import PayerKind
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from services.ledger.importing import fields as field
 from services.ledger.importing.groups import Entry, Group, RowsRefused
 from services.ledger.importing.posting import Decided, Posting
 from services.ledger.tables.closed_periods import check_open, closed_through
-from shared.contracts.accounts import PayerKind
+from shared.payer_kinds import PayerKind
 from shared.tablefiles import shown
 
 

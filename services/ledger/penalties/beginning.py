@@ -8,8 +8,8 @@ from functools import lru_cache
 from services.ledger.domain.debts import Debt
 from services.ledger.penalties.rules import PenaltyRules
 from services.ledger.penalties.timeline import timeline
-from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
+from shared.payer_kinds import PayerKind
 
 _A_DAY = timedelta(days=1)
 _LONGEST_WAIT = 1_000

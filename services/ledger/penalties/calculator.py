@@ -27,8 +27,8 @@ from services.ledger.penalties.payment_matching import (
 from services.ledger.penalties.plan import Plan, plan_of
 from services.ledger.penalties.rules import PenaltyRules
 from services.ledger.penalties.timeline import Reason
-from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks
+from shared.payer_kinds import PayerKind
 
 _A_DAY = timedelta(days=1)
 

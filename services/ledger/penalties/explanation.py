@@ -13,8 +13,8 @@ import msgspec
 from services.ledger.domain import OPENING_PERIOD
 from services.ledger.penalties.calculator import ChargePenalty, Penalty, Segment
 from services.ledger.penalties.timeline import Reason
-from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks, format_roubles
+from shared.payer_kinds import PayerKind
 
 Language = Literal["ru", "en"]
 

@@ -17,8 +17,8 @@ import msgspec
 
 from services.ledger.penalties.rules import PenaltyRules, Rate
 from services.ledger.penalties.timeline import RatePeriod, Reason, timeline
-from shared.contracts.accounts import PayerKind
 from shared.money import Kopecks
+from shared.payer_kinds import PayerKind
 
 _A_DAY = timedelta(days=1)
 _FEW_PARTS = 6

@@ -21,8 +21,8 @@ import msgspec
 import yaml
 
 from shared.config import ConfigurationError
-from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
+from shared.payer_kinds import PayerKind
 from shared.working_days import WorkingDays, check_rising, load_working_days
 
 PATH_VARIABLE = "SALDO_LEDGER_PENALTY_RULES"

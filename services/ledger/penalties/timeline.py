@@ -15,8 +15,8 @@ import msgspec
 from msgspec.structs import replace
 
 from services.ledger.penalties.rules import Moratorium, PenaltyRules
-from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
+from shared.payer_kinds import PayerKind
 
 Reason = Literal["accrual", "deferment", "moratorium"]
 """Why a day bears a part of the rate, or nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from shared.reasons import Reason
+from shared.reason_fields import Reason
 
 
 class FiscalReceipts(Schema):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from shared.contracts.base import AccountNumber
-from shared.reasons import Reason
+from shared.reason_fields import Reason
 
 
 class _Command(Schema):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from services.ledger.domain import Account, account_id
 from services.ledger.penalties.payment_matching import Due, Part
-from shared.contracts.accounts import PayerKind
+from shared.payer_kinds import PayerKind
 
 
 class SettledDebt(NamedTuple):

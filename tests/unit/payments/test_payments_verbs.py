@@ -128,7 +128,7 @@ class Service:
         self.answers: Answers = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
-    def client(self, _: str, *, name: str) -> Service:
+    def client(self, _: str) -> Service:
         return self
 
     def call(self, service: str, method: str, *, deadline: float, **arguments: Any) -> Any:
@@ -145,7 +145,7 @@ class Service:
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     made = Service()
-    monkeypatch.setattr(staff_calls, "RpcClient", made.client)
+    monkeypatch.setattr(staff_calls, "new_client", made.client)
     monkeypatch.setattr(staff_calls, "check_access", lambda url: None)
     monkeypatch.setattr(reconcile, "LOOK_EVERY", 0.0)
     return made

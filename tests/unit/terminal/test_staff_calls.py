@@ -27,7 +27,7 @@ Run = Callable[..., Result]
 class RecordingClient:
     """Stands in for RpcClient: loads what is asked as the service does, and answers nothing."""
 
-    def __init__(self, amqp_url: str, *, name: str) -> None:
+    def __init__(self, amqp_url: str) -> None:
         self.amqp_url = amqp_url
         ASKED.append(self)
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
@@ -62,7 +62,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     ASKED.clear()
     for name in ("SALDO_DATABASE_URL", "SALDO_STAFF_DATABASE_URL", "SALDO_SECRET"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(staff_calls, "RpcClient", RecordingClient)
+    monkeypatch.setattr(staff_calls, "new_client", RecordingClient)
     monkeypatch.setattr(staff_calls, "check_access", lambda url: None)
 
     def no_store(*_: Any, **__: Any) -> Any:

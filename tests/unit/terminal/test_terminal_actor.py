@@ -12,11 +12,12 @@ from rpc_verbs import BY_RPC
 from typer.testing import CliRunner
 
 from services import terminal
-from services.accounts import cli as accounts_cli
+from services.accounts import import_verb
 from services.bus_commands import replay
 from services.cli import app
 from services.ledger.commands import import_files
-from services.terminal import StaffVerbs, author
+from services.terminal import author
+from services.verbs import StaffVerbs
 from shared import context
 from shared.clock import SystemClock
 from shared.config import SERVICES, ConfigurationError
@@ -98,8 +99,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     monkeypatch.setattr(terminal, "check_login", lambda *_: None)
     monkeypatch.setattr(terminal, "open_store", lambda *_, **__: made)
     monkeypatch.setattr(import_files, "import_file", made.execute_import)
-    monkeypatch.setattr(accounts_cli, "alone", lambda _: nullcontext())
-    monkeypatch.setattr(accounts_cli.ContractImport, "holder_differences", lambda *_: [])
+    monkeypatch.setattr(import_verb, "alone", lambda _: nullcontext())
+    monkeypatch.setattr(import_verb.ContractImport, "holder_differences", lambda *_: [])
     monkeypatch.setattr(replay, "check_access", lambda _: None)
     monkeypatch.setattr(replay, "connect", lambda *_, **__: made.session())
     return made

@@ -15,7 +15,7 @@ import pytest
 import typer
 
 from services.cli import app
-from services.terminal import StaffVerbs, Verb
+from services.verbs import StaffVerbs, Verb
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 READING = {"--json"}
@@ -37,11 +37,9 @@ def declared() -> dict[str, tuple[Verb, click.Command, Callable[..., Any]]]:
     for name, group in groups():
         assert isinstance(group, StaffVerbs), name
         command = typer.main.get_group(group)
-        functions = {info.name: info.callback for info in group.registered_commands}
-        assert functions.keys() == group.verbs.keys(), f"{name}: mount by reads() or writes()"
+        assert not group.registered_commands, f"{name}: mount by reads() or writes()"
         for verb, kind in group.verbs.items():
-            function = functions[verb]
-            assert function
+            function = group.functions[verb].load()
             found[f"{name} {verb}"] = (kind, command.commands[verb], function)  # type: ignore[attr-defined]
     return found
 

@@ -23,9 +23,9 @@ from services.ledger.penalties.account_penalty import penalty
 from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
 from shared import formats
-from shared.contracts.accounts import PayerKind
 from shared.eventstore import MemoryStore
 from shared.eventstore.session import Session
+from shared.payer_kinds import PayerKind
 from tests.fixed_clock import FixedClock
 
 CASES = 1_000

@@ -16,9 +16,9 @@ from services.ledger.penalties.calculator import Penalty, calculate
 from services.ledger.penalties.calendar import check_period, due_day_of
 from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import PenaltyRules, Rate, load_rules
-from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
 from shared.money import MAX_AMOUNT
+from shared.payer_kinds import PayerKind
 
 A_DAY = timedelta(days=1)
 DUE = date(2026, 4, 15)

@@ -11,8 +11,8 @@ from services.ledger.penalties.calculator import calculate
 from services.ledger.penalties.calendar import due_day_of, due_on
 from services.ledger.penalties.payment_matching import Charge
 from services.ledger.penalties.rules import PenaltyRules, load_rules
-from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
+from shared.payer_kinds import PayerKind
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from services.ledger.penalties.calculator import Penalty, calculate
 from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import PenaltyRules, load_rules
 from services.ledger.penalties.timeline import LAST_DAY, timeline
-from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
 from shared.money import MAX_AMOUNT
+from shared.payer_kinds import PayerKind
 
 HOUSEHOLD = PayerKind.HOUSEHOLD
 

@@ -11,7 +11,7 @@ from services.ledger.penalties.calculator import calculate
 from services.ledger.penalties.explanation import as_data, as_text, days_of
 from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import PenaltyRules
-from shared.contracts.accounts import PayerKind
+from shared.payer_kinds import PayerKind
 
 MARCH = Charge(period="2026-03", amount=450_000)
 PAID = (

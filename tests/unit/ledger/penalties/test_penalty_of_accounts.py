@@ -15,7 +15,7 @@ from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.penalties.accrual import accrue, penalties
 from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
-from shared.contracts.accounts import PayerKind
+from shared.payer_kinds import PayerKind
 
 LAW = PenaltyLaw(load_rules(environ={}))
 NUMBER = "0100000001"

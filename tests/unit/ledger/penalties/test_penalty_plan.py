@@ -8,7 +8,7 @@ from services.ledger.penalties.calculator import penalty_on
 from services.ledger.penalties.payment_matching import Due, Part
 from services.ledger.penalties.plan import plan_of
 from services.ledger.penalties.rules import load_rules
-from shared.contracts.accounts import PayerKind
+from shared.payer_kinds import PayerKind
 
 RULES = load_rules(environ={})
 DUE, JUNE, AUGUST = date(2026, 4, 15), date(2026, 6, 20), date(2026, 8, 10)

@@ -13,7 +13,7 @@ from services.ledger.penalties.calculator import Penalty, calculate
 from services.ledger.penalties.explanation import days_of
 from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import load_rules
-from shared.contracts.accounts import PayerKind
+from shared.payer_kinds import PayerKind
 
 RULES = load_rules(environ={})
 

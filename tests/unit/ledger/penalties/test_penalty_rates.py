@@ -12,8 +12,8 @@ from penalty_rule_files import WriteRules
 from services.ledger.penalties.calculator import calculate
 from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import PenaltyRules, load_rules
-from shared.contracts.accounts import PayerKind
 from shared.errors import ValidationFailed
+from shared.payer_kinds import PayerKind
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from penalty_rule_files import SHIPPED, WriteRules
 
 from services.ledger.penalties.rules import PATH_VARIABLE, PenaltyRules, load_rules
 from shared.config import ConfigurationError
-from shared.contracts.accounts import PayerKind
+from shared.payer_kinds import PayerKind
 
 SHIPPED_VERSION = "ru-2026-03+cbf07bdc397a"
 

@@ -11,7 +11,7 @@ from penalty_rule_files import WriteRules
 
 from services.ledger.penalties.rules import load_rules
 from shared.config import ConfigurationError
-from shared.contracts.accounts import PayerKind
+from shared.payer_kinds import PayerKind
 
 BAND = {"from_day": "1", "divisor": "130"}
 LAW = {"from": "2016-01-01", "source": "x", "bands": [BAND]}

@@ -10,7 +10,7 @@ import pytest
 from services.ledger.penalties.calculator import Penalty, calculate
 from services.ledger.penalties.payment_matching import Charge, Credit
 from services.ledger.penalties.rules import PenaltyRules
-from shared.contracts.accounts import PayerKind
+from shared.payer_kinds import PayerKind
 
 MARCH = Charge(period="2026-03", amount=450_000)
 PAID = (

@@ -1,0 +1,74 @@
+"""How the relay learns of appends: they notify it, or while many come it is awake and looks itself.
+
+A notification is part of the commit of an append, and takes a lock of the whole database cluster:
+with a dozen connections it halves the commits of a second. So while appends follow each other the
+relay holds the lock `awake`, which tells them not to notify, and reads the log every few
+milliseconds. The lock ends with its connection: without a relay appends notify again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+
+from psycopg import sql
+
+from shared.eventstore.recorder import PostgresRecorder
+
+POLL_S = 1.0
+"""How often the log is read without a notification. It covers a lost one, and that of an append
+that found the relay awake and committed after it had fallen asleep."""
+AWAKE_POLL_S = 0.004
+BUSY, BUSY_S = 25, 1.0
+"""So many times with something to publish in so many seconds keep the relay awake."""
+
+
+class Waking:
+    """Waits for appends to a log, on the connection that leads its relay."""
+
+    def __init__(self, connection: Any, recorder: PostgresRecorder) -> None:
+        self._connection = connection
+        self._channel = recorder.channel
+        channel = sql.Identifier(self._channel)
+        self._listen = sql.SQL("LISTEN {}").format(channel)
+        self._unlisten = sql.SQL("UNLISTEN {}").format(channel)
+        self._lock = (recorder.awake,)
+        self._found: deque[float] = deque(maxlen=BUSY)
+        self.awake = False
+        connection.execute(self._listen)
+
+    def wait(self, found: int) -> None:
+        """Return when the log is to be read again; ``found``: what was published just now."""
+        now = time.monotonic()
+        if found:
+            self._found.append(now)
+        if self.awake:
+            self._look_again(found, now)
+        elif len(self._found) == BUSY and now - self._found[0] < BUSY_S:
+            self._wake()
+        else:
+            # All that have arrived are one reason to read the log.
+            deque(self._connection.notifies(timeout=POLL_S, stop_after=1), maxlen=0)
+
+    def _look_again(self, found: int, now: float) -> None:
+        if found:
+            # For the others who listen: once for all that was appended meanwhile.
+            self._connection.execute("SELECT pg_notify(%s, '')", (self._channel,))
+        if now - self._found[-1] < BUSY_S:
+            time.sleep(AWAKE_POLL_S)
+            return
+        self.awake = False
+        self._found.clear()
+        self._connection.execute(self._listen)
+        self._connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", self._lock)
+
+    def _wake(self) -> None:
+        """Become awake, unless an append is about to notify: then with the next one."""
+        row = self._connection.execute(
+            "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS taken", self._lock
+        ).fetchone()
+        self.awake = bool(row and row["taken"])
+        if self.awake:
+            # Nobody would take its own notifications, which are kept until somebody does.
+            self._connection.execute(self._unlisten)

@@ -1,0 +1,115 @@
+"""Appends notify the relay, but not one that is awake: that one looks for them itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from services.ledger.publishing import publish
+from shared.bus import waking
+from shared.bus.relay import Relay
+from shared.bus.waking import BUSY, Waking
+from shared.bus.worker import Worker
+from shared.eventstore.postgres import PostgresStore
+from tests.conftest import Database
+from tests.integration.bus_ends import leading, open_one, pay, relayed
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def ledger(database: Database) -> PostgresStore:
+    store = database.store("ledger")
+    open_one(store)
+    return store
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count appends as following each other on a machine under load, too."""
+    monkeypatch.setattr(waking, "BUSY_S", 60.0)
+
+
+@contextmanager
+def listening(database: Database, store: PostgresStore) -> Iterator[psycopg.Connection[object]]:
+    with psycopg.connect(database.settings.database_url_of("ledger"), autocommit=True) as made:
+        made.execute(sql.SQL("LISTEN {}").format(sql.Identifier(store.recorder.channel)))
+        yield made
+
+
+def notified(connection: psycopg.Connection[object]) -> int:
+    return len(list(connection.notifies(timeout=0.2)))
+
+
+def test_appends_notify_unless_the_relay_is_awake(
+    database: Database, ledger: PostgresStore
+) -> None:
+    with listening(database, ledger) as listener:
+        pay(ledger, 1)
+        assert notified(listener) == 1
+        with leading(database, "ledger", "relay") as lead:
+            relay = Waking(lead.connection, ledger.recorder)
+            for _ in range(BUSY):
+                pay(ledger, 1)
+                relay.wait(1)
+            assert relay.awake
+            notified(listener)
+            pay(ledger, 3)
+            assert notified(listener) == 0
+            relay.wait(3)
+            assert notified(listener) == 1, "the others are notified by the relay, of all at once"
+            pay(ledger, 1)
+        # Its connection has ended, and the lock with it.
+        pay(ledger, 1)
+        assert notified(listener) == 1
+
+
+def test_relay_falls_asleep_after_a_while_without_appends(
+    database: Database, ledger: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with leading(database, "ledger", "relay") as lead, listening(database, ledger) as listener:
+        relay = Waking(lead.connection, ledger.recorder)
+        for _ in range(BUSY):
+            pay(ledger, 1)
+            relay.wait(1)
+        relay.wait(0)
+        assert relay.awake, "appends follow each other"
+        monkeypatch.setattr(waking, "BUSY_S", 0.0)
+        relay.wait(0)
+        assert not relay.awake
+        notified(listener)
+        pay(ledger, 1)
+        assert notified(listener) == 1
+
+
+def test_one_that_is_about_to_notify_is_waited_for(
+    database: Database, ledger: PostgresStore
+) -> None:
+    with leading(database, "ledger", "relay") as lead:
+        relay = Waking(lead.connection, ledger.recorder)
+        for _ in range(BUSY - 1):
+            pay(ledger, 1)
+            relay.wait(1)
+        with ledger.transaction() as appending:
+            ledger.recorder.lock_tail(appending)
+            relay.wait(1)
+            assert not relay.awake
+        relay.wait(1)
+        assert relay.awake
+
+
+@pytest.mark.usefixtures("clean_bus")
+def test_a_busy_relay_publishes_all_and_wakes_up_again(
+    database: Database, worker: Worker, ledger: PostgresStore
+) -> None:
+    worker.start("relay", Relay(database.settings, ledger, publish, worker.stop).run)
+    pay(ledger, 4 * BUSY)
+    eventually(lambda: relayed(database) == 4 * BUSY + 1, "all is published")
+    with database.owner("ledger") as owner:
+        row = owner.execute("SELECT count(*) FROM events").fetchone()
+        assert row == (4 * BUSY + 1,)
+    pay(ledger, 1)
+    eventually(lambda: relayed(database) == 4 * BUSY + 2, "the last one is, too")
