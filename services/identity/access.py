@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from services.identity.limits import (
 from services.identity.places import Place
 from services.identity.refusals import refused
 from services.identity.sessions import SignedIn
-from shared.errors import NotFound
+from shared.errors import NotFound, ServiceError
 from shared.eventstore import Session
 from shared.ids import new_id
 
@@ -116,6 +117,21 @@ def authenticate(session: Session, token_digest: bytes) -> dict[str, Any]:
     found = session.read.sessions.of_token(token_digest, session.now, SESSION_IDLE_LIFE)
     if found is None:
         raise refused("session_expired")
+    return _authenticated(session, found)
+
+
+def authenticate_many(
+    session: Session, token_digests: Sequence[bytes]
+) -> list[dict[str, Any] | ServiceError]:
+    """Return what `authenticate` does for each of many tokens, or the refusal."""
+    found = session.read.sessions.of_tokens(token_digests, session.now, SESSION_IDLE_LIFE)
+    return [
+        _authenticated(session, found[digest]) if digest in found else refused("session_expired")
+        for digest in token_digests
+    ]
+
+
+def _authenticated(session: Session, found: SignedIn) -> dict[str, Any]:
     return {
         "session_id": str(found.session_id),
         "person_id": str(found.person_id),
