@@ -14,9 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import eventlet
-from eventlet.event import Event
 from eventlet.semaphore import Semaphore
-from nameko.exceptions import ContainerBeingKilled
 from nameko.web.handlers import HttpRequestHandler
 from nameko.web.server import WebServer
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -267,14 +265,16 @@ class Route(HttpRequestHandler):
         return problem_response(request, refusal)
 
     def _in_worker(self, request: Request, values: Mapping[str, Any]) -> Response:
-        done = Event()
-        try:
-            self.container.spawn_worker(
-                self, (request, values), {}, handle_result=partial(self.handle_result, done)
-            )
-        except ContainerBeingKilled as error:
-            raise Refusal(503, "shutting_down", headers={"Retry-After": "5"}) from error
-        response: Response = done.wait()
+        container = self.container
+        if container._being_killed:
+            raise Refusal(503, "shutting_down", headers={"Retry-After": "5"})
+        service = container.service_cls()
+        for dependency in container.dependencies:
+            setattr(service, dependency.attr_name, dependency.get_dependency(None))
+        # The container waits for its pool before it ends. The rest of nameko's machinery for a
+        # worker (contexts, hooks, log records) costs as much as the routing, and nobody needs it.
+        endpoint = getattr(service, self.method_name)
+        response: Response = container._worker_pool.spawn(endpoint, request, values).wait()
         return response
 
 
