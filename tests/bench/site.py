@@ -74,8 +74,13 @@ class Site:
 
     @property
     def echo(self) -> Target:
-        """The reference."""
-        return Target("bare nameko, one RPC", self.echo_url, {})
+        """The reference of what asks services."""
+        return Target("bare nameko, one RPC", f"{self.echo_url}/echo", {})
+
+    @property
+    def bare(self) -> Target:
+        """The reference of what asks none."""
+        return Target("bare nameko, no RPC", f"{self.echo_url}/bare", {})
 
 
 @contextmanager
@@ -155,7 +160,7 @@ def _echo(environment: Mapping[str, str]) -> Iterator[str]:
     ]
     try:
         _wait_for(address, started)
-        yield f"http://{address}/echo"
+        yield f"http://{address}"
     finally:
         for one in started:
             one.kill()
