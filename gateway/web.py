@@ -68,6 +68,8 @@ class GatewayServer(WebServer):
         self._serv.socket_timeout = SOCKET_SECONDS
         self._serv.head_seconds = self._settings.gateway_head_seconds
         self._serv.log_output = False  # GatewayApp logs each request
+        # Ours are written as they are to be sent; eventlet would take each apart and spell it anew.
+        self._serv.capitalize_response_headers = False
         self._gt = self.container.spawn_managed_thread(self.run)
         log.info("listening", address=self._sock.getsockname())
 
@@ -175,8 +177,7 @@ class GatewayApp:
             secure(response, api=request.path.startswith("/api/"), https=self._https)
             seconds = time.monotonic() - started
             method = request.method if route != UNMATCHED else "ANY"
-            telemetry.HTTP_REQUESTS.labels(method, route, response.status_code).inc()
-            telemetry.HTTP_SECONDS.labels(method, route).observe(seconds)
+            telemetry.http_answered(method, route, response.status_code, seconds)
             span.describe(
                 f"{method} {route}",
                 http__request__method=method,
