@@ -53,9 +53,10 @@ bench: install ## Measure the ledger and the bus, each beside its reference
 	$(BIN)/python -m tests.bench
 
 faults: install ## Break an installation under load, and judge it (MINUTES=10 SEED=, ONLY=, REPLAY=, BUGS=1, CLUSTER=1)
-	@$(if $(CLUSTER),SALDO_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/faults/cluster, \
+	@$(if $(filter tests,$(CLUSTER)),SALDO_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/faults/cluster, \
 		$(BIN)/python -m tests.faults $(if $(BUGS),bugs,--minutes $(or $(MINUTES),10) \
-		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(REPLAY),--replay $(REPLAY))))
+		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(REPLAY),--replay $(REPLAY)) \
+		$(if $(CLUSTER),--cluster)))
 
 mutation: venv ## Mutate the modules of money, and count what the tests notice
 	$(BIN)/python -m tests.mutation

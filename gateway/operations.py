@@ -70,6 +70,8 @@ class Access(Enum):
     ANY_PASSWORD = "any_password"  # noqa: S105 - also with a temporary password (S9)
     UNACCEPTED = "unaccepted"
     """Also while a new version of the rules or the consent waits to be accepted."""
+    WITHOUT_FACTOR = "without_factor"
+    """Also while a second factor is required and none is set up."""
     SUBSCRIBER = "subscriber"
     """Another system, by a token of its own; no person's session."""
 
@@ -168,6 +170,8 @@ class Person:
     must_change_password: bool
     must_accept: Sequence[Mapping[str, str]] = ()
     """New versions to accept before anything else: each ``{kind, accepted, version}``."""
+    must_add_factor: bool = False
+    """Whether the operator requires a second factor, and there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)

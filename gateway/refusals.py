@@ -37,10 +37,12 @@ def _implied(operation: Operation) -> Iterator[tuple[int, str]]:
         yield 429, "too_many_attempts"
     elif operation.access is not Access.PUBLIC:
         yield 401, "not_signed_in"
-    if operation.access in {Access.SIGNED_IN, Access.UNACCEPTED}:
+    if operation.access in {Access.SIGNED_IN, Access.WITHOUT_FACTOR, Access.UNACCEPTED}:
         yield 403, "password_change_required"
-    if operation.access is Access.SIGNED_IN:
+    if operation.access in {Access.SIGNED_IN, Access.WITHOUT_FACTOR}:
         yield 403, "acceptance_required"
+    if operation.access is Access.SIGNED_IN:
+        yield 403, "second_factor_setup_required"
     if "<" in operation.path:
         yield 404, "path_not_found"
     if operation.idempotency is not Idempotency.NONE:

@@ -60,6 +60,9 @@ class Room:
 
 ROOM = Room()
 
+FINISH_SECONDS = 15.0
+"""For the end of a file: the help desk may ask a scanner about it, for ten seconds at most."""
+
 
 class Sending:
     """A file of a person that is passed on; it holds one part, and what has come of the next."""
@@ -105,7 +108,7 @@ class Sending:
         ended: dict[str, Any] = self._services.call(
             "helpdesk",
             "finish_upload",
-            deadline=SERVICE_TIMEOUT,
+            deadline=FINISH_SECONDS,
             person_id=self._person_id,
             attachment_id=self._id,
             sha256=self._digest.hexdigest(),

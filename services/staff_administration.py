@@ -91,6 +91,17 @@ class StaffAdministration:
                 broker.put_user(user, password, rights_of_staff(name, roles))
         self._end_what_the_roles_lack(name, roles)
 
+    def put_user(self, name: str, roles: Collection[str], password: str) -> None:
+        """Make somebody's user of the broker again, which has lost it; he may do what he could.
+
+        Raises NotFound for a name that has nothing.
+        """
+        with self._connected() as connection, connection.transaction():
+            self._check_known(connection, name)
+            if not CALLING_ROLES.isdisjoint(roles):
+                user = Principal("staff", name).user
+                self._broker().put_user(user, password, rights_of_staff(name, roles))
+
     def may(
         self, name: str, service: str, permission: str, up_to: Kopecks | None, reason: str
     ) -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from shared.access_settings import AccessSettings, access_of
 from shared.acquirer_settings import AcquirerSettings, acquirers_of
 from shared.fiscal_settings import FiscalSettings, fiscal_of
 from shared.keys import MASTER, GivenKeys, Key, KeyFile, KeyRing, KeyRingError, parse_ring
 from shared.mailbox_url import mailbox_of
 from shared.money import Kopecks, parse_roubles
+from shared.scanner_url import scanner_of
 
 SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
 """All services. A new one is its folder, its contracts module, and its name here."""
@@ -127,6 +129,7 @@ class Settings:
     """Time limit for the body of a request."""
     page_read_seconds: float = PAGE_READ_SECONDS
     """How long a page waits for each read of our services."""
+    access: AccessSettings = field(default_factory=AccessSettings)
     payees: str = ""
     """The file with the bank details that bills are paid to; without one, the demo's."""
     documents: str = ""
@@ -135,6 +138,8 @@ class Settings:
     """The folder of the files that persons and staff send; without one none are taken."""
     uploads_free_bytes: int = 2**30
     """How much room must be left in it: with less no file is taken."""
+    uploads_scanner: str = ""
+    """The clamd that is asked about each of them; without one none is."""
     gateway_upload_seconds: float = UPLOAD_SECONDS
     """Time limit for a body with files."""
     timezone: str = "Europe/Moscow"
@@ -167,10 +172,9 @@ class Settings:
         try:
             return self.keys_database_urls[service]
         except KeyError:
-            raise ConfigurationError(
-                f"set SALDO_KEYS_DATABASE_URL_{service.upper()} to the PostgreSQL URL of the "
-                f"database of keys, with the runtime role of {service}: shared/KEYS.md says how"
-            ) from None
+            name = f"SALDO_KEYS_DATABASE_URL_{service.upper()}"
+            hint = f"the database of keys, with the runtime role of {service}: see shared/KEYS.md"
+            raise ConfigurationError(f"set {name} to the PostgreSQL URL of {hint}") from None
 
     def database_role_of(self, service: str) -> str:
         """Return a service's runtime role; the group roles beside it begin with its name."""
@@ -223,7 +227,7 @@ def _plain(env: Mapping[str, str]) -> dict[str, Any]:
             "database_url", "url", "gateway_listen", "monitoring_listen", "smtp_url", "mail_from",
             "mail_bounces", "bounces_url", "payees", "documents", "timezone", "log_level",
             "otlp_endpoint", "stream_max_age", "amqp_url", "amqp_admin_url", "role_prefix",
-            "ledger_accruals", "keys_database_url", "uploads_dir", "rpc_queues",
+            "ledger_accruals", "keys_database_url", "uploads_dir", "uploads_scanner", "rpc_queues",
         )
         if env.get(f"SALDO_{name.upper()}")
     }  # fmt: skip
@@ -237,10 +241,10 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if environ is None else environ
     plain = _plain(env)
-    if "url" in plain:
-        plain["url"] = plain["url"].rstrip("/")
-    if "bounces_url" in plain:
-        _given(mailbox_of, plain["bounces_url"])
+    plain |= {"url": plain["url"].rstrip("/")} if "url" in plain else {}
+    for name, parse in (("bounces_url", mailbox_of), ("uploads_scanner", scanner_of)):
+        if name in plain:
+            _given(parse, plain[name])
     if not _AGE.fullmatch(plain.get("stream_max_age", Settings.stream_max_age)):
         raise ConfigurationError("SALDO_STREAM_MAX_AGE is a number and one of Y M D h m s, as 90D")
     if plain.get("rpc_queues", CLASSIC) not in (CLASSIC, QUORUM):
@@ -271,6 +275,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             env, "SALDO_PAYMENTS_OPEN_ORDERS", Settings.payments_open_orders, most=10
         ),
         mail_connections=_count(env, "SALDO_MAIL_CONNECTIONS", Settings.mail_connections, most=32),
+        access=_given(access_of, env),
         fiscal=_given(fiscal_of, env, plain.get("url", Settings.url)),
         payments_mismatch=_choice(env, "SALDO_PAYMENTS_MISMATCH", ("return", "staff")),
         payments_reconcile_at=_time_of_day(
@@ -338,9 +343,9 @@ def _sum(env: Mapping[str, str], name: str, default: Kopecks) -> Kopecks:
         amount = parse_roubles(text) if text else default
     except ValueError:
         amount = 0
-    if amount <= 0:
-        raise ConfigurationError(f"{name} is a sum in roubles, as 300000")
-    return amount
+    if amount > 0:
+        return amount
+    raise ConfigurationError(f"{name} is a sum in roubles, as 300000")
 
 
 def _count(env: Mapping[str, str], name: str, default: int, *, most: int) -> int:

@@ -7,6 +7,7 @@ transaction whose client does nothing; the client gives up a server that is froz
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
@@ -126,6 +127,8 @@ class BoundedConnection(psycopg.Connection[Row]):
 
     patience_s: float | None = None
     """How long each wait for the server may take, in seconds."""
+    used_at: float = float("-inf")
+    """When a statement has last ended or failed, by the monotonic clock."""
 
     @classmethod
     def connect(cls, conninfo: str = "", **options: Any) -> Self:
@@ -135,6 +138,12 @@ class BoundedConnection(psycopg.Connection[Row]):
         return connection
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        try:
+            return self._wait_within_limits(gen, interval, timeout)
+        finally:
+            self.used_at = time.monotonic()
+
+    def _wait_within_limits(self, gen: Any, interval: float, timeout: float | None) -> Any:
         if timeout is not None or self.patience_s is None:
             return super().wait(gen, interval, timeout)
         try:

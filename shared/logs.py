@@ -1,7 +1,8 @@
 """Logs: one JSON object per line, with the process and the request context.
 
 A log call names each field. Arguments, bodies and rows are never logged whole, because they may
-hold personal data.
+hold personal data. Nor are the texts of exceptions, which may quote them: an exception is logged by
+its type and the places in the code, whoever logs it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -74,18 +75,19 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
     ]
     written = structlog.processors.JSONRenderer(_encoded, ensure_ascii=False)
     structlog.configure(
-        processors=[*chain, structlog.processors.format_exc_info, written],
+        processors=[*chain, _traced, written],
         wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
         logger_factory=lambda *_: _lines,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(_lines.stream)
+    handler.addFilter(_name_exceptions)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*chain, structlog.stdlib.add_logger_name],
             processors=[
+                _traced,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
                 written,
             ],
         )
@@ -100,6 +102,33 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
 def _encoded(event: Any, **options: Any) -> str:
     """Return JSON that is harmless on a terminal: plain JSON leaves C1 and marks of direction."""
     return visible_json(json.dumps(event, **options))
+
+
+def _traced(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Replace the exception of an entry by its type and trace."""
+    raised = event.pop("exc_info", None)
+    if raised is True:
+        raised = sys.exc_info()
+    error = raised[1] if isinstance(raised, tuple) else raised
+    if isinstance(error, BaseException):
+        event.setdefault("error", type(error).__name__)
+        event["trace"] = trace_of(error)
+    return event
+
+
+def _name_exceptions(record: logging.LogRecord) -> bool:
+    """Replace exceptions among the arguments of a library's message by their types."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(map(_named, record.args))
+    elif isinstance(record.args, Mapping):
+        record.args = {name: _named(one) for name, one in record.args.items()}
+    return True
+
+
+def _named(argument: object) -> object:
+    return type(argument).__name__ if isinstance(argument, BaseException) else argument
 
 
 def trace_of(error: BaseException) -> str:

@@ -130,7 +130,14 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
         "SALDO_STATE_DIR",
         "SALDO_URL",
     ),
-    "serve": (*_SERVICES, "SALDO_DOCUMENTS", "SALDO_RPC_QUEUES"),
+    "serve": (
+        *_SERVICES,
+        "SALDO_BREACHED_PASSWORDS",
+        "SALDO_DOCUMENTS",
+        "SALDO_RPC_QUEUES",
+        "SALDO_SECOND_FACTOR",
+        "SALDO_UPLOADS_SCANNER",
+    ),
     "work": (
         *_SERVICES,
         "SALDO_BOUNCES_URL",

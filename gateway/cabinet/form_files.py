@@ -57,8 +57,10 @@ SHOWN_END = 12
 _TELLING = {
     "attachment_broken",
     "attachment_empty",
+    "attachment_infected",
     "attachment_kind",
     "attachment_too_large",
+    "attachment_unchecked",
     "form_outdated",
     "too_many_attachments",
     "too_many_attachments_today",

@@ -19,10 +19,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from gateway.auth import person_of_token
+from gateway.auth import due_first, person_of_token
 from gateway.cabinet import cookies
 from gateway.cabinet.cookies import Look
 from gateway.cabinet.errors import error_page, failure_page
+from gateway.cabinet.first_pages import FIRST, REAUTHENTICATION, WITHOUT_FORM
 from gateway.cabinet.form_files import MULTIPART, FormWithFiles
 from gateway.cabinet.forms import (
     COMMAND,
@@ -35,11 +36,12 @@ from gateway.cabinet.forms import (
 )
 from gateway.cabinet.policy import secure_page
 from gateway.cabinet.sealing import Sealer
-from gateway.cabinet.visit import NOTICE_SECONDS, Visit
+from gateway.cabinet.visit import NOTICE_SECONDS, ReauthenticationRequired, Visit
 from gateway.handling import BODY, CALLER, CONTEXT
 from gateway.messages import language_of
 from gateway.operations import PATH_PARTS, Access, template_of
 from gateway.problems import Refusal
+from gateway.routes.second_factors import SecondFactorRoutes
 from gateway.web import ANY_OTHER_PATH, CLIENT_KEY, SETTINGS_KEY, UNMATCHED, Route
 from shared import context
 from shared.config import Settings
@@ -51,8 +53,6 @@ KEPT_SECONDS = 3600
 """How long a form waits, encrypted in the browser, for its writer to log in again."""
 FIELDS = "saldo.fields"
 """Key of the WSGI environment: the fields of a form whose files were passed on."""
-ACCEPTANCE = "/acceptance"
-"""The page that asks for new versions of the rules and the consent."""
 SECRET_FIELDS = frozenset(
     {"password", "current_password", "new_password", "code", "credential", "proof"}
 )
@@ -72,6 +72,8 @@ class Page:
     """A public page that knows who is signed in, if anybody is."""
     plain: bool = False
     """No page of a person's: a static file, with headers of its own and no cookie."""
+    reauthenticated: bool = False
+    """Of a GET: its form needs the second step within the last minutes, where there is one."""
     takes_file: bool = False
     """Of a POST: its form has a field for a file, and comes as multipart/form-data."""
     bare: bool = False
@@ -106,6 +108,7 @@ def page(
     shown_by: str = "",
     greets: bool = False,
     plain: bool = False,
+    reauthenticated: bool = False,
     takes_file: bool = False,
     bare: bool = False,
     takes_attachments: bool = False,
@@ -119,6 +122,7 @@ def page(
         shown_by=shown_by,
         greets=greets,
         plain=plain,
+        reauthenticated=reauthenticated,
         takes_file=takes_file,
         bare=bare,
         takes_attachments=takes_attachments,
@@ -206,6 +210,8 @@ def respond(
             response = _outdated(described, visit) or _handled(described, handler, visit)
         except _Elsewhere as elsewhere:
             response = elsewhere.response
+        except ReauthenticationRequired:
+            response = _first(described, visit, REAUTHENTICATION)
         except Exception as error:  # noqa: BLE001 - the one error handler of pages; it logs
             response = failure_page(visit, error, described.template)
         _keep_cookies(visit, response)
@@ -287,20 +293,24 @@ def _with_person(described: Page, visit: Visit) -> Visit:
             return visit
         raise _Elsewhere(_log_in_first(described, visit)) from None
     visit = replace(visit, person=person)
-    if person.must_change_password and described.access in (Access.SIGNED_IN, Access.UNACCEPTED):
-        raise _Elsewhere(visit.redirect("/password"))
-    if person.must_accept and described.access is Access.SIGNED_IN:
-        raise _Elsewhere(_accept_first(described, visit))
+    due = due_first(person, described.access) if described.access is not Access.PUBLIC else None
+    if due is not None:
+        raise _Elsewhere(_first(described, visit, due.code))
+    if described.reauthenticated and visit.api(SecondFactorRoutes.reauthentication)["required"]:
+        raise _Elsewhere(_first(described, visit, REAUTHENTICATION))
     return visit
 
 
-def _accept_first(described: Page, visit: Visit) -> Response:
-    """Lead to the new rules; what was typed waits there, as at the log-in."""
+def _first(described: Page, visit: Visit, code: str) -> Response:
+    """Lead to a page that comes first; what was typed waits there, as at the log-in."""
+    path = FIRST[code]
+    if path in WITHOUT_FORM:
+        return visit.redirect(path)
     if described.method != "POST":
-        return visit.redirect(ACCEPTANCE + "?" + urlencode({"next": visit.here}))
-    found = page_at(visit.service, ACCEPTANCE)
+        return visit.redirect(path + "?" + urlencode({"next": visit.here}))
+    found = page_at(visit.service, path)
     if found is None:
-        raise Refusal(403, "acceptance_required")
+        raise Refusal(403, code)
     handler, _ = found
     waiting = {KEPT: _kept(described, visit), "_next": _shown_at(described, visit)}
     response = handler(visit.service, replace(visit, form=waiting, query={}))

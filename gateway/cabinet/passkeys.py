@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -54,8 +55,15 @@ def second_step_page(
     Raises Conflict ``challenge_expired``.
     """
     step = visit.api(SecondStepRoutes.second_step, path={"challenge_id": challenge_id})
+    return step_page(visit, "log_in_second.html", step, next_, kept, errors)
+
+
+def step_page(
+    visit: Visit, template: str, step: Mapping[str, Any], next_: str, kept: str, errors: Any
+) -> Response:
+    """Return a page that asks for a passkey or a code."""
     return visit.render(
-        "log_in_second.html",
+        template,
         step=step,
         options=step["passkey"] and json.dumps(step["passkey"]),
         elsewhere=elsewhere(visit),

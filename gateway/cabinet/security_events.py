@@ -23,6 +23,7 @@ def what_happened(visit: Visit, entry: Mapping[str, Any]) -> str:
         "sessions_ended": text("Сотрудник завершил все сеансы")
         if entry["by"] == "staff"
         else text("Все другие сеансы завершены"),
+        "second_step_taken": text("Второй шаг пройден ещё раз"),
         "password_changed": text("Пароль сменён"),
         "password_reset": text("Пароль задан по ссылке из письма"),
         "email_change_requested": text("Запрошена смена адреса почты"),

@@ -17,16 +17,18 @@ from eventlet.greenthread import GreenThread
 from markupsafe import Markup
 from werkzeug.wrappers import Request, Response
 
+from gateway.auth import due_first
 from gateway.cabinet import cookies
 from gateway.cabinet.asked_once import AskedOnce
 from gateway.cabinet.attached import FILES, Attached, uploader, without_files
 from gateway.cabinet.cookies import Look
+from gateway.cabinet.first_pages import REAUTHENTICATION
 from gateway.cabinet.forms import FIELD_OF_CODE, FieldOf, FormErrors, field_of
 from gateway.cabinet.rendering import render
 from gateway.cabinet.sealing import Sealer
 from gateway.concurrently import all_of
 from gateway.messages import field_text, text_of
-from gateway.operations import Call, Operation, Person, Reply, ServiceCalls
+from gateway.operations import Access, Call, Operation, Person, Reply, ServiceCalls
 from gateway.problems import Refusal, refusal_of
 from gateway.reading import loaded
 from gateway.schemas.base import instance_of
@@ -49,6 +51,10 @@ PAGE_SECONDS = 15.0
 _OWN_PATH = re.compile(r"/(?!/)[^\\\x00-\x1f\x7f-\x9f]*")
 """Browsers read a backslash as a slash and drop tabs and ends of lines: with one of them a path
 could lead to another site, or end the header that it stands in."""
+
+
+class ReauthenticationRequired(Exception):  # noqa: N818 - the way leads over another page
+    """The second step comes first; the form waits, filled in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +168,12 @@ class Visit:
         fields: FieldOf = field_of,
         says: Mapping[str, str] | None = None,
     ) -> Refused:
-        """Return a refusal in words; raises it where no form can put it right."""
+        """Return a refusal in words; raises it where no form can put it right.
+
+        Raises ReauthenticationRequired where the second step comes first.
+        """
+        if refusal.code == REAUTHENTICATION:
+            raise ReauthenticationRequired
         if refusal.status >= 500 or refusal.code == "not_signed_in":
             raise refusal
         messages: dict[str, str] = {}
@@ -217,7 +228,7 @@ class Visit:
     def has_tabs(self) -> bool:
         """Whether the tabs of the cabinet are shown: to whoever may go where they lead."""
         person = self.person
-        return bool(person and not person.must_change_password and not person.must_accept)
+        return person is not None and due_first(person, Access.SIGNED_IN) is None
 
     def _read_unread(self) -> int:
         if self.person is None:

@@ -33,6 +33,17 @@ HELPDESK = {
         "ru": "Файл пустой. Выберите другой.",
         "en": "The file is empty. Choose another one.",
     },
+    "attachment_infected": {
+        "ru": "В файле найден вирус, и он не сохранён. Проверьте своё устройство и выберите "
+        "другой файл.",
+        "en": "The file has a virus, and was not kept. Check your device, and choose another file.",
+    },
+    "attachment_unchecked": {
+        "ru": "Файл сейчас нечем проверить на вирусы, поэтому он не принят. Отправьте без файла "
+        "или вернитесь через час.",
+        "en": "The file cannot be checked for viruses now, so it was not taken. Send without it, "
+        "or come back in an hour.",
+    },
     "attachment_incomplete": {
         "ru": "Файл пришёл не весь. Отправьте его ещё раз.",
         "en": "Not all of the file came. Send it again.",

@@ -9,6 +9,18 @@ SECOND_FACTOR = {
         "en": "The password is right, a second step is needed. Confirm with a passkey, a code of "
         "the app, or a recovery code.",
     },
+    "second_factor_setup_required": {
+        "ru": "В этом кабинете второй шаг входа обязателен, а он ещё не включён. Добавьте ключ "
+        "доступа или включите коды из приложения.",
+        "en": "This cabinet requires a second factor, and there is none yet. Add a passkey or an "
+        "authenticator app.",
+    },
+    "reauthentication_required": {
+        "ru": "Перед этим изменением нужен второй шаг входа. Подтвердите его ключом доступа, "
+        "кодом из приложения или кодом восстановления и повторите.",
+        "en": "This change needs the second step first. Confirm with a passkey, a code of the app, "
+        "or a recovery code, then repeat it.",
+    },
     "challenge_expired": {
         "ru": "Время или попытки вышли, либо это уже сделано. Начните сначала.",
         "en": "The time or the attempts are over, or it is done already. Begin again.",

@@ -40,9 +40,14 @@ class AttachmentRoutes:
             result=shapes.Attachment,
             refusals={
                 413: ("attachment_too_large",),
-                422: ("attachment_broken", "attachment_empty", "attachment_kind"),
+                422: (
+                    "attachment_broken",
+                    "attachment_empty",
+                    "attachment_infected",
+                    "attachment_kind",
+                ),
                 429: ("too_many_attachments_today",),
-                503: ("uploads_busy", "uploads_unavailable"),
+                503: ("attachment_unchecked", "uploads_busy", "uploads_unavailable"),
             },
             links=(Link(to="ask_question"),),
         )

@@ -45,6 +45,7 @@ class EmailChangeRoutes:
             result=shapes.EmailChangeRequested,
             refusals={
                 401: ("session_expired",),
+                403: ("reauthentication_required",),
                 404: ("person_not_found",),
                 409: ("email_change_of_staff",),
                 422: (

@@ -24,12 +24,14 @@ class MeRoutes:
             description="All other sessions of the person end, and this one gets a new `token`: "
             "the old one is refused from then on. The new password must be long enough, differ "
             "from the current one and the temporary one, contain neither e-mail nor name, and not "
-            "be among those that are guessed first.",
+            "be among those that are guessed first. With a second factor "
+            "`reauthentication_required` asks for `POST /me/second-step` first.",
             access=Access.ANY_PASSWORD,
             body=shapes.ChangePassword,
             result=shapes.PasswordChanged,
             refusals={
                 401: ("session_expired",),
+                403: ("reauthentication_required",),
                 404: ("person_not_found",),
                 422: (
                     "password_has_email",

@@ -48,6 +48,7 @@ class PersonalDataRoutes:
             result=Notice,
             refusals={
                 401: ("session_expired",),
+                403: ("reauthentication_required",),
                 404: ("person_not_found",),
                 422: ("wrong_current_password",),
                 429: ("too_many_attempts",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.operations import API, Call, Operation
+from gateway.operations import API, Access, Call, Operation
 from gateway.routes.second_step import ORIGIN
 from gateway.schemas import second_factors as shapes
 from gateway.web import route
@@ -14,6 +14,7 @@ MOST_ENTRIES = 30
 """Of the security log."""
 _CONFIRMED = {
     401: ("session_expired",),
+    403: ("reauthentication_required",),
     422: ("wrong_current_password",),
     429: ("too_many_attempts",),
 }
@@ -26,6 +27,7 @@ class SecondFactorRoutes:
         Operation(
             method="GET",
             path=f"{API}/me/second-factors",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="The person's passkeys, authenticator app and recovery codes.",
             description="No key, secret or code is shown again.",
@@ -38,8 +40,62 @@ class SecondFactorRoutes:
 
     @route(
         Operation(
+            method="GET",
+            path=f"{API}/me/second-step",
+            tag=TAG,
+            summary="Whether this session has to take the second step before a change of access.",
+            description="With a second factor, changes of it, of the address and of the password "
+            "need the step within the last ten minutes (`reauthentication_required`); a sign-in "
+            "with two factors counts.",
+            access=Access.ANY_PASSWORD,
+            result=shapes.Reauthentication,
+            refusals={401: ("session_expired",)},
+        )
+    )
+    def reauthentication(self, call: Call) -> Any:
+        return call.ask(
+            "identity",
+            "reauthentication",
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
+        )
+
+    @route(
+        Operation(
+            method="POST",
+            path=f"{API}/me/second-step",
+            tag=TAG,
+            summary="Take the second step again in this session.",
+            description="With a `code` or a `passkey`. A code serves once; after five wrong ones "
+            "in a quarter of an hour wait (`too_many_attempts`), after ten in a day the session "
+            "ends.",
+            access=Access.ANY_PASSWORD,
+            body=shapes.Reauthenticate,
+            result=shapes.Reauthenticated,
+            refusals={
+                401: ("session_expired",),
+                404: ("person_not_found",),
+                409: ("challenge_expired", "passkeys_unavailable", "second_factor_missing"),
+                422: ("passkey_refused", "wrong_second_factor"),
+                429: ("too_many_attempts",),
+            },
+        )
+    )
+    def reauthenticate(self, call: Call) -> Any:
+        return call.command(
+            "identity",
+            "reauthenticate",
+            person_id=call.person_id,
+            session_id=call.signed_in.session_id,
+            code=call.body["code"],
+            passkey=call.body["passkey"],
+        )
+
+    @route(
+        Operation(
             method="POST",
             path=f"{API}/me/passkeys/challenges",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="Begin to add a passkey.",
             description=f"The answer is for `navigator.credentials.create()`. {ORIGIN}",
@@ -66,6 +122,7 @@ class SecondFactorRoutes:
         Operation(
             method="GET",
             path=f"{API}/me/passkeys/challenges/<uuid:challenge_id>",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="A passkey that is being added.",
             description="Only in the session in which it was begun, for ten minutes.",
@@ -89,6 +146,7 @@ class SecondFactorRoutes:
         Operation(
             method="POST",
             path=f"{API}/me/passkeys",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="Add the passkey that was created.",
             description="All other sessions of the person end, and this one gets a new `token`. "
@@ -141,6 +199,7 @@ class SecondFactorRoutes:
         Operation(
             method="POST",
             path=f"{API}/me/totp/challenges",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="Begin to set up an authenticator app.",
             description="The secret is shown until a code of the app has confirmed it. There is "
@@ -167,6 +226,7 @@ class SecondFactorRoutes:
         Operation(
             method="GET",
             path=f"{API}/me/totp/challenges/<uuid:challenge_id>",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="An authenticator app that is being set up.",
             description="Only in the session in which it was begun, for ten minutes.",
@@ -187,6 +247,7 @@ class SecondFactorRoutes:
         Operation(
             method="POST",
             path=f"{API}/me/totp",
+            access=Access.WITHOUT_FACTOR,
             tag=TAG,
             summary="Confirm the authenticator app by a code.",
             description="All other sessions of the person end, and this one gets a new `token`. "

@@ -98,24 +98,71 @@ class PasskeySignIn(Shape):
     device_token = device_token()
 
 
-class SecondStep(Shape):
-    """The challenge, a code or a signed request, and what `SignIn` has of the device."""
-
-    challenge_id = challenge_id()
-    code = TextField(
+def _code() -> TextField:
+    return TextField(
         load_default=None,
         allow_none=True,
         validate=formed(patterns.TEXT, 32),
         metadata=described("Six digits of the app, or twelve of a recovery code.", "492 039"),
     )
-    passkey = fields.Nested(
+
+
+def _signed() -> fields.Nested:
+    return fields.Nested(
         UsedCredential,
         load_default=None,
         allow_none=True,
         metadata=described("In place of a code: the request of the step, signed."),
     )
+
+
+class SecondStep(Shape):
+    """The challenge, a code or a signed request, and what `SignIn` has of the device."""
+
+    challenge_id = challenge_id()
+    code = _code()
+    passkey = _signed()
     device = device_name()
     device_token = device_token()
+
+
+class Reauthenticate(Shape):
+    """A code, or a signed request."""
+
+    code = _code()
+    passkey = _signed()
+
+
+class Reauthentication(Result):
+    """The second step within a session."""
+
+    required = fields.Boolean(
+        required=True,
+        metadata=described("Whether a change of access would be refused without it.", True),
+    )
+    methods = fields.List(
+        fields.String(),
+        required=True,
+        metadata=described(
+            "Of `passkey`, `totp` and `recovery_code` those that the person has; none without a "
+            "second factor."
+        ),
+    )
+    passkey = fields.Dict(
+        required=True,
+        allow_none=True,
+        metadata=described(
+            "`publicKey` of `navigator.credentials.get()`, as JSON; null without a passkey, and "
+            "while no step is required. It holds for ten minutes."
+        ),
+    )
+    until = instant("Until when a step already taken serves; null without one.", allow_none=True)
+
+
+class Reauthenticated(Result):
+    """The step is taken."""
+
+    until = instant("Until when it serves.")
 
 
 class PasskeyRequest(Result):

@@ -228,9 +228,9 @@ def _of_services(services: Sequence[ServiceLag], limits: Limits) -> Iterator[str
             elif events > limits.events or seconds > limits.seconds:
                 yield f"{found.service}: the {what} owes {events} events, for {seconds:.0f} s"
         if found.parked > limits.parked:
-            yield f"{found.service}: {found.parked} messages are parked"
+            yield f"{found.service}: parked messages: {found.parked}"
         if found.quarantined:
-            yield f"{found.service}: {found.quarantined} messages are quarantined"
+            yield f"{found.service}: messages in quarantine: {found.quarantined}"
 
 
 def _of_reactions(reactions: Sequence[ReactionLag], limits: Limits) -> Iterator[str]:

@@ -135,7 +135,7 @@ def _list(names: list[str], selection: parked.Selection, limit: int, json: bool)
         where = f" in {', '.join(read.found)}" if read.unreachable else ""
         out.print(f"Nothing is parked{where}.", soft_wrap=True)
     if apart:
-        err.print(f"{apart} messages are quarantined: saldo bus quarantine list", soft_wrap=True)
+        err.print(f"Messages in quarantine: {apart} (saldo bus quarantine list)", soft_wrap=True)
     if beyond:
         err.print(f"{beyond} more are not listed: select, or raise --limit", soft_wrap=True)
     for sentence in sentences(read.unreachable):

@@ -7,7 +7,7 @@ when it is repeated, so it is done with the file's row locked.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -143,7 +143,7 @@ class UploadUseCases:
             inspection.see(part)
             digest.update(part)
         if digest.hexdigest() != command.sha256:
-            raise Conflict("attachment_incomplete", "Not all of the file came; send it again.")
+            raise incomplete()
         if not inspection.is_whole:
             raise ValidationFailed(
                 "attachment_broken", "The file is damaged: its end is missing; choose another."
@@ -161,6 +161,32 @@ class UploadUseCases:
             "size": found.size,
             "sha256": command.sha256,
         }
+
+    def check(self, session: Session, command: FinishUpload) -> tuple[Attachment, bytes] | None:
+        """Return a file that waits to be finished, with its key; None for one that is whole.
+
+        Raises NotFound ``attachment_not_found``.
+        """
+        found: list[Attachment] = session.read.attachments.of_ids([command.attachment_id])
+        if not found or found[0].owner != command.owner:
+            raise not_found()
+        return with_key(session, found[0]) if found[0].state == "arriving" else None
+
+    def parts(
+        self, found: Attachment, key: bytes, seen: Callable[[bytes], None]
+    ) -> Iterator[bytes]:
+        """Yield the parts of a file, each after it was ``seen``."""
+        for index in range(found.parts):
+            part = self._folder.read_part(found.attachment_id, key, index)
+            seen(part)
+            yield part
+
+    def drop(self, session: Session, command: FinishUpload) -> None:
+        """Destroy a file that must not be kept; it counts for the limit of the day all the same."""
+        found = _of_owner(session, command.attachment_id, command.owner)
+        if found.state == "arriving":
+            destroy(session, [found.attachment_id])
+            self._folder.remove_file(found.attachment_id)
 
     def part(self, found: Attachment, key: bytes, index: int) -> bytes:
         """Return a part of a file; raises NotFound ``attachment_not_found``."""
@@ -298,6 +324,11 @@ def decoded(content: str) -> bytes:
     if not 0 < len(part) <= PART_BYTES:
         raise ValidationFailed("part_malformed", f"Send 1 to {PART_BYTES} bytes in base64.")
     return part
+
+
+def incomplete() -> Conflict:
+    """Return the error for a file that is not what was sent."""
+    return Conflict("attachment_incomplete", "Not all of the file came; send it again.")
 
 
 def not_found() -> NotFound:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -78,6 +78,7 @@ def open_session(
         how=how,
         now=now,
         expires_at=expires_at,
+        second_step_at=now if _has_second_step(how) else None,
     )
     read.devices.keep(person_id, device_digest, place.device, session_id, now)
     read.networks.keep(person_id, place.network_index, now)
@@ -97,6 +98,11 @@ def open_session(
     return opened
 
 
+def _has_second_step(how: str) -> bool:
+    """Return whether a way to sign in was two factors: a passkey verifies its user."""
+    return how == "passkey" or "+" in how
+
+
 def _accepted(found: SignedIn) -> dict[str, str]:
     return {"rules": found.rules_version, "consent": found.consent_version}
 
@@ -108,34 +114,43 @@ def _end_surplus(session: Session, person_id: UUID) -> None:
         sessions.end(person_id, surplus.session_id)
 
 
-def authenticate(session: Session, token_digest: bytes) -> dict[str, Any]:
-    """Return {session_id, person_id, must_change_password, accepted, stale}.
+def authenticate(
+    session: Session, token_digest: bytes, second_factor: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return {session_id, person_id, must_change_password, must_add_factor, accepted, stale}.
 
-    MarkSeen is due if stale. ``accepted`` is as in `open_session`.
+    MarkSeen is due if stale. ``accepted`` is as in `open_session`; ``second_factor`` are the types
+    of person who need one.
     Raises Forbidden ``session_expired``.
     """
     found = session.read.sessions.of_token(token_digest, session.now, SESSION_IDLE_LIFE)
     if found is None:
         raise refused("session_expired")
-    return _authenticated(session, found)
+    return _authenticated(session, found, second_factor)
 
 
 def authenticate_many(
-    session: Session, token_digests: Sequence[bytes]
+    session: Session, token_digests: Sequence[bytes], second_factor: Collection[str] = ()
 ) -> list[dict[str, Any] | ServiceError]:
     """Return what `authenticate` does for each of many tokens, or the refusal."""
     found = session.read.sessions.of_tokens(token_digests, session.now, SESSION_IDLE_LIFE)
     return [
-        _authenticated(session, found[digest]) if digest in found else refused("session_expired")
+        _authenticated(session, found[digest], second_factor)
+        if digest in found
+        else refused("session_expired")
         for digest in token_digests
     ]
 
 
-def _authenticated(session: Session, found: SignedIn) -> dict[str, Any]:
+def _authenticated(
+    session: Session, found: SignedIn, second_factor: Collection[str]
+) -> dict[str, Any]:
     return {
         "session_id": str(found.session_id),
         "person_id": str(found.person_id),
         "must_change_password": found.temporary,
+        "must_add_factor": found.person_type in second_factor
+        and not session.read.second_factors.methods(found.person_id),
         "accepted": _accepted(found),
         "stale": session.now - found.last_seen_at >= SEEN_RESOLUTION,
     }

@@ -59,6 +59,14 @@ class Attempts:
         ).fetchone()
         return 0 if row is None else _seconds(row["closes_at"] - now)
 
+    def left(self, limit: Limit, subject: bytes, now: datetime) -> int:
+        """Return how many attempts are allowed in the open window."""
+        row = self._cursor.execute(
+            "SELECT taken FROM attempts WHERE scope = %s AND subject = %s AND closes_at > %s",
+            (limit.scope, subject, now),
+        ).fetchone()
+        return limit.most if row is None else max(0, limit.most - row["taken"])
+
     def slow(self, delay: Delay, subject: bytes, owner: bytes, now: datetime) -> int:
         """Count one attempt; return 0 if it is allowed, else the seconds until the next one.
 

@@ -6,7 +6,7 @@ one another token.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,7 @@ from services.identity.limits import (
     SESSION_LIFE,
 )
 from services.identity.personal_data import reveal
+from services.identity.recovery_codes import CodeDigests
 from services.identity.refusals import refused
 from services.identity.second_factors import PASSKEY, TOTP
 from shared.eventstore import Event, Session
@@ -55,12 +56,12 @@ LOGGED: Mapping[type[Event], tuple[str, str]] = {
 class FinishChange(Change, frozen=True, kw_only=True):
     """The end of what a challenge began.
 
-    ``recovery_codes`` are the digests of fresh ones, for whoever has none yet.
+    ``recovery_codes`` are fresh ones, for whoever has none yet.
     """
 
     challenge_id: UUID
     token_digest: bytes
-    recovery_codes: Sequence[bytes]
+    recovery_codes: CodeDigests | None
 
 
 def open_challenge(
@@ -108,9 +109,13 @@ def finish(session: Session, command: FinishChange, change: SecondFactorChange) 
     """
     factors = session.read.second_factors
     factors.challenges.close_all(command.person_id)
-    issue = not factors.recovery_codes.left(command.person_id)[0]
-    if issue:
-        factors.recovery_codes.replace(command.person_id, command.recovery_codes, session.now)
+    codes = command.recovery_codes
+    issue = False
+    if codes is not None and not factors.recovery_codes.left(command.person_id)[0]:
+        issue = True
+        factors.recovery_codes.replace(command.person_id, codes, session.now)
+    # The new factor was just used: that is the second step.
+    session.read.sessions.second_step_taken(command.session_id, session.now)
     renewed = _renew(session, command, command.token_digest)
     note(session, command.person_id, change)
     return {**renewed, "recovery_codes": issue}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from services.identity.limits import PASSKEYS_PER_PERSON, SECOND_FACTOR_CODES_OF
 from services.identity.one_time_codes import accepted_step, plain_code, totp_uri
 from services.identity.passkeys import Passkey
 from services.identity.personal_data import reveal
+from services.identity.recovery_codes import CodeDigests
 from services.identity.refusals import refusal
 from services.identity.second_factors import PASSKEY, TOTP
 from shared.errors import Conflict, NotFound
@@ -66,7 +67,15 @@ class DisableTotp(ConfirmedChange, frozen=True, kw_only=True):
 
 
 class IssueRecoveryCodes(ConfirmedChange, frozen=True, kw_only=True):
-    digests: Sequence[bytes]
+    codes: CodeDigests
+
+
+class StretchCodes(Command, frozen=True, kw_only=True):
+    """Codes that were issued as plain keyed digests, stretched by ``recipe``."""
+
+    person_id: UUID
+    recipe: str
+    digests: Mapping[bytes, bytes]
 
 
 class ResetSecondFactor(Command, frozen=True, kw_only=True):
@@ -225,10 +234,18 @@ def issue_recovery_codes(session: Session, command: IssueRecoveryCodes) -> dict[
             "second_factor_missing", "Recovery codes stand in for a second factor; add one first."
         )
     session.read.second_factors.recovery_codes.replace(
-        command.person_id, command.digests, session.now
+        command.person_id, command.codes, session.now
     )
     note(session, command.person_id, RecoveryCodesIssued())
     return {}
+
+
+def stretch_codes(session: Session, command: StretchCodes) -> int:
+    """Replace plain digests of a person's codes; return how many were still there."""
+    session.read.credentials.lock(command.person_id)
+    codes = session.read.second_factors.recovery_codes
+    replaced: int = codes.stretch(command.person_id, command.recipe, command.digests)
+    return replaced
 
 
 def reset_second_factor(session: Session, command: ResetSecondFactor) -> dict[str, Any]:

@@ -136,6 +136,14 @@ cabinet must not be able to guess its password, nor spend the attempts of its ow
 CURRENT_PASSWORDS_OF_DAY = Limit("current_passwords_of_day", 20, timedelta(days=1))
 """The same in a day; the next one ends the session."""
 
+SESSION_CODES = Limit("session_codes", 5, timedelta(minutes=15))
+"""Wrong codes of the second step per session, where it is asked for again. Counted by session like
+the current password: nobody spends the attempts of the owner elsewhere."""
+SESSION_CODES_OF_DAY = Limit("session_codes_of_day", 10, timedelta(days=1))
+"""The same in a day; the next one ends the session."""
+
+REAUTHENTICATION_LIFE = timedelta(minutes=10)
+"""How long the second step, taken in a session, allows changes of access."""
 CHALLENGE_LIFE = timedelta(minutes=10)
 """How long an authenticator, a code or a new factor is waited for."""
 CHALLENGE_ATTEMPTS = 5

@@ -17,13 +17,16 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
+from services.identity.stretching import MEMORY_COST, TIME_COST, new_recipe, stretched
+
 R = TypeVar("R")
 
 
 class Passwords:
     """Hashes and verifies passwords; by default with 19 MiB and two passes, as OWASP recommends."""
 
-    def __init__(self, *, time_cost: int = 2, memory_cost: int = 19_456) -> None:
+    def __init__(self, *, time_cost: int = TIME_COST, memory_cost: int = MEMORY_COST) -> None:
+        self._costs = (time_cost, memory_cost)
         self._argon2 = PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=1)
         self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
         # Verified if there is no hash, so that an unknown person takes as long as a known one.
@@ -45,6 +48,14 @@ class Passwords:
     def outdated(self, stored_hash: str) -> bool:
         """Return whether a hash has weaker parameters than these."""
         return self._argon2.check_needs_rehash(stored_hash)
+
+    def new_recipe(self) -> str:
+        """Return how digests of codes that are issued now are stretched."""
+        return new_recipe(*self._costs)
+
+    def stretched(self, digest: bytes, recipe: str) -> bytes:
+        """Return the digest of a short code as it is stored."""
+        return self._outside_event_loop(lambda: stretched(digest, recipe))
 
     def _matches(self, stored_hash: str, plain: bytes) -> bool:
         try:

@@ -66,6 +66,10 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str]] = {
     ),
     "email_link_not_found": (NotFound, "This link is used or too old; start the change again."),
     "subscriber_unknown": (Forbidden, "No subscriber has this token; ask the operator for one."),
+    "reauthentication_required": (
+        Forbidden,
+        "Take the second step again before this change: POST /me/second-step.",
+    ),
     "session_expired": (Forbidden, "The session has ended; sign in again."),
 }
 

@@ -271,6 +271,11 @@ class RemovePasskey(Confirmed):
     passkey_id = fields.UUID(required=True)
 
 
+class Reauthenticate(InSession):
+    code = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=32))
+    passkey = _credential(load_default=None, allow_none=True)
+
+
 class ChallengeId(Schema):
     challenge_id = fields.UUID(required=True)
 

@@ -22,7 +22,8 @@ from services.identity.challenges import Challenge
 from services.identity.commands import Command
 from services.identity.credentials import Credential
 from services.identity.factor_changes import note
-from services.identity.factor_events import RecoveryCodeUsed, SecondFactorGuessed
+from services.identity.factor_events import SecondFactorGuessed
+from services.identity.factor_use import use_code, use_passkey
 from services.identity.limits import (
     CHALLENGE_ATTEMPTS,
     CHALLENGE_LIFE,
@@ -30,11 +31,8 @@ from services.identity.limits import (
     SECOND_FACTOR_CODES,
     SECOND_FACTOR_CODES_OF_PERSON,
 )
-from services.identity.one_time_codes import accepted_step
-from services.identity.personal_data import reveal
 from services.identity.places import Place
 from services.identity.refusals import refusal, refused
-from services.identity.second_factors import TOTP
 from shared.eventstore import Session
 from shared.ids import new_id
 
@@ -42,7 +40,10 @@ _NONCE_BYTES = 32
 
 
 class TakeSecondStep(Command, frozen=True, kw_only=True):
-    """``code`` is one of an app or a recovery code; ``recovery_digest`` is its digest as such."""
+    """``code`` is one of an app or a recovery code; ``recovery_digest`` is its digest as such.
+
+    That digest is stretched as `recipe_of_step` says.
+    """
 
     challenge_id: UUID
     code: str | None
@@ -107,6 +108,19 @@ def second_step(
     return {**_described(challenge, methods), "passkey": options}
 
 
+def recipe_of_step(session: Session, challenge_id: UUID) -> str | None:
+    """Return how a recovery code of a second step is stretched.
+
+    None where the step cannot be taken: whoever did not give the password has us compute nothing.
+    """
+    factors = session.read.second_factors
+    challenge = factors.challenges.pending(challenge_id, "second_step", session.now)
+    if challenge is None or challenge.attempts_left <= 0:
+        return None
+    recipe: str | None = factors.recovery_codes.recipe_of(challenge.person_id)
+    return recipe
+
+
 def _described(challenge: Challenge, methods: list[str]) -> dict[str, Any]:
     return {
         "challenge_id": str(challenge.challenge_id),
@@ -146,7 +160,9 @@ def second_step_taker(
         if challenge.bound_to != _first_factor(credential, before):
             return refusal("challenge_expired")
         if command.passkey is not None:
-            _check_passkey(session, authenticators, challenge, command.passkey)
+            use_passkey(
+                session, authenticators, challenge.person_id, challenge.nonce, command.passkey
+            )
             how = "passkey"
         else:
             tried = _try_code(session, challenge, credential, command)
@@ -159,20 +175,6 @@ def second_step_taker(
         )
 
     return take_second_step
-
-
-def _check_passkey(
-    session: Session,
-    authenticators: Authenticators,
-    challenge: Challenge,
-    credential: dict[str, Any],
-) -> None:
-    passkeys = session.read.second_factors.passkeys
-    passkey = passkeys.of_credential(id_of(credential))
-    if passkey is None or passkey.person_id != challenge.person_id:
-        raise refused("passkey_refused")
-    count = authenticators.used(credential, challenge.nonce, passkey, alone=False)
-    passkeys.used(passkey.passkey_id, count, session.now)
 
 
 def _try_code(
@@ -190,7 +192,7 @@ def _try_code(
         wait = read.attempts.wait(limit, counted, session.now)
         if wait:
             return refusal("second_factor_guessed", **limit.exceeded(wait))
-    how = _code_of(session, person_id, command)
+    how = use_code(session, person_id, command.code, command.recovery_digest)
     if how is not None:
         return how
     for limit, counted in limits:
@@ -205,24 +207,6 @@ def _try_code(
 def _counted(credential: Credential, device_digest: bytes | None) -> bytes:
     parts = (credential.person_id.bytes, (credential.password_hash or "").encode())
     return hashlib.sha256(b"\0".join((*parts, device_digest or b""))).digest()
-
-
-def _code_of(session: Session, person_id: UUID, command: TakeSecondStep) -> str | None:
-    """Use a code up; return what kind it is, None for a wrong one."""
-    factors = session.read.second_factors
-    totp = factors.totp.of_person(person_id)
-    if totp is not None and command.code:
-        secret = reveal(session, person_id, totp.sealed, TOTP)
-        step = accepted_step(secret, command.code, totp.last_step, session.now)
-        if step is not None:
-            factors.totp.used(person_id, step, session.now)
-            return "totp"
-    digest = command.recovery_digest
-    if digest is None or not factors.recovery_codes.spend(person_id, digest):
-        return None
-    left, _ = factors.recovery_codes.left(person_id)
-    note(session, person_id, RecoveryCodeUsed(left=left))
-    return "recovery_code"
 
 
 def _tell_of_guessing(session: Session, person_id: UUID) -> None:

@@ -23,13 +23,16 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
+    second_step_at: datetime | None
     temporary: bool
+    person_type: str
     rules_version: str
     consent_version: str
 
 
 _COLUMNS = """session_id, person_id, device, device_digest, network_index, how, created_at,
-    last_seen_at, sessions.expires_at, temporary, rules_version, consent_version"""
+    last_seen_at, sessions.expires_at, second_step_at, temporary, person_type, rules_version,
+    consent_version"""
 _FROM_LIVE = """
     FROM sessions JOIN credentials USING (person_id) JOIN persons USING (person_id)
     WHERE sessions.expires_at > %s AND last_seen_at > %s
@@ -55,12 +58,13 @@ class Sessions:
         how: str,
         now: datetime,
         expires_at: datetime,
+        second_step_at: datetime | None,
     ) -> None:
         """Add a session."""
         self._cursor.execute(
             "INSERT INTO sessions (session_id, person_id, token_digest, device, device_digest,"
-            " network_index, how, created_at, last_seen_at, expires_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " network_index, how, created_at, last_seen_at, expires_at, second_step_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 session_id,
                 person_id,
@@ -72,6 +76,7 @@ class Sessions:
                 now,
                 now,
                 expires_at,
+                second_step_at,
             ),
         )
 
@@ -104,6 +109,12 @@ class Sessions:
         """Store when the session was last seen."""
         self._cursor.execute(
             "UPDATE sessions SET last_seen_at = %s WHERE session_id = %s", (now, session_id)
+        )
+
+    def second_step_taken(self, session_id: UUID, now: datetime) -> None:
+        """Store that the second step was taken in a session."""
+        self._cursor.execute(
+            "UPDATE sessions SET second_step_at = %s WHERE session_id = %s", (now, session_id)
         )
 
     def extend(self, session_id: UUID, expires_at: datetime) -> None:

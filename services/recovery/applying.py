@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
 
+from services.language import text
 from services.recovery.status import ReaderShown, Status
 from shared import context
 from shared.bus.reading import rewind
@@ -27,7 +28,7 @@ log = get_logger(__name__)
 
 POLL_S = 0.5
 SEARCH_S = 60.0
-"""How long the worker may take to read what the bus has of the log."""
+"""How long the worker may take to get on with reading what the bus has of the log."""
 PATIENCE_S = 600.0
 """How long the worker may take: it asks a bank about each payment."""
 
@@ -86,26 +87,47 @@ def ask(store: PostgresStore, reason: str) -> list[str]:
     return asked
 
 
-def wait_for_search(store: PostgresStore) -> None:
+def wait_for_search(store: PostgresStore, progress: Callable[[str, int | None], Any]) -> None:
     """Wait until the worker has compared the log with the bus, and searched for what it has lost.
 
-    Raises Unavailable where it does not.
+    That takes as long as it takes to read the stream. Raises Unavailable where it does not go on.
     """
-    ends = time.monotonic() + SEARCH_S
-    while not store.query(lambda session: LostLog(session.cursor).is_searched()):
-        failures = {
-            one.failure
-            for one in store.query(lambda session: recoveries(session.cursor, left=True))
-            if one.failure and one.found_at is None
-        }
-        if failures or time.monotonic() > ends:
-            why = (
-                f"fails to find what was lost ({', '.join(failures)}; log_search_failed in its log)"
-                if failures
-                else "has not compared the log with the bus yet: start it, and call this again"
-            )
-            raise Unavailable("log_not_searched", f"The worker of {store.service} {why}.")
-        time.sleep(POLL_S)
+    if _is_searched(store):
+        return
+    title = text("messages of {service}, compared with its log", service=store.service)
+    with progress(title, None) as advance:
+        ends, done = time.monotonic() + SEARCH_S, 0
+        while not _is_searched(store):
+            left = store.query(lambda session: recoveries(session.cursor, left=True))
+            searched = sum(one.searched for one in left if one.found_at is None)
+            if searched > done:
+                advance(searched - done)
+                ends, done = time.monotonic() + SEARCH_S, searched
+            failures = {one.failure for one in left if one.failure and one.found_at is None}
+            if failures or time.monotonic() > ends:
+                raise _unsearched(store.service, failures)
+            time.sleep(POLL_S)
+
+
+def _is_searched(store: PostgresStore) -> bool:
+    return store.query(lambda session: LostLog(session.cursor).is_searched())
+
+
+def _unsearched(service: str, failures: Collection[str]) -> Unavailable:
+    if failures:
+        why = text(
+            "The worker of {service} fails to find what was lost ({failures}; job_failed in its "
+            "log).",
+            service=service,
+            failures=", ".join(failures),
+        )
+    else:
+        why = text(
+            "The worker of {service} has not compared the log with the bus yet: start it, and call "
+            "this again.",
+            service=service,
+        )
+    return Unavailable("log_not_searched", why)
 
 
 def _rewind(store: PostgresStore, reader: ReaderShown, fork: int, applied: Applied) -> None:
@@ -128,7 +150,7 @@ def _wait(
 ) -> list[Recovery]:
     """Return the recoveries once the worker has brought back what was asked for."""
     ends, done = time.monotonic() + PATIENCE_S, 0
-    with progress(f"recovering {store.service}", len(epochs)) as advance:
+    with progress(text("recovering {service}", service=store.service), len(epochs)) as advance:
         while True:
             found = store.query(lambda session: recoveries(session.cursor))
             mine = [one for one in found if one.epoch in epochs]
@@ -145,9 +167,17 @@ def _wait(
 
 def _undone(service: str, left: Sequence[Recovery]) -> Unavailable:
     failures = sorted({one.failure for one in left if one.failure})
-    why = f" ({', '.join(failures)}; see its log)" if failures else ": it may not run"
-    return Unavailable(
-        "recovery_undone",
-        f"The worker of {service} has not brought everything back{why}. What is done stays done: "
-        "call this again once that is mended.",
-    )
+    if failures:
+        why = text(
+            "The worker of {service} has not brought everything back ({failures}; see its log). "
+            "What is done stays done: call this again once that is mended.",
+            service=service,
+            failures=", ".join(failures),
+        )
+    else:
+        why = text(
+            "The worker of {service} has not brought everything back: it may not run. What is done "
+            "stays done: call this again once that is mended.",
+            service=service,
+        )
+    return Unavailable("recovery_undone", why)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from services.language import text
 from services.recovery.applying import Applied
 from services.recovery.status import ReaderShown, Status
 from services.terminal import minute, new_table, out, print_json, show
@@ -21,41 +22,66 @@ def show_status(status: Status) -> None:
     """Print what is to be recovered."""
     if not status.confirmed:
         _say(
-            f"The log of {status.service} has not been compared with the bus since its server was "
-            "started: its worker does that when it starts."
+            text(
+                "The log of {service} has not been compared with the bus since its server was "
+                "started: its worker does that when it starts.",
+                service=status.service,
+            )
         )
     for epoch in status.unsearched:
         found = next((one.recovery for one in status.epochs if one.epoch == epoch), None)
-        why = f": {found.failure}, see log_search_failed in its log" if found else " yet"
-        _say(f"The worker has not found what was lost before {epoch}{why}.")
+        _say(_unsearched(epoch, found.failure if found else ""))
+        if found and found.to_search:
+            _say(
+                text(
+                    "It has searched {searched} of {to_search} messages of the stream.",
+                    searched=found.searched,
+                    to_search=found.to_search,
+                )
+            )
     _show_epochs(status)
     if status.lost:
         _show_lost(status.lost)
     for reader in status.readers:
         _show_reader(status.service, reader)
     for upstream, count in status.quarantined.items():
-        _say(f"Messages of {upstream} in quarantine: {count}. None of them has taken effect.")
+        _say(
+            text(
+                "Messages of {upstream} in quarantine: {count}. None of them has taken effect.",
+                upstream=upstream,
+                count=count,
+            )
+        )
     _show_advice(status.lost)
     if any(one.found_at is not None and one.lost is None for one in status.left):
         _say(
-            "The bus does not reach back to the end of the log: what was lost is unknown. Compare "
-            "with the bank (saldo payments reconcile), and repeat what staff have imported or "
-            "corrected since."
+            text(
+                "The bus does not reach back to the end of the log: what was lost is unknown. "
+                "Compare with the bank (saldo payments reconcile), and repeat what staff have "
+                "imported or corrected since."
+            )
         )
     if status.is_clean:
-        _say(f"Nothing is left to recover of {status.service}.")
+        _say(text("Nothing is left to recover of {service}.", service=status.service))
 
 
 def show_applied(service: str, applied: Applied) -> None:
     """Print what was done."""
     for fate, count in applied.events.items():
-        _say(f"Lost events {_SAID[Fate(fate)]}: {count}.")
+        _say(text("Lost events, {fate}: {count}.", fate=_said(Fate(fate)), count=count))
     for upstream, fork in applied.readers.items():
-        _say(f"{service} has been set back to position {fork} of {upstream}, and reads on there.")
+        _say(
+            text(
+                "{service} has been set back to position {fork} of {upstream}, and reads on there.",
+                service=service,
+                fork=fork,
+                upstream=upstream,
+            )
+        )
     if applied.quarantined:
-        _say(f"Parked messages moved to the quarantine: {applied.quarantined}.")
+        _say(text("Parked messages moved to the quarantine: {count}.", count=applied.quarantined))
     for sentence in applied.waiting:
-        _say(f"Not set back: {sentence}.")
+        _say(text("Not set back: {why}.", why=sentence))
 
 
 def print_as_json(status: Status, applied: Applied | None) -> None:
@@ -84,66 +110,114 @@ def print_as_json(status: Status, applied: Applied | None) -> None:
     )
 
 
-_SAID = {
-    Fate.BROUGHT_BACK: "brought back",
-    Fate.BY_ITSELF: "repeated automatically",
-    Fate.STAFF: "left to staff",
-    Fate.NOTHING: "known already, or not needed",
-}
+def _said(fate: Fate) -> str:
+    return {
+        Fate.BROUGHT_BACK: text("brought back"),
+        Fate.BY_ITSELF: text("repeated automatically"),
+        Fate.STAFF: text("left to staff"),
+        Fate.NOTHING: text("known already, or not needed"),
+    }[fate]
+
+
+def _unsearched(epoch: str, failure: str) -> str:
+    if failure:
+        return text(
+            "The worker has not found what was lost before {epoch}: {failure}, see job_failed in "
+            "its log.",
+            epoch=epoch,
+            failure=failure,
+        )
+    return text("The worker has not found what was lost before {epoch} yet.", epoch=epoch)
 
 
 def _show_epochs(status: Status) -> None:
-    table = new_table(f"Epochs of the log of {status.service}", *("epoch", "after", "since", "why"))
-    table.add_column("lost")
-    table.add_column("recovered")
+    table = new_table(
+        text("Epochs of the log of {service}", service=status.service),
+        text("epoch"),
+        text("after"),
+        text("since"),
+        text("why"),
+        text("lost"),
+        text("recovered"),
+    )
     for one in status.epochs:
         found = one.recovery
         lost = ""
         if found is not None and found.found_at is not None:
-            lost = "unknown" if found.lost is None else str(found.lost)
-        done = "" if found is None else minute(found.done_at) if found.done_at else "no"
+            lost = text("unknown") if found.lost is None else str(found.lost)
+        done = "" if found is None else minute(found.done_at) if found.done_at else text("no")
         table.add_row(one.epoch, str(one.after), minute(one.began_at), one.reason, lost, done)
     show(table)
 
 
 def _show_lost(lost: Sequence[Judged]) -> None:
     counts = Counter((one.event.type, one.fate) for one in lost)
-    table = new_table("Lost events", "type", "what becomes of it", amounts=("events",))
+    type_of, fate_of = text("type"), text("what becomes of it")
+    table = new_table(text("Lost events"), type_of, fate_of, amounts=(text("events"),))
     for (type_, fate), count in sorted(counts.items()):
-        table.add_row(type_, _SAID[fate], str(count))
+        table.add_row(type_, _said(fate), str(count))
     show(table, keys=2)
-    names = ("position", "epoch", "type", "subject", "time", "what becomes of it")
-    table = new_table("Lost events, one by one", *names)
+    names = (text("position"), text("epoch"), type_of, text("subject"), text("time"), fate_of)
+    table = new_table(text("Lost events, one by one"), *names)
     for one in lost[:LISTED]:
         event = one.event
         table.add_row(
             str(event.position), event.epoch, event.type, event.subject, minute(event.occurred_at),
-            _SAID[one.fate],
+            _said(one.fate),
         )  # fmt: skip
     show(table, keys=2)
     if len(lost) > LISTED:
-        _say(f"{len(lost) - LISTED} more: --json has all of them.")
+        _say(text("{count} more: --json has all of them.", count=len(lost) - LISTED))
 
 
 def _show_reader(service: str, reader: ReaderShown) -> None:
     if reader.fork is None:
-        _say(f"{service} has stopped reading {reader.upstream}: {reader.unknown}.")
+        _say(
+            text(
+                "{service} has stopped reading {upstream}: {why}.",
+                service=service,
+                upstream=reader.upstream,
+                why=reader.unknown,
+            )
+        )
         return
+    place = {
+        "service": service,
+        "upstream": reader.upstream,
+        "position": reader.position,
+        "epoch": reader.epoch or "1",
+        "fork": reader.fork,
+    }
     _say(
-        f"{service} has read {reader.upstream} up to position {reader.position} of epoch "
-        f"{reader.epoch or '1'}; what it has read is sure to be in the log up to position "
-        f"{reader.fork}: it goes {'back there' if reader.ghosts else 'on from there'}."
+        text(
+            "{service} has read {upstream} up to position {position} of epoch {epoch}; what it has "
+            "read is sure to be in the log up to position {fork}: it goes back there.",
+            **place,
+        )
+        if reader.ghosts
+        else text(
+            "{service} has read {upstream} up to position {position} of epoch {epoch}; what it has "
+            "read is sure to be in the log up to position {fork}: it goes on from there.",
+            **place,
+        )
     )
     for topic, events in sorted(reader.effects.items()):
-        _say(f"  For what lies beyond it has appended {events} {topic}.")
+        _say(
+            text(
+                "  For what lies beyond it has appended: {topic}, {events}.",
+                topic=topic,
+                events=events,
+            )
+        )
 
 
 def _show_advice(lost: Sequence[Judged]) -> None:
     advice = Counter(one.advice for one in lost if one.advice)
     if advice:
-        _say("For staff to do:")
+        _say(text("For staff to do:"))
     for sentence, count in advice.items():
-        _say(f"- {sentence}" + (f" ({count} events)" if count > 1 else ""))
+        times = text("(events: {count})", count=count)
+        _say(f"- {sentence} {times}" if count > 1 else f"- {sentence}")
 
 
 def _say(sentence: str) -> None:

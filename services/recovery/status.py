@@ -11,6 +11,7 @@ import msgspec
 import psycopg
 
 from services.discovery import recovery_of
+from services.language import text
 from services.terminal import opened_store
 from shared.bus import quarantine
 from shared.bus.epochs import LogHistory, stored_history
@@ -166,7 +167,9 @@ def _reader(upstream: str, point: ReadPoint) -> ReaderShown | None:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         return msgspec.structs.replace(shown, unknown=why) if point.stopped else None
     if not confirmed:
-        why = f"the log of {upstream} is not confirmed yet, its worker must run"
+        why = text(
+            "the log of {upstream} is not confirmed yet, its worker must run", upstream=upstream
+        )
         return msgspec.structs.replace(shown, unknown=why) if point.stopped else None
     fits = history.fits(point.epoch, point.position)
     if fits and not point.stopped:
@@ -206,7 +209,8 @@ def _effects(
     """Return how many events, by type, the ghosts that a reader has applied have appended here."""
     effects: dict[str, int] = {}
     first, last = (reader.fork or 0) + 1, reader.position
-    with progress(f"events of {reader.upstream} that were applied", reader.ghosts) as advance:
+    title = text("events of {upstream} that were applied", upstream=reader.upstream)
+    with progress(title, reader.ghosts) as advance:
         for begin in range(first, last + 1, BATCH):
             positions = range(begin, min(begin + BATCH, last + 1))
             ids = [

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from services.language import text
 from services.recovery.applying import apply as apply_to
 from services.recovery.applying import ask, wait_for_search
 from services.recovery.showing import print_as_json, show_applied, show_status
@@ -50,7 +51,7 @@ def recover_of(service: str) -> Callable[..., None]:
         something is to be done, with --apply: something is left to staff. --all lists that again.
         """
         if apply and ever:
-            raise refused("--all only lists: leave out --apply")
+            raise refused(text("--all only lists: leave out --apply"))
         _recover(service, apply and not dry_run, actor, reason, json, ever)
 
     return recover
@@ -65,7 +66,7 @@ def _recover(
             asked: list[str] = []
             if apply:
                 asked = ask(store, why)
-                wait_for_search(store)
+                wait_for_search(store, counting)
             status, applied = status_of(store, counting, ever=ever), None
             if apply and (asked or not status.is_clean):
                 status, applied = apply_to(store, status, asked, why, counting)

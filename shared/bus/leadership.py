@@ -107,7 +107,7 @@ def lead(
         settings.database_url_of(service), service, statement_timeout_ms=STATEMENT_TIMEOUT_MS
     )
 
-    def work_on(held: psycopg.Connection[Any]) -> None:
+    def work_on(held: BoundedConnection[Any]) -> None:
         with beating(held):
             work(take_lead(held, task))
 
@@ -126,12 +126,12 @@ def lead_on(
     info: str,
     lock: str,
     stop: StopSignal,
-    work: Callable[[psycopg.Connection[Any]], None],
+    work: Callable[[BoundedConnection[Any]], None],
     *,
     while_waiting: Callable[[psycopg.Connection[Any]], object] = lambda _: None,
 ) -> None:
     """Work on a connection by this connection string once it holds this lock."""
-    connected: psycopg.Connection[Any] = BoundedConnection.connect(
+    connected: BoundedConnection[Any] = BoundedConnection.connect(
         info, autocommit=True, row_factory=dict_row
     )
     with connected as database:

@@ -108,6 +108,9 @@ class Listener:
     def _catch_up(self, pause: Pause, *, careful: int = 0) -> None:
         """Read the log once it has our point, from there to its head.
 
+        ``careful`` at the start: the processes before may have jumped over events, or been ended by
+        one of the next.
+
         Events published before our queue existed may be followed by no message that would reveal
         the gap.
         """
@@ -117,6 +120,8 @@ class Listener:
                 raise StoppedError
             try:
                 stopped = self._reader.look()
+                if careful and not stopped:
+                    self._reader.verify(pause)
             except Unavailable as error:
                 log.info("history_unavailable", upstream=self._upstream, code=error.code)
             else:

@@ -2,12 +2,14 @@
 
 PostgreSQL releases the lock of a process that has died. One that was stopped (SIGSTOP, a frozen
 machine) keeps its connections, and so its lock. A leader therefore beats on the connection that
-holds its lock; a standby ends that connection when it has been silent for too long. A leader that
-wakes up later finds its connection ended, and what it writes is refused for its old term.
+holds its lock, unless it has just used that for its work; a standby ends that connection when it
+has been silent for too long. A leader that wakes up later finds its connection ended, and what it
+writes is refused for its old term.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event as StopSignal
@@ -17,13 +19,18 @@ from typing import Any
 import psycopg
 
 from shared import telemetry
+from shared.database import BoundedConnection
 from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-BEAT_S = 0.7
+BEAT_S = 1.2
+"""How long the connection may be unused. Idle leaders look for work once a second, and so do not
+beat."""
 SILENT_S = 2.5
 """How long a leader may be silent before a standby takes its place."""
+
+JOIN_S = 0.7
 
 _SILENT = """
 SELECT holder.pid, pg_terminate_backend(holder.pid, 1000) FROM pg_locks AS lock
@@ -45,7 +52,7 @@ SELECT other.pid, pg_terminate_backend(other.pid, 1000)
 
 
 @contextmanager
-def beating(connection: psycopg.Connection[Any]) -> Iterator[None]:
+def beating(connection: BoundedConnection[Any]) -> Iterator[None]:
     """Show on a connection, during the block, that this process runs.
 
     Nothing lasting, such as COPY, is to be done on the connection.
@@ -57,7 +64,7 @@ def beating(connection: psycopg.Connection[Any]) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        thread.join(BEAT_S)
+        thread.join(JOIN_S)
 
 
 def evict_silent(connection: psycopg.Connection[Any], lock: str, silent: float = SILENT_S) -> bool:
@@ -83,13 +90,19 @@ def end_transactions_of_others(connection: psycopg.Connection[Any], upstream: st
         log.warning("abandoned_transaction_ended", upstream=upstream, pid=row["pid"])
 
 
-def _beat(connection: psycopg.Connection[Any], ended: StopSignal) -> None:
-    while not ended.wait(BEAT_S):
+def _beat(connection: BoundedConnection[Any], ended: StopSignal) -> None:
+    while not ended.wait(max(0.0, _due_in(connection))):
+        if _due_in(connection) > 0:
+            continue  # it was used meanwhile
         try:
             connection.execute("SELECT 1")
         except psycopg.errors.InFailedSqlTransaction:
-            continue  # a statement of the leader has failed, which it handles itself
+            continue  # it was heard; a statement of the leader has failed, which it handles itself
         except psycopg.Error as error:
             # The leader meets the same error when it uses its connection.
             log.info("leader_does_not_beat", error=type(error).__name__)
             return
+
+
+def _due_in(connection: BoundedConnection[Any]) -> float:
+    return connection.used_at + BEAT_S - time.monotonic()

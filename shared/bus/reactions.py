@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from shared import context, telemetry, tracing
-from shared.bus import parked, quarantine, reading
+from shared.bus import attempts, parked, quarantine, reading
 from shared.bus.epochs import LogHistory
 from shared.bus.leadership import Lead
 from shared.bus.messages import (
@@ -33,6 +33,7 @@ from shared.bus.messages import (
     position_of,
     read_message,
 )
+from shared.bus.proof import Proof
 from shared.bus.reading import DisputedError, Known, ReadPoint
 from shared.bus.remembering import Mark, Memory, mark_of
 from shared.bus.setting_back import Moved, set_back_before, set_back_into_log
@@ -41,7 +42,7 @@ from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.postgres_session import PostgresSession
 from shared.eventstore.recorder import Cause
 from shared.ids import NAMESPACE, derived_id, new_id
-from shared.logs import get_logger, trace_of
+from shared.logs import get_logger
 
 log = get_logger(__name__)
 
@@ -154,16 +155,16 @@ class Reactions:
                 marks[message.position] = mark
                 point = point._replace(epoch=message.epoch, position=message.position)
             if point is not before:
-                self._advance(session, point)
+                self._advance(session, point, marks)
         self._memory.add(marks, point)
         self._events.inc(len(applied))
         for delivery in applied:
             self._delay.observe(delivery.age())
         return handled
 
-    def park(self, delivery: Delivery, reason: str, error_id: str, attempts: int) -> None:
+    def park(self, delivery: Delivery, reason: str, error_id: str, tries: int) -> None:
         """Park what the upstream's log has next, and go past it, in one transaction."""
-        if self._set_aside(delivery, reason=reason, error_id=error_id, attempts=attempts):
+        if self._set_aside(delivery, reason=reason, error_id=error_id, attempts=tries):
             self._parked.inc()
 
     def put_aside(self, delivery: Delivery, error: NotYet) -> None:
@@ -237,29 +238,39 @@ class Reactions:
             self._check_lead(cursor)
         self._note_set_back(moved)
 
+    def confirm(self, point: ReadPoint) -> None:
+        """Note that the upstream's log bears out all that was applied up to a point."""
+        with self._store.transaction() as cursor:
+            if reading.read_point(cursor, self._upstream, lock=True) != point:
+                return  # somebody else has moved it
+            reading.prove(cursor, self._upstream, Proof(point.position, 0))
+            self._check_lead(cursor)
+        self._memory.begin_at(point)
+        self._memory.verified()
+
+    def go_back_to_proof(self, point: ReadPoint, epoch: str) -> None:
+        """Set the point back to where its proof begins: the log does not bear it out.
+
+        Some of what follows there comes again; what it appended is not appended twice.
+        """
+        if point.proof is None:
+            return
+        to = point.proof.after
+        with self._store.transaction() as cursor:
+            locked = reading.read_point(cursor, self._upstream, lock=True)
+            if locked != point:
+                return  # somebody else has moved it
+            reading.rewind(cursor, self._upstream, epoch, to)
+            self._check_lead(cursor)
+        self._note_set_back(Moved(point.epoch, point.position, to))
+
     def begin_attempt(self, place: tuple[str, int]) -> int:
         """Note that an event is about to be handled alone; return how often that was begun."""
-        with self._store.transaction() as cursor:
-            # It is to outlive this process, not the server.
-            cursor.execute("SET LOCAL synchronous_commit = off")
-            cursor.execute(
-                "INSERT INTO reading_attempts AS known (upstream, epoch, position, attempts) "
-                "VALUES (%s, %s, %s, 1) ON CONFLICT (upstream) DO UPDATE SET "
-                "attempts = CASE WHEN known.epoch = excluded.epoch "
-                "AND known.position = excluded.position THEN known.attempts + 1 ELSE 1 END, "
-                "epoch = excluded.epoch, position = excluded.position, "
-                "begun_at = excluded.begun_at RETURNING attempts",
-                (self._upstream, *place),
-            )
-            return int(cursor.fetchone()["attempts"])
+        return attempts.begin(self._store, self._upstream, place)
 
     def end_attempt(self) -> None:
         """Note that this process has outlived the attempt, whatever became of it."""
-        with self._store.transaction() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit = off")
-            cursor.execute(
-                "UPDATE reading_attempts SET attempts = 0 WHERE upstream = %s", (self._upstream,)
-            )
+        attempts.end(self._store, self._upstream)
 
     def handle(self, session: PostgresSession, message: Message) -> None:
         """Run the service's reaction to one message in a session.
@@ -327,7 +338,7 @@ class Reactions:
             if is_new:
                 parked.put(session.cursor, self._upstream, delivery.headers, delivery.body, **how)
             point = point._replace(epoch=place[0], position=place[1])
-            self._advance(session, point)
+            self._advance(session, point, {place[1]: mark})
         self._memory.add({place[1]: mark}, point)
         return is_new
 
@@ -354,13 +365,19 @@ class Reactions:
         self._memory.begin_at(point)
         return point
 
-    def _advance(self, session: PostgresSession, point: ReadPoint) -> None:
+    def _advance(
+        self, session: PostgresSession, point: ReadPoint, marks: Mapping[int, Mark]
+    ) -> None:
         session.flush()
+        proof = self._memory.proof_with(marks)
         session.cursor.execute(
-            "UPDATE positions SET position = %s, epoch = %s, updated_at = clock_timestamp() "
-            "WHERE upstream = %s",
-            (point.position, point.epoch, self._upstream),
-        )
+            "UPDATE positions SET position = %s, epoch = %s, updated_at = clock_timestamp(), "
+            "proof_after = %s, proof_until = %s, proof = %s WHERE upstream = %s",
+            (
+                point.position, point.epoch, proof.after, point.position, proof.total,
+                self._upstream,
+            ),
+        )  # fmt: skip
         self._check_lead(session.cursor)
 
     def _cause(self, message_id: str, correlation_id: str = "") -> Cause:
@@ -375,17 +392,3 @@ class Reactions:
 def command_id_of(service: str, message_id: str) -> UUID:
     """Return the command id of what a service appends because of a message."""
     return derived_id(NAMESPACE, service, "reaction", message_id)
-
-
-def noted(error: BaseException, upstream: str, attempts: int) -> str:
-    """Log a failure for good, without its text, which may quote data; return its id."""
-    error_id = str(new_id())
-    log.error(
-        "message_parked",
-        upstream=upstream,
-        error_id=error_id,
-        error=failure_of(error),
-        attempts=attempts,
-        trace=trace_of(error),
-    )
-    return error_id

@@ -22,7 +22,8 @@ from shared.bus.epochs import LogHistory, from_wire
 from shared.bus.holding import BACK_OFF_S, Holding
 from shared.bus.leadership import Lead, LeadLostError
 from shared.bus.messages import MalformedMessageError, Services, UnknownVersionError
-from shared.bus.reactions import Delivery, Reactions, noted
+from shared.bus.proof import is_borne_out
+from shared.bus.reactions import Delivery, Reactions
 from shared.bus.reading import (
     DisputedError,
     DoubtError,
@@ -32,7 +33,7 @@ from shared.bus.reading import (
     StoppedReaderError,
 )
 from shared.bus.remembering import mark_of
-from shared.bus.waiting import NotYet
+from shared.bus.waiting import NotYet, noted
 from shared.database_errors import is_transient
 from shared.errors import Conflict, Unavailable
 from shared.logs import get_logger
@@ -43,7 +44,8 @@ FETCH = 500
 MOST_CONFLICTS = 10
 """Conflicts in a row, nobody else appending, after which one is taken for a failure."""
 FRESH_S = 1.0
-"""How long an answer about the upstream's history is used."""
+"""How long an answer about the upstream's history is taken for that of now. So a reader with a
+backlog asks that often."""
 
 Pause: TypeAlias = Callable[[float], None]
 
@@ -95,6 +97,21 @@ class Reader:
         Raises Unavailable when it does not answer.
         """
         return self._reactions.look(self._ask())
+
+    def verify(self, pause: Pause) -> None:
+        """Go back where the upstream's log does not bear out what was applied by our point.
+
+        What this process has applied it remembers; this is about the processes before. Raises
+        Unavailable.
+        """
+        point = self._reactions.point()
+        proof, history = point.proof, self._history
+        if proof is None or history is None or proof.after >= point.position:
+            return
+        if is_borne_out(self._services, self._upstream, point.position, proof, mark_of, pause):
+            self._reactions.confirm(point)
+        else:
+            self._reactions.go_back_to_proof(point, history[1].epoch_at(proof.after).name)
 
     def process(self, batch: Sequence[Delivery], pause: Pause) -> None:
         """Deal with each message of a batch; raises StoppedError on stop."""
@@ -149,7 +166,7 @@ class Reader:
         return True
 
     def _apply(self, batch: Sequence[Delivery], *, again: bool = False) -> None:
-        known = Known(self._history[1], fresh=False) if self._history else None
+        known = Known(self._history[1], fresh=self._is_fresh()) if self._history else None
         try:
             handled = self._reactions.apply(batch, known, again=again)
         except DoubtError:
@@ -159,16 +176,20 @@ class Reader:
 
     def _known_afresh(self) -> Known:
         """Return the history of the upstream's log; raises StoppedReaderError if we do not fit."""
-        if self._history is not None and time.monotonic() - self._history[0] < FRESH_S:
+        if self._history is not None and self._is_fresh():
             return Known(self._history[1], fresh=True)
         history = self._ask()
         if self._reactions.look(history):
             raise StoppedReaderError(self._upstream)
         return Known(history, fresh=True)
 
+    def _is_fresh(self) -> bool:
+        return self._history is not None and time.monotonic() - self._history[0] < FRESH_S
+
     def _ask(self) -> LogHistory:
+        asked_at = time.monotonic()
         history = from_wire(self._services.call(self._upstream, "log_history"))
-        self._history = time.monotonic(), history
+        self._history = asked_at, history
         return history
 
     def _process_one(self, delivery: Delivery, pause: Pause) -> None:

@@ -8,24 +8,31 @@ log. :mod:`shared.bus.reactions` moves the point with each effect.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from shared.bus import quarantine
 from shared.bus.epochs import JUMP, LogHistory
 from shared.bus.messages import Message
+from shared.bus.proof import Proof
+
+YOUNG = timedelta(seconds=1)
+"""How old an event may be that is taken without asking whether its log still has it: nobody puts
+a database back from a copy, or promotes another, in less."""
 
 
 class ReadPoint(NamedTuple):
     """The last event that has taken effect, and why nothing more is read ("": it is read).
 
     ``epoch`` is empty where nothing was read since there are epochs. ``parked``: something of this
-    upstream is parked.
+    upstream is parked. ``proof`` is that of the last events; None: there is none of them.
     """
 
     epoch: str = ""
     position: int = 0
     stopped: str = ""
     parked: bool = False
+    proof: Proof | None = None
 
 
 class GapError(Exception):
@@ -60,6 +67,7 @@ def read_point(cursor: Any, upstream: str, *, lock: bool = False) -> ReadPoint:
     """Return the point of a reader, and lock its row until the end of the transaction."""
     query = (
         "SELECT epoch, position, stopped, "
+        "CASE WHEN proof_until = position THEN proof_after END AS proof_after, proof, "
         "EXISTS (SELECT FROM parked WHERE parked.upstream = positions.upstream) AS parked "
         "FROM positions WHERE upstream = %s" + (" FOR UPDATE OF positions" if lock else "")
     )
@@ -71,7 +79,16 @@ def read_point(cursor: Any, upstream: str, *, lock: bool = False) -> ReadPoint:
             (upstream,),
         )
         row = cursor.execute(query, (upstream,)).fetchone()
-    return ReadPoint(**row) if row else ReadPoint()
+    if not row:
+        return ReadPoint()
+    after, total = row["proof_after"], row["proof"]
+    return ReadPoint(
+        epoch=row["epoch"],
+        position=row["position"],
+        stopped=row["stopped"],
+        parked=row["parked"],
+        proof=None if after is None else Proof(after, total),
+    )
 
 
 def stop(cursor: Any, upstream: str, reason: str) -> None:
@@ -113,6 +130,15 @@ def rewind(cursor: Any, upstream: str, epoch: str, position: int) -> int:
     return moved
 
 
+def prove(cursor: Any, upstream: str, proof: Proof) -> None:
+    """Record the proof of a reader where it is."""
+    cursor.execute(
+        "UPDATE positions SET proof_after = %s, proof_until = position, proof = %s "
+        "WHERE upstream = %s",
+        (proof.after, proof.total, upstream),
+    )
+
+
 def unfit(upstream: str, history: LogHistory, point: ReadPoint) -> str:
     """Return why a reader cannot read on; "" where its point is in the upstream's log."""
     if history.fits(point.epoch, point.position):
@@ -129,13 +155,15 @@ def safe_position(history: LogHistory, point: ReadPoint) -> int | None:
 
     None for others. No message of the log has brought it there, so something made it jump. That
     the log grows past its point later proves nothing: what it has jumped over is still missing.
-    So one that was stopped in this epoch goes back, too.
+    So one that was stopped in this epoch goes back, too; and one with a proof to where that begins,
+    for it may have come by a chain of jumps.
     """
     if (point.epoch or history.epochs[0].name) != history.current.name:
         return None
     if point.position <= history.head and not point.stopped:
         return None
-    return history.before_jump_to(point.position)
+    before = history.before_jump_to(point.position)
+    return before if point.proof is None else min(before, point.proof.after)
 
 
 class Known(NamedTuple):
@@ -149,8 +177,10 @@ def is_duplicate(message: Message, point: ReadPoint, known: Known | None, *, of_
     """Return whether an event has taken effect already; otherwise it is the next one.
 
     What the log gave is believed. What came by the queue must be in the history that is ``known``,
-    or may be after it in its current epoch, if it is near. Raises DoubtError where a fresh history
-    is to be asked for, GhostError, GapError for a missing predecessor, or JumpError.
+    or may be after it in its current epoch, if it is near; and unless it is young, that must have
+    been told just now: the log may have been put back since it was published. Raises DoubtError
+    where a fresh history is to be asked for, GhostError, GapError for a missing predecessor, or
+    JumpError.
     """
     if not of_log:
         _check_in_log(message, point, known)
@@ -166,6 +196,9 @@ def is_duplicate(message: Message, point: ReadPoint, known: Known | None, *, of_
 def _check_in_log(message: Message, point: ReadPoint, known: Known | None) -> None:
     epoch, position = message.epoch, message.position
     current = point.epoch if known is None else known.history.current.name
+    fresh = known is not None and known.fresh
+    if not (fresh or _is_young(message)):
+        raise DoubtError(message.id)
     if epoch == current and position <= point.position + JUMP:
         return  # published since: the log goes on
     if known is None:
@@ -177,3 +210,8 @@ def _check_in_log(message: Message, point: ReadPoint, known: Known | None) -> No
     if known.history.end_of(epoch) is None:
         raise GhostError(quarantine.UNKNOWN_EPOCH)
     raise GhostError(quarantine.BEYOND_HEAD if epoch == current else quarantine.LOST_TAIL)
+
+
+def _is_young(message: Message) -> bool:
+    # A time that is still to come was recorded by a clock that ran ahead: it says nothing.
+    return message.time.tzinfo is not None and abs(datetime.now(UTC) - message.time) < YOUNG

@@ -10,6 +10,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from shared.ids import new_id
+from shared.logs import get_logger, trace_of
+
+log = get_logger(__name__)
+
 PATIENCE = timedelta(minutes=15)
 """How long a message waits before it is parked."""
 
@@ -24,6 +29,20 @@ def failure_of(error: BaseException) -> str:
     """Return the type of a failure as it is shown to staff; that of NotYet is its cause's."""
     cause = error.__cause__ if isinstance(error, NotYet) else None
     return type(cause or error).__name__
+
+
+def noted(error: BaseException, upstream: str, attempts: int) -> str:
+    """Log a failure for good, without its text, which may quote data; return its id."""
+    error_id = str(new_id())
+    log.error(
+        "message_parked",
+        upstream=upstream,
+        error_id=error_id,
+        error=failure_of(error),
+        attempts=attempts,
+        trace=trace_of(error),
+    )
+    return error_id
 
 
 def due(cursor: Any, limit: int) -> list[dict[str, Any]]:

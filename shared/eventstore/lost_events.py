@@ -51,7 +51,10 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found lost before an epoch; ``lost`` None: the stream does not reach back."""
+    """What was found lost before an epoch; ``lost`` None: the stream does not reach back.
+
+    ``searched`` messages of the stream were compared so far, of ``to_search``.
+    """
 
     epoch: str
     lost: int | None
@@ -61,9 +64,16 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     failure: str
     done_at: datetime | None
+    searched: int = 0
+    to_search: int = 0
 
 
 _COLUMNS = "epoch, position, version, type, subject, occurred_at, correlation_id, data"
+_RECOVERY = (
+    "epoch, lost, found_at, asked_at, asked_by, recoveries.reason, failure, done_at,"
+    " coalesce(next_offset - first_offset, 0) AS searched,"
+    " coalesce(last_offset - first_offset + 1, 0) AS to_search"
+)
 _UNCONFIRMED = (
     "EXISTS (SELECT FROM log_run WHERE started_at <> pg_postmaster_start_time()"
     " OR log <> concat_ws('/', (SELECT oid FROM pg_database WHERE datname = current_database()),"
@@ -93,16 +103,43 @@ def epochs_to_search(cursor: Any) -> list[str]:
     return [row["name"] for row in cursor.execute(_MISSING).fetchall()]
 
 
-def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent], *, whole: bool) -> int:
-    """Record what was lost before an epoch; return how many events nobody had found before.
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a stream was searched: the offsets of the first, the next and the last message.
 
-    Not ``whole``: there may be more. Where nothing was lost, the recovery is done.
+    ``reaches_back``: what was read of it begins no later than what was lost.
     """
-    cursor.execute(
-        "INSERT INTO recoveries (epoch, found_at) VALUES (%s, clock_timestamp())"
-        " ON CONFLICT (epoch) DO UPDATE SET found_at = excluded.found_at, failure = ''",
+
+    first: int | None = None
+    next: int | None = None
+    last: int | None = None
+    reaches_back: bool = False
+
+
+def reached_by(cursor: Any, epoch: str) -> Reached | None:
+    """Return how far the search has come for what was lost before an epoch; None: nowhere."""
+    row = cursor.execute(
+        "SELECT first_offset AS first, next_offset AS next, last_offset AS last, reaches_back"
+        " FROM recoveries WHERE epoch = %s AND next_offset IS NOT NULL",
         (epoch,),
+    ).fetchone()
+    return Reached(**row) if row else None
+
+
+def note_reached(cursor: Any, epoch: str, reached: Reached) -> None:
+    """Record how far the search has come."""
+    cursor.execute(
+        "UPDATE recoveries SET first_offset = %s, next_offset = %s, last_offset = %s,"
+        " reaches_back = %s, failure = '' WHERE epoch = %s",
+        (reached.first, reached.next, reached.last, reached.reaches_back, epoch),
     )
+
+
+def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent]) -> int:
+    """Record what was lost before an epoch; return how many events that are by now.
+
+    Those that another recovery has found are not counted.
+    """
+    cursor.execute("INSERT INTO recoveries (epoch) VALUES (%s) ON CONFLICT DO NOTHING", (epoch,))
     cursor.executemany(
         f"INSERT INTO lost_events ({_COLUMNS}, recovery)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
@@ -117,10 +154,18 @@ def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent], *, whole: b
     row = cursor.execute(
         "SELECT count(*) AS found FROM lost_events WHERE recovery = %s", (epoch,)
     ).fetchone()
-    found = int(row["found"])
+    return int(row["found"])
+
+
+def finish_search(cursor: Any, epoch: str, *, whole: bool) -> int:
+    """Record that everything lost before an epoch is found; return how many events that are.
+
+    Not ``whole``: there may be more. Where nothing was lost, the recovery is done.
+    """
+    found = keep_found(cursor, epoch, ())
     cursor.execute(
-        "UPDATE recoveries SET lost = %s, done_at = CASE WHEN %s THEN clock_timestamp() END"
-        " WHERE epoch = %s",
+        "UPDATE recoveries SET found_at = clock_timestamp(), failure = '', lost = %s,"
+        " done_at = CASE WHEN %s THEN clock_timestamp() END WHERE epoch = %s",
         (found if whole else None, whole and not found, epoch),
     )
     return found
@@ -138,7 +183,7 @@ def note_search_failure(cursor: Any, epoch: str, failure: str) -> None:
 def recoveries(cursor: Any, *, left: bool = False) -> list[Recovery]:
     """Return the recoveries, oldest first; with ``left`` only those that are not done."""
     cursor.execute(
-        "SELECT recoveries.* FROM recoveries JOIN epochs ON name = epoch"
+        f"SELECT {_RECOVERY} FROM recoveries JOIN epochs ON name = epoch"
         f" {'WHERE done_at IS NULL' if left else ''} ORDER BY number"
     )
     return [Recovery(**row) for row in cursor.fetchall()]

@@ -43,6 +43,8 @@ BASE = (
     "reading.sql",
     "recovery.sql",
     "clock.sql",
+    "search.sql",
+    "proof.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 

@@ -75,9 +75,11 @@ ADDRESSES: Mapping[str, str] = {
     "/questions/new": "/questions/new",
     "/questions/<uuid:question_id>": "/questions/{question}",
     "/settings": "/settings",
+    "/settings/confirm": "/settings/confirm",
     "/settings/data": "/settings/data",
     "/settings/sessions": "/settings/sessions",
     "/settings/security": "/settings/security",
+    "/settings/security/required": "/settings/security/required",
     "/settings/security/passkeys": "/settings/security/passkeys",
     "/settings/security/passkeys/new/<uuid:challenge_id>": (
         "/settings/security/passkeys/new/{registration}"

@@ -141,6 +141,8 @@ API: Mapping[str, Row] = {
     "GET /api/v1/me": Row(OWN),
     "GET /api/v1/me/data": Row(OWN),
     "GET /api/v1/me/second-factors": Row(OWN),
+    "GET /api/v1/me/second-step": Row(ANY_PASSWORD),
+    "POST /api/v1/me/second-step": Row(ANY_PASSWORD, body={"code": "1"}, refused=_STEP),
     "GET /api/v1/me/security-log": Row(OWN),
     "POST /api/v1/me/passkeys/challenges": Row(
         OWN, body={**_WRONG, "name": "Телефон"}, refused=_ASKED
@@ -380,7 +382,10 @@ PAGES: Mapping[str, Row] = {
     ),
     "GET /settings/letters": Row(OWN),
     "POST /settings/letters": Row(OWN, body={"language": "en"}),
+    "GET /settings/confirm": Row(ANY_PASSWORD),
+    "POST /settings/confirm": Row(ANY_PASSWORD, body={"code": "1"}, refused=_AGAIN),
     "GET /settings/security": Row(OWN),
+    "GET /settings/security/required": Row(OWN),
     "GET /settings/security/passkeys": Row(OWN),
     "POST /settings/security/passkeys": Row(OWN, body=_WRONG, refused=_AGAIN),
     "GET /settings/security/passkeys/new/{challenge_id}": Row(OWN, refused=_AGAIN),

@@ -34,6 +34,8 @@ POST /sessions/passkey
 GET /sessions/second-factor/{challenge_id}
 POST /sessions/second-factor
 GET /me/second-factors
+GET /me/second-step
+POST /me/second-step
 POST /me/passkeys/challenges
 GET /me/passkeys/challenges/{challenge_id}
 POST /me/passkeys

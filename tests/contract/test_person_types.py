@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
+from shared.access_settings import TYPES
 from shared.contracts.identity import PersonType
 
 
@@ -13,3 +14,7 @@ def test_the_database_of_identity_accepts_just_these_types() -> None:
     sql = "\n".join(path.read_text("utf-8") for path in migrations)
     checks = re.findall(r"person_type IN \(([^)]*)\)", sql)
     assert set(re.findall(r"'(\w+)'", checks[-1])) == set(PersonType)
+
+
+def test_the_setting_of_a_required_second_factor_knows_just_these_types() -> None:
+    assert set(PersonType) == TYPES

@@ -6,27 +6,33 @@ Exit code 0: no violation; 1: violations; 2: the run itself failed, and proves n
 from __future__ import annotations
 
 import secrets
-import shutil
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 
-import tests.faults.injectors  # noqa: F401 - registers the faults
+from shared import logs
 from tests.faults import recovery, schedule
 from tests.faults.bugs.catalogue import BUGS
 from tests.faults.bugs.hunt import hunt
-from tests.faults.checker.check import CHECKS, check
+from tests.faults.checker.check import CHECKS, OUTAGES, check, settle
 from tests.faults.checker.findings import Finding
-from tests.faults.faults import FAULTS
-from tests.faults.house import open_house
-from tests.faults.load.staff import settings_in
-from tests.faults.run import Verdict, run
+from tests.faults.cluster.failovers import FAILOVERS
+from tests.faults.cluster.house import open_cluster_house
+from tests.faults.faults import FAULTS, Fault
+from tests.faults.house import RunningHouse, open_house
+from tests.faults.injectors import install_packages
+from tests.faults.load.staff import InstallationError, installation_in
+from tests.faults.load.wellformed import NEEDED, BeliefsError, kinds_in
+from tests.faults.run import SETTLED_S, Verdict, run
+from tests.faults.schedule import Plan, Step
 
 app = typer.Typer(help=__doc__, no_args_is_help=False, add_completion=False)
 out = Console(highlight=False, soft_wrap=True)
@@ -34,6 +40,7 @@ out = Console(highlight=False, soft_wrap=True)
 CLEAN, VIOLATED, WRONG = 0, 1, 2
 FOLDER = "Folder for schedule, beliefs and logs; a new temporary one by default."
 MOST_SHOWN = 8
+OUTCOMES = ("acknowledged", "refused", "unknown")
 
 
 @app.callback(invoke_without_command=True)
@@ -44,58 +51,81 @@ def main(
         int | None, typer.Option(help="Seed of schedule and load; drawn by default.")
     ] = None,
     only: Annotated[str, typer.Option(help="Kinds of faults, as in kill,pause; else all.")] = "",
-    replay: Annotated[Path | None, typer.Option(help="A schedule.jsonl to play again.")] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A schedule.jsonl to play again."),
+    ] = None,
     people: Annotated[int, typer.Option(min=1, max=20, help="Number of residents.")] = 4,
     folder: Annotated[Path | None, typer.Option(help=FOLDER)] = None,
+    cluster: Annotated[bool, typer.Option(help="On nodes that fail over.")] = False,
 ) -> None:
     if context.invoked_subcommand is not None:
         return
     wanted = _chosen(only, FAULTS, "fault")
-    steps = schedule.read(replay, FAULTS) if replay is not None else None
-    chosen = seed if seed is not None else secrets.randbelow(10**6)
+    if not only and not cluster:
+        wanted = [name for name in wanted if name not in FAILOVERS]
+    drawn = seed if seed is not None else secrets.randbelow(10**6)
+    plan = Plan(seed=drawn, seconds=minutes * 60, people=people, cluster=cluster)
+    steps: list[Step] | None = None
+    if replay is not None:
+        plan, steps = _played_again(replay, plan, seed)
+        wanted = sorted({step.fault for step in steps})
     kept = folder or Path(tempfile.mkdtemp(prefix="saldo-faults-"))
     kept.mkdir(parents=True, exist_ok=True)
-    out.print(f"seed {chosen}; files in {kept}")
-    with open_house(kept / "saldo") as house:
-        kinds = {name: FAULTS[name] for name in wanted if FAULTS[name].is_possible(house)}
-        if not kinds:
-            out.print(f"none of these faults is possible here: {', '.join(wanted)}")
-            sys.exit(WRONG)
+    out.print(f"seed {plan.seed}; files in {kept}")
+    with (kept / "load.log").open("a") as log, _house(plan, kept) as house:
+        logs.configure("load", stream=log)  # of the clients in this process
+        kinds = _possible(house, wanted)
         if steps is None:
-            steps = schedule.draw(chosen, minutes * 60, kinds)
-        schedule.write(kept / "schedule.jsonl", steps)
-        seconds = max([minutes * 60, *(step.ends for step in steps)])
+            steps = schedule.draw(plan.seed, plan.seconds, kinds)
+        steps = [step for step in steps if step.fault in kinds]
+        schedule.write(kept / "schedule.jsonl", plan, steps)
         with out.status("") as status:
-            verdict = run(
-                house,
-                steps,
-                kept,
-                seconds=seconds,
-                seed=chosen,
-                people=people,
-                tell=out.print,
-                show=status.update,
-            )
-        _keep_logs(house.folder, kept)
-    sys.exit(_print(verdict, chosen, kept))
+            verdict = run(house, plan, steps, kept, tell=out.print, show=status.update)
+        house.keep_logs(kept)
+    sys.exit(_print(verdict, kept))
 
 
 @app.command("check")
 def check_installation(
-    env: Annotated[Path, typer.Option(help="File of its variables, such as .saldo/env.")],
+    env: Annotated[
+        Path,
+        typer.Option(exists=True, dir_okay=False, help="File of its variables: .saldo/env."),
+    ],
     beliefs: Annotated[
-        Path | None, typer.Option(help="beliefs.jsonl of a load: what its clients were told.")
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="What the clients of a load were told (tests/faults/README.md).",
+        ),
     ] = None,
     only: Annotated[str, typer.Option(help="Invariants, as in I1,I6; else all of I1 to I8.")] = "",
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait at most until nothing is under way.")
+    ] = SETTLED_S,
 ) -> None:
     """Check a running installation, and what the clients of a load believe of it.
 
-    It changes nothing, but I2 signs in to try passwords. Exit code 1: violations.
+    Stop the load first. It changes nothing, but I2 signs in to try passwords. Exit code 0: no
+    violation; 1: violations; 2: it could not be checked.
     """
     chosen = _chosen(only, CHECKS, "invariant")
-    found = check(
-        settings_in(env), beliefs, chosen, tell=lambda name: out.print(f"checking {name}")
-    )
+    try:
+        environment = installation_in(env)
+        if beliefs is None:
+            out.print("no --beliefs: what clients were told, and subscribers got, is not judged")
+        else:
+            _say_what_is_not_judged(beliefs)
+        after, left = settle(environment, beliefs, wait)
+        out.print(f"settled after {after:.0f} s, {len(left)} unresolved")
+        found = check(environment, beliefs, chosen, tell=lambda name: out.print(f"checking {name}"))
+    except (BeliefsError, InstallationError) as error:
+        out.print(str(error))
+        sys.exit(WRONG)
+    except OUTAGES as outage:
+        out.print(f"the installation of {env} does not answer: {type(outage).__name__}: {outage}")
+        sys.exit(WRONG)
     _print_findings(found)
     sys.exit(VIOLATED if found else CLEAN)
 
@@ -120,6 +150,49 @@ def hunt_bugs(
     sys.exit(VIOLATED if failures else CLEAN)
 
 
+def _say_what_is_not_judged(beliefs: Path) -> None:
+    """Name the lines that no rule judges; raises BeliefsError where the file is none of beliefs."""
+    found = kinds_in(beliefs)
+    if strange := found - NEEDED.keys():
+        out.print(f"no rule judges lines about {', '.join(sorted(strange))}")
+    if "subscriber" not in found:
+        out.print("no line about a subscriber: streams and the history over HTTP are not judged")
+
+
+def _played_again(file: Path, plan: Plan, seed: int | None) -> tuple[Plan, list[Step]]:
+    """Return the plan and the steps of a run that is played again; exit if it is none."""
+    try:
+        written, steps = schedule.read(file, FAULTS)
+    except ValueError as error:
+        out.print(str(error))
+        sys.exit(WRONG)
+    if not steps:
+        out.print(f"{file} has no step")
+        sys.exit(WRONG)
+    last = max(step.ends for step in steps)
+    plan = written or replace(plan, seconds=max(plan.seconds, last))
+    return (replace(plan, seed=seed) if seed is not None else plan), steps
+
+
+def _house(plan: Plan, kept: Path) -> AbstractContextManager[RunningHouse]:
+    return open_cluster_house() if plan.cluster else open_house(kept / "saldo")
+
+
+def _possible(house: RunningHouse, wanted: Collection[str]) -> dict[str, Fault]:
+    """Return the faults that can be made here, and say which are left out; exit if all are."""
+    reasons = install_packages(wanted)
+    kinds = {name: FAULTS[name] for name in wanted if FAULTS[name].is_possible(house)}
+    for name in sorted(set(wanted) - kinds.keys()):
+        out.print(f"{name} is not possible here{_because(reasons.get(name))}")
+    if not kinds:
+        sys.exit(WRONG)
+    return kinds
+
+
+def _because(reason: str | None) -> str:
+    return f": {reason}" if reason else ""
+
+
 def _chosen(names: str, known: Collection[str], what: str) -> list[str]:
     """Return the names between commas, or all where none is given; exit on an unknown one."""
     chosen = names.split(",") if names else list(known)
@@ -129,9 +202,16 @@ def _chosen(names: str, known: Collection[str], what: str) -> list[str]:
     return chosen
 
 
-def _print(verdict: Verdict, seed: int, kept: Path) -> int:
-    for what, count in sorted(verdict.counts.items()):
-        out.print(f"  {count:6} {what}")
+def _print(verdict: Verdict, kept: Path) -> int:
+    made = ", ".join(f"{times} {name}" for name, times in sorted(verdict.made.items()))
+    out.print(f"{verdict.made.total()} faults: {made}")
+    out.print("commands: acknowledged, refused, unknown")
+    for what in sorted(NEEDED):
+        counts = [verdict.counts[f"{what} {outcome}"] for outcome in OUTCOMES]
+        if any(counts):
+            out.print(f"  {what:22}" + "".join(f"{count:8}" for count in counts))
+    judged = ", ".join(f"{count} {what}" for what, count in verdict.judged.items())
+    out.print(f"judged: {judged}")
     settled = ", ".join(f"{seconds:.0f} s" for seconds in verdict.settled_after)
     out.print(f"settled after {settled}")
     for line in recovery.told(verdict.recoveries):
@@ -139,7 +219,7 @@ def _print(verdict: Verdict, seed: int, kept: Path) -> int:
     for failure in verdict.failed:
         out.print(f"THE HARNESS FAILED: {failure}")
     _print_findings(verdict.found)
-    out.print(f"to play it again: make faults REPLAY={kept / 'schedule.jsonl'} SEED={seed}")
+    out.print(f"to play it again: make faults REPLAY={kept / 'schedule.jsonl'}")
     if verdict.found:
         return VIOLATED
     return WRONG if verdict.failed else CLEAN
@@ -155,11 +235,6 @@ def _print_findings(found: list[Finding]) -> None:
         if times > MOST_SHOWN:
             out.print(f"... and {times - MOST_SHOWN} more: {rule}")
     out.print(f"{len(found)} violations" if found else "no violation")
-
-
-def _keep_logs(state: Path, kept: Path) -> None:
-    """Keep the logs of the processes: the installation's folder is deleted."""
-    shutil.copytree(state / "log", kept / "log", dirs_exist_ok=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ with open_house(folder) as house:
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -20,7 +21,7 @@ from rich.console import Console
 from deploy.demo.loading import load
 from deploy.embedded import process
 from deploy.embedded.environment import MONITORED
-from deploy.embedded.installation import Installation
+from deploy.embedded.installation import START_SECONDS, Installation
 from deploy.embedded.plan import Check, ProcessSpec, read_plan
 from deploy.embedded.readiness import is_ready
 from tests.faults.injectors.circumstances import under_circumstances
@@ -30,6 +31,8 @@ from tests.nodes import ANY_PORTS
 OVERRIDES = {"SALDO_PAYMENTS_OPEN_ORDERS": "10"}
 """A resident of these tests starts more payments than anybody else, and abandons some."""
 _CTL_S = 60
+READY_S = 120.0
+"""Within so long every process is ready again, on a machine with other work."""
 
 Adapt = Callable[[ProcessSpec], ProcessSpec]
 
@@ -117,6 +120,10 @@ class RunningHouse:
         """Record that what was committed after an instant (Unix time) is lost by a fault."""
         self.losses.append((instant, time.time()))
 
+    def keep_logs(self, folder: Path) -> None:
+        """Copy the logs of the processes into a folder: that of the house is deleted."""
+        shutil.copytree(self.folder / "log", folder / "log", dirs_exist_ok=True)
+
     def wait_until_ready(self, seconds: float) -> float | None:
         """Return after how many seconds the house was ready; None where it was not in time."""
         began = time.monotonic()
@@ -134,27 +141,40 @@ def open_house(folder: Path, adapt: Adapt = lambda spec: spec) -> Iterator[Runni
     The environment of this process is the house's meanwhile, as staff commands expect it. `adapt`
     changes the description of each process before the links are put in.
     """
+    with Network() as network, installed(folder, network, adapt=adapt) as installation:
+        yield RunningHouse(installation, network.links)
+
+
+@contextmanager
+def installed(
+    folder: Path,
+    network: Network,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    adapt: Adapt = lambda spec: spec,
+    seconds: float = START_SECONDS,
+) -> Iterator[Installation]:
+    """Run an installation with the demo company, as `open_house` does, in a network of its own."""
     before = {name: value for name, value in os.environ.items() if name.startswith("SALDO_")}
     for name in before:
         del os.environ[name]
-    with Network() as network:
-        installation = Installation(
-            folder,
-            OVERRIDES,
-            owner=process.myself(),
-            ports=ANY_PORTS,
-            adapt=lambda spec: under_circumstances(network.adapt(adapt(spec)), folder),
-        )
-        try:
-            installation.up()
-            os.environ.update(installation.environment)
-            load(installation.environment["SALDO_DATABASE_URL"], Console(quiet=True))
-            yield RunningHouse(installation, network.links)
-        finally:
-            installation.reset()
-            for name in installation.environment:
-                os.environ.pop(name, None)
-            os.environ.update(before)
+    installation = Installation(
+        folder,
+        {**OVERRIDES, **(overrides or {})},
+        owner=process.myself(),
+        ports=ANY_PORTS,
+        adapt=lambda spec: under_circumstances(network.adapt(adapt(spec)), folder),
+    )
+    try:
+        installation.up(seconds=seconds)
+        os.environ.update(installation.environment)
+        load(installation.environment["SALDO_DATABASE_URL"], Console(quiet=True))
+        yield installation
+    finally:
+        installation.reset()
+        for name in installation.environment:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def started_by(prefix: tuple[str, ...], names: frozenset[str]) -> Adapt:

@@ -32,6 +32,9 @@ VICTIMS: Mapping[str, Victim] = {
     "seal": Victim("a service", "seal"),
     "postgres": Victim("PostgreSQL", "api"),
     "rabbitmq": Victim("RabbitMQ", "api"),
+    "the primary": Victim("PostgreSQL", "api"),
+    "the host of the primary": Victim("PostgreSQL", "api"),
+    "the RabbitMQ that serves": Victim("RabbitMQ", "api"),
 }
 
 

@@ -34,6 +34,16 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         return self.at + self.lasts
 
 
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a run beside its steps: the seed of the load, its length, its residents, and
+    whether the nodes are clusters."""
+
+    seed: int
+    seconds: float
+    people: int
+    cluster: bool = False
+
+
 def draw(seed: int, seconds: float, faults: Mapping[str, Fault]) -> list[Step]:
     """Return a schedule; at most two faults are in effect at once, of different kinds."""
     chance = Random(seed)  # noqa: S311 - no secret
@@ -65,17 +75,28 @@ def _free(steps: Sequence[Step], name: str, at: float, faults: Mapping[str, Faul
     return at
 
 
-def write(path: Path, steps: Iterable[Step]) -> None:
-    """Write a schedule, a step a line."""
-    path.write_bytes(b"".join(msgspec.json.encode(step) + b"\n" for step in steps))
+def write(path: Path, plan: Plan, steps: Iterable[Step]) -> None:
+    """Write a run: the plan in the first line, then a step a line."""
+    path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in (plan, *steps)))
 
 
-def read(path: Path, known: Collection[str]) -> list[Step]:
-    """Return the steps of a file; lines with more than a step has are those of a run's own log.
+def read(path: Path, known: Collection[str]) -> tuple[Plan | None, list[Step]]:
+    """Return the plan and the steps of a file; a run's own log of its steps has no plan.
 
-    Raises ValueError for a fault that there is not.
+    Raises ValueError for what is no such file, and for a fault that there is not.
     """
-    steps = [msgspec.json.decode(line, type=Step) for line in path.read_bytes().splitlines()]
+    plan: Plan | None = None
+    steps: list[Step] = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        is_plan = number == 1 and b'"fault"' not in line
+        try:
+            if is_plan:
+                plan = msgspec.json.decode(line, type=Plan)
+            else:
+                steps.append(msgspec.json.decode(line, type=Step))
+        except msgspec.DecodeError as error:
+            what = "plan or step" if number == 1 else "step"
+            raise ValueError(f"{path}, line {number} is no {what}: {error}") from None
     if unknown := {step.fault for step in steps} - set(known):
         raise ValueError(f"{path} names faults that there are not: {', '.join(sorted(unknown))}")
-    return sorted(steps, key=lambda step: step.at)
+    return plan, sorted(steps, key=lambda step: step.at)

@@ -9,10 +9,11 @@ import pytest
 
 import tests.faults.injectors  # noqa: F401 - registers the faults
 from deploy.demo.client import OutageError, Problem
+from tests.faults.cluster.failovers import FAILOVERS
 from tests.faults.faults import FAULTS
 from tests.faults.load.beliefs import Notebook, read_beliefs
 from tests.faults.recovery import Outage, recoveries
-from tests.faults.schedule import AFTER_ALONE_S, MOST_AT_ONCE, Step, draw, read, write
+from tests.faults.schedule import AFTER_ALONE_S, MOST_AT_ONCE, Plan, draw, read, write
 
 SEED, SECONDS = 7, 1800.0
 
@@ -33,6 +34,13 @@ def test_at_most_two_faults_of_different_kinds_are_in_effect_at_once(seed: int) 
         assert len({one.fault for one in beside}) == len(beside)
 
 
+def test_every_failover_comes_alone_and_is_drawn_on_clusters() -> None:
+    assert len(FAILOVERS) > 5
+    assert all(FAULTS[name].alone for name in FAILOVERS)
+    drawn = {step.fault for step in draw(SEED, 10 * SECONDS, FAULTS)}
+    assert drawn >= FAILOVERS
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_fault_that_comes_alone_has_nothing_beside_it(seed: int) -> None:
     steps = draw(seed, SECONDS, FAULTS)
@@ -41,13 +49,27 @@ def test_fault_that_comes_alone_has_nothing_beside_it(seed: int) -> None:
             assert after.at >= before.ends + AFTER_ALONE_S - 0.1
 
 
-def test_written_schedule_is_read_again_and_unknown_faults_are_refused(tmp_path: Path) -> None:
-    steps = draw(SEED, SECONDS, FAULTS)
-    write(tmp_path / "steps", steps)
-    assert read(tmp_path / "steps", FAULTS) == steps
-    write(tmp_path / "steps", [Step(at=1, fault="earthquake", lasts=1, seed=1)])
-    with pytest.raises(ValueError, match="earthquake"):
-        read(tmp_path / "steps", FAULTS)
+def test_written_schedule_is_read_again_with_its_plan(tmp_path: Path) -> None:
+    plan, steps = Plan(seed=SEED, seconds=SECONDS, people=4), draw(SEED, SECONDS, FAULTS)
+    write(tmp_path / "run", plan, steps)
+    assert read(tmp_path / "run", FAULTS) == (plan, steps)
+    own_log = (tmp_path / "run").read_bytes().splitlines(keepends=True)[1:]
+    (tmp_path / "log").write_bytes(b"".join(own_log))
+    assert read(tmp_path / "log", FAULTS) == (None, steps)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ('{"at":1,"fault":"earthquake","lasts":1,"seed":1}', "earthquake"),
+        ('{"at":1,"fault":"kill","lasts":1,"seed":1}\n{"at":2}', "line 2 is no step"),
+        ("seed 7", "line 1 is no plan or step"),
+    ],
+)
+def test_file_that_is_no_schedule_is_refused(tmp_path: Path, lines: str, says: str) -> None:
+    (tmp_path / "run").write_text(lines)
+    with pytest.raises(ValueError, match=says):
+        read(tmp_path / "run", FAULTS)
 
 
 @pytest.mark.parametrize(

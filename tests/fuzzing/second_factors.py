@@ -65,7 +65,9 @@ class SecondFactors:
         self._use(of_app, "disable_totp")
 
     def _issue(self, journey: Journey) -> None:
-        _with_app(journey)
+        codes = _with_app(journey)
+        self.requests["reauthenticate"] = {"body": {"code": codes[0]}}
+        self._use(journey, "reauthenticate")
         self.requests["issue_recovery_codes"] = {
             "body": {"current_password": journey.person.own_password}
         }

@@ -88,7 +88,11 @@ class House:
 
     def search(self, service: str) -> None:
         """Do as the worker does about lost events, once."""
-        recover(_Services(self.settings, self.stores[service], self), recovery_of(service))
+        recover(self.services(service), recovery_of(service))
+
+    def services(self, service: str) -> _Services:
+        """Return the dependencies of a service's jobs."""
+        return _Services(self.settings, self.stores[service], self)
 
     @contextmanager
     def recovering(self, *services: str) -> Iterator[None]:
@@ -102,7 +106,7 @@ class House:
 
             runner = JobRunner(
                 service,
-                _Services(self.settings, self.stores[service], self),
+                self.services(service),
                 [Job("recover", every=0.2, run=run)],
                 worker.stop,
             )

@@ -91,6 +91,10 @@ HOUSE: list[Row] = [
         binds_a_services_queue=binds("rpc-ledger", "ledger.events", "#"),
         binds_a_subscribers_queue=binds(SUBSCRIBERS_QUEUE, "ledger.events", "#"),
         publishes_to_a_services_log=publishes("ledger.log", "payment_posted"),
+        has_the_last_word_in_a_log=publishes("ledger.log", "payment_posted", user_id="ledger"),
+        has_the_last_word_in_a_stream=publishes("", "ledger.stream", user_id="ledger"),
+        binds_an_exchange_of_others_to_a_log=binds_exchange("ledger.log", "accounts.events", "#"),
+        feeds_a_stream=binds("ledger.stream", "accounts.events", "#"),
         publishes_to_a_services_feed=publishes("ledger.events", "payment_posted"),
         publishes_to_a_services_dead_letters=publishes("ledger.dead", ""),
         traces_all_messages=binds(SUBSCRIBERS_QUEUE, "amq.rabbitmq.trace", "#"),
@@ -103,6 +107,7 @@ NO_QUEUE_BY_NAME = refused(
     publishes_to_a_services_queue=publishes("", "rpc-ledger"),
     publishes_to_a_reaction_queue=publishes("", "ledger.from.payments"),
     publishes_to_a_subscribers_queue=publishes("", SUBSCRIBERS_QUEUE),
+    publishes_to_a_stream=publishes("", "ledger.stream"),
 )
 
 

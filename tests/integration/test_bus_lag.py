@@ -180,7 +180,7 @@ def test_parked_messages_and_queues_of_subscribers_are_counted(
     ]
     assert (of_ledger(result)["parked"], of_ledger(result)["stream_messages"]) == (1, 7)
     assert figures(result)["findings"] == [
-        "ledger: 1 messages are parked",
+        "ledger: parked messages: 1",
         "subscriber.datamart.ledger: 12 messages wait",
         "ledger.dead: 1 messages that crashed their reader",
     ]

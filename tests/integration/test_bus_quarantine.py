@@ -73,9 +73,9 @@ def test_parked_and_lag_say_that_there_is_something_in_quarantine(database: Data
     put(database)
     listed = bus("parked")
     assert listed.exit_code == 1
-    assert "1 messages are quarantined: saldo bus quarantine list" in listed.stderr
+    assert "Messages in quarantine: 1 (saldo bus quarantine list)" in listed.stderr
     behind = bus("lag", "--json")
-    assert "ledger: 1 messages are quarantined" in json.loads(behind.stdout)["findings"]
+    assert "ledger: messages in quarantine: 1" in json.loads(behind.stdout)["findings"]
 
 
 def test_quarantined_messages_are_dropped_with_a_reason(

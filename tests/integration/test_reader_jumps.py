@@ -9,6 +9,7 @@ import pytest
 
 from shared.bus import reader as bus_reader
 from shared.bus import reading
+from shared.bus.proof import Proof
 from shared.bus.reactions import Delivery
 from shared.bus.reader import StoppedError
 from tests.conftest import Database
@@ -156,3 +157,62 @@ def test_reader_beyond_the_log_goes_back_and_never_on_by_its_growth(
     assert (reader.point.position, reader.point.stopped) == (head, "")
     if not restarted:
         assert len(seen(database)) == head - 1
+
+
+def start_anew(calls: Calls) -> Reading:
+    """Return the reader of another process, which has looked as it does at its start."""
+    reader = Reading(calls)
+    assert reader.listener._reader.look() == ""
+    reader.listener._reader.verify(lambda _: None)
+    return reader
+
+
+@pytest.mark.parametrize("grows_by", [4, 40, 200])
+@pytest.mark.parametrize("places", [[4], [4, 5, 6], [40, 90, 140]])
+def test_chain_of_jumps_is_undone_by_the_next_process(
+    database: Database, calls: Calls, logged: list[Any], places: list[int], grows_by: int
+) -> None:
+    pay(calls.ledger, 2)
+    batch = queued(calls.ledger)
+    reader = Reading(calls)
+    reader.get(*batch)
+    for predecessor, position in zip([3, *places], places, strict=False):
+        reader.get(never_published(batch[-1], position, predecessor))
+    pay(calls.ledger, grows_by)
+    later = start_anew(calls)
+    assert later.point.position <= 3
+    assert "reader_set_back" in [entry["event"] for entry in logged]
+    assert later.listener._reader.read_log(lambda _: None)
+    head = calls.history().head
+    assert sorted(set(seen(database))) == list(range(2, head + 1))
+    later.get(*queued(calls.ledger))
+    assert later.point.position == head
+
+
+def test_next_process_goes_on_where_nothing_was_jumped_over(
+    database: Database, calls: Calls, logged: list[Any]
+) -> None:
+    pay(calls.ledger, 3)
+    reader = Reading(calls)
+    reader.get(*queued(calls.ledger))
+    for _ in range(3):
+        later = start_anew(calls)
+        assert later.point.proof == Proof(later.point.position, 0)
+        pay(calls.ledger, 2)
+        later.get(*queued(calls.ledger)[later.point.position :])
+        # What was verified is not read again.
+        assert later.point.proof.after == later.point.position - 2
+    assert seen(database) == list(range(2, 11))
+    assert "reader_set_back" not in [entry["event"] for entry in logged]
+
+
+def test_point_that_an_older_program_has_moved_has_no_proof(calls: Calls) -> None:
+    pay(calls.ledger, 3)
+    batch = queued(calls.ledger)
+    Reading(calls).get(*batch[:2])
+    with calls.store.session() as session:
+        session.cursor.execute("UPDATE positions SET position = 3 WHERE upstream = 'ledger'")
+    later = start_anew(calls)
+    assert (later.point.position, later.point.proof) == (3, None)
+    later.get(*batch)
+    assert later.point.position == 4

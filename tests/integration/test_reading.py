@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -220,13 +221,16 @@ def test_reader_that_has_applied_ghosts_stops_and_says_so_until_it_is_set_back(
     logged: list[Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(listen, "LOOK_AGAIN_S", 0.1)
     pay(calls.ledger, 2)
     reader = Reading(calls)
     reader.get(*queued(calls.ledger))
     ghosts = lose_the_tail(database, calls, real=4)
-    unaware = Reading(calls)  # it was not told of the new epoch yet
+    # They had just been published, and took effect before the database was put back.
+    monkeypatch.setattr(reading, "YOUNG", timedelta.max)
+    unaware = Reading(calls)
     unaware.get(*ghosts)
+    monkeypatch.undo()
+    monkeypatch.setattr(listen, "LOOK_AGAIN_S", 0.1)
     assert seen(database) == [2, 3, 4, 5, 6]
     fork = calls.history().epochs[-1].after
     first = reader.point.epoch

@@ -33,7 +33,7 @@ from shared.bus.principals import user_of
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.readable_losses import UNKNOWN, UNREADABLE
 from shared.bus.reading import rewind, stop
-from shared.bus.recovering import streamed
+from shared.bus.searching import streamed
 from shared.bus.topology import connect, log_exchange
 from shared.contracts.base import schema_name
 from shared.errors import Unavailable
@@ -154,10 +154,10 @@ def test_events_recorded_during_the_search_are_not_lost(
     def among_payers(*arguments: Any) -> Iterator[Any]:
         pay(house.stores["ledger"], 2)
         house.publish("ledger")
-        with streamed(*arguments) as messages:
-            yield messages
+        with streamed(*arguments) as found:
+            yield found
 
-    monkeypatch.setattr("shared.bus.recovering.streamed", among_payers)
+    monkeypatch.setattr("shared.bus.searching.streamed", among_payers)
     house.search("ledger")
     _, said = house.said("ledger")
     first = said["epochs"][0]["epoch"]
@@ -168,14 +168,14 @@ def test_events_recorded_during_the_search_are_not_lost(
 
 def test_search_ends_where_the_stream_ended_when_it_began(house: House, database: Database) -> None:
     url = database.settings.amqp_url_of("ledger")
-    with streamed(url, "ledger", "first") as messages:
+    with streamed(url, "ledger", "first") as (messages, _):
         read = [next(messages)]
         for _ in range(3):  # people go on paying
             pay(house.stores["ledger"], 1)
             house.publish("ledger")
             read.extend(islice(messages, 1))
         read.extend(messages)
-    assert [event.position for _, event in read if event is not None] == [1, 2, 3]
+    assert [one.event.position for one in read if one.event is not None] == [1, 2, 3]
 
 
 def test_second_restore_does_not_name_what_the_first_has_lost_once_more(house: House) -> None:

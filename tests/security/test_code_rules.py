@@ -285,7 +285,6 @@ IN_QUERIES = {
     "condition",
     "counter",
     "key",
-    "left_only if left else ''",
     "names[0]",
     "order",
     "query",
@@ -348,3 +347,29 @@ def test_the_image_has_neither_installer_nor_demo_nor_doubles() -> None:
     ignored = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert "*" in ignored
     assert not {"!.git", "!tests", "!.saldo", "!docs"} & set(ignored)
+
+
+def test_texts_of_exceptions_are_formatted_nowhere() -> None:
+    """They may quote a row or an argument. `shared.logs` writes types and traces for everybody."""
+    formatting = {"traceback", "logging.basicConfig", "logging.config"}
+    uses = found(lambda node: bool(imported(node) & formatting))
+    assert {use.split(":")[0] for use in uses} == {"shared/logs.py"}
+    renderers = (
+        "format_exc",
+        "print_exc",
+        "format_exception",
+        "format_exc_info",
+        "dict_tracebacks",
+        "ExceptionRenderer",
+        "ConsoleRenderer",
+        "basicConfig",
+        "setFormatter",
+        "structlog.configure",
+    )
+    rendered = found(
+        lambda node: (
+            called(node).endswith(renderers)
+            or (isinstance(node, ast.Attribute) and node.attr in renderers)
+        )
+    )
+    assert {use.split(":")[0] for use in rendered} == {"shared/logs.py"}

@@ -10,8 +10,9 @@ from werkzeug.wrappers import Response
 
 from gateway.auth import person_of_token
 from gateway.cabinet.document_versions import BOXES, changed_since_shown, changes, read_to_accept
+from gateway.cabinet.first_pages import ACCEPTANCE
 from gateway.cabinet.forms import KEPT, FormErrors
-from gateway.cabinet.page import ACCEPTANCE, page, shown_again, waiting_form
+from gateway.cabinet.page import page, shown_again, waiting_form
 from gateway.cabinet.visit import Refused, Visit, own_path
 from gateway.operations import Access, Person
 from gateway.routes.me import MeRoutes

@@ -14,6 +14,7 @@ from gateway.cabinet.visit import Refused, Visit
 from gateway.operations import Access
 from gateway.routes.email_changes import EmailChangeRoutes
 from gateway.routes.me import MeRoutes
+from gateway.routes.second_factors import SecondFactorRoutes
 
 
 class EmailChangePages:
@@ -32,7 +33,7 @@ class EmailChangePages:
             return _settings(visit, outcome.errors)
         return visit.redirect("/settings/email", outcome["message"])
 
-    @page("GET", "/settings/email/without-old")
+    @page("GET", "/settings/email/without-old", reauthenticated=True)
     def email_change_without_old_form(self, visit: Visit) -> Response:
         """Ask for a bill, where the old mailbox is lost."""
         return visit.render("email_without_old.html")
@@ -100,9 +101,10 @@ def _requested(visit: Visit, bill: dict[str, str]) -> Any:
 
 
 def _settings(visit: Visit, errors: Any = None) -> Response:
-    profile, change, since = visit.together(
+    profile, change, step, since = visit.together(
         lambda: visit.api(MeRoutes.profile),
         lambda: visit.api(EmailChangeRoutes.pending_email_change),
+        lambda: visit.api(SecondFactorRoutes.reauthentication),
         visit.aside(partial(come_back_since, visit)),
     )
     pending = change["pending"]
@@ -110,6 +112,7 @@ def _settings(visit: Visit, errors: Any = None) -> Response:
         "email.html",
         email=profile["email"],
         pending=pending,
+        step_due=step["required"],
         # Only where a letter is awaited it matters.
         are_late=visit.aside(partial(are_late, visit))() if pending else None,
         come_back_since=since,

@@ -20,7 +20,7 @@ from gateway.routes.password_resets import PasswordResetRoutes
 class PasswordPages:
     """Changing a password, and getting one when it is forgotten."""
 
-    @page("GET", "/password", access=Access.ANY_PASSWORD)
+    @page("GET", "/password", access=Access.ANY_PASSWORD, reauthenticated=True)
     def password_form(self, visit: Visit) -> Response:
         """Show the change of password; with a temporary one nothing else answers."""
         return visit.render("password.html")

@@ -9,14 +9,17 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from gateway.cabinet import cookies, passkeys
+from gateway.cabinet.first_pages import FACTOR_SETUP
 from gateway.cabinet.page import page
 from gateway.cabinet.security_events import what_happened
 from gateway.cabinet.visit import Refused, Visit
+from gateway.operations import Access
 from gateway.problems import Refusal
 from gateway.routes.second_factors import SecondFactorRoutes
 from shared.errors import Conflict
 
 HOME = "/settings/security"
+WITHOUT = Access.WITHOUT_FACTOR
 CODES = f"{HOME}/recovery-codes"
 SHOWN_SECONDS = 600
 """How long fresh recovery codes can be seen: to print or to copy them."""
@@ -40,14 +43,25 @@ class SecurityPages:
             elsewhere=passkeys.elsewhere(visit),
         )
 
+    @page("GET", FACTOR_SETUP, access=WITHOUT)
+    def factor_setup(self, visit: Visit) -> Response:
+        """Lead whoever has to set up a second factor to the ways of it."""
+        if visit.person is not None and not visit.person.must_add_factor:
+            return visit.redirect(HOME)
+        return visit.render(
+            "security_required.html",
+            available=passkeys.available(visit),
+            elsewhere=passkeys.elsewhere(visit),
+        )
+
     # Passkeys
 
-    @page("GET", "/settings/security/passkeys")
+    @page("GET", "/settings/security/passkeys", access=WITHOUT, reauthenticated=True)
     def new_passkey_form(self, visit: Visit) -> Response:
         """Ask for a name and the password."""
         return _new_passkey(visit)
 
-    @page("POST", "/settings/security/passkeys")
+    @page("POST", "/settings/security/passkeys", access=WITHOUT)
     def submit_new_passkey(self, visit: Visit) -> Response:
         """Check the password before the browser creates anything."""
         outcome = visit.attempt(
@@ -62,12 +76,12 @@ class SecurityPages:
             return _new_passkey(visit, outcome.errors)
         return visit.redirect(f"{HOME}/passkeys/new/{outcome['challenge_id']}")
 
-    @page("GET", "/settings/security/passkeys/new/<uuid:challenge_id>")
+    @page("GET", "/settings/security/passkeys/new/<uuid:challenge_id>", access=WITHOUT)
     def passkey_creation(self, visit: Visit) -> Response:
         """Have the browser create the passkey."""
         return _creation(visit)
 
-    @page("POST", "/settings/security/passkeys/new/<uuid:challenge_id>")
+    @page("POST", "/settings/security/passkeys/new/<uuid:challenge_id>", access=WITHOUT)
     def submit_created_passkey(self, visit: Visit) -> Response:
         """Keep the passkey that the browser has created."""
         outcome = visit.attempt(
@@ -81,7 +95,7 @@ class SecurityPages:
             return _creation(visit, passkeys.in_words(visit, outcome.errors))
         return _added(visit, outcome)
 
-    @page("GET", "/settings/security/passkeys/<uuid:passkey_id>/remove")
+    @page("GET", "/settings/security/passkeys/<uuid:passkey_id>/remove", reauthenticated=True)
     def passkey_removal(self, visit: Visit) -> Response:
         """Ask for the password."""
         return _removal(visit)
@@ -101,12 +115,12 @@ class SecurityPages:
 
     # The app
 
-    @page("GET", "/settings/security/totp")
+    @page("GET", "/settings/security/totp", access=WITHOUT, reauthenticated=True)
     def totp_form(self, visit: Visit) -> Response:
         """Ask for the password."""
         return visit.render("security_totp.html")
 
-    @page("POST", "/settings/security/totp")
+    @page("POST", "/settings/security/totp", access=WITHOUT)
     def submit_totp(self, visit: Visit) -> Response:
         """Make a secret for the app."""
         outcome = visit.attempt(
@@ -116,12 +130,12 @@ class SecurityPages:
             return visit.render("security_totp.html", errors=outcome.errors)
         return visit.redirect(f"{HOME}/totp/{outcome['challenge_id']}")
 
-    @page("GET", "/settings/security/totp/<uuid:challenge_id>")
+    @page("GET", "/settings/security/totp/<uuid:challenge_id>", access=WITHOUT)
     def totp_secret(self, visit: Visit) -> Response:
         """Show the secret, and ask for the first code."""
         return _totp_secret(visit)
 
-    @page("POST", "/settings/security/totp/<uuid:challenge_id>")
+    @page("POST", "/settings/security/totp/<uuid:challenge_id>", access=WITHOUT)
     def submit_totp_code(self, visit: Visit) -> Response:
         """Ask for codes of the app from now on."""
         outcome = visit.attempt(
@@ -136,7 +150,7 @@ class SecurityPages:
             return _totp_secret(visit, outcome.errors)
         return _added(visit, outcome)
 
-    @page("GET", "/settings/security/totp/off")
+    @page("GET", "/settings/security/totp/off", reauthenticated=True)
     def totp_removal(self, visit: Visit) -> Response:
         """Ask for the password."""
         return visit.render("security_totp_off.html")
@@ -153,7 +167,7 @@ class SecurityPages:
 
     # Recovery codes
 
-    @page("GET", "/settings/security/recovery-codes")
+    @page("GET", "/settings/security/recovery-codes", reauthenticated=True)
     def recovery_codes(self, visit: Visit) -> Response:
         """Show the codes that were just issued; ask for the password to issue new ones."""
         return visit.render("recovery_codes.html", codes=_fresh_codes(visit))

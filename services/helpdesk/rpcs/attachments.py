@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from base64 import b64encode
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,12 @@ from services.helpdesk import application, attachments
 from services.helpdesk import attachment_schemas as schemas
 from services.helpdesk.attachment import Attachment, owned_by_person
 from services.helpdesk.attachments import AddPart, BeginUpload, FinishUpload, UploadUseCases
+from services.helpdesk.malware_scan import Scanner
 from services.helpdesk.rpcs.base import HelpdeskRpcs
 from services.helpdesk.upload_folder import UploadFolder
 from shared import context
 from shared.config import GATEWAY
+from shared.errors import ValidationFailed
 from shared.eventstore import Session
 from shared.rpc.callers import staff
 from shared.rpc.server import SettingsProvider, rpc
@@ -126,8 +129,31 @@ class AttachmentRpcs(HelpdeskRpcs):
 
     def _finish(self, owner: str, attachment_id: UUID, sha256: str) -> dict[str, Any]:
         command = FinishUpload(owner=owner, attachment_id=attachment_id, sha256=sha256)
+        scanner = Scanner(self.settings.uploads_scanner)
+        if scanner.is_set:
+            self._check(scanner, command)
         result: dict[str, Any] = self.store.transact(self._uploads.finish, command)
         return result
+
+    def _check(self, scanner: Scanner, command: FinishUpload) -> None:
+        """Ask the scanner about a file, outside of transactions.
+
+        Raises ValidationFailed ``attachment_infected``, Conflict ``attachment_incomplete`` where
+        what was checked is not what was sent, Unavailable ``attachment_unchecked``.
+        """
+        waiting = self.store.query(lambda session: self._uploads.check(session, command))
+        if waiting is None:
+            return
+        found, key = waiting
+        digest = hashlib.sha256()
+        if not scanner.is_clean(self._uploads.parts(found, key, digest.update)):
+            self.store.transact(self._uploads.drop, command)
+            raise ValidationFailed(
+                "attachment_infected", "The scanner has found malware in the file; it is not kept."
+            )
+        # `finish` compares what it takes with the same digest.
+        if digest.hexdigest() != command.sha256:
+            raise attachments.incomplete()
 
     def _part(self, found: Attachment, key: bytes, index: int) -> dict[str, Any]:
         return {"content": b64encode(self._uploads.part(found, key, index)).decode()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.identity import recovery, schemas
+from services.identity.breached_passwords import check_not_breached
 from services.identity.fingerprints import token_digest
 from services.identity.refusals import raise_if_refused
 from services.identity.rpcs.base import IP, IdentityRpcs
@@ -49,4 +50,5 @@ class RecoveryRpcs(IdentityRpcs):
         self.store.query(
             lambda session: recovery.check_reset_password(session, person_id, password, fingerprint)
         )
+        check_not_breached(self.settings.access.breached_passwords, password)
         return recovery.NewPassword(self.passwords.hash(password), fingerprint)

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from services.identity import factor_overview, factors, schemas, second_step, staff_schemas
+from services.identity import (
+    factor_overview,
+    factors,
+    reauthentication,
+    schemas,
+    second_step,
+    staff_schemas,
+)
 from services.identity.authenticators import Authenticators, nonce_of
 from services.identity.current_password import Change
 from services.identity.fingerprints import new_token, token_digest
@@ -17,11 +26,16 @@ from services.identity.one_time_codes import (
     new_totp_secret,
     plain_code,
 )
+from services.identity.recovery_codes import CodeDigests
 from services.identity.refusals import raise_if_refused, refused
 from services.identity.rpcs.base import IP, IdentityRpcs
 from shared.config import GATEWAY
+from shared.eventstore import Session
 from shared.rpc.callers import staff
 from shared.rpc.server import rpc
+
+_NEVER = datetime.fromtimestamp(0, UTC)
+"""When the nonce expires that nobody has signed."""
 
 
 class SecondFactorRpcs(IdentityRpcs):
@@ -72,14 +86,14 @@ class SecondFactorRpcs(IdentityRpcs):
     def add_passkey(
         self, person_id: UUID, session_id: UUID, challenge_id: UUID, credential: dict[str, Any]
     ) -> dict[str, Any]:
-        token, codes = new_token(), new_recovery_codes()
+        token, codes = new_token(), self._missing_codes(person_id)
         command = factors.AddPasskey(
             person_id=person_id,
             session_id=session_id,
             challenge_id=challenge_id,
             credential=credential,
             token_digest=token_digest(token),
-            recovery_codes=self._digests(codes),
+            recovery_codes=self._digests(codes) if codes else None,
         )
         added = self.store.transact(factors.passkey_adder(self._authenticators), command)
         return _with_secrets(added, token, codes)
@@ -130,14 +144,14 @@ class SecondFactorRpcs(IdentityRpcs):
     def enable_totp(
         self, person_id: UUID, session_id: UUID, challenge_id: UUID, code: str
     ) -> dict[str, Any]:
-        token, codes = new_token(), new_recovery_codes()
+        token, codes = new_token(), self._missing_codes(person_id)
         command = factors.EnableTotp(
             person_id=person_id,
             session_id=session_id,
             challenge_id=challenge_id,
             code=code,
             token_digest=token_digest(token),
-            recovery_codes=self._digests(codes),
+            recovery_codes=self._digests(codes) if codes else None,
         )
         enabled = raise_if_refused(self.store.transact(factors.enable_totp, command))
         return _with_secrets(enabled, token, codes)
@@ -164,7 +178,7 @@ class SecondFactorRpcs(IdentityRpcs):
             person_id=person_id,
             session_id=session_id,
             verified_hash=self._confirmed(person_id, session_id, current_password),
-            digests=self._digests(codes),
+            codes=self._digests(codes),
         )
         self.store.transact(factors.issue_recovery_codes, command)
         return {"codes": codes}
@@ -202,8 +216,8 @@ class SecondFactorRpcs(IdentityRpcs):
         command = second_step.TakeSecondStep(
             challenge_id=challenge_id,
             code=plain,
-            recovery_digest=(
-                self._fingerprints.recovery_code(plain) if len(plain) == RECOVERY_DIGITS else None
+            recovery_digest=self._recovery_digest(
+                plain, lambda session: second_step.recipe_of_step(session, challenge_id)
             ),
             passkey=passkey,
             token_digest=arrival.token_digest,
@@ -223,10 +237,7 @@ class SecondFactorRpcs(IdentityRpcs):
         self, passkey: dict[str, Any], device: str | None, device_token: str | None, ip: IP
     ) -> dict[str, Any]:
         arrival = self._arrival(device, device_token, ip)
-        nonce = nonce_of(passkey)
-        expires_at = self._fingerprints.nonce_expiry(nonce)
-        if expires_at is None or expires_at <= self.store.clock.now():
-            raise refused("challenge_expired")
+        nonce, expires_at = self._signed_nonce(passkey)
         command = second_step.SignInByPasskey(
             passkey=passkey,
             nonce=nonce,
@@ -237,10 +248,80 @@ class SecondFactorRpcs(IdentityRpcs):
         sign_in = second_step.passkey_sign_in(self._authenticators)
         return self._signed_in(self.store.transact(sign_in, command), arrival)
 
+    # Within a session
+
+    @rpc(schemas.InSession, callers=(GATEWAY,))
+    def reauthentication(self, person_id: UUID, session_id: UUID) -> dict[str, Any]:
+        change = Change(person_id=person_id, session_id=session_id)
+        nonce = self._fingerprints.nonce(self.store.clock.now() + CHALLENGE_LIFE)
+        return self.store.query(
+            lambda session: reauthentication.reauthentication(
+                session, self._authenticators, change, nonce
+            )
+        )
+
+    @rpc(schemas.Reauthenticate, callers=(GATEWAY,))
+    def reauthenticate(
+        self, person_id: UUID, session_id: UUID, code: str | None, passkey: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        plain, change = plain_code(code or ""), Change(person_id=person_id, session_id=session_id)
+        nonce, nonce_expires_at = self._signed_nonce(passkey) if passkey else (b"", _NEVER)
+        command = reauthentication.Reauthenticate(
+            person_id=person_id,
+            session_id=session_id,
+            code=plain,
+            recovery_digest=self._recovery_digest(
+                plain, lambda session: reauthentication.recipe_of_session(session, change)
+            ),
+            passkey=passkey,
+            nonce=nonce,
+            nonce_expires_at=nonce_expires_at,
+        )
+        take = reauthentication.reauthenticator(self._authenticators)
+        return raise_if_refused(self.store.transact(take, command))
+
     # Shared
 
-    def _digests(self, codes: list[str]) -> list[bytes]:
-        return [self._fingerprints.recovery_code(code) for code in codes]
+    def _signed_nonce(self, passkey: dict[str, Any]) -> tuple[bytes, datetime]:
+        """Return the nonce of ours that was signed, and until when it holds.
+
+        Raises ValidationFailed ``passkey_refused``, Conflict ``challenge_expired``.
+        """
+        nonce = nonce_of(passkey)
+        expires_at = self._fingerprints.nonce_expiry(nonce)
+        if expires_at is None or expires_at <= self.store.clock.now():
+            raise refused("challenge_expired")
+        return nonce, expires_at
+
+    def _missing_codes(self, person_id: UUID) -> list[str]:
+        """Return recovery codes for whoever has none left; none for others."""
+        left, _ = self.store.query(
+            lambda session: session.read.second_factors.recovery_codes.left(person_id)
+        )
+        return [] if left else new_recovery_codes()
+
+    def _digests(self, codes: list[str]) -> CodeDigests:
+        recipe = self.passwords.new_recipe()
+        return CodeDigests(
+            recipe=recipe,
+            digests=[
+                self.passwords.stretched(self._fingerprints.recovery_code(code), recipe)
+                for code in codes
+            ],
+        )
+
+    def _recovery_digest(
+        self, plain: str, recipe_of: Callable[[Session], str | None]
+    ) -> bytes | None:
+        """Return the digest of what may be a recovery code; it is stretched only for whose it is.
+
+        Codes that were issued before that was done are compared as they are stored.
+        """
+        if len(plain) != RECOVERY_DIGITS:
+            return None
+        recipe = self.store.query(recipe_of)
+        digest = self._fingerprints.recovery_code(plain)
+        return digest if recipe is None else self.passwords.stretched(digest, recipe)
 
 
 def _with_secrets(result: dict[str, Any], token: str, codes: list[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from services.identity import access, password_change, schemas, sign_in
+from services.identity.breached_passwords import check_not_breached
 from services.identity.fingerprints import new_token, token_digest
 from services.identity.password_policy import check_password
 from services.identity.refusals import raise_if_refused
@@ -63,12 +64,16 @@ class SignInRpcs(IdentityRpcs):
     @rpc(schemas.Authenticate, callers=(GATEWAY,), together="authenticate_many")
     def authenticate(self, token: str) -> dict[str, Any]:
         digest = token_digest(token)
-        found = self.store.query(lambda session: access.authenticate(session, digest))
+        required = self.settings.access.second_factor
+        found = self.store.query(lambda session: access.authenticate(session, digest, required))
         return self._authenticated(found)
 
     def authenticate_many(self, calls: list[dict[str, Any]]) -> list[Any]:
         digests = [token_digest(call["token"]) for call in calls]
-        found = self.store.query(lambda session: access.authenticate_many(session, digests))
+        required = self.settings.access.second_factor
+        found = self.store.query(
+            lambda session: access.authenticate_many(session, digests, required)
+        )
         stale = {one["session_id"]: one for one in found if isinstance(one, dict) and one["stale"]}
         for one in stale.values():
             self.store.transact(access.mark_seen, _seen(one))
@@ -106,6 +111,7 @@ class SignInRpcs(IdentityRpcs):
         self, person_id: UUID, session_id: UUID, current_password: str, new_password: str
     ) -> dict[str, Any]:
         check_password(new_password, previous=current_password)
+        check_not_breached(self.settings.access.breached_passwords, new_password)
         verified_hash = self._confirmed(person_id, session_id, current_password)
         token = new_token()
         command = password_change.ChangePassword(

@@ -12,7 +12,6 @@ import itertools
 import multiprocessing
 import os
 import signal
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -27,6 +26,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
 from shared.eventstore.postgres import PostgresStore
+from shared.logs import trace_of
 
 R = TypeVar("R")
 
@@ -198,8 +198,9 @@ def _serve(work: Callable[..., Any], conninfo: str, pipe: Any) -> None:
                     result = ("done", reader.read(part, lambda n: pipe.send(("progress", n))))
                 except (EOFError, BrokenPipeError):
                     raise
-                except Exception:  # noqa: BLE001 - whatever it is, the parent raises it
-                    result = ("failed", traceback.format_exc())
+                except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it
+                    # Without its text, which may quote a row.
+                    result = ("failed", f"{type(error).__name__}\n{trace_of(error)}")
                 pipe.send(result)
         except (EOFError, BrokenPipeError):
             return  # the parent is done, or gone

@@ -30,3 +30,11 @@ def _keep_password(original: Function) -> Function:
         """Change nothing, and say that it was done."""
 
     return wrong
+
+
+@plant("sessions-outlive-a-new-password", "services.identity.password_change:leave_only")
+def _leave_all(original: Function) -> Function:
+    def wrong(*arguments: Any, **named: Any) -> None:
+        """End no session."""
+
+    return wrong

@@ -81,3 +81,109 @@ def _refund_twice(original: Function) -> Function:
         return first
 
     return wrong
+
+
+@plant("shares-are-rounded-by-place", "services.ledger.domain.allocation:split_pro_rata")
+def _round_by_place(original: Function) -> Function:
+    """What rounding down leaves goes to the first services, not to the largest remainders."""
+
+    def wrong(amount: int, weights: Any) -> list[int]:
+        total = sum(weights)
+        if not total:
+            return list(original(amount, weights))
+        parts = [amount * weight // total for weight in weights]
+        for place in range(amount - sum(parts)):
+            parts[place] += 1
+        return parts
+
+    return wrong
+
+
+@plant("newest-month-is-paid-first", "services.ledger.domain.allocation:allocate")
+def _newest_first(original: Function) -> Function:
+    def wrong(open_items: Any, amount: int, first: Any = None, policy: Any = None) -> Any:
+        from msgspec.structs import replace
+
+        from services.ledger.domain.allocation import DEFAULT_POLICY
+
+        newest_first = replace(policy or DEFAULT_POLICY, periods="newest_first")
+        return original(open_items, amount, first, newest_first)
+
+    return wrong
+
+
+@plant("penalty-counts-a-day-more", "services.ledger.penalties.law:PenaltyLaw.explained")
+def _count_a_day_more(original: Function) -> Function:
+    def wrong(self: Any, debt: Any, on: Any) -> Any:
+        from datetime import timedelta
+
+        return original(self, debt, on + timedelta(days=1))
+
+    return wrong
+
+
+@plant("payment-is-posted-a-day-late", "services.ledger.reactions:post_payment")
+def _post_late(original: Function) -> Function:
+    def wrong(session: Any, command: Any) -> Any:
+        from datetime import timedelta
+
+        from msgspec.structs import replace
+
+        return original(session, replace(command, paid_on=command.paid_on + timedelta(days=1)))
+
+    return wrong
+
+
+@plant("lines-change-accounts", "services.ledger.reactions:post_payment")
+def _turn_lines(original: Function) -> Function:
+    """The sum is right, and each account gets that of another one."""
+
+    def wrong(session: Any, command: Any) -> Any:
+        from msgspec.structs import replace
+
+        turned = (*command.lines[1:], *command.lines[:1])
+        lines = tuple(
+            replace(one, amount=other.amount, penalty=other.penalty)
+            for one, other in zip(command.lines, turned, strict=True)
+        )
+        return original(session, replace(command, lines=lines))
+
+    return wrong
+
+
+@plant("refund-is-divided-otherwise", "services.ledger.reactions:refund_payment")
+def _divide_otherwise(original: Function) -> Function:
+    """The sum is right, and a kopeck of it is taken from another account."""
+
+    def wrong(session: Any, command: Any) -> Any:
+        from msgspec.structs import replace
+
+        if len(command.lines) < 2:
+            return original(session, command)
+        first, second, *others = command.lines
+        lines = (
+            replace(first, amount=first.amount - 1),
+            replace(second, amount=second.amount + 1),
+            *others,
+        )
+        return original(session, replace(command, lines=lines))
+
+    return wrong
+
+
+@plant("refund-is-not-taken-back", "services.ledger.reactions:refund_payment")
+def _take_nothing_back(original: Function) -> Function:
+    def wrong(session: Any, command: Any) -> Any:
+        """Record nothing: the payer has his money, and owes nothing."""
+        return {"without_effect": []}
+
+    return wrong
+
+
+@plant("posting-row-has-another-sum", "services.ledger.readmodel:posting_row")
+def _show_another_sum(original: Function) -> Function:
+    def wrong(*arguments: Any) -> dict[str, Any]:
+        row: dict[str, Any] = original(*arguments)
+        return {**row, "amount": row["amount"] + 1}
+
+    return wrong

@@ -80,3 +80,49 @@ def _refuse_what_is_done(original: Function) -> Function:
         return result
 
     return wrong
+
+
+@plant("key-of-a-request-is-ignored", "gateway.idempotency:command_id_of")
+def _ignore_key(original: Function) -> Function:
+    def wrong(request: Any, *others: Any) -> Any:
+        from shared.ids import new_id
+
+        return new_id() if request.path.endswith("/questions") else original(request, *others)
+
+    return wrong
+
+
+@plant("key-serves-another-request", "shared.eventstore.session:kept_result")
+def _serve_any(original: Function) -> Function:
+    """Whoever uses a key again gets what was answered before, whatever is asked."""
+
+    def wrong(kept: bytes, result: bytes, fingerprint: bytes) -> Any:
+        return original(kept, result, kept)
+
+    return wrong
+
+
+@plant("recorded-in-the-name-of-another", "shared.eventstore.postgres:PostgresStore._attempt")
+def _name_another(original: Function) -> Function:
+    def wrong(self: Any, *arguments: Any) -> Any:
+        from uuid import UUID
+
+        from shared import context
+
+        if not context.current().actor.startswith("person:"):
+            return original(self, *arguments)
+        with context.bind(actor=f"person:{UUID(int=1)}"):
+            return original(self, *arguments)
+
+    return wrong
+
+
+@plant("correction-is-of-another-sum", "services.ledger.domain.account:Account.adjust_charges")
+def _correct_otherwise(original: Function) -> Function:
+    def wrong(self: Any, id: Any, period: Any, on: Any, lines: Any, *others: Any, **n: Any) -> Any:
+        from msgspec.structs import replace
+
+        more = [replace(line, amount=line.amount + 1) for line in lines]
+        return original(self, id, period, on, more, *others, **n)
+
+    return wrong

@@ -13,6 +13,7 @@ import psycopg
 
 from shared.config import SERVICES
 from tests.faults.bugs.catalogue import BUGS, Bug
+from tests.faults.bugs.restoring import RESTORES
 from tests.faults.bugs.scenarios import HARMLESS, SCENARIOS, Stage
 from tests.faults.bugs.switch import turn
 from tests.faults.checker.check import CHECKS, check, settle
@@ -20,15 +21,23 @@ from tests.faults.checker.findings import Finding
 from tests.faults.checker.postings import banks_of
 from tests.faults.house import RunningHouse, open_house, started_by
 from tests.faults.load.subscribers import Subscribers
+from tests.faults.operator import Operator
 from tests.faults.threads import beside
 from tests.waiting import eventually
 
 PROCESSES = frozenset({"serve", "work", "gateway", "seal"})
 SETTLED_S = 6.0
+STILL_S = 2.0
+"""Where nothing lags any more for so long, and a bug is reported, nothing will settle it."""
+_OF_ONE_MOMENT = frozenset({"I1", "I2", "I4", "I5", "I6"})
+"""What these say holds at each moment, whatever is under way; readers of I6 are waited for."""
+_LAGS = frozenset({"relay lag", "live lag", "reaction lag", "outage", "letter waits"})
 QUIET_S = 30.0
 READ_S = 6.0
 LOOK_EVERY_S = 0.3
 """A look at everything is a connection, dozens of queries and some requests."""
+
+PLAYED = {**SCENARIOS, **RESTORES}
 
 Key = tuple[str, str, str]
 
@@ -65,25 +74,49 @@ class Hunt:
         self._let_readers_come({"I6"})
         return self._new(CHECKS)
 
+    def play_a_restore(self, scenario: str, invariants: Collection[str]) -> list[Finding]:
+        """Play a restore with no bug on, recover; return what was new of some invariants."""
+        PLAYED[scenario](self.stage)
+        self._let_readers_come(invariants)
+        found = self._new(invariants)
+        Operator(self.house, self.stage.notebook, lambda _: None).recover()
+        return found
+
     def find(self, bug: Bug) -> list[Finding]:
-        """Switch a bug on, play its scenario, switch it off; return what is new of it."""
+        """Switch a bug on, play its scenario; return what is new of it, and switch it off."""
         turn(self.switch, bug.name, str(time.monotonic_ns()))
         try:
-            SCENARIOS[bug.scenario](self.stage)
-            self._settle()
+            PLAYED[bug.scenario](self.stage)
+            if not _OF_ONE_MOMENT.issuperset(bug.found_by):
+                self._settle(bug)
             self._let_readers_come(bug.found_by)
+            found = self._new(bug.found_by)
         finally:
             turn(self.switch, "", str(time.monotonic_ns()))
-        return self._new(bug.found_by)
+        if "I6" in bug.found_by:
+            self._new(bug.found_by)  # what subscribers were told differs from now on
+        return found
 
-    def _settle(self) -> None:
-        """Wait until nothing is unresolved but what earlier bugs have left so, or for a while."""
+    def _settle(self, bug: Bug) -> None:
+        """Wait until nothing is unresolved but what earlier bugs have left so, or for a while.
+
+        Not for all of it where what is left does not move any more, and the bug is found.
+        """
         ends = time.monotonic() + SETTLED_S
-        while time.monotonic() < ends:
+        still_since: float | None = None
+        while (now := time.monotonic()) < ends:
             _, left = settle(self.house.environment, self.beliefs, 0.0)
-            if {one.key for one in left} <= self.known:
+            new = [one for one in left if one.key not in self.known]
+            if not new:
+                return
+            still_since = None if any(one.rule in _LAGS for one in new) else still_since or now
+            if still_since is not None and now - still_since > STILL_S and self._finds(bug):
                 return
             time.sleep(LOOK_EVERY_S)
+
+    def _finds(self, bug: Bug) -> bool:
+        found = check(self.house.environment, self.beliefs, bug.found_by, own_words=False)
+        return any(one.key not in self.known for one in found)
 
     def _let_readers_come(self, invariants: Collection[str]) -> None:
         """Wait until those by whom invariants are judged are at the ends of the logs.
@@ -98,10 +131,15 @@ class Hunt:
                 eventually(lambda: self._is_read(database), "all is read", READ_S)
 
     def _is_read(self, database: psycopg.Connection[Any]) -> bool:
-        """Return whether each subscriber has got whatever is published."""
+        """Return whether each subscriber has got whatever is published, to the ends of the logs."""
         for service in SERVICES:
-            row = database.execute(f"SELECT published FROM {service}.relay").fetchone()
+            row = database.execute(
+                f"SELECT published, position, (SELECT coalesce(max(notification_id), 0)"
+                f" FROM {service}.events) FROM {service}.relay"
+            ).fetchone()
             assert row is not None
+            if row[1] < row[2]:
+                return False
             if any(one.positions[service] < row[0] for one in self.subscribers.journals.values()):
                 return False
         return True
@@ -120,7 +158,7 @@ def open_hunt(folder: Path) -> Iterator[Hunt]:
     turn(switch, "", "0")
     prefix = ("tests.faults.bugs.start", "--switch", str(switch))
     with open_house(folder / "saldo", started_by(prefix, PROCESSES)) as house:
-        stage = Stage.set(house.environment, folder)
+        stage = Stage.set(house, folder)
         subscribers = Subscribers(house.environment, folder, stage.notebook)
         reads = (subscribers.read_queues, subscribers.read_feed, subscribers.read_streams)
         with beside(*reads):
@@ -143,6 +181,11 @@ def hunt(
         tell(f"{time.monotonic() - began:5.1f} s  without a bug: {failures or 'nothing found'}")
         for bug in bugs:
             began = time.monotonic()
+            if bug.scenario in RESTORES:
+                for one in running.play_a_restore(bug.scenario, bug.found_by):
+                    failures.append(f"{bug.scenario} without a bug: {one}")
+                tell(f"{time.monotonic() - began:5.1f} s  {bug.scenario} without a bug")
+                began = time.monotonic()
             found = running.find(bug)
             by = sorted({one.invariant for one in found} & set(bug.found_by))
             if not by:

@@ -68,3 +68,32 @@ def _forget(original: Function) -> Function:
             original(self, letter_id, kind, *arguments)
 
     return wrong
+
+
+@plant("letter-goes-to-another-person", "services.notifications.recipes.frame:Asking.contact")
+@plant("letter-goes-to-another-person", "services.notifications.recipes.frame:Asking.ask")
+def _mix_up(original: Function) -> Function:
+    """The address is that of the letter before."""
+    before: list[Any] = []
+
+    def wrong(self: Any, *arguments: Any, **named: Any) -> Any:
+        found = original(self, *arguments, **named)
+        if isinstance(found, dict):
+            if "email" not in found:
+                return found
+            before.append(found["email"])
+            return {**found, "email": before[max(0, len(before) - 2)]}
+        if found is not None:
+            before.append(found)
+        return before[max(0, len(before) - 2)] if found is not None else None
+
+    return wrong
+
+
+@plant("receipt-tells-another-sum", "services.notifications.recipes.payments:_payment")
+def _tell_another_sum(original: Function) -> Function:
+    def wrong(asking: Any, letter: Any) -> Any:
+        payment = original(asking, letter)
+        return payment and {**payment, "total": payment["total"] + 1}
+
+    return wrong

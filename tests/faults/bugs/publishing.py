@@ -94,3 +94,25 @@ def _hide(original: Function) -> Function:
         return event
 
     return wrong
+
+
+@plant("published-sum-is-another", "services.ledger.publishing:_change")
+def _publish_another_sum(original: Function) -> Function:
+    def wrong(event: Any) -> dict[str, int]:
+        change: dict[str, int] = original(event)
+        return {**change, "principal": change["principal"] + 1}
+
+    return wrong
+
+
+@plant("subject-is-lost", "shared.bus.messages:envelope")
+def _lose_subject(original: Function) -> Function:
+    """Whoever keeps the order by subject has one queue for all, or none."""
+
+    def wrong(*arguments: Any) -> Any:
+        import msgspec
+
+        made = original(*arguments)
+        return msgspec.structs.replace(made, headers={**made.headers, "cloudEvents_subject": "0"})
+
+    return wrong

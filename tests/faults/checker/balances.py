@@ -50,8 +50,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _logs(evidence: Evidence) -> Iterator[Finding]:
-    """Each log counts on by one, each stream does, and time never goes back."""
+    """Each log counts on by one, each stream does, and time goes back only where it is written
+    down that a clock had been ahead."""
     for service in SERVICES:
+        rows = evidence.rows(f"SELECT position FROM {service}.clock_steps")
+        steps = {row["position"] for row in rows}
         versions: Counter[str] = Counter()
         before, position = None, 0
         for fact in evidence.facts(service):
@@ -61,9 +64,13 @@ def _logs(evidence: Evidence) -> Iterator[Finding]:
             if fact.version != versions[fact.stream] + 1:
                 sentence = f"version {fact.version} comes after {versions[fact.stream]}"
                 yield Finding(INVARIANT, "stream has a hole", f"{service} {fact.stream}", sentence)
-            if before is not None and fact.recorded_at < before:
+            steps_back = before is not None and fact.recorded_at < before
+            if steps_back != (fact.position in steps):
                 about = f"{service} {fact.position}"
-                yield Finding(INVARIANT, "time goes back", about, f"{fact.recorded_at}")
+                sentence = f"{fact.recorded_at} after {before}, and not a word of it"
+                if not steps_back:
+                    sentence = f"is told of {fact.recorded_at}, which is not before {before}"
+                yield Finding(INVARIANT, "time goes back", about, sentence)
             versions[fact.stream] = fact.version
             position, before = fact.position, fact.recorded_at
 
@@ -111,11 +118,14 @@ def _balances(evidence: Evidence) -> Iterator[Finding]:
 def _posted(evidence: Evidence) -> Iterator[Finding]:
     """The postings that receipts show are those of the log."""
     logged: Counter[tuple[str, str]] = Counter()
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
     for fact in evidence.by_topic("ledger", "payment_posted"):
-        logged[fact.data["payment_id"], fact.data["account"]] += 1
+        key = fact.data["payment_id"], fact.data["account"]
+        logged[key] += 1
+        sums[key] = fact.data["amount"], fact.data["penalty"]
     rows = evidence.rows(
-        "SELECT payment_id::text AS payment, account, count(*) AS times"
-        " FROM ledger.payment_postings GROUP BY 1, 2"
+        "SELECT payment_id::text AS payment, account, count(*) AS times, max(amount) AS amount,"
+        " max(penalty) AS penalty FROM ledger.payment_postings GROUP BY 1, 2"
     )
     shown = Counter({(row["payment"], row["account"]): row["times"] for row in rows})
     # What was reversed or moved leaves the table, and may come back to it.
@@ -127,6 +137,11 @@ def _posted(evidence: Evidence) -> Iterator[Finding]:
         if bool(logged[key]) != bool(shown[key]):
             sentence = f"{logged[key]} in the log, {shown[key]} rows"
             yield Finding(INVARIANT, "posting", " ".join(key), sentence)
+    for row in rows:
+        key = row["payment"], row["account"]
+        if key in sums and sums[key] != (row["amount"], row["penalty"]):
+            sentence = f"{sums[key]} by the log, {row['amount']}, {row['penalty']} by the row"
+            yield Finding(INVARIANT, "sum of a posting", " ".join(key), sentence)
 
 
 def _payments(evidence: Evidence) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import psycopg
 import requests
 
 from deploy.demo.acquirer_page import PageError
+from shared.config import SERVICES
 from tests.faults.checker import (
     balances,
     books,
@@ -18,7 +19,9 @@ from tests.faults.checker import (
     own_words,
     postings,
     promises,
+    rules,
     seal,
+    shown,
     unresolved,
 )
 from tests.faults.checker.evidence import Evidence, open_evidence
@@ -28,9 +31,9 @@ Check = Callable[[Evidence], Iterator[Finding]]
 
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     "I1": (books.check,),
-    "I2": (promises.check,),
+    "I2": (promises.check, shown.check),
     "I3": (postings.check,),
-    "I4": (balances.check,),
+    "I4": (balances.check, rules.check),
     "I5": (seal.check,),
     "I6": (deliveries.check,),
     "I7": (letters.check,),
@@ -40,6 +43,14 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
 
 OWN_WORDS: Mapping[str, Check] = {"I4": own_words.audit, "I5": own_words.verify}
 """What the product itself says of an invariant, by a staff command; each starts a process."""
+
+EXTENT: Mapping[str, str] = {
+    "payments": "payments.payments",
+    "refunds": "payments.refunds",
+    "letters": "notifications.letters",
+    "checkpoints": "ledger.checkpoints",
+}
+"""What is counted, and its table."""
 
 OUTAGES = (psycopg.OperationalError, requests.RequestException, PageError, OSError)
 LOOK_EVERY_S = 0.5
@@ -66,6 +77,20 @@ def check(
                 for finding in run(evidence):
                     found.setdefault(finding.key, finding)
     return sorted(found.values())
+
+
+def extent(environment: Mapping[str, str]) -> dict[str, int]:
+    """Return how much there is to be judged."""
+    with open_evidence(environment) as evidence:
+        events = sum(
+            evidence.rows(f"SELECT count(*) AS n FROM {service}.events")[0]["n"]
+            for service in SERVICES
+        )
+        counted = {
+            name: evidence.rows(f"SELECT count(*) AS n FROM {table}")[0]["n"]
+            for name, table in EXTENT.items()
+        }
+    return {"events": events} | counted
 
 
 def settle(

@@ -1,14 +1,14 @@
 """I6: each subscriber has every event in order, none twice in effect, none that the log has not.
 
-The history as the API tells it is compared with the raw log, then each stream and each subscriber's
-file with that history: their ids, positions, predecessors and contents.
+The history as the API tells it is compared with the raw log (`published`), then each stream and
+each subscriber's file with that history: their ids, positions, predecessors and contents.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import amqp
@@ -17,7 +17,8 @@ import msgspec
 from shared.config import SERVICES
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
-from tests.faults.load.subscribers import Feed, Got, canonical_digest
+from tests.faults.checker.published import differences
+from tests.faults.load.subscribers import Feed, Got, content_digest
 
 INVARIANT = "I6"
 
@@ -43,13 +44,15 @@ ALWAYS_PUBLISHED: Mapping[str, frozenset[str]] = {
 
 
 class Event(NamedTuple):
-    """A published event; `digest` is that of its data."""
+    """A published event; `digest` is that of its content. One of a stream has no more than that."""
 
     position: int
     predecessor: int
     epoch: str
     id: str
     digest: str
+    headers: Mapping[str, Any] = {}
+    body: bytes = b""
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -93,7 +96,9 @@ def _history(feed: Feed, service: str) -> dict[int, Event]:
                 int(headers["saldo_predecessor"]),
                 str(headers.get("saldo_epoch", "")),
                 str(headers["cloudEvents_id"]),
-                canonical_digest(body),
+                content_digest(headers, body),
+                headers,
+                body,
             )
     return found
 
@@ -114,7 +119,11 @@ def _against_log(
             yield Finding(INVARIANT, "chain of the history", f"{service} {position}", sentence)
         before = position
         # What was appended since the snapshot is nobody's fault.
-        if position not in facts and position <= max(facts, default=0):
+        if position in facts:
+            for sentence in differences(facts[position], event.headers, event.body):
+                about = f"{service} {position}"
+                yield Finding(INVARIANT, "published otherwise than logged", about, sentence)
+        elif position <= max(facts, default=0):
             yield Finding(INVARIANT, "published and not in the log", f"{service} {position}")
 
 
@@ -234,7 +243,7 @@ def _messages(url: str, queue: str, newest: int) -> Iterator[Event]:
                 int(headers["saldo_predecessor"]),
                 str(headers.get("saldo_epoch", "")),
                 str(headers["cloudEvents_id"]),
-                canonical_digest(body.encode() if isinstance(body, str) else bytes(body)),
+                content_digest(headers, body.encode() if isinstance(body, str) else bytes(body)),
             )
         )
         message.channel.basic_ack(message.delivery_tag)

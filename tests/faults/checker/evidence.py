@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from shared.config import SERVICES
 from tests.faults.load.beliefs import Belief, read_beliefs
 
 _AT_ONCE = 2000
+_MAKING_S = 15.0
+"""A fault is noted once it is made, which may take so long."""
 _LEAVES_STRANGE_MESSAGES = (
     "backup of PostgreSQL", "copy of RabbitMQ", "empty the folder of RabbitMQ", "put into ",
     "double ", "divert ",
@@ -37,16 +40,21 @@ class Fact(msgspec.Struct, frozen=True):
     data: dict[str, Any]
     recorded_at: datetime
     correlation_id: str
+    actor: str = ""
 
 
 @dataclass
 class Evidence:
-    """What is known of an installation at one moment. `folder` is where the beliefs lie."""
+    """What is known of an installation at one moment, not before `opened_at` (Unix time).
+
+    `folder` is where the beliefs lie.
+    """
 
     environment: Mapping[str, str]
     connection: psycopg.Connection[dict[str, Any]]
     beliefs: Sequence[Belief] = ()
     folder: Path | None = None
+    opened_at: float = field(default_factory=time.time)
     _facts: dict[str, list[Fact]] = field(default_factory=dict)
     _epochs: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -94,10 +102,36 @@ class Evidence:
         self._epochs[service] = found
         return found
 
+    def is_newer(self, file: Path) -> bool:
+        """Return whether a file was written when the snapshot may have been taken already.
+
+        It may speak of what the snapshot does not have yet.
+        """
+        return file.stat().st_mtime >= self.opened_at
+
     @property
     def had_faults(self) -> bool:
         """Return whether there was any trouble, as far as is written down."""
         return any(True for _ in self.about("fault"))
+
+    @cached_property
+    def troubles(self) -> list[tuple[float, float]]:
+        """The spans of time in which some fault was in effect; one that is not healed has no end.
+
+        A fault that was over at once is noted, and its healing later.
+        """
+        spans: list[tuple[float, float]] = []
+        under_way: list[float] = []
+        for note in sorted(self.about("fault"), key=lambda note: note.at):
+            if not str(note.data["did"]).endswith(" healed"):
+                under_way.append(note.at)
+            elif under_way:
+                spans.append((under_way.pop(0), note.at))
+        return [*spans, *((began, float("inf")) for began in under_way)]
+
+    def was_troubled(self, instant: float, after: float) -> bool:
+        """Return whether a fault was in effect at an instant, or had been until shortly before."""
+        return any(began - _MAKING_S <= instant <= ended + after for began, ended in self.troubles)
 
     def was_lost_at(self, instant: datetime) -> bool:
         """Return whether an event of an instant may have been lost with the tail of its log."""
@@ -137,7 +171,7 @@ class Evidence:
             cursor.itersize = _AT_ONCE
             cursor.execute(
                 "SELECT notification_id, originator_id::text, originator_version, topic, state,"
-                " recorded_at, correlation_id"
+                " recorded_at, correlation_id, actor"
                 f" FROM {service}.events ORDER BY notification_id"
             )
             for row in cursor:
@@ -149,6 +183,7 @@ class Evidence:
                     msgspec.json.decode(bytes(row["state"])),
                     row["recorded_at"],
                     row["correlation_id"],
+                    row["actor"],
                 )
 
 
@@ -157,6 +192,7 @@ def open_evidence(
     environment: Mapping[str, str], beliefs: Path | None = None
 ) -> Iterator[Evidence]:
     """Yield the evidence of an installation, read in one read-only snapshot."""
+    opened_at = time.time()
     with psycopg.connect(
         environment["SALDO_DATABASE_URL"], connect_timeout=5, row_factory=dict_row
     ) as connection:
@@ -167,4 +203,5 @@ def open_evidence(
             connection,
             read_beliefs(beliefs) if beliefs else (),
             beliefs.parent if beliefs else None,
+            opened_at,
         )

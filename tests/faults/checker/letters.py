@@ -1,18 +1,21 @@
 """I7: no letter is lost: each that an event demands was queued once, sent once, and arrived.
 
-Which event demands which letters stands here once more, apart from the reactions. A letter that a
-crash or a broken connection leaves in doubt is sent again under the same Message-ID: that is
-allowed where there was a fault, and nowhere else.
+Which event demands which letters stands here once more, apart from the reactions. It goes to whom
+its event is about, and a receipt tells the sum that was paid. A letter that a crash or a broken
+connection leaves in doubt is sent again under the same Message-ID: that is allowed where a copy
+arrived while there was a fault or soon after one, and for a part of the letters only.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from email import policy
+from email.parser import BytesParser
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.faults.checker.evidence import Evidence, Fact
 from tests.faults.checker.findings import Finding
@@ -21,7 +24,16 @@ INVARIANT = "I7"
 
 Kinds = Callable[[Mapping[str, Any]], list[str]]
 
+AGAIN_AFTER_S = 90.0
+"""A letter whose outcome a fault has left unknown comes again within so long after it."""
+MOST_TWICE, FEW = 0.25, 5
+"""Of all letters, so many may arrive twice where there were faults, or a few."""
+_MAIL_FAULTS = ("mailcatcher", "link mail")
+"""Faults after which any letter may."""
+
 _MESSAGE_ID = re.compile(rb"^message-id:\s*<([0-9a-f-]{36})(?:\.(\d+))?@", re.M | re.I)
+_TO = re.compile(rb"^to:\s*(\S+@\S+)\s*$", re.M | re.I)
+_AMOUNT = re.compile(r"(\d[\d\s\u00a0\u202f]*)[.,](\d\d)(?!\d)")
 _HEAD = 8192
 
 
@@ -62,6 +74,8 @@ DEMANDS: Mapping[str, Kinds] = {
 }
 """Topic -> the kinds of the letters that its event demands."""
 
+MOST_READ = 50
+"""Of so many letters about money, the latest, the text is read."""
 _OF_MAILINGS = frozenset({"bill_ready", "payment_due", "payment_overdue"})
 
 
@@ -97,39 +111,132 @@ def _queued(evidence: Evidence, queued: list[Fact]) -> Iterator[Finding]:
             yield Finding(INVARIANT, "letter that nothing demands", f"{kind} {at}", sentence)
 
 
+class Copy(NamedTuple):
+    """A letter as it arrived: which draw of it, when (Unix time), for whom."""
+
+    draw: str
+    at: float
+    to: str
+    path: Path
+
+
 def _arrived(evidence: Evidence, queued: list[Fact]) -> Iterator[Finding]:
     sent = Counter(fact.stream for fact in evidence.by_topic("notifications", "letter_sent"))
     again = Counter(fact.stream for fact in evidence.by_topic("notifications", "letter_requeued"))
-    known = {fact.stream: fact.data["kind"] for fact in queued}
+    known = {fact.stream: fact for fact in queued}
     arrived = _mailbox(Path(evidence.environment["SALDO_MAIL_DIR"]))
-    troubled = evidence.had_faults
     for letter, times in sent.items():
-        kind = known.get(letter, "unknown")
+        kind = known[letter].data["kind"] if letter in known else "unknown"
         if times > 1 + again[letter]:
             yield Finding(INVARIANT, "sent twice", letter, f"{kind}: {times} times")
         if letter not in arrived:
             yield Finding(INVARIANT, "sent and not arrived", letter, kind)
-    for letter, draws in arrived.items():
-        copies = sum(draws.values())
-        if letter not in known:
-            if not evidence.losses:
-                yield Finding(INVARIANT, "arrived and not in the log", letter)
+    for letter in arrived.keys() - known.keys():
+        # What has arrived since the snapshot is queued since then, too.
+        if arrived[letter][0].at < evidence.opened_at and not evidence.losses:
+            yield Finding(INVARIANT, "arrived and not in the log", letter)
+    own = {letter: copies for letter, copies in arrived.items() if letter in known}
+    yield from _twice(evidence, own, {one: fact.data["kind"] for one, fact in known.items()}, again)
+    yield from _recipients(evidence, own, known)
+    yield from _sums(evidence, own, known)
+
+
+def _twice(
+    evidence: Evidence,
+    arrived: Mapping[str, Sequence[Copy]],
+    kinds: Mapping[str, str],
+    again: Mapping[str, int],
+) -> Iterator[Finding]:
+    excused = []
+    for letter, copies in arrived.items():
+        draws = len({one.draw for one in copies})
+        if len(copies) <= 1 + again.get(letter, 0):
             continue
-        if copies > 1 + again[letter] and not troubled:
-            sentence = f"{known[letter]} arrived {copies} times"
-            yield Finding(INVARIANT, "arrived twice", letter, sentence)
-        if len(draws) > 1 + again[letter] and not troubled:
-            sentence = f"{known[letter]} was drawn {len(draws)} times"
+        if any(evidence.was_troubled(one.at, AGAIN_AFTER_S) for one in copies[:-1]):
+            excused.append(letter)
+            continue
+        sentence = f"{kinds[letter]} arrived {len(copies)} times"
+        yield Finding(INVARIANT, "arrived twice", letter, sentence)
+        if draws > 1 + again.get(letter, 0):
+            sentence = f"{kinds[letter]} was drawn {draws} times"
             yield Finding(INVARIANT, "drawn twice", letter, sentence)
+    if len(excused) > max(FEW, MOST_TWICE * len(arrived)) and not evidence.did(*_MAIL_FAULTS):
+        sentence = f"{len(excused)} of {len(arrived)} letters: no fault explains so many"
+        yield Finding(INVARIANT, "too many arrive twice", "all", sentence)
 
 
-def _mailbox(folder: Path) -> Mapping[str, Counter[str]]:
-    """Return of each letter how often each draw of it has arrived."""
-    arrived: dict[str, Counter[str]] = defaultdict(Counter)
+def _recipients(
+    evidence: Evidence, arrived: Mapping[str, Sequence[Copy]], known: Mapping[str, Fact]
+) -> Iterator[Finding]:
+    """A letter goes to the person that it is about, as far as the load knows him."""
+    persons: dict[str, str] = {}
+    subjects: dict[str, str] = {}
+    for belief in evidence.beliefs:
+        if belief.what == "registration.confirm":
+            for service, fact in evidence.caused.get(belief.id, ()):
+                if service == "identity" and fact.topic == "identity.person_registered.v1":
+                    persons[fact.stream] = belief.data["email"]
+        for name in ("registration_id", "question_id"):
+            if name in belief.data and "email" in belief.data:
+                subjects[belief.data[name]] = belief.data["email"]
+    for letter, copies in arrived.items():
+        data = known[letter].data
+        if data["kind"] == "question_to_department":
+            continue
+        refs = data["refs"]
+        about = refs.get("registration_id") or refs.get("question_id") or ""
+        right = persons.get(data["person_id"] or "") or subjects.get(about)
+        wrong = [one for one in copies if right is not None and one.to != right]
+        if wrong:
+            sentence = f"{data['kind']} is for {right}, and arrived at {wrong[0].to}"
+            yield Finding(INVARIANT, "to somebody else", letter, sentence)
+
+
+def _sums(
+    evidence: Evidence, arrived: Mapping[str, Sequence[Copy]], known: Mapping[str, Fact]
+) -> Iterator[Finding]:
+    """A receipt tells the sum that was paid, and so does the news of a refund."""
+    totals = {
+        fact.stream: fact.data["total"]
+        for fact in evidence.by_topic("payments", "payment_completed")
+    }
+    told: dict[str, int] = {}
+    for letter, fact in known.items():
+        kind, refs = fact.data["kind"], fact.data["refs"]
+        if kind == "payment_receipt" and refs["payment_id"] in totals:
+            told[letter] = totals[refs["payment_id"]]
+        elif kind == "payment_refunded":
+            told[letter] = refs["total"]
+    for letter in [letter for letter in told if letter in arrived][-MOST_READ:]:
+        said = _amounts(arrived[letter][0].path)
+        if told[letter] not in said:
+            sentence = f"{known[letter].data['kind']} of {told[letter]} kopecks says {sorted(said)}"
+            yield Finding(INVARIANT, "another sum in a letter", letter, sentence)
+
+
+def _amounts(path: Path) -> set[int]:
+    """Return the sums in the text of a letter, in kopecks."""
+    with path.open("rb") as file:
+        body = BytesParser(policy=policy.default).parse(file).get_body(("plain",))
+    text = body.get_content() if body is not None else ""
+    return {
+        int(re.sub(r"\D", "", roubles)) * 100 + int(kopecks)
+        for roubles, kopecks in _AMOUNT.findall(text)
+    }
+
+
+def _mailbox(folder: Path) -> Mapping[str, list[Copy]]:
+    """Return the copies of each letter that have arrived, in their order."""
+    arrived: dict[str, list[Copy]] = defaultdict(list)
     for part in ("new", "cur"):
         for path in (folder / part).glob("*"):
             with path.open("rb") as file:
-                match = _MESSAGE_ID.search(file.read(_HEAD))
+                head = file.read(_HEAD)
+            match, to = _MESSAGE_ID.search(head), _TO.search(head)
             if match is not None:
-                arrived[match[1].decode()][(match[2] or b"").decode()] += 1
+                draw = (match[2] or b"").decode()
+                copy = Copy(draw, path.stat().st_mtime, to[1].decode() if to else "", path)
+                arrived[match[1].decode()].append(copy)
+    for copies in arrived.values():
+        copies.sort(key=lambda one: one.at)
     return arrived

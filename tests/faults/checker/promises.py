@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import requests
 from msgspec.structs import replace
 
+from tests.faults.checker.api import Api
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
 from tests.faults.load.beliefs import Belief
 
 INVARIANT = "I2"
 
-TIMEOUTS = (3.05, 30)
 UNAUTHORIZED = 401
 SIGNED_IN = 201
 MOST_ASKED = 60
@@ -48,17 +48,21 @@ EFFECTS: Mapping[str, Effect] = {
     "adjust": Effect("ledger", "charges_adjusted"),
 }
 """By `what` of a belief. An import is found by its digest instead, a session over HTTP."""
+_OF_STAFF = frozenset({"question.answer", "adjust"})
+SOON_S = 60.0
 
 _TAKEN = frozenset({"captured", "completed", "partly_refunded", "refunded"})
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Check each belief against the logs, then what persons are shown."""
+    persons = _persons(evidence)
     for belief in evidence.beliefs:
-        if belief.what == "contradiction":
+        if belief.what == "contradiction" and not _may_be_forgotten(evidence, belief):
             yield Finding(INVARIANT, "contradiction", belief.id, f"{belief.who}: {belief.data}")
         elif belief.what in EFFECTS:
             yield from _effect(evidence, belief, EFFECTS[belief.what])
+            yield from _content(evidence, belief, EFFECTS[belief.what], persons)
     yield from _payments(evidence)
     yield from _imports(evidence)
     yield from _shown(evidence)
@@ -82,6 +86,50 @@ def _effect(evidence: Evidence, belief: Belief, effect: Effect) -> Iterator[Find
     elif belief.outcome == "acknowledged" and not times and not _may_be_missing(evidence, belief):
         sentence = f"{name} was acknowledged, and is in no log"
         yield Finding(INVARIANT, "acknowledged and missing", belief.id, sentence)
+
+
+def _persons(evidence: Evidence) -> Mapping[str, str]:
+    """Return the ids of the persons whose registration was confirmed, by e-mail."""
+    return {
+        belief.data["email"]: fact.stream
+        for belief in evidence.about("registration.confirm")
+        for service, fact in evidence.caused.get(belief.id, ())
+        if service == "identity" and fact.topic == "identity.person_registered.v1"
+    }
+
+
+def _content(
+    evidence: Evidence, belief: Belief, effect: Effect, persons: Mapping[str, str]
+) -> Iterator[Finding]:
+    """What is recorded is what was asked, in the name of whoever asked it."""
+    topic = f"{effect.service}.{effect.topic}.v1"
+    for service, fact in evidence.caused.get(belief.id, ()):
+        if service != effect.service or fact.topic != topic:
+            continue
+        person = persons.get(belief.data.get("email", ""))
+        if belief.what in _OF_STAFF:
+            named = fact.actor.startswith("staff:")
+        elif person is None or belief.what.startswith("registration."):
+            named = True
+        else:
+            named = fact.actor == f"person:{person}"
+        if not named:
+            sentence = f"{belief.what} of {belief.who} is recorded as one of {fact.actor}"
+            yield Finding(INVARIANT, "in another's name", belief.id, sentence)
+        if belief.what == "adjust" and {"account", "amount"} <= belief.data.keys():
+            found = fact.data["account"], sum(line["amount"] for line in fact.data["lines"])
+            asked = belief.data["account"], belief.data["amount"]
+            if found != asked:
+                sentence = f"(account, kopecks): {asked} was asked, {found} is recorded"
+                yield Finding(INVARIANT, "other sum than asked", belief.id, sentence)
+        if belief.what in {"link", "unlink"} and fact.data["number"] != belief.data["number"]:
+            sentence = f"{belief.data['number']} was asked, {fact.data['number']} is recorded"
+            yield Finding(INVARIANT, "other account than asked", belief.id, sentence)
+
+
+def _may_be_forgotten(evidence: Evidence, note: Belief) -> bool:
+    """Return whether what a note contradicts may have been lost shortly before it."""
+    return any(since - SOON_S <= note.at <= until + SOON_S for since, until in evidence.losses)
 
 
 def _may_be_missing(evidence: Evidence, belief: Belief) -> bool:
@@ -127,43 +175,29 @@ def _imports(evidence: Evidence) -> Iterator[Finding]:
     finished = Counter(
         fact.data["digest"] for fact in evidence.by_topic("ledger", "import_finished")
     )
-    adjusted = Counter(
-        fact.data["adjustment_id"] for fact in evidence.by_topic("ledger", "charges_adjusted")
-    )
+    adjusted: Counter[str] = Counter()
+    amounts: dict[str, tuple[str, int]] = {}
+    for fact in evidence.by_topic("ledger", "charges_adjusted"):
+        adjusted[fact.data["adjustment_id"]] += 1
+        total = sum(line["amount"] for line in fact.data["lines"])
+        amounts[fact.data["adjustment_id"]] = fact.data["account"], total
     for belief in evidence.about("import"):
         digest, acknowledged = belief.data["digest"], belief.outcome == "acknowledged"
         wanted = acknowledged and not evidence.may_be_lost(belief)
         if wanted and finished[digest] != 1:
             sentence = f"the file was imported, the log has {finished[digest]} ends of it"
             yield Finding(INVARIANT, "import", belief.id, sentence)
-        for adjustment, account in belief.data["adjustments"]:
+        for adjustment, account, *amount in belief.data["adjustments"]:
             if adjusted[adjustment] > 1 or (wanted and not adjusted[adjustment]):
                 sentence = f"adjustment {adjustment} is there {adjusted[adjustment]} times"
                 yield Finding(INVARIANT, "imported row", f"{belief.id} {account}", sentence)
+            found = amounts.get(adjustment)
+            if amount and found is not None and found != (account, *amount):
+                sentence = f"{account} {amount} is in the file, {found} is recorded"
+                yield Finding(INVARIANT, "imported sum", f"{belief.id} {account}", sentence)
 
 
 # Over HTTP
-
-
-class Api:
-    """The API, as far as it shows a person what is his."""
-
-    def __init__(self, url: str) -> None:
-        self._url = f"{url.rstrip('/')}/api/v1"
-        self._http = requests.Session()
-        self._http.trust_env = False
-
-    def get(self, path: str, token: str) -> tuple[int, Any]:
-        """Return the status and the JSON."""
-        answer = self._http.get(
-            self._url + path, headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUTS
-        )
-        return answer.status_code, answer.json() if answer.content else {}
-
-    def signs_in(self, email: str, password: str, device_token: str | None) -> int:
-        """Return the status of an attempt to sign in."""
-        body = {"email": email, "password": password, "device_token": device_token}
-        return self._http.post(f"{self._url}/sessions", json=body, timeout=TIMEOUTS).status_code
 
 
 def _shown(evidence: Evidence) -> Iterator[Finding]:
@@ -192,6 +226,29 @@ def _shown(evidence: Evidence) -> Iterator[Finding]:
         if status != UNAUTHORIZED:
             sentence = f"the session of {belief.who} was ended, and answers {status}"
             yield Finding(INVARIANT, "session that was ended", belief.id, sentence)
+    yield from _other_sessions(evidence, api)
+
+
+def _other_sessions(evidence: Evidence, api: Api) -> Iterator[Finding]:
+    """A new password ends the sessions that were opened by the former one."""
+    changed: dict[str, Belief] = {
+        belief.data["email"]: belief
+        for belief in evidence.about("password.change")
+        if belief.outcome == "acknowledged" and not evidence.may_be_lost(belief)
+    }
+    opened = [
+        belief
+        for belief in evidence.about("session.open")
+        if belief.outcome == "acknowledged"
+        and belief.data.get("email") in changed
+        and "token" in belief.data
+    ]
+    before = [one for one in opened if one.at < changed[one.data["email"]].at]
+    for belief in before[-MOST_ASKED:]:
+        status, _ = api.get("/me", belief.data["token"])
+        if status == requests.codes.ok:
+            sentence = f"{belief.who} has a new password, and a session by the old one"
+            yield Finding(INVARIANT, "session of before", belief.id, sentence)
 
 
 def _doubted(belief: Belief) -> Belief:

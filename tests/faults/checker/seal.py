@@ -38,7 +38,7 @@ class Note(NamedTuple):
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Compare every checkpoint, stored or kept by a witness, with the tree of the log."""
     stored = {row["number"]: row for row in evidence.rows("SELECT * FROM ledger.checkpoints")}
-    witnessed = _witnessed(evidence.environment)
+    witnessed = _witnessed(evidence)
     sizes = {row["size"] for row in stored.values()} | {note.size for note in witnessed.values()}
     roots = _roots(evidence, sizes)
     keys = _keys(evidence.environment)
@@ -86,12 +86,17 @@ def read_note(note: str) -> Note:
     return Note(int(size), base64.b64decode(root), text + "\n", signatures)
 
 
-def _witnessed(environment: Mapping[str, str]) -> dict[str, Note]:
-    folder = environment.get("SALDO_LEDGER_WITNESS_DIR")
+def _witnessed(evidence: Evidence) -> dict[str, Note]:
+    """Return what the witness had when the snapshot was taken."""
+    folder = evidence.environment.get("SALDO_LEDGER_WITNESS_DIR")
     if not folder:
         return {}
     files = Path(folder).glob("checkpoint-*.txt")
-    return {file.name: read_note(file.read_text(encoding="utf-8")) for file in files}
+    return {
+        file.name: read_note(file.read_text(encoding="utf-8"))
+        for file in files
+        if not evidence.is_newer(file)
+    }
 
 
 def _keys(environment: Mapping[str, str]) -> dict[bytes, bytes]:

@@ -2,11 +2,12 @@
 
 Relays and live feeds have reached the ends of their logs, reactions those of their upstreams,
 nothing is parked, quarantined or stopped, no order at a bank is open, no letter waits, no claim is
-held, and every process is ready.
+held, the log is sealed and witnessed, each frequent job still runs, and every process is ready.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -15,12 +16,29 @@ import requests
 from shared.config import SERVICES
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
+from tests.faults.checker.postings import banks_of
 
 INVARIANT = "I8"
 
 TIMEOUTS = (3.05, 10)
 SEALED_S = 60.0
 """An event is sealed within a quarter of a minute."""
+OVERDUE_S = 30.0
+"""A letter that is due is taken up within seconds."""
+WITNESSED_S = 60.0
+"""A witness of these installations is given a checkpoint within a quarter of a minute."""
+RUN_S = 60.0
+"""A job that runs every few seconds has run within so long, pauses after failures included."""
+FREQUENT_JOBS = frozenset({
+    "announce_checkpoint", "carry_on_mailings", "destroy_keys", "forget_farewells", "make_refunds",
+    "poll_undecided", "read_bounces", "reconcile", "recover", "register_fiscal_receipts",
+    "request_fiscal_receipts", "take_bank_payments",
+})  # fmt: skip
+_SUCCESS = re.compile(
+    r'^saldo_job_last_success_timestamp_seconds\{job_name="(\w+)",service="(\w+)"\} (\S+)', re.M
+)
+_RUNS = re.compile(r'^saldo_job_runs_total\{job_name="(\w+)",outcome="ok",service="(\w+)"\}', re.M)
+_STARTED = re.compile(r"^process_start_time_seconds (\S+)", re.M)
 _DELAYS_LETTERS = ("mailcatcher", "link mail")
 UNDECIDED = ("created", "awaiting_payment", "unknown", "mismatch", "captured")
 
@@ -34,6 +52,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     yield from _letters(evidence)
     yield from _imports(evidence)
     yield from _sealed(evidence)
+    yield from _witnessed(evidence)
+    yield from _jobs(evidence)
     yield from _processes(evidence)
 
 
@@ -87,11 +107,14 @@ def _has_table(evidence: Evidence, schema: str, table: str) -> bool:
 
 
 def _payments(evidence: Evidence) -> Iterator[Finding]:
-    for row in evidence.rows(
+    undecided = evidence.rows(
         "SELECT payment_id::text AS id, state FROM payments.payments WHERE state = ANY (%s)",
         list(UNDECIDED),
-    ):
-        yield Finding(INVARIANT, "payment undecided", row["id"], row["state"])
+    )
+    may_be_paid = _may_be_paid(evidence) if undecided else set()
+    for row in undecided:
+        if row["state"] != "awaiting_payment" or row["id"] not in may_be_paid:
+            yield Finding(INVARIANT, "payment undecided", row["id"], row["state"])
     for row in evidence.rows(
         "SELECT refund_id::text AS id, state FROM payments.refunds"
         " WHERE state IN ('proposed', 'requested')"
@@ -104,13 +127,35 @@ def _payments(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(INVARIANT, "fiscal receipt", row["id"], row["state"])
 
 
+def _may_be_paid(evidence: Evidence) -> set[str]:
+    """Return the payments whose payers can still enter a card: the bank has their page open.
+
+    A bank that was told to end all sessions has none, whatever it says.
+    """
+    ours = {
+        row["number"]: row["payment"]
+        for row in evidence.rows(
+            "SELECT order_number AS number, payment_id::text AS payment FROM payments.orders"
+        )
+    }
+    return {
+        ours[number]
+        for bank in banks_of(evidence.environment)
+        if not bank.faults()["end_sessions"]
+        for number, order in bank.orders().items()
+        if order.is_open and not order.held and number in ours
+    }
+
+
 def _letters(evidence: Evidence) -> Iterator[Finding]:
     now = datetime.now(UTC)
     for row in evidence.rows(
         "SELECT o.letter_id::text AS id, kind, attempts, claimed_by, next_attempt_at,"
         " o.queued_at FROM notifications.outbox AS o JOIN notifications.letters USING (letter_id)"
     ):
-        if row["attempts"] and not row["claimed_by"] and evidence.did(*_DELAYS_LETTERS):
+        overdue = (now - row["next_attempt_at"]).total_seconds() > OVERDUE_S
+        waits = row["attempts"] and not row["claimed_by"] and not overdue
+        if waits and evidence.did(*_DELAYS_LETTERS):
             continue  # the mail server had it wait: it is due by its own schedule
         claim = "claimed, " if row["claimed_by"] else ""
         sentence = (
@@ -147,6 +192,41 @@ def _sealed(evidence: Evidence) -> Iterator[Finding]:
     if row["waits"] is not None and row["waits"] > SEALED_S:
         sentence = f"event {row['size'] + 1} has waited for {row['waits']:.0f} s"
         yield Finding(INVARIANT, "seal lag", "ledger", sentence)
+
+
+def _witnessed(evidence: Evidence) -> Iterator[Finding]:
+    """What was signed is known elsewhere, too, so that nobody can sign another log instead."""
+    if not evidence.environment.get("SALDO_LEDGER_WITNESS_DIR"):
+        return
+    [row] = evidence.rows(
+        "SELECT max(c.number) AS number, (SELECT coalesce(max(number), 0) FROM ledger.publications"
+        " WHERE failure IS NULL AND witness = 'directory') AS given FROM ledger.checkpoints AS c"
+        " WHERE created_at < now() - make_interval(secs => %s)",
+        WITNESSED_S,
+    )
+    if row["number"] is not None and row["given"] < row["number"]:
+        sentence = f"checkpoint {row['number']} is not with the witness, who has {row['given']}"
+        yield Finding(INVARIANT, "witness lag", "ledger", sentence)
+
+
+def _jobs(evidence: Evidence) -> Iterator[Finding]:
+    """Each job that runs every few seconds still does."""
+    url = evidence.environment.get("SALDO_MONITORING_URL_WORK")
+    if url is None or evidence.did("clock"):
+        return
+    try:
+        page = requests.get(f"{url}/metrics", timeout=TIMEOUTS).text
+    except requests.RequestException:
+        return  # whether it is ready is asked elsewhere
+    now = datetime.now(UTC).timestamp()
+    started = _STARTED.search(page)
+    since = float(started[1]) if started else now
+    last = {(job, service): float(at) for job, service, at in _SUCCESS.findall(page)}
+    for job, service in _RUNS.findall(page):
+        waits = now - max(last.get((job, service), 0.0), since)
+        if job in FREQUENT_JOBS and waits > RUN_S:
+            sentence = f"has not succeeded for {waits:.0f} s"
+            yield Finding(INVARIANT, "job does not run", f"{service} {job}", sentence)
 
 
 def _processes(evidence: Evidence) -> Iterator[Finding]:

@@ -1,74 +1,104 @@
-"""An installation on nodes that fail over: its URLs lead to whoever serves."""
+"""An installation on nodes that fail over: its URLs lead to whoever serves.
+
+with open_cluster_house() as house:
+    with house.database.killed(house.database.leader()):
+        ...
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from deploy.embedded import process, rabbitmq
+from deploy.embedded import rabbitmq
 from deploy.embedded.installation import Installation
 from shared.config import QUORUM
+from tests.faults.cluster import packages
 from tests.faults.cluster.leading import Addresses, Leading
 from tests.faults.cluster.postgresql import PostgresCluster, owner_url
 from tests.faults.cluster.rabbitmq import RabbitmqCluster
-from tests.faults.house import RunningHouse
-from tests.faults.injectors.network import Network
-from tests.nodes import ANY_PORTS
+from tests.faults.house import RunningHouse, installed
+from tests.faults.injectors.network import Link, Network
 
-_START_S = 180.0
+_START_S = 240.0
 
 
 class ClusterHouse(RunningHouse):
-    """An installation whose PostgreSQL, or RabbitMQ, or both, are a cluster."""
+    """An installation whose PostgreSQL and RabbitMQ are clusters."""
 
     def __init__(
         self,
         installation: Installation,
-        network: Network,
-        database: PostgresCluster | None,
-        broker: RabbitmqCluster | None,
+        proxies: Mapping[str, Link],
+        database: PostgresCluster,
+        broker: RabbitmqCluster,
     ) -> None:
-        super().__init__(installation, network.links)
+        super().__init__(installation, proxies)
         self.database = database
         self.broker = broker
+        self.struck_at = 0.0
+        """When a failover struck last, by the monotonic clock."""
+
+    def rabbitmqctl(self, *words: str) -> str:
+        """Run rabbitmqctl on the node that serves; raises CalledProcessError."""
+        return self.broker.ctl(self.broker.serving, *words)
+
+    def keep_logs(self, folder: Path) -> None:
+        """Copy the logs, of the nodes as well: the house is deleted."""
+        super().keep_logs(folder)
+        for nodes in (self.database.nodes, self.broker.nodes):
+            name = nodes.state.root.name
+            shutil.copytree(nodes.state.root / "log", folder / name, dirs_exist_ok=True)
 
 
 @contextmanager
-def cluster_house(
-    folder: Path,
-    *,
-    database: PostgresCluster | None = None,
-    broker: RabbitmqCluster | None = None,
-) -> Iterator[ClusterHouse]:
-    """Run an installation on clusters, which are started and stopped with it."""
-    overrides: dict[str, str] = {}
+def open_cluster_house() -> Iterator[ClusterHouse]:
+    """Run a house with the demo company on clusters; all of it is deleted afterwards."""
     with ExitStack() as stack:
+        folder = stack.enter_context(_folder())
         network = stack.enter_context(Network())
-        if database is not None:
-            stack.callback(database.stop)
-            database.start()
-            stack.enter_context(Leading(network, lambda: _primary(database)))
-            port = network.links["database"].port
-            overrides["SALDO_DATABASE_URL"] = owner_url(database, port)
-        if broker is not None:
-            stack.callback(broker.stop)
-            broker.start()
-            stack.enter_context(Leading(network, lambda: _serving(broker)))
-            user = f"{rabbitmq.USER}:{broker.password}@127.0.0.1"
-            overrides["SALDO_AMQP_URL"] = f"amqp://{user}:{network.links['broker'].port}/"
-            management = network.links["management"].port
-            overrides["SALDO_RPC_QUEUES"] = QUORUM
-            overrides["SALDO_AMQP_ADMIN_URL"] = f"http://{user}:{management}"
-        installation = Installation(folder, overrides, owner=process.myself(), ports=ANY_PORTS)
-        stack.callback(installation.reset)
-        installation.up(seconds=_START_S)
-        yield ClusterHouse(installation, network, database, broker)
+        database = PostgresCluster(folder / "postgres", network)
+        stack.callback(database.stop)
+        broker = RabbitmqCluster(folder / "rabbitmq")
+        stack.callback(broker.stop)
+        broker.begin()
+        database.start()
+        broker.wait_until_whole()
+        stack.enter_context(Leading(network, lambda: _primary(database)))
+        stack.enter_context(Leading(network, lambda: _serving(broker)))
+        ports = {name: link.port for name, link in network.links.items()}
+        user = f"{rabbitmq.USER}:{broker.password}@127.0.0.1"
+        overrides = {
+            "SALDO_DATABASE_URL": owner_url(database, ports["primary"]),
+            "SALDO_AMQP_URL": f"amqp://{user}:{ports['serving']}/",
+            "SALDO_AMQP_ADMIN_URL": f"http://{user}:{ports['management']}",
+            "SALDO_RPC_QUEUES": QUORUM,
+        }
+        installation = stack.enter_context(
+            installed(folder / "saldo", network, overrides=overrides, seconds=_START_S)
+        )
+        yield ClusterHouse(installation, network.links, database, broker)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a folder that the system user of the nodes may enter."""
+    place = packages.FOLDER.parent / "clusters"
+    place.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=place))
+    made.chmod(0o711)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
 
 
 def _primary(cluster: PostgresCluster) -> Addresses | None:
     leader = cluster.leader()
-    return None if leader is None else {"database": cluster.ports[leader]}
+    return None if leader is None else {"primary": cluster.ports[leader]}
 
 
 def _serving(cluster: RabbitmqCluster) -> Addresses | None:
@@ -76,6 +106,6 @@ def _serving(cluster: RabbitmqCluster) -> Addresses | None:
     if name is None:
         return None
     return {
-        "broker": cluster.port(name),
+        "serving": cluster.port(name),
         "management": cluster.port(name, "amqp_management"),
     }

@@ -27,12 +27,16 @@ class Nodes:
         self._plan = Plan(processes=tuple(specs), owner=process.myself(), watchdog=False)
         self._supervisor = Daemon(self.state, "supervisor")
 
-    def start(self) -> None:
-        """Start all, and wait until they are ready."""
+    def begin(self) -> None:
+        """Begin to start all of them."""
         self.state.create()
         write_plan(self.state.plan, self._plan)
         self.state.enabled.touch()
         self._supervisor.ensure()
+
+    def start(self) -> None:
+        """Start all, and wait until they are ready."""
+        self.begin()
         eventually(self.are_ready, f"the nodes in {self.state.root} are ready", START_S)
 
     def are_ready(self) -> bool:

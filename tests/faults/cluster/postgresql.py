@@ -1,4 +1,8 @@
-"""Two PostgreSQL with Patroni and etcd: one leads, the other takes over."""
+"""Two PostgreSQL with Patroni and etcd: one leads, the other takes over.
+
+Each node reaches etcd and the other node by links of its own, `etcd-a`, `postgresql-a` and
+`patroni-a`, so that it can be cut off from both; clients reach it still.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,9 @@ from deploy.embedded.plan import Check, ProcessSpec
 from deploy.embedded.postgres import DATABASE, OWNER, binaries, owner_statements
 from deploy.embedded.system_user import system_user
 from tests.faults.cluster import packages
+from tests.faults.cluster.fencing import Fencing
 from tests.faults.cluster.nodes import Nodes, free_ports
+from tests.faults.injectors.network import Network
 from tests.faults.process_tree import descendants
 from tests.waiting import eventually
 
@@ -30,9 +36,11 @@ _LOOP_S = 1
 _RETRY_S = 3
 _ASK_S = 1.0
 _START_S = 120.0
+_OFF_S = 20.0
+_LINKS = ("etcd", "postgresql", "patroni")
 
 _PARAMETERS = {
-    "max_connections": 200,
+    "max_connections": 300,
     "dynamic_shared_memory_type": "mmap",
     "unix_socket_directories": "",
     "timezone": "UTC",
@@ -46,12 +54,14 @@ _PARAMETERS = {
 class PostgresCluster:
     """Two nodes and their agreement on who leads.
 
-    Unless `synchronous`, the follower may be behind: what it lacks is lost when it takes over.
+    The follower has everything that was committed, except where `unsynchronised` lets it be
+    behind: then what it lacks is lost when it takes over.
     """
 
-    def __init__(self, folder: Path, *, synchronous: bool = True) -> None:
+    def __init__(self, folder: Path, network: Network) -> None:
         self.folder = folder
-        self._synchronous = synchronous
+        self._network = network
+        self._role = "sync"
         etcd, peer, *ports = free_ports(2 + 2 * len(NAMES))
         self.ports = dict(zip(NAMES, ports[: len(NAMES)], strict=True))
         self.rest = dict(zip(NAMES, ports[len(NAMES) :], strict=True))
@@ -61,7 +71,13 @@ class PostgresCluster:
         self._user = system_user()
         folder.mkdir(parents=True)
         folder.chmod(0o711)
-        self.nodes = Nodes(folder, [self._etcd(etcd, peer), *(self._node(n, etcd) for n in NAMES)])
+        for name in NAMES:
+            network.lead(f"etcd-{name}", "127.0.0.1", etcd)
+            network.lead(f"postgresql-{name}", "127.0.0.1", self.ports[name])
+            network.lead(f"patroni-{name}", "127.0.0.1", self.rest[name])
+        self.nodes = Nodes(folder, [self._etcd(etcd, peer), *map(self._node, NAMES)])
+        self._etcd_url = f"http://127.0.0.1:{etcd}"
+        self.fencing = Fencing(self._etcd_url, self._switch_off)
 
     @property
     def owner_password(self) -> str:
@@ -79,8 +95,10 @@ class PostgresCluster:
             for statement in owner_statements(self.owner_password):
                 connection.execute(statement.encode())
         self.wait_until_whole()
+        self.fencing.start()
 
     def stop(self) -> None:
+        self.fencing.end()
         self.nodes.stop()
 
     def leader(self) -> str | None:
@@ -94,12 +112,11 @@ class PostgresCluster:
         return self._other(leader)
 
     def wait_until_whole(self, seconds: float = _START_S) -> None:
-        """Wait until one leads and the other follows, synchronously where that is so."""
-        role = "sync" if self._synchronous else "replica"
+        """Wait until one leads and the other follows, synchronously unless it need not."""
 
         def is_whole() -> bool:
             leader = self.leader()
-            return leader is not None and self._member(self._other(leader), role)
+            return leader is not None and self._member(self._other(leader), self._role)
 
         eventually(is_whole, "one leads and the other follows", seconds)
 
@@ -113,11 +130,9 @@ class PostgresCluster:
     def host(self, name: str) -> list[process.Identity]:
         """Return all processes of a node: Patroni, and PostgreSQL, which may have outlived it."""
         found = self.nodes.whole(f"patroni-{name}")
-        pid_file = self._data(name) / "postmaster.pid"
-        if pid_file.exists():
-            postmaster = process.identity_of(int(pid_file.read_text("ascii").split()[0]))
-            if postmaster is not None and postmaster not in found:
-                found += [postmaster, *descendants(postmaster)]
+        postmaster = self._postmaster(name)
+        if postmaster is not None and postmaster not in found:
+            found += [postmaster, *descendants(postmaster)]
         return found
 
     @contextmanager
@@ -139,22 +154,57 @@ class PostgresCluster:
                     process.send(identity, signal.SIGCONT)
 
     @contextmanager
-    def follower_behind(self) -> Iterator[None]:
-        """Let the follower receive nothing for the length of a block."""
-        receivers = [
-            identity
-            for identity in self.host(self.follower())
-            if b"walreceiver" in Path(f"/proc/{identity.pid}/cmdline").read_bytes()
-        ]
-        assert receivers, "the follower receives"
-        for identity in receivers:
-            process.send(identity, signal.SIGSTOP)
+    def postmaster_killed(self, name: str) -> Iterator[None]:
+        """Kill PostgreSQL alone with -9; its Patroni lives, and sees it."""
+        postmaster = self._postmaster(name)
+        assert postmaster is not None
+        assert process.send(postmaster, signal.SIGKILL)
+        yield
+
+    @contextmanager
+    def cut_off(self, name: str) -> Iterator[None]:
+        """Let a node reach neither etcd nor the other for a block; clients reach it."""
+        links = [self._network.links[f"{kind}-{name}"] for kind in _LINKS]
+        for link in links:
+            link.stall()
         try:
             yield
         finally:
-            # What has arrived meanwhile in its socket must not be taken either.
-            for identity in receivers:
-                process.send(identity, signal.SIGKILL)
+            for link in links:
+                link.cut()  # what was sent meanwhile does not arrive any more
+                link.heal()
+
+    @contextmanager
+    def unsynchronised(self) -> Iterator[None]:
+        """Let commits not wait for the follower for the length of a block."""
+        self._synchronise(synchronous=False)
+        try:
+            yield
+        finally:
+            eventually(self.leader, "somebody leads", _START_S)
+            self._synchronise(synchronous=True)
+
+    @contextmanager
+    def follower_behind(self) -> Iterator[None]:
+        """Let the follower receive nothing for the length of a block, nor later what was sent."""
+        leader = self.leader()
+        assert leader is not None
+        link = self._network.links[f"postgresql-{leader}"]
+        link.stall()
+        try:
+            yield
+        finally:
+            link.cut()
+            link.heal()
+
+    @contextmanager
+    def unfenced(self) -> Iterator[None]:
+        """Do without fencing for the length of a block: a lease has to run out."""
+        self.fencing.is_on = False
+        try:
+            yield
+        finally:
+            self.fencing.is_on = True
 
     def switch_over(self) -> None:
         """Have the follower take over in order."""
@@ -163,6 +213,43 @@ class PostgresCluster:
         body = {"leader": leader, "candidate": self._other(leader)}
         url = f"http://127.0.0.1:{self.rest[leader]}/switchover"
         requests.post(url, json=body, timeout=60).raise_for_status()
+
+    def _synchronise(self, *, synchronous: bool) -> None:
+        """Have Patroni change it, and wait until that has taken effect."""
+        self._role = "sync" if synchronous else "replica"
+        leader = self.leader()
+        assert leader is not None
+        url = f"http://127.0.0.1:{self.rest[leader]}/config"
+        body = {"synchronous_mode": synchronous}
+        requests.patch(url, json=body, timeout=_START_S).raise_for_status()
+        if not synchronous:
+            eventually(self._waits_for_nobody, "commits do not wait for the follower", _START_S)
+
+    def _waits_for_nobody(self) -> bool:
+        leader = self.leader()
+        if leader is None:
+            return False
+        with self.superuser(leader) as connection:
+            row = connection.execute("SHOW synchronous_standby_names").fetchone()
+        return row is not None and not row[0]
+
+    def _switch_off(self, name: str) -> None:
+        """Kill a host as its power supply would, and wait until nothing of it runs."""
+        killed = self._send(name, signal.SIGKILL)
+        eventually(
+            lambda: not any(map(process.is_alive, killed)), f"the host {name} is off", _OFF_S
+        )
+
+    def _postmaster(self, name: str) -> process.Identity | None:
+        data = self._data(name)
+        try:
+            pid = int((data / "postmaster.pid").read_text("ascii").split()[0])
+            found = process.identity_of(pid)
+            # The file may be left over, and its pid another process by now.
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return found if str(data).encode() in command else None
 
     def _send(self, name: str, number: int) -> list[process.Identity]:
         """Signal a node's processes: Patroni first, so that it sees nothing of it."""
@@ -196,11 +283,11 @@ class PostgresCluster:
             ready=Check("http", f"{client}/health"),
         )  # fmt: skip
 
-    def _node(self, name: str, etcd: int) -> ProcessSpec:
+    def _node(self, name: str) -> ProcessSpec:
         folder = self.folder / name
         folder.mkdir(mode=0o700)
         settings = folder / "patroni.json"  # which is YAML, too
-        settings.write_text(json.dumps(self._settings(name, etcd)), encoding="ascii")
+        settings.write_text(json.dumps(self._settings(name)), encoding="ascii")
         self._user.own(folder)
         program = packages.patroni()
         # Its interpreter may be where other users may not go, such as in the home of root.
@@ -217,8 +304,9 @@ class PostgresCluster:
             stop_seconds=20.0,
         )
 
-    def _settings(self, name: str, etcd: int) -> dict[str, Any]:
+    def _settings(self, name: str) -> dict[str, Any]:
         address, rest = f"127.0.0.1:{self.ports[name]}", f"127.0.0.1:{self.rest[name]}"
+        link = {kind: f"127.0.0.1:{self._network.links[f'{kind}-{name}'].port}" for kind in _LINKS}
         users = {
             kind: {"username": user, "password": self._passwords[user]}
             for kind, user in (("superuser", "postgres"), ("replication", "replicator"))
@@ -226,8 +314,9 @@ class PostgresCluster:
         return {
             "scope": "saldo",
             "name": name,
-            "restapi": {"listen": rest, "connect_address": rest},
-            "etcd3": {"host": f"127.0.0.1:{etcd}"},
+            "restapi": {"listen": rest, "connect_address": link["patroni"]},
+            # Else it would go past the link, to the address that etcd itself gives.
+            "etcd3": {"hosts": [link["etcd"]], "use_proxies": True},
             "bootstrap": {
                 "dcs": {
                     "ttl": TTL_S,
@@ -235,7 +324,7 @@ class PostgresCluster:
                     "retry_timeout": _RETRY_S,
                     "maximum_lag_on_failover": 2**30,
                     "primary_start_timeout": 0,
-                    "synchronous_mode": self._synchronous,
+                    "synchronous_mode": True,
                     "postgresql": {"use_pg_rewind": True, "parameters": _PARAMETERS},
                 },
                 "initdb": [
@@ -244,7 +333,7 @@ class PostgresCluster:
             },
             "postgresql": {
                 "listen": address,
-                "connect_address": address,
+                "connect_address": link["postgresql"],
                 "data_dir": str(self._data(name)),
                 "bin_dir": str(binaries()),
                 "pgpass": str(self.folder / name / "pgpass"),
@@ -257,6 +346,7 @@ class PostgresCluster:
         }  # fmt: skip
 
 
-def owner_url(cluster: PostgresCluster, port: int) -> str:
-    """Return the URL of the owner of the database, by a port that leads to the leader."""
-    return f"postgresql://{OWNER}:{cluster.owner_password}@127.0.0.1:{port}/{DATABASE}"
+def owner_url(cluster: PostgresCluster, *ports: int) -> str:
+    """Return the URL of the owner of the database, by ports of which one leads to the leader."""
+    hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+    return f"postgresql://{OWNER}:{cluster.owner_password}@{hosts}/{DATABASE}"

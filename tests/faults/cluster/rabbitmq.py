@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import signal
+import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from msgspec.structs import replace
 
 from deploy.embedded import process, rabbitmq
 from deploy.embedded.plan import ProcessSpec
-from deploy.embedded.readiness import is_ready
 from deploy.embedded.system_user import system_user
 from tests.faults.cluster.nodes import Nodes, free_ports
 from tests.waiting import eventually
@@ -21,6 +21,9 @@ from tests.waiting import eventually
 NAMES = ("one", "two", "three")
 _PORTS = ("amqp", "amqp_management", "amqp_prometheus", "amqp_distribution")
 _CTL_S = 60
+_ASK_S = 1.0
+_GREETING = b"AMQP\x00\x00\x09\x01"
+_METHOD_FRAME = b"\x01"
 _WHOLE_S = 120.0
 # RabbitMQ's own is 60 s: so long a node that stands still counts as there.
 _TICK_S = 8
@@ -52,10 +55,9 @@ class RabbitmqCluster:
         self._specs = {spec.name: spec for spec in specs}
         self.nodes = Nodes(folder, specs)
 
-    def start(self) -> None:
-        """Start all three, one after the other: a new one joins those that run."""
-        self.nodes.start()
-        self.wait_until_whole()
+    def begin(self) -> None:
+        """Begin to start all three, one after the other: a new one joins those that run."""
+        self.nodes.begin()
 
     def stop(self) -> None:
         self.nodes.stop()
@@ -68,9 +70,17 @@ class RabbitmqCluster:
         return self._ports[name][kind]
 
     def responds(self, name: str) -> bool:
-        """Return whether a node serves its administrator."""
-        ready = self._specs[name].ready
-        return ready is not None and is_ready(ready)
+        """Return whether a node begins to speak AMQP, within a second.
+
+        One that is paused, by us or by itself, does not. A whole connection would have no time
+        limit: a node may stop in the middle of it.
+        """
+        try:
+            with socket.create_connection(("127.0.0.1", self.port(name)), timeout=_ASK_S) as sock:
+                sock.sendall(_GREETING)
+                return sock.recv(1) == _METHOD_FRAME
+        except OSError:
+            return False
 
     def ctl(self, name: str, *words: str, program: str = "rabbitmqctl") -> str:
         """Run a tool of RabbitMQ on a node; raises CalledProcessError."""
@@ -103,8 +113,13 @@ class RabbitmqCluster:
         def is_whole() -> bool:
             if not all(map(self.responds, NAMES)):
                 return False
-            wanted = "length(rabbit_nodes:all_running())."
-            return self.ctl(NAMES[0], "--quiet", "eval", wanted).strip() == str(len(NAMES))
+            try:
+                running = self.ctl(
+                    NAMES[0], "--quiet", "eval", "length(rabbit_nodes:all_running())."
+                )
+            except subprocess.SubprocessError:
+                return False
+            return running.strip() == str(len(NAMES))
 
         eventually(is_whole, "three nodes run in one cluster", seconds)
 
@@ -125,6 +140,26 @@ class RabbitmqCluster:
         finally:
             for identity in reversed(stopped):
                 process.send(identity, signal.SIGCONT)
+
+    @contextmanager
+    def cut_off(self, name: str) -> Iterator[None]:
+        """Let a node reach no other for the length of a block; clients reach it still.
+
+        Erlang's own connections between nodes are ended, and made again by none of them: each
+        proves a secret to the other, and the node's is another one meanwhile.
+        """
+        others = [f"'{other}@localhost'" for other in NAMES if other != name]
+        wrong, right = secrets.token_hex(16), self._secrets["cookie"]
+        self._meet(name, others, wrong, "erlang:disconnect_node(N)")
+        try:
+            yield
+        finally:
+            self._meet(name, others, right, "net_kernel:connect_node(N)")
+
+    def _meet(self, name: str, others: Sequence[str], cookie: str, then: str) -> None:
+        """Have a node use a cookie with others, and do something with each."""
+        each = f"begin erlang:set_cookie(N, '{cookie}'), {then} end"
+        self.ctl(name, "--quiet", "eval", f"[{each} || N <- [{', '.join(others)}]].")
 
     def _anyone(self) -> str:
         return next(name for name in NAMES if self.responds(name))

@@ -32,7 +32,8 @@ class BrokerAlarm:
         return f"an alarm of RabbitMQ: {kind}"
 
     def heal(self, house: House) -> None:
-        kind: Any = house.notes.pop(self.name, None)
+        kind: Any = house.notes.get(self.name)
         if kind is not None:
             command, _, limit = _ALARMS[kind]
             house.rabbitmqctl(command, *limit)
+            del house.notes[self.name]

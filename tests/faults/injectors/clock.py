@@ -44,7 +44,9 @@ class ClockJump:
         return is_wrapped(house) and has_package_file(LIBRARY)
 
     def inject(self, house: House, random: Random) -> str:
-        victim = random.choice(("postgres", "serve", "work"))
+        victim = random.choice(
+            ("postgres", "serve", "work") if _has_node(house) else ("serve", "work")
+        )
         jump = random.choice(JUMPS)
         house.notes[self.name] = victim
         under_faketime(house, victim)
@@ -56,6 +58,11 @@ class ClockJump:
         if victim is not None:
             restore(house, victim, _SUBJECT)
             offset_file(house, victim).write_text(f"{_NO_OFFSET}\n", encoding="ascii")
+
+
+def _has_node(house: House) -> bool:
+    """Return whether PostgreSQL is one of the installation's processes."""
+    return (house.folder / "postgres").is_dir()
 
 
 def offset_file(house: House, name: str) -> Path:

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -53,7 +54,7 @@ class FullDisk:
         return f"fill the disk of {node}/{folder} but for {left} bytes"
 
     def heal(self, house: House) -> None:
-        noted: Any = house.notes.pop(self.name, None)
+        noted: Any = house.notes.get(self.name)
         if noted is None:
             return
         node, folder = noted
@@ -64,6 +65,7 @@ class FullDisk:
         with house.kept_down(node):
             off_small_disk(place)
         wait_for_node(house, node)
+        del house.notes[self.name]
 
 
 @lru_cache(maxsize=1)
@@ -102,9 +104,13 @@ def onto_small_disk(place: Path) -> None:
 
 def fill(place: Path, left: int) -> None:
     """Put a file onto a small disk that leaves so many bytes."""
-    room = shutil.disk_usage(place).free - left
     with (place / _FILLER).open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(room, 1))
+        size = 0
+        while (room := shutil.disk_usage(place).free - left) > 0:
+            # The node writes meanwhile: what was free a moment ago may be taken.
+            with suppress(OSError):
+                os.posix_fallocate(file.fileno(), size, max(room // 2, 1))
+            size = os.fstat(file.fileno()).st_size
 
 
 def off_small_disk(place: Path) -> None:

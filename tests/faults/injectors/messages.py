@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import amqp
+import requests
 from kombu import Connection
 
 from services.discovery import reactions_of
@@ -35,6 +36,8 @@ from tests.faults.injectors.errors import TroubleError
 EPOCH_HEADER: Final = "saldo_epoch"
 ABSURD: Final = 10**12
 _USER = "faults"
+_EVERYTHING: Final = {"configure": ".*", "write": ".*", "read": ".*"}
+_MANAGE_S = 10.0
 _READ_S = 0.5
 
 Pair = tuple[str, str]
@@ -114,7 +117,7 @@ class _QueueFault:
     alone = False
 
     def is_possible(self, house: House) -> bool:
-        return "rabbitmq" in house.identities()
+        return "broker" in house.proxies
 
     def heal(self, house: House) -> None:
         """What was sent has been sent."""
@@ -184,7 +187,7 @@ class DivertMessages(_QueueFault):
         return f"divert the messages of {consumer}.from.{upstream}"
 
     def heal(self, house: House) -> None:
-        noted: Any = house.notes.pop(self.name, None)
+        noted: Any = house.notes.get(self.name)
         if noted is None:
             return
         consumer, upstream, seed = noted
@@ -202,6 +205,7 @@ class DivertMessages(_QueueFault):
                 for _ in range(random.choice((0, 1, 1, 2))):
                     put(channel, consumer, upstream, message)
             channel.queue_delete(aside)
+        del house.notes[self.name]
 
 
 @contextmanager
@@ -215,18 +219,23 @@ def administrator(house: House) -> Iterator[amqp.Channel]:
 def impersonator(house: House) -> Iterator[amqp.Channel]:
     """Open a channel that may sign messages by any name."""
     password = secrets.token_hex(16)
-    with suppress(Exception):  # it is left over from a fault that was killed, or, mostly, is not
-        house.rabbitmqctl("delete_user", _USER)
-    house.rabbitmqctl("add_user", _USER, password)
-    house.rabbitmqctl("set_permissions", _USER, ".*", ".*", ".*")
-    house.rabbitmqctl("set_user_tags", _USER, "impersonator")
     parts = urlsplit(house.environment["SALDO_AMQP_URL"])
-    address = parts.netloc.rpartition("@")[2]
+    host = quote(parts.path[1:] or "/", safe="")
+    _manage(house, "PUT", f"users/{_USER}", {"password": password, "tags": "impersonator"})
     try:
+        _manage(house, "PUT", f"permissions/{host}/{_USER}", _EVERYTHING)
+        address = parts.netloc.rpartition("@")[2]
         with _channel(parts._replace(netloc=f"{_USER}:{password}@{address}").geturl()) as channel:
             yield channel
     finally:
-        house.rabbitmqctl("delete_user", _USER)
+        _manage(house, "DELETE", f"users/{_USER}")
+
+
+def _manage(house: House, method: str, path: str, body: Mapping[str, str] | None = None) -> None:
+    """Call the management API: rabbitmqctl starts Erlang at each call, seconds under load."""
+    url = f"{house.environment['SALDO_AMQP_ADMIN_URL'].rstrip('/')}/api/{path}"
+    answer = requests.request(method, url, json=body, timeout=_MANAGE_S)
+    answer.raise_for_status()
 
 
 @contextmanager

@@ -66,9 +66,10 @@ class _PartyFault:
         return f"{party}: {', '.join(f'{name} {value}' for name, value in chosen.items())}"
 
     def heal(self, house: House) -> None:
-        party: Any = house.notes.pop(self.name, None)
+        party: Any = house.notes.get(self.name)
         if party is not None:
             _ask(house, party, "DELETE")
+            del house.notes[self.name]
 
 
 @fault

@@ -44,14 +44,16 @@ class RestoreDatabase:
         return f"a backup of PostgreSQL, to be restored {'with' if stops else 'without'} a stop"
 
     def heal(self, house: House) -> None:
-        noted: Any = house.notes.pop(self.name, None)
+        noted: Any = house.notes.get(self.name)
         if noted is None:
             return
         instant, stops = noted
-        with house.kept_down(*(_SERVICES if stops else ()), "postgres"):
-            put_back(house, "postgres", "data")
-        house.lost_since(instant)
+        if has_backup(house, "postgres", "data"):
+            with house.kept_down(*(_SERVICES if stops else ()), "postgres"):
+                put_back(house, "postgres", "data")
+            house.lost_since(instant)
         wait_for_node(house, "postgres")
+        del house.notes[self.name]
 
 
 @fault
@@ -71,10 +73,13 @@ class RestoreBroker:
         return "a copy of RabbitMQ, to be put back"
 
     def heal(self, house: House) -> None:
-        if house.notes.pop(self.name, None) is not None:
+        if self.name not in house.notes:
+            return
+        if has_backup(house, "rabbitmq", "mnesia"):
             with house.kept_down("rabbitmq"):
                 put_back(house, "rabbitmq", "mnesia")
-            wait_for_node(house, "rabbitmq")
+        wait_for_node(house, "rabbitmq")
+        del house.notes[self.name]
 
 
 @fault
@@ -95,11 +100,12 @@ class EmptyBroker:
         return "empty the folder of RabbitMQ"
 
     def heal(self, house: House) -> None:
-        if house.notes.pop(self.name, None) is None:
+        if self.name not in house.notes:
             return
         wait_for_node(house, "rabbitmq")
         for name in _ONCE:
             run_once(house, name)
+        del house.notes[self.name]
 
 
 def back_up(house: House, node: str, folder: str) -> float:
@@ -111,6 +117,11 @@ def back_up(house: House, node: str, folder: str) -> float:
         instant = time.time()
         _copy(source, backup)
     return instant
+
+
+def has_backup(house: House, node: str, folder: str) -> bool:
+    """Return whether a backup has been made and not been put back yet."""
+    return _backup(house.folder / node / folder).is_dir()
 
 
 def put_back(house: House, node: str, folder: str) -> None:

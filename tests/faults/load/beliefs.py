@@ -65,11 +65,10 @@ class Notebook:
             self.counts[f"{belief.what} {belief.outcome}"] += 1
             self.counts[belief.outcome] += 1
 
-    def note(self, who: str, what: str, **data: Any) -> None:
-        """Write down something that was not commanded."""
-        self.write(
-            Belief(id=str(uuid4()), at=time.time(), who=who, what=what, outcome="note", data=data)
-        )
+    def note(self, who: str, what: str, *, at: float | None = None, **data: Any) -> None:
+        """Write down something that was not commanded, and of when it is: by default, of now."""
+        when = time.time() if at is None else at
+        self.write(Belief(id=str(uuid4()), at=when, who=who, what=what, outcome="note", data=data))
 
     def about(self, who: str, what: str, **data: Any) -> Command:
         """Begin a command: a context that writes the line before, and the one after."""

@@ -81,6 +81,7 @@ class Settlers:
         person = Resident(
             who, self.url, email, password, client.token or "", [], self.notebook, chance,
             self.questions, client.device_token,
+            strangers=[account.number for account in self.candidates],
         )  # fmt: skip
         person.introduce()
         for account in chance.sample(list(self.candidates), len(self.candidates)):
@@ -114,6 +115,7 @@ class Settlers:
         return password_in(mailbox.wait(email, ABOUT_PASSWORD, seconds=LETTER_S))
 
     def _link(self, person: Resident, client: CabinetClient, account: DemoAccount) -> None:
+        person.tried.add(account.number)
         body = {"number": account.number, "proof": account.proof}
         with self._step(person.who, "link", email=person.email, number=account.number) as command:
             request = partial(client.call, "POST", "/accounts", body, key=str(uuid4()))

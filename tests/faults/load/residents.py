@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
@@ -15,7 +16,13 @@ from uuid import uuid4
 
 from deploy.demo.acquirer_page import ASKS_FOR_CODE, DECLINED, PAYS, Payer
 from deploy.demo.client import CabinetClient, OutageError, PaymentLine, Problem
-from tests.faults.load.beliefs import EXPECTED, UNAUTHORIZED, Command, Notebook
+from tests.faults.load.beliefs import (
+    EXPECTED,
+    SERVER_FAULTS,
+    UNAUTHORIZED,
+    Command,
+    Notebook,
+)
 
 LARGEST = 200_00
 WAIT_FOR_PAGE_S = 15.0
@@ -25,8 +32,12 @@ PATIENCE_S = (2.0, 8.0, 25.0)
 PAUSE_S = (0.1, 0.8)
 
 CARDS = (*[PAYS] * 6, ASKS_FOR_CODE, ASKS_FOR_CODE, DECLINED)
-WAYS = (*["plain"] * 5, "twice", "again", "changed")
-"""How a payment is started: once, twice at once or again under one key, or anew with other sums."""
+WAYS = (*["plain"] * 5, "twice", "again", "changed", "reused")
+"""How a payment is started: once, twice at once or again under one key, or anew with other sums;
+`reused`: another one is asked for under its key, too, which has to be refused."""
+REPEATED = 0.3
+"""How many questions are sent twice under their key."""
+FORBIDDEN = frozenset({403, 404, 409, 422})
 ABANDONED, COMES_BACK = 0.02, 0.7
 
 
@@ -55,6 +66,10 @@ class Resident:
     device_token: str | None = None
     passwords: list[str] = field(default_factory=list)
     """Those of before."""
+    strangers: Sequence[str] = ()
+    """Numbers of accounts; those that are not this person's are somebody else's."""
+    tried: set[str] = field(default_factory=set)
+    """Accounts that this person may have linked."""
 
     def run(self, stop: threading.Event) -> None:
         """Do one thing after another until stopped."""
@@ -62,6 +77,8 @@ class Resident:
             self.pay: 28,
             self.ask: 1,
             self.rename: 3,
+            self.look_around: 4,
+            self.pry: 2,
             self.sign_out_elsewhere: 1,
             self.change_password: 1,
         }
@@ -146,6 +163,8 @@ class Resident:
                 answers.append(self._post(command, body, key))
             answer = answers[0]
             command.learn(payment_id=answer["payment_id"])
+            if way == "reused":
+                self.reuse(key, body)
             if len({one["payment_id"] for one in answers}) > 1:
                 self._contradiction("one key has made several payments", key=key)
         return answer if command.is_acknowledged else None
@@ -155,6 +174,18 @@ class Resident:
         request = partial(client.call, "POST", "/payments", body, key=key)
         answer: dict[str, Any] = command.call(client, request, keyed=True)
         return answer
+
+    def reuse(self, key: str, body: Mapping[str, Any]) -> None:
+        """Ask for another payment under a key that has served; it has to be refused."""
+        lines = [{**one, "amount": one["amount"] + 1} for one in body["lines"]]
+        with suppress(OutageError):
+            try:
+                self.client().call("POST", "/payments", {**body, "lines": lines}, key=key)
+            except Problem as refusal:
+                if refusal.status in FORBIDDEN or refusal.status >= SERVER_FAULTS:
+                    return
+                raise
+            self._contradiction("a key has served another request", key=key)
 
     def _page(self, started: dict[str, Any]) -> str | None:
         """Return the bank's page; wait a while where only ours that leads on to it is known."""
@@ -200,6 +231,10 @@ class Resident:
             request = partial(client.call, "POST", "/questions", body, key=key)
             answer = command.call(client, request, keyed=True)
             command.learn(question_id=answer["question_id"], number=answer["number"])
+            if self.chance.random() < REPEATED:
+                again = command.call(client, request, keyed=True)
+                if again["question_id"] != answer["question_id"]:
+                    self._contradiction("one key has made two questions", key=key)
         if command.is_acknowledged:
             self.questions.put(answer["question_id"])
 
@@ -212,16 +247,37 @@ class Resident:
             request = partial(client.update_profile, full_name=name)
             command.call(client, request, keyed=True)
 
+    def look_around(self) -> None:
+        """Look at balances and payments, as whoever opens the cabinet does."""
+        client = self.client()
+        client.balance(self.chance.choice(self.accounts))
+        client.due()
+        client.history()
+
+    def pry(self) -> None:
+        """Ask for the balance of somebody else's account, and try to pay for it."""
+        others = [one for one in self.strangers if one not in self.tried]
+        if not others:
+            return
+        number, client = self.chance.choice(others), self.client()
+        line = {"account": number, "amount": 100, "penalty": 0}
+        for method, path, body in (
+            ("GET", f"/accounts/{number}/balance", None),
+            ("POST", "/payments", {"lines": [line]}),
+        ):
+            try:
+                client.call(method, path, body, key=str(uuid4()) if body else None)
+            except Problem as refusal:
+                if refusal.status not in FORBIDDEN and refusal.status < SERVER_FAULTS:
+                    raise
+            else:
+                self._contradiction("somebody else's account is open", path=path, number=number)
+
     def sign_out_elsewhere(self) -> None:
         """Sign in a second time, and end that session."""
         client = self.client()
-        client.token = None
-        session: dict[str, Any] = {}
-        with self.notebook.about(self.who, "session.open", email=self.email) as opening:
-            request = partial(client.sign_in, self.email, self.password)
-            session = opening.call(client, request, keyed=False)
-            opening.learn(token=session["token"])
-        if not opening.is_acknowledged:
+        session = self._open_another(client)
+        if session is None:
             return
         with self.notebook.about(
             self.who, "session.end", email=self.email, token=session["token"]
@@ -229,8 +285,22 @@ class Resident:
             path = f"/sessions/{session['session_id']}"
             ending.call(client, partial(client.call, "DELETE", path), keyed=False)
 
+    def _open_another(self, client: CabinetClient) -> dict[str, Any] | None:
+        """Open a second session by a client; None where it is not sure that there is one."""
+        client.token = None
+        session: dict[str, Any] = {}
+        with self.notebook.about(self.who, "session.open", email=self.email) as opening:
+            request = partial(client.sign_in, self.email, self.password)
+            session = opening.call(client, request, keyed=False)
+            opening.learn(token=session["token"])
+        return session if opening.is_acknowledged else None
+
     def change_password(self) -> None:
-        """Change the password; where the outcome is unknown, find out by signing in."""
+        """Change the password, which ends a session that is open elsewhere.
+
+        Where the outcome is unknown, find out by signing in.
+        """
+        self._open_another(self.client())
         client, new = self.client(), f"own {uuid4()}"
         with self.notebook.about(
             self.who, "password.change", email=self.email, old=self.password, new=new

@@ -1,4 +1,5 @@
-"""Staff: a clerk who answers questions and corrects bills, and an operator who imports files."""
+"""Staff: a clerk who answers questions and corrects bills, an operator who imports files, and a
+bank's desk that gives money back."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
+from deploy.demo.acquirer_page import PageError
 from deploy.demo.charges import Bill
 from deploy.demo.client import Problem
 from deploy.embedded.environment import REPOSITORY
@@ -27,6 +29,7 @@ from shared.errors import ServiceError, Unavailable
 from shared.money import Kopecks
 from shared.rpc.client import RpcClient
 from tests.faults.load.beliefs import Command, Notebook
+from tests.faults.thousand_orders.banks import Bank
 
 TRIES = 4
 DEADLINE_S = 8.0
@@ -34,19 +37,45 @@ AGAIN_S = 0.5
 LARGEST = 20_00
 CORRECTION_EVERY_S = (1.5, 4.0)
 IMPORT_EVERY_S = (12.0, 25.0)
+REFUND_EVERY_S = (4.0, 12.0)
+WHOLE = 0.3
+"""How many refunds are of all that is left."""
 ROWS = 8
 IMPORT_S = 120.0
+REPEATED = 3
+"""Each so many-th correction is sent twice under its key."""
 KILLED = 0.15
 """How many of the imports are killed at first."""
 DONE, SOME_REFUSED, NOTHING = 0, 1, 2
 
 INTERNAL = 500
 
+JUDGED_BY = ("SALDO_URL", "SALDO_DATABASE_URL", "SALDO_AMQP_URL", "SALDO_MAIL_DIR")
+"""The variables without which an installation cannot be judged."""
+
 
 def settings_in(file: Path) -> dict[str, str]:
     """Return the variables of a file that a shell sources, as `.saldo/env`."""
     words = shlex.split(file.read_text(encoding="utf-8"))
     return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+class InstallationError(Exception):
+    """A file that is not that of an installation's variables; the text says why."""
+
+
+def installation_in(file: Path) -> dict[str, str]:
+    """Return the variables of an installation; raises InstallationError where some are missing."""
+    try:
+        found = settings_in(file)
+    except ValueError as error:
+        raise InstallationError(f"{file} is no file of shell variables: {error}") from None
+    if missing := [name for name in JUDGED_BY if not found.get(name)]:
+        raise InstallationError(
+            f"{file} has no {', '.join(missing)}: it should be the env of an installation, "
+            "which `make up` writes to .saldo/env"
+        )
+    return found
 
 
 @dataclass
@@ -100,6 +129,8 @@ class Clerk:
         about = {"account": bill.account.number, "amount": amount, "key": asked["key"]}
         with self.notebook.about(self.who, "adjust", **about) as command:
             done = self._command(client, command, "ledger", "adjust", **asked)
+            if amount % REPEATED == 0:
+                done = self._command(client, command, "ledger", "adjust", **asked)
             command.learn(state=done["state"])
 
     def _command(
@@ -122,6 +153,11 @@ class Clerk:
             else:
                 return done
         raise AssertionError("unreachable")
+
+
+def kopecks_of(text: str) -> Kopecks:
+    """Return a sum as a file has it: -12,34."""
+    return int(text.replace(",", ""))
 
 
 @dataclass
@@ -151,7 +187,8 @@ class Operator:
             writer.writerow(("account", "adjustment_id", "period", "service", "amount", "reason"))
             writer.writerows(rows)
         digest = sha256(path.read_bytes()).hexdigest()
-        about = {"digest": digest, "adjustments": [[row[1], row[0]] for row in rows]}
+        adjustments = [[row[1], row[0], kopecks_of(row[4])] for row in rows]
+        about = {"digest": digest, "adjustments": adjustments}
         with self.notebook.about(self.who, "import", **about) as command:
             if chance.random() < KILLED:
                 self._import(path, command.id, killed_after=chance.uniform(0.3, 2.0))
@@ -196,3 +233,31 @@ class Operator:
                 process.kill()
                 said, _ = process.communicate()
         return process.returncode, said
+
+
+@dataclass
+class BankDesk:
+    """Gives money back at the banks' own desks, a part of it or all, of payments of this load."""
+
+    banks: Sequence[Bank]
+    notebook: Notebook
+    who: str = "bank's desk"
+
+    def run(self, stop: threading.Event, chance: Random) -> None:
+        """Give back now and then until stopped; a bank that is out of order is left alone."""
+        while not stop.wait(chance.uniform(*REFUND_EVERY_S)):
+            try:
+                self.give_one_back(chance)
+            except PageError:
+                self.notebook.counts["a bank did not answer"] += 1
+
+    def give_one_back(self, chance: Random) -> None:
+        """Give back some of what some order was charged."""
+        bank = chance.choice(self.banks)
+        charged = [order for order in bank.orders().values() if order.money.kept > 1]
+        if not charged:
+            return
+        order = chance.choice(charged)
+        amount = None if chance.random() < WHOLE else chance.randint(1, order.money.kept - 1)
+        done = bank.give_back(order, amount)
+        self.notebook.note(self.who, "bank.refund", order=order.order_id, amount=amount, done=done)

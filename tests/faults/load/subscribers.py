@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -44,8 +45,8 @@ class Got(msgspec.Struct, array_like=True, frozen=True):
     """One line. `how`: `delivered` to a reader of queues or streams; `took` effect; or `forgot`:
     what took effect after the position was undone, because the log has lost it.
 
-    `via` is what brought an effect: queue, history, feed, stream. `digest` is that of the data in a
-    canonical form.
+    `via` is what brought an effect: queue, history, feed, stream. `digest` is that of the data and
+    of what is said of them (`content_digest`).
     """
 
     how: How
@@ -96,10 +97,15 @@ class Journal:
             self._file.flush()
 
 
-def canonical_digest(body: bytes) -> str:
-    """Return a digest of JSON that does not depend on the order of its members."""
-    canonical = msgspec.json.encode(msgspec.json.decode(body), order="sorted")
-    return sha256(canonical).hexdigest()[:16]
+def content_digest(headers: Mapping[str, Any], body: bytes) -> str:
+    """Return a digest of type, subject, instant and data, whatever the order of JSON's members."""
+    said = (
+        str(headers["cloudEvents_type"]),
+        str(headers.get("cloudEvents_subject", "")),
+        datetime.fromisoformat(str(headers["cloudEvents_time"])).timestamp(),
+        msgspec.json.decode(body),
+    )
+    return sha256(msgspec.json.encode(said, order="sorted")).hexdigest()[:16]
 
 
 def _got(
@@ -114,7 +120,7 @@ def _got(
         int(headers["saldo_predecessor"]),
         str(headers["cloudEvents_id"]),
         str(headers["cloudEvents_type"]),
-        canonical_digest(body),
+        content_digest(headers, body),
     )
 
 

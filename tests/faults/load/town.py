@@ -14,10 +14,11 @@ from random import Random
 
 from deploy.demo.charges import all_bills
 from deploy.demo.company import demo_accounts, households
+from tests.faults.checker.postings import banks_of
 from tests.faults.load.beliefs import Notebook
 from tests.faults.load.newcomers import Settlers
 from tests.faults.load.residents import Resident
-from tests.faults.load.staff import Clerk, Operator, settings_in
+from tests.faults.load.staff import BankDesk, Clerk, Operator, settings_in
 from tests.faults.load.subscribers import Subscribers
 from tests.faults.threads import Work, beside
 
@@ -61,6 +62,9 @@ class Town:
             "clerk answers": clerk.answer,
             "operator": partial(operator.run, chance=self._chance("operator")),
         }
+        if banks := banks_of(environment):
+            desk = BankDesk(banks, notebook)
+            self._users["bank's desk"] = partial(desk.run, chance=self._chance("desk"))
         self._readers: dict[str, Work] = {
             "queue subscriber": self._subscribers.read_queues,
             "feed subscriber": self._subscribers.read_feed,

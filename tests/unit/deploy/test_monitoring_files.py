@@ -165,3 +165,24 @@ def test_the_sample_scrapes_what_the_rules_need() -> None:
         "queue_coarse_metrics", "queue_consumer_count",
     ]  # fmt: skip
     assert sample["rule_files"] == [ALERTS.name]
+
+
+def test_each_metric_of_losses_and_leaders_has_a_panel() -> None:
+    """Who is called by their alarms at night looks there first."""
+    shown = {
+        name
+        for panel in panels(dashboards()["bus"])
+        for target in panel["targets"]
+        for name in metrics_in(target["expr"])
+    }
+    assert shown >= {
+        "saldo_log_epoch",
+        "saldo_log_confirmed",
+        "saldo_log_tail_lost_timestamp_seconds",
+        "saldo_unrecovered_epochs",
+        "saldo_quarantined_messages",
+        "saldo_reaction_quarantined_total",
+        "saldo_reaction_stopped",
+        "saldo_reaction_set_back_total",
+        "saldo_leaders_evicted_total",
+    }

@@ -15,6 +15,8 @@ SESSION = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b02"
 LINK_TOKEN = "q0Zb3m1V7xR5sT9uY2wC4eG6hJ8kL0nP1aD3fF5gH7j"
 THING = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b03"
 TOKEN = "token-of-the-session"
+NO_STEP = {"required": False, "methods": [], "passkey": None, "until": None}
+"""What identity says of a second step to whoever has no second factor."""
 
 
 class FakeServices:
@@ -24,6 +26,7 @@ class FakeServices:
         self.answers: dict[tuple[str, str], Any] = {
             ("identity", "note_support_code"): {},
             ("identity", "end_session"): {},
+            ("identity", "reauthentication"): NO_STEP,
             ("helpdesk", "unread"): {"unread": 0},
             ("notifications", "choices"): {"optional": {}, "bounced_since": None},
             ("notifications", "delivery"): {"late": False},
@@ -41,12 +44,14 @@ class FakeServices:
         must_change_password: bool = False,
         person_id: str = PERSON,
         must_accept: Sequence[Mapping[str, str]] = (),
+        must_add_factor: bool = False,
     ) -> None:
         self.answers["identity", "authenticate"] = {
             "session_id": SESSION,
             "person_id": person_id,
             "must_change_password": must_change_password,
             "must_accept": list(must_accept),
+            "must_add_factor": must_add_factor,
         }
 
     def call(

@@ -37,6 +37,7 @@ _OVERVIEW = {
     "recovery_codes": {"left": 9, "issued_at": _AT},
 }
 
+_ASKED = {"required": True, "methods": ["totp"], "passkey": None, "until": None}
 _LOG = {"entries": [{"at": _AT, "action": "signed_in", "about": "password", "by": "you"}]}
 
 SECOND_FACTOR: list[tuple[Any, ...]] = [
@@ -62,6 +63,14 @@ SECOND_FACTOR: list[tuple[Any, ...]] = [
     (
         "GET", "/me/second-factors", None,
         "identity", "second_factors", {"person_id": PERSON}, _OVERVIEW, 200, _OVERVIEW,
+    ),
+    (
+        "GET", "/me/second-step", None, "identity", "reauthentication", _IN_SESSION,
+        _ASKED, 200, _ASKED,
+    ),
+    (
+        "POST", "/me/second-step", {"code": "492039"}, "identity", "reauthenticate",
+        {**_IN_SESSION, "code": "492039", "passkey": None}, {"until": _AT}, 200, {"until": _AT},
     ),
     (
         "POST", "/me/passkeys/challenges", {"name": " Телефон ", **_PASSWORD},

@@ -309,6 +309,23 @@ def test_temporary_password_allows_only_its_change(
     assert browser("DELETE", f"/api/v1/sessions/{own}").status_code == 204
 
 
+def test_a_required_factor_allows_only_its_setup(browser: Browser, services: FakeServices) -> None:
+    services.sign_in(must_add_factor=True)
+    services.answers["identity", "end_session"] = {}
+    services.answers["identity", "second_factors"] = {
+        "passkeys": [],
+        "totp": None,
+        "recovery_codes": None,
+    }
+    for path in (ME, "/api/v1/accounts", f"{ME}/security-log"):
+        response = browser("GET", path)
+        assert response.status_code == 403
+        assert response.json["code"] == "second_factor_setup_required"
+    assert browser("GET", f"{ME}/second-factors").status_code == 200
+    own = services.answers["identity", "authenticate"]["session_id"]
+    assert browser("DELETE", f"/api/v1/sessions/{own}").status_code == 204
+
+
 def test_new_rules_allow_only_their_acceptance(browser: Browser, services: FakeServices) -> None:
     due = [{"kind": "rules", "accepted": "2026-11-01", "version": "2026-12-01"}]
     services.sign_in(must_accept=due)

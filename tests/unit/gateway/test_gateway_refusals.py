@@ -99,6 +99,7 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
             "enable_totp",
             "issue_recovery_codes",
             "passkey_challenge",
+            "reauthenticate",
             "remove_passkey",
             "resend_code",
             "sign_in_by_link",
@@ -111,7 +112,7 @@ NEVER_MET: Mapping[str, frozenset[str]] = {
         }
     ),
     # It leaves the passkeys out.
-    "passkeys_unavailable": frozenset({"second_step"}),
+    "passkeys_unavailable": frozenset({"reauthentication", "second_step"}),
     # Registrations and recoveries have methods of the same names.
     "registration_confirmed": frozenset({"erase_me", "confirm_password_reset"}),
     "registration_expired": frozenset({"erase_me", "confirm_password_reset"}),

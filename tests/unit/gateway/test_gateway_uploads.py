@@ -14,7 +14,7 @@ from upload_doubles import FakeUploads, digest_of, offer
 
 from gateway import uploads as sending
 from gateway.uploads import MAX_FILE_BYTES, PART_BYTES, ROOM
-from shared.errors import Forbidden, NotFound, Unavailable
+from shared.errors import Forbidden, NotFound, Unavailable, ValidationFailed
 from tests.sample_files import JPEG_BYTES, NO_KIND_OF_OURS, PDF_BYTES, png
 
 OTHER = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b77"
@@ -70,6 +70,20 @@ def test_what_a_client_says_of_a_file_changes_nothing(
 def test_an_empty_and_a_cut_file_are_refused(browser: Browser, helpdesk: FakeUploads) -> None:
     assert refusal(send(browser, b"")) == (422, "attachment_empty")
     assert refusal(send(browser, JPEG_BYTES[:40])) == (422, "attachment_broken")
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (ValidationFailed("attachment_infected", "x"), (422, "attachment_infected")),
+        (Unavailable("attachment_unchecked", "x"), (503, "attachment_unchecked")),
+    ],
+)
+def test_what_the_scanner_says_is_told(
+    browser: Browser, services: FakeServices, helpdesk: FakeUploads, raised: Any, told: Any
+) -> None:
+    services.answers["helpdesk", "finish_upload"] = raised
+    assert refusal(send(browser, JPEG_BYTES)) == told
 
 
 def test_a_file_that_says_it_is_too_large_is_not_read(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,6 +9,7 @@ import msgspec
 
 from services.identity.challenges import Challenge
 from services.identity.passkeys import Passkey
+from services.identity.recovery_codes import CodeDigests
 from services.identity.second_factors import SecondFactors
 from services.identity.totp_secrets import TotpSecret
 
@@ -85,10 +85,15 @@ class FakeTotpSecrets:
 class FakeRecoveryCodes:
     def __init__(self) -> None:
         self.rows: dict[tuple[UUID, bytes], datetime] = {}
+        self.recipes: dict[UUID, str | None] = {}
 
-    def replace(self, person_id: UUID, digests: Sequence[bytes], now: datetime) -> None:
+    def replace(self, person_id: UUID, issued: CodeDigests, now: datetime) -> None:
         self.remove(person_id)
-        self.rows |= {(person_id, digest): now for digest in digests}
+        self.rows |= {(person_id, digest): now for digest in issued.digests}
+        self.recipes[person_id] = issued.recipe
+
+    def recipe_of(self, person_id: UUID) -> str | None:
+        return self.recipes.get(person_id) if self.has(person_id) else None
 
     def spend(self, person_id: UUID, digest: bytes) -> bool:
         return self.rows.pop((person_id, digest), None) is not None

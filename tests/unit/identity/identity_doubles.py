@@ -163,6 +163,7 @@ class FakeSessions:
         self.rows: dict[UUID, SignedIn] = {}
         self.tokens: dict[UUID, bytes] = {}
         self.accepted: dict[UUID, dict[str, str]] = {}
+        self.types: dict[UUID, str] = {}
         self._credentials = credentials
 
     def open(
@@ -177,6 +178,7 @@ class FakeSessions:
         how: str,
         now: datetime,
         expires_at: datetime,
+        second_step_at: datetime | None,
     ) -> None:
         self.tokens[session_id] = token_digest
         self.rows[session_id] = SignedIn(
@@ -189,7 +191,9 @@ class FakeSessions:
             created_at=now,
             last_seen_at=now,
             expires_at=expires_at,
+            second_step_at=second_step_at,
             temporary=False,
+            person_type="",
             **self.accepted[person_id],
         )
 
@@ -198,6 +202,7 @@ class FakeSessions:
             msgspec.structs.replace(
                 row,
                 temporary=self._credentials.rows[row.person_id].temporary,
+                person_type=self.types[row.person_id],
                 **self.accepted[row.person_id],
             )
             for row in self.rows.values()
@@ -216,6 +221,9 @@ class FakeSessions:
 
     def seen(self, session_id: UUID, now: datetime) -> None:
         self.rows[session_id] = msgspec.structs.replace(self.rows[session_id], last_seen_at=now)
+
+    def second_step_taken(self, session_id: UUID, now: datetime) -> None:
+        self.rows[session_id] = msgspec.structs.replace(self.rows[session_id], second_step_at=now)
 
     def extend(self, session_id: UUID, expires_at: datetime) -> None:
         row = self.rows[session_id]
@@ -371,6 +379,7 @@ class FakeReadModel:
                         consent_version=event.consent_version,
                         erased=False,
                     )
+                    self.sessions.types[who] = event.person_type
                     self.sessions.accepted[who] = {
                         "rules_version": event.rules_version,
                         "consent_version": event.consent_version,

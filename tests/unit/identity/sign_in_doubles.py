@@ -37,6 +37,10 @@ class FakeAttempts:
         taken, closes_at = self.rows.get((limit.scope, subject), (0, now))
         return _seconds(closes_at - now) if taken >= limit.most and closes_at > now else 0
 
+    def left(self, limit: Limit, subject: bytes, now: datetime) -> int:
+        taken, closes_at = self.rows.get((limit.scope, subject), (0, now))
+        return max(0, limit.most - taken) if closes_at > now else limit.most
+
     def slow(self, delay: Delay, subject: bytes, owner: bytes, now: datetime) -> int:
         key = (delay.scope, subject)
         taken, closes_at = self.rows.get(key, (0, now))

@@ -65,6 +65,7 @@ def test_temporary_password_serves_to_choose_a_password(
         "person_id": newcomer["person_id"],
         "must_change_password": True,
         "must_accept": [],
+        "must_add_factor": False,
     }
     session |= change(identity, session, newcomer["password"])
     assert identity.call("authenticate", token=session["token"])["must_change_password"] is False

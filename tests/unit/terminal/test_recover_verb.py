@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
 from services.recovery import applying, verb
 from services.recovery.showing import show_status
-from services.recovery.status import ReaderShown, Status
+from services.recovery.status import EpochShown, ReaderShown, Status
+from shared.errors import Unavailable
 from shared.eventstore.lost_events import Fate, Judged, LostEvent, Recovery
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -76,7 +78,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(verb, "opened_store", opened)
     monkeypatch.setattr(verb, "author", lambda actor, reason, optional: ("clerk", reason))
     monkeypatch.setattr(verb, "ask", lambda store, reason: [EPOCH])
-    monkeypatch.setattr(verb, "wait_for_search", lambda store: None)
+    monkeypatch.setattr(verb, "wait_for_search", lambda store, progress: None)
     monkeypatch.setattr(verb, "status_of", lambda store, progress, ever: status())
     monkeypatch.setattr(applying, "recoveries", lambda cursor: [found["recovery"]])
     monkeypatch.setattr(applying, "outcomes", lambda cursor, epochs: found["outcomes"])
@@ -101,7 +103,14 @@ def test_nothing_is_left_where_everything_was_brought_back(log: dict[str, Any]) 
     log["outcomes"] = [judged(Fate.BROUGHT_BACK)]
     result = CliRunner().invoke(app, APPLY)
     assert result.exit_code == 0
-    assert "Lost events brought back: 1." in result.stdout
+    assert "Lost events, brought back: 1." in result.stdout
+
+
+def test_recovery_is_told_in_the_language_of_staff(log: dict[str, Any]) -> None:
+    log["outcomes"] = [judged(Fate.BROUGHT_BACK)]
+    said = CliRunner().invoke(app, [*APPLY, "--lang", "ru"]).stdout
+    assert "Восстанавливать в payments больше нечего." in said
+    assert "Утраченные события, возвращены: 1." in said
 
 
 @pytest.mark.parametrize(
@@ -119,3 +128,50 @@ def test_reader_is_shown_with_where_it_goes(
     )
     show_status(status(reader))
     assert sentence in capsys.readouterr().out
+
+
+def searching(searched: int, failure: str = "") -> Recovery:
+    found = recovery(done=False, lost=None)
+    return msgspec.structs.replace(
+        found, found_at=None, failure=failure, searched=searched, to_search=9
+    )
+
+
+def test_search_is_waited_for_as_long_as_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = [searching(0), searching(3), searching(3), searching(9)]
+    waited: list[float] = []
+    now = [0.0]
+    store: Any = SimpleNamespace(
+        service="payments", query=lambda read: read(SimpleNamespace(cursor=None))
+    )
+    clock = SimpleNamespace(
+        monotonic=lambda: now[0],
+        sleep=lambda _: now.__setitem__(0, now[0] + 0.9 * applying.SEARCH_S),
+    )
+    monkeypatch.setattr(applying, "time", clock)
+    monkeypatch.setattr(applying, "recoveries", lambda cursor, left: [pieces.pop(0)])
+    monkeypatch.setattr(applying, "_is_searched", lambda store: not pieces)
+
+    @contextmanager
+    def counted(title: str, total: int | None) -> Iterator[Any]:
+        yield waited.append
+
+    pieces[2:3] = []
+    applying.wait_for_search(store, counted)
+    assert waited == [3, 6]
+    pieces[:] = [searching(0), searching(0), searching(0)]
+    with pytest.raises(Unavailable, match="has not compared the log with the bus yet"):
+        applying.wait_for_search(store, counted)
+    pieces[:] = [searching(0, "TimeoutError")]
+    with pytest.raises(Unavailable, match="TimeoutError; job_failed in its log"):
+        applying.wait_for_search(store, counted)
+
+
+def test_search_that_goes_on_is_shown_with_how_far_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = EpochShown(epoch=EPOCH, after=3, began_at=NOW, reason="restored", recovery=searching(3))
+    show_status(msgspec.structs.replace(status(), epochs=[shown], unsearched=[EPOCH]))
+    said = capsys.readouterr().out
+    assert f"The worker has not found what was lost before {EPOCH} yet." in said
+    assert "It has searched 3 of 9 messages of the stream." in said

@@ -23,6 +23,8 @@ TRANSLATED = [
     *sorted((ROOT / "payments" / "commands").glob("*.py")),
     *sorted((ROOT / "helpdesk" / "verbs").glob("*.py")),
     *sorted((ROOT / "identity" / "verbs").glob("*.py")),
+    ROOT / "recovery" / "applying.py",
+    ROOT / "recovery" / "showing.py",
     ROOT / "accounts" / "access_verbs.py",
     Path(staff_calls.__file__),
     ROOT / "terminal.py",

@@ -197,6 +197,22 @@ def test_words_stay_where_files_cannot_be_taken(form: Form, refusal: Exception) 
     assert form.page.status == 303
 
 
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [
+        (ValidationFailed("attachment_infected", "x"), "В файле найден вирус"),
+        (Unavailable("attachment_unchecked", "x"), "нечем проверить на вирусы"),
+    ],
+)
+def test_the_form_says_what_the_scanner_said(form: Form, refusal: Exception, words: str) -> None:
+    form.services.answers["helpdesk", "finish_upload"] = refusal
+    form.send(("счёт.pdf", PDF_BYTES))
+    assert form.page.status == 422
+    assert words in form.error
+    assert form.page.fields["text"] == WORDS["text"]
+    assert form.kept == []
+
+
 def test_the_limit_of_a_day_is_told_with_its_number(form: Form) -> None:
     form.services.answers["helpdesk", "begin_upload"] = Forbidden(
         "too_many_attachments_today", "Too many.", limit=30, retry_after_seconds=60
