@@ -18,7 +18,6 @@ from uuid import UUID
 
 import eventlet
 from eventlet.event import Event
-from eventlet.timeout import Timeout
 
 from gateway.operations import SERVICE_TIMEOUT
 from shared import context, telemetry, tracing
@@ -112,9 +111,10 @@ class _Lane:
         question = _Question(arguments, headers, time.monotonic() + deadline, Event())
         self._waiting.append(question)
         self._go_on()
-        with Timeout(deadline, False):
-            return question.answered.wait()
-        raise no_reply(self._service, self._method, deadline)
+        found = question.answered.wait(deadline)
+        if not question.answered.ready():
+            raise no_reply(self._service, self._method, deadline)
+        return found
 
     def _go_on(self) -> None:
         if self._waiting and not self._taken:

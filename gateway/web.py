@@ -275,7 +275,8 @@ class Route(HttpRequestHandler):
         # The container waits for its pool before it ends. The rest of nameko's machinery for a
         # worker (contexts, hooks, log records) costs as much as the routing, and nobody needs it.
         endpoint = getattr(service, self.method_name)
-        response: Response = container._worker_pool.spawn(endpoint, request, values).wait()
+        done = container._worker_pool.spawn(endpoint, request, values)
+        response: Response = done.wait()
         return response
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kombu import Connection, Queue
 from nameko.messaging import QueueConsumer
@@ -28,11 +28,8 @@ from shared.errors import NotFound
 from shared.logs import get_logger
 from shared.rpc.callers import LABELS, caller_of, can_reply, label_of
 from shared.rpc.sender import RPC_EXCHANGE, Sender
-from shared.rpc.serving import Serving, wire_error
+from shared.rpc.serving import Method, Serving, wire_error
 from shared.rpc.wire import JSON_TYPE, decoded, encoded
-
-if TYPE_CHECKING:
-    from shared.rpc.server import Method
 
 log = get_logger(__name__)
 

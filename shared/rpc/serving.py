@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from shared import context, telemetry, tracing
 from shared.bus.principals import Principal
@@ -20,16 +20,25 @@ from shared.errors import Forbidden, InternalError, ServiceError, ValidationFail
 from shared.eventstore import Store
 from shared.ids import new_id
 from shared.logs import get_logger, trace_of
-from shared.rpc.callers import believed, caller_of, label_of
-
-if TYPE_CHECKING:
-    from shared.rpc.server import Method
+from shared.rpc.callers import Callers, believed, caller_of, label_of
 
 log = get_logger(__name__)
 
 MOST_TOGETHER = 200
 """Calls in one message."""
 _PREFIX = "nameko."
+
+
+class Method(Protocol):
+    """An RPC method, as `shared.rpc.server.rpc` makes it."""
+
+    method_name: str
+    callers: Callers
+    together: str
+
+    def _load(self, arguments: Any) -> dict[str, Any]: ...
+
+    def count(self, outcome: str, seconds: float) -> None: ...
 
 
 class _Call(NamedTuple):
