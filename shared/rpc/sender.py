@@ -121,7 +121,9 @@ class Sender:
         if left <= 0:
             raise bus_unavailable()
         if link.connection.is_blocked or now >= link.listen_at:
-            _read_what_is_there(link.amqp)
+            # A channel that the broker has closed is opened anew while it is read: that waits.
+            with link.transport.having_timeout(left):
+                _read_what_is_there(link.amqp)
             link.listen_at = now + LISTEN_EACH_S
         # While it is blocked nobody reads the message.
         if link.connection.is_blocked:
