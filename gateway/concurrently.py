@@ -19,9 +19,12 @@ def all_of(thunks: Sequence[Callable[[], T]]) -> list[T]:
     The first error in this order is raised, without waiting for the thunks after it: a check that
     stands first is not slower, nor heard of later, for what is read beside it.
     """
-    pool = GreenPool(min(MAX_CONCURRENT, max(1, len(thunks))))
-    threads = [pool.spawn(copy_context().run, _outcome, thunk) for thunk in thunks]
-    results = []
+    if not thunks:
+        return []
+    pool = GreenPool(MAX_CONCURRENT)
+    threads = [pool.spawn(copy_context().run, _outcome, thunk) for thunk in thunks[1:]]
+    # The first one runs here: its error ends the wait for the others, as any would.
+    results = [thunks[0]()]
     for thread in threads:
         result, error = thread.wait()
         if error is not None:

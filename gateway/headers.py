@@ -7,28 +7,28 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-_ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 _NO_CONTENT_LOADS = (
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-_TWO_YEARS = "max-age=63072000; includeSubDomains"
+_ALWAYS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Content-Security-Policy", _NO_CONTENT_LOADS),
+)
+_OF_API = (("Cache-Control", "no-store"),)
+_OF_HTTPS = (("Strict-Transport-Security", "max-age=63072000; includeSubDomains"),)
 _STATE = {"policy", "limit", "window_seconds", "retry_after_seconds"}
 
 
 def secure(response: Response, *, api: bool, https: bool) -> None:
     """Add the security headers; keep a page's own Content-Security-Policy."""
-    for name, value in _ALWAYS.items():
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("Content-Security-Policy", _NO_CONTENT_LOADS)
-    if api:
-        response.headers.setdefault("Cache-Control", "no-store")
-    if https:
-        response.headers["Strict-Transport-Security"] = _TWO_YEARS
+    own = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 - pairs otherwise
+    wanted = [*_ALWAYS, *(_OF_API if api else ()), *(_OF_HTTPS if https else ())]
+    for name, value in wanted:
+        if name.lower() not in own:
+            response.headers.add(name, value)
 
 
 def limit_headers(state: Mapping[str, Any] | None) -> dict[str, str]:

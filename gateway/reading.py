@@ -144,6 +144,8 @@ def json_body(request: Request, body: bytes, schema: type[Schema] | None) -> dic
 
 def query_parameters(request: Request, schema: type[Schema] | None) -> dict[str, Any]:
     """Return the query as the schema loads it; what no schema names is refused."""
+    if schema is None and not request.query_string:
+        return {}
     return loaded(schema, _single_values(request.args), "parameter")
 
 

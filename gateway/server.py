@@ -8,6 +8,7 @@ from nameko.runners import ServiceRunner
 from gateway.documents.payees import load_payees
 from gateway.readiness import states_of
 from gateway.service import Gateway
+from gateway.together import Together
 from gateway.web import CLIENT_KEY, SETTINGS_KEY
 from shared import tracing
 from shared.config import GATEWAY, Settings
@@ -41,7 +42,7 @@ def run(settings: Settings) -> None:
             "WEB_SERVER_ADDRESS": settings.gateway_listen,
             "max_workers": MAX_WORKERS,
             SETTINGS_KEY: settings,
-            CLIENT_KEY: client,
+            CLIENT_KEY: Together(client),
         }
     )
     runner.add_service(Gateway)

@@ -14,9 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import eventlet
-from eventlet.event import Event
 from eventlet.semaphore import Semaphore
-from nameko.exceptions import ContainerBeingKilled
 from nameko.web.handlers import HttpRequestHandler
 from nameko.web.server import WebServer
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -70,6 +68,8 @@ class GatewayServer(WebServer):
         self._serv.socket_timeout = SOCKET_SECONDS
         self._serv.head_seconds = self._settings.gateway_head_seconds
         self._serv.log_output = False  # GatewayApp logs each request
+        # Ours are written as they are to be sent; eventlet would take each apart and spell it anew.
+        self._serv.capitalize_response_headers = False
         self._gt = self.container.spawn_managed_thread(self.run)
         log.info("listening", address=self._sock.getsockname())
 
@@ -177,8 +177,7 @@ class GatewayApp:
             secure(response, api=request.path.startswith("/api/"), https=self._https)
             seconds = time.monotonic() - started
             method = request.method if route != UNMATCHED else "ANY"
-            telemetry.HTTP_REQUESTS.labels(method, route, response.status_code).inc()
-            telemetry.HTTP_SECONDS.labels(method, route).observe(seconds)
+            telemetry.http_answered(method, route, response.status_code, seconds)
             span.describe(
                 f"{method} {route}",
                 http__request__method=method,
@@ -267,13 +266,16 @@ class Route(HttpRequestHandler):
         return problem_response(request, refusal)
 
     def _in_worker(self, request: Request, values: Mapping[str, Any]) -> Response:
-        done = Event()
-        try:
-            self.container.spawn_worker(
-                self, (request, values), {}, handle_result=partial(self.handle_result, done)
-            )
-        except ContainerBeingKilled as error:
-            raise Refusal(503, "shutting_down", headers={"Retry-After": "5"}) from error
+        container = self.container
+        if container._being_killed:
+            raise Refusal(503, "shutting_down", headers={"Retry-After": "5"})
+        service = container.service_cls()
+        for dependency in container.dependencies:
+            setattr(service, dependency.attr_name, dependency.get_dependency(None))
+        # The container waits for its pool before it ends. The rest of nameko's machinery for a
+        # worker (contexts, hooks, log records) costs as much as the routing, and nobody needs it.
+        endpoint = getattr(service, self.method_name)
+        done = container._worker_pool.spawn(endpoint, request, values)
         response: Response = done.wait()
         return response
 

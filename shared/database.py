@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 import psycopg
+from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.rows import Row, dict_row
 from psycopg_pool import ConnectionPool
 
@@ -172,6 +174,27 @@ def autocommit_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
             # On one that was given up it would fail, and hide why.
             if not connection.closed:
                 connection.autocommit = False
+
+
+@contextmanager
+def snapshot_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
+    """Yield a cursor of a pooled connection, in a transaction that reads one snapshot.
+
+    What kind of transaction it is goes with its BEGIN: no statement of its own.
+    """
+    with pool.connection() as connection:
+        try:
+            connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
+            with connection.transaction(), connection.cursor() as cursor:
+                yield cursor
+        except psycopg.errors.ReadOnlySqlTransaction:
+            connection.close()
+            raise
+        finally:
+            if connection.info.transaction_status == TransactionStatus.IDLE:
+                connection.isolation_level = connection.read_only = None
+            else:
+                connection.close()  # the pool replaces it
 
 
 def open_pool(

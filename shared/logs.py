@@ -22,13 +22,35 @@ _TRACE = 4000
 """The most characters of a trace in a line; its end is the place that matters."""
 
 
+class _Lines:
+    """Where our own lines go: it stays when the process is configured anew."""
+
+    def __init__(self) -> None:
+        self.stream: TextIO = sys.stdout
+
+    def msg(self, line: str) -> None:
+        """Write one line at once. One that cannot be written stops nobody, as in the library."""
+        try:
+            self.stream.write(f"{line}\n")
+            self.stream.flush()
+        except (OSError, ValueError) as error:
+            sys.stderr.write(f"a line of the log could not be written: {type(error).__name__}\n")
+
+    debug = info = warning = error = critical = msg
+
+
+_lines = _Lines()
+
+
 def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Send all logs of this process to a stream (standard output) as JSON lines.
 
-    The standard library's loggers (nameko, kombu, eventlet) do the same, from WARNING on: their
-    INFO lines may quote message bodies.
+    Ours are written there as they are made: the standard library's records, handlers and
+    formatters would cost as much again. Its loggers (nameko, kombu, eventlet) write the same, from
+    WARNING on: their INFO lines may quote message bodies.
     """
     import structlog  # it takes as long as a short verb of staff, most of which log nothing
+    _lines.stream = stream or sys.stdout
 
     def add_context(
         _logger: Any, _method: str, event: MutableMapping[str, Any]
@@ -51,13 +73,14 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    written = structlog.processors.JSONRenderer(_encoded, ensure_ascii=False)
     structlog.configure(
-        processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*chain, _traced, written],
+        wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
+        logger_factory=lambda *_: _lines,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = logging.StreamHandler(_lines.stream)
     handler.addFilter(_name_exceptions)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -65,7 +88,7 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
             processors=[
                 _traced,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(_encoded, ensure_ascii=False),
+                written,
             ],
         )
     )
@@ -74,7 +97,6 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
     root.setLevel(logging.WARNING)
     # nameko warns of every refusal and quotes it: we log refusals ourselves, by their code.
     logging.getLogger("nameko").setLevel(logging.ERROR)
-    logging.getLogger("saldo").setLevel(level)
 
 
 def _encoded(event: Any, **options: Any) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
@@ -222,6 +224,24 @@ TASK_RESTARTS = Counter(
 )
 
 
+@cache
+def _of_route(method: str, route: str, status: int) -> tuple[Any, Any]:
+    # Routes are templates: there are some hundred of them.
+    return HTTP_REQUESTS.labels(method, route, status), HTTP_SECONDS.labels(method, route)
+
+
+def http_answered(method: str, route: str, status: int, seconds: float) -> None:
+    """Count a request that was answered, and how long it took."""
+    requests, durations = _of_route(method, route, status)
+    requests.inc()
+    durations.observe(seconds)
+
+
+@cache
+def _of_call(service: str, method: str, outcome: str) -> tuple[Any, Any]:
+    return RPC_CALLS.labels(service, method, outcome), RPC_CALL_SECONDS.labels(service, method)
+
+
 def of_event_log(service: str) -> None:
     """Begin the series of a service's log at zero: an alert compares with what was before."""
     for counter in (LOG_EVENTS, LOG_COMMITS, LOG_CONFLICTS):
@@ -258,8 +278,9 @@ def call_made(service: str, method: str) -> Iterator[None]:
         outcome = error.kind
         raise
     finally:
-        RPC_CALLS.labels(service, method, outcome).inc()
-        RPC_CALL_SECONDS.labels(service, method).observe(time.monotonic() - began)
+        calls, durations = _of_call(service, method, outcome)
+        calls.inc()
+        durations.observe(time.monotonic() - began)
 
 
 def outcome_of(error: BaseException | None) -> str:

@@ -30,7 +30,7 @@ from marshmallow import EXCLUDE, Schema, fields
 from nameko.runners import ServiceRunner
 from shared import context
 from shared.errors import Conflict
-from shared.rpc.server import Nothing, RequestContextProvider, rpc
+from shared.rpc.server import Nothing, rpc
 
 class Kind(Schema):
     kind = fields.String(required=True)
@@ -44,8 +44,6 @@ class Registration(Schema):
     ip = fields.String(required=True)
 
 class Base:
-    request_context = RequestContextProvider()
-
     @rpc(Nothing, callers=["gateway"])
     def health(self):
         return {"status": "ok"}

@@ -81,6 +81,17 @@ class Links:
         )
         return [_link(row) for row in self._cursor]
 
+    def of_persons(self, held: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Link]:
+        """Return the links of many persons and numbers, as `of_person` does those of one."""
+        persons, numbers = [person for person, _ in held], [number for _, number in held]
+        self._cursor.execute(
+            f"SELECT DISTINCT ON (person_id, number) {_LINK} FROM links"
+            " JOIN unnest(%s::uuid[], %s::text[]) AS asked (person_id, number)"
+            " USING (person_id, number) ORDER BY person_id, number, tenure DESC",
+            (persons, numbers),
+        )
+        return {(link.person_id, link.number): link for link in map(_link, self._cursor)}
+
     def every_of_person(self, person_id: UUID) -> list[Link]:
         """Return a person's links, each tenure of a number, the earliest first."""
         self._cursor.execute(

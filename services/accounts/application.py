@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Literal
 from uuid import UUID
@@ -69,6 +69,38 @@ def ownership(
     tenures = _tenures(session, links)
     by_number = {link.number: (link, tenures[link.number, link.tenure]) for link in links}
     held = {text: by_number[number] for text, number in numbers.items() if number in by_number}
+    return _divided(typed, held, need)
+
+
+def ownerships(session: Session, asked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what `ownership` does for each of many questions: two queries for all."""
+    typed = [{text: resolve(session, text) for text in one["numbers"]} for one in asked]
+    held = [
+        (one["person_id"], number)
+        for one, numbers in zip(asked, typed, strict=True)
+        for number in numbers.values()
+        if number is not None
+    ]
+    links = session.read.links.of_persons(held) if held else {}
+    tenures = _tenures(session, list(links.values()))
+    found = {key: (link, tenures[link.number, link.tenure]) for key, link in links.items()}
+    return [
+        _divided(
+            one["numbers"],
+            {
+                text: found[one["person_id"], number]
+                for text, number in numbers.items()
+                if number is not None and (one["person_id"], number) in found
+            },
+            one["need"],
+        )
+        for one, numbers in zip(asked, typed, strict=True)
+    ]
+
+
+def _divided(
+    typed: Sequence[str], held: Mapping[str, tuple[Link, Tenure]], need: Need
+) -> dict[str, Any]:
     owned = [text for text in typed if text in held and suffices(*held[text], need)]
     return {
         "owned": owned,

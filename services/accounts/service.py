@@ -20,6 +20,7 @@ from shared.errors import Forbidden, NotFound
 from shared.eventstore import Session
 from shared.rpc.callers import staff
 from shared.rpc.server import StoreProvider, rpc
+from shared.rpc.serving import read_each
 
 IP = IPv4Address | IPv6Address
 
@@ -87,16 +88,25 @@ class AccountsService:
         result: dict[str, Any] = self.store.execute(linking.unlink_account, command)
         return result
 
-    @rpc(schemas.Linked, callers=(GATEWAY,))
+    @rpc(schemas.Linked, callers=(GATEWAY,), together="linked_many")
     def linked(self, person_id: UUID) -> dict[str, Any]:
         """Return ``{accounts: [...]}``, each as `application.linked_accounts` has it."""
         accounts = self.store.query(lambda session: application.linked_accounts(session, person_id))
         return {"accounts": accounts}
 
-    @rpc(schemas.Owns, callers=(GATEWAY, "helpdesk", "payments"))
+    def linked_many(self, calls: list[dict[str, Any]]) -> list[Any]:
+        """Return what `linked` does for each of many persons."""
+        found = read_each(self.store, application.linked_accounts, calls)
+        return [{"accounts": one} if isinstance(one, list) else one for one in found]
+
+    @rpc(schemas.Owns, callers=(GATEWAY, "helpdesk", "payments"), together="owns_many")
     def owns(self, person_id: UUID, numbers: list[str], need: application.Need) -> dict[str, Any]:
         """Return ``{owned, foreign, access}`` for the numbers given, in any spelling."""
         return self._asked(lambda session: application.ownership(session, person_id, numbers, need))
+
+    def owns_many(self, calls: list[dict[str, Any]]) -> Any:
+        """Return what `owns` does for each of many questions."""
+        return self.store.query(lambda session: application.ownerships(session, calls))
 
     @rpc(schemas.Readers, callers=("notifications",))
     def readers(self, accounts: list[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -29,13 +30,14 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
     consent_version: str
 
 
-_LIVE = """
-    SELECT session_id, person_id, device, device_digest, network_index, how, created_at,
-        last_seen_at, sessions.expires_at, second_step_at, temporary, person_type,
-        rules_version, consent_version
+_COLUMNS = """session_id, person_id, device, device_digest, network_index, how, created_at,
+    last_seen_at, sessions.expires_at, second_step_at, temporary, person_type, rules_version,
+    consent_version"""
+_FROM_LIVE = """
     FROM sessions JOIN credentials USING (person_id) JOIN persons USING (person_id)
     WHERE sessions.expires_at > %s AND last_seen_at > %s
 """
+_LIVE = f"SELECT {_COLUMNS} {_FROM_LIVE}"
 
 
 class Sessions:
@@ -84,6 +86,16 @@ class Sessions:
             f"{_LIVE} AND token_digest = %s", (now, now - idle, token_digest)
         ).fetchone()
         return None if row is None else SignedIn(**row)
+
+    def of_tokens(
+        self, token_digests: Sequence[bytes], now: datetime, idle: timedelta
+    ) -> dict[bytes, SignedIn]:
+        """Return the live sessions of tokens, by their digests."""
+        self._cursor.execute(
+            f"SELECT token_digest, {_COLUMNS} {_FROM_LIVE} AND token_digest = ANY(%s)",
+            (now, now - idle, list(token_digests)),
+        )
+        return {bytes(row.pop("token_digest")): SignedIn(**row) for row in self._cursor.fetchall()}
 
     def of_person(self, person_id: UUID, now: datetime, idle: timedelta) -> list[SignedIn]:
         """Return a person's live sessions, last seen first."""

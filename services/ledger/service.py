@@ -65,7 +65,7 @@ class LedgerService(DisputeRpcs, MailingRpcs):
     settings: Settings = SettingsProvider()
     store = StoreProvider()
 
-    @rpc(schemas.Balance, callers=(GATEWAY, staff("read")))
+    @rpc(schemas.Balance, callers=(GATEWAY, staff("read")), together="balance_many")
     def balance(self, number: str, as_of: str | None) -> Any:
         """Return the balance of one account, now or as of a past day or instant."""
         return self.store.query(
@@ -74,10 +74,19 @@ class LedgerService(DisputeRpcs, MailingRpcs):
             )
         )
 
-    @rpc(schemas.Balances, callers=(GATEWAY,))
+    def balance_many(self, calls: list[dict[str, Any]]) -> Any:
+        """Return what `balance` does for each of many questions of persons."""
+        return self.store.query(lambda session: balances.balance_many(session, calls))
+
+    @rpc(schemas.Balances, callers=(GATEWAY,), together="balances_many")
     def balances(self, numbers: list[str]) -> Any:
         """Return the balances of several accounts, now."""
         return self.store.query(lambda session: balances.balances(session, numbers))
+
+    def balances_many(self, calls: list[dict[str, Any]]) -> Any:
+        """Return what `balances` does for each of many questions."""
+        asked = [call["numbers"] for call in calls]
+        return self.store.query(lambda session: balances.balances_many(session, asked))
 
     @rpc(schemas.KnownAccounts, callers=("payments",))
     def known_accounts(self, numbers: list[str]) -> Any:

@@ -17,7 +17,13 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from shared import context, telemetry, tracing
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
-from shared.database import STATEMENT_TIMEOUT_MS, Login, autocommit_cursor, open_pool
+from shared.database import (
+    STATEMENT_TIMEOUT_MS,
+    Login,
+    autocommit_cursor,
+    open_pool,
+    snapshot_cursor,
+)
 from shared.database_errors import Failure, failure_of, outages_refused, unavailable
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore import command_table
@@ -164,8 +170,7 @@ class PostgresStore:
     def query(self, handler: Callable[[Any], R]) -> R:
         """Run a function that only reads, in one transaction."""
         try:
-            with self.transaction() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            with snapshot_cursor(self.pool) as cursor:
                 return handler(PostgresSession(self, cursor, None))
         except psycopg.errors.ReadOnlySqlTransaction:
             raise  # here it is the handler that writes, on whichever server

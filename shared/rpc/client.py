@@ -27,6 +27,7 @@ from shared.errors import Unavailable, from_wire
 from shared.ids import new_id
 from shared.logs import get_logger
 from shared.rpc.sender import RPC_EXCHANGE, Sender, bus_unavailable
+from shared.rpc.wire import decoded
 
 log = get_logger(__name__)
 
@@ -87,6 +88,29 @@ class RpcClient:
         ):  # fmt: skip
             return self._call(service, method, deadline, command_id, kwargs)
 
+    def call_together(
+        self, service: str, method: str, calls: list[dict[str, Any]], *, deadline: float
+    ) -> list[dict[str, Any]]:
+        """Call a method once for each of ``calls``, all by one message; return their outcomes.
+
+        Each call is ``{kwargs, context}``, the context as headers; each outcome ``{result,
+        error}``, in the order of the calls. Raises like :meth:`call` what concerns them all.
+        """
+        if len(calls) == 1:
+            # As a service of the version before understands it.
+            headers, kwargs = calls[0]["context"], calls[0]["kwargs"]
+            return [
+                self._exchange(service, method, {"args": [], "kwargs": kwargs}, headers, deadline)
+            ]
+        body = {"args": [], "kwargs": {}, "calls": calls}
+        reply = self._exchange(service, method, body, {}, deadline)
+        if reply.get("error"):
+            raise from_wire(reply["error"])
+        outcomes: list[dict[str, Any]] = reply.get("result") or []
+        if len(outcomes) != len(calls):
+            raise no_reply(service, method, deadline)
+        return outcomes
+
     def _call(
         self,
         service: str,
@@ -95,21 +119,49 @@ class RpcClient:
         command_id: UUID | None,
         kwargs: dict[str, Any],
     ) -> Any:
+        headers = context.current().as_headers()
+        if command_id is not None:
+            headers["command_id"] = str(command_id)
+        else:
+            # A command id belongs to one command, not to the calls that it makes.
+            headers.pop("command_id", None)
+        reply = self._exchange(service, method, {"args": [], "kwargs": kwargs}, headers, deadline)
+        if reply.get("error"):
+            raise from_wire(reply["error"])
+        return reply.get("result")
+
+    def _exchange(
+        self,
+        service: str,
+        method: str,
+        asked: dict[str, Any],
+        headers: dict[str, str],
+        deadline: float,
+    ) -> dict[str, Any]:
+        """Send a request and return its reply."""
         ends = time.monotonic() + deadline
         self._ensure_listening(deadline)
         call_id, pending = str(new_id()), _Pending(service)
         self._pending[call_id] = pending
         try:
-            self._send(f"{service}.{method}", call_id, command_id, kwargs, ends)
+            self._sender.send(
+                msgspec.json.encode(asked),
+                f"{service}.{method}",
+                ends=ends,
+                reply_to=self._routing_key,
+                correlation_id=call_id,
+                # Requests are not worth a disk write: when the broker restarts, the caller has
+                # given up before they could be processed.
+                expiration=str(max(1, int(1000 * (ends - time.monotonic())))),
+                application_headers={f"nameko.{key}": value for key, value in headers.items()},
+            )
             if not pending.arrived.wait(max(0.0, ends - time.monotonic())):
-                raise _no_reply(service, method, deadline)
+                raise no_reply(service, method, deadline)
         finally:
             self._pending.pop(call_id, None)
         if pending.reply is None:
-            raise _no_reply(service, method, deadline)
-        if pending.reply.get("error"):
-            raise from_wire(pending.reply["error"])
-        return pending.reply.get("result")
+            raise no_reply(service, method, deadline)
+        return pending.reply
 
     def close(self) -> None:
         """Stop listening and drop the connections."""
@@ -117,35 +169,6 @@ class RpcClient:
         if self._listener is not None:
             self._listener.join(timeout=5)
         self._sender.close()
-
-    def _send(
-        self,
-        routing_key: str,
-        call_id: str,
-        command_id: UUID | None,
-        kwargs: dict[str, Any],
-        ends: float,
-    ) -> None:
-        body = msgspec.json.encode({"args": [], "kwargs": kwargs})
-        headers = context.current().as_headers()
-        if command_id is not None:
-            headers["command_id"] = str(command_id)
-        else:
-            # A command id belongs to one command, not to the calls that it makes.
-            headers.pop("command_id", None)
-        self._sender.send(
-            body,
-            ends=ends,
-            routing_key=routing_key,
-            content_type="application/json",
-            content_encoding="utf-8",
-            reply_to=self._routing_key,
-            correlation_id=call_id,
-            # Requests are not worth a disk write: when the broker restarts, the caller has given
-            # up before they could be processed.
-            expiration=max(0.001, ends - time.monotonic()),
-            headers={f"nameko.{key}": value for key, value in headers.items()},
-        )
 
     def _ensure_listening(self, deadline: float) -> None:
         with self._starting:
@@ -184,7 +207,7 @@ class RpcClient:
 
     def _listen_on(self, connection: Connection, queue: Queue) -> None:
         channel = connection.channel()
-        with Consumer(channel, [queue], callbacks=[self._on_reply], no_ack=True, accept=["json"]):
+        with Consumer(channel, [queue], on_message=self._received, no_ack=True):
             self._listening.set()
             while not self._closed.is_set():
                 with suppress(TimeoutError):
@@ -192,6 +215,14 @@ class RpcClient:
                 # After a reply, too: under a steady load there is never a silence of 0.3 s, and the
                 # broker ends a connection from which it hears nothing.
                 connection.heartbeat_check()
+
+    def _received(self, message: Any) -> None:
+        try:
+            body = decoded(message.body)
+        except ValueError as error:
+            log.warning("rpc_reply_undecodable", error=type(error).__name__)
+        else:
+            self._on_reply(body, message)
 
     def _on_reply(self, body: Any, message: Any) -> None:
         call_id = str(message.properties.get("correlation_id"))
@@ -209,7 +240,8 @@ class RpcClient:
                 pending.arrived.set()
 
 
-def _no_reply(service: str, method: str, deadline: float) -> Unavailable:
+def no_reply(service: str, method: str, deadline: float) -> Unavailable:
+    """Return the refusal of a call that nobody has answered in time."""
     return Unavailable(
         "service_unavailable",
         f"{service}.{method} did not reply within {deadline:g} s, so the outcome is unknown; "

@@ -11,7 +11,7 @@ from shared.bus.epochs import as_wire
 from shared.bus.history import MAX_PAGE_BYTES, end_of, history_of, page_after
 from shared.config import GATEWAY, SERVICES
 from shared.rpc.callers import EVERYBODY
-from shared.rpc.server import Nothing, RequestContextProvider, ServerContextProvider, rpc
+from shared.rpc.server import Nothing, ServerContextProvider, rpc
 
 
 class EventsAfter(Schema):
@@ -38,7 +38,6 @@ class ServiceBase:
     """The methods that every service has besides its own."""
 
     name: str
-    request_context = RequestContextProvider()
     server_context = ServerContextProvider()
 
     @rpc(Nothing, callers=EVERYBODY)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
+import amqp
+from amqp import spec
 from kombu import Exchange
 from kombu.exceptions import OperationalError
-from kombu.messaging import Producer
 
 from shared.bus import permissions
 from shared.bus.broker_connection import BrokerConnection
@@ -31,13 +32,25 @@ _LOST = (OSError, ConnectionError, OperationalError)
 
 DROP_S = 1.0
 """How long dropping a connection waits for whoever is sending on it."""
+LISTEN_EACH_S = 0.05
+"""How often is read what the broker says on it. py-amqp does so before each message, by system
+calls that cost more than the message."""
+_TRANSIENT = 1
 
 
-class _Link(NamedTuple):
-    connection: BrokerConnection
-    transport: Any
-    producer: Producer
-    errors: tuple[type[BaseException], ...]
+class _Link:
+    """A connection, its channel, and when it was last read."""
+
+    __slots__ = ("amqp", "channel", "connection", "errors", "listen_at", "transport")
+
+    def __init__(self, connection: BrokerConnection) -> None:
+        self.connection = connection
+        self.channel = connection.channel()
+        # Of kombu's connection each of these would be made anew when it is lost: not here.
+        self.amqp: Any = connection.connection
+        self.transport: Any = self.amqp.transport
+        self.errors = (*_LOST, *connection.connection_errors, *connection.channel_errors)
+        self.listen_at = 0.0
 
 
 class Sender:
@@ -54,8 +67,8 @@ class Sender:
         """Set when the connection that is being made is there, or cannot be made."""
         self._closed = False
 
-    def send(self, body: Any, *, ends: float, **properties: Any) -> None:
-        """Send a message before an instant of time.monotonic().
+    def send(self, body: bytes, routing_key: str, *, ends: float, **properties: Any) -> None:
+        """Send JSON before an instant of time.monotonic(), with more properties of the message.
 
         Raises Unavailable ``bus_unavailable`` when the broker cannot be reached or does not read.
         """
@@ -70,7 +83,7 @@ class Sender:
             try:
                 if self._link is not link:  # dropped meanwhile
                     continue
-                self._publish(link, body, ends, properties)
+                self._publish(link, body, routing_key, ends, properties)
             except link.errors as error:
                 self._drop(link)
                 if attempt == 2 or time.monotonic() >= ends:
@@ -100,18 +113,33 @@ class Sender:
         self._closed = True
         self.drop()
 
-    def _publish(self, link: _Link, body: Any, ends: float, properties: dict[str, Any]) -> None:
-        left = ends - time.monotonic()
+    def _publish(
+        self, link: _Link, body: bytes, routing_key: str, ends: float, properties: dict[str, Any]
+    ) -> None:
+        now = time.monotonic()
+        left = ends - now
         if left <= 0:
             raise bus_unavailable()
-        if link.connection.is_blocked:
-            _read_what_is_there(link.connection)
-        if not link.connection.is_blocked:
+        if link.connection.is_blocked or now >= link.listen_at:
+            # A channel that the broker has closed is opened anew while it is read: that waits.
             with link.transport.having_timeout(left):
-                link.producer.publish(body, user_id=self._user, delivery_mode=1, **properties)
-        # It may have said so only now; then nobody reads the message for as long as it lasts.
+                _read_what_is_there(link.amqp)
+            link.listen_at = now + LISTEN_EACH_S
+        # While it is blocked nobody reads the message.
         if link.connection.is_blocked:
             raise bus_unavailable()
+        message = amqp.Message(
+            body,
+            content_type="application/json",
+            content_encoding="utf-8",
+            delivery_mode=_TRANSIENT,
+            user_id=self._user,
+            **properties,
+        )
+        with link.transport.having_timeout(left):
+            link.channel.send_method(
+                spec.Basic.Publish, "Bssbb", (0, RPC_EXCHANGE.name, routing_key, 0, 0), message
+            )
 
     def _connected(self, ends: float) -> _Link | None:
         """Return the connection, made if there is none; None if it cannot be made in time."""
@@ -146,12 +174,10 @@ class Sender:
         connection = connect(self._url, name=self._name, heartbeat=0)
         try:
             connection.ensure_connection(max_retries=1, interval_start=0.1)
-            producer = Producer(connection.channel(), exchange=RPC_EXCHANGE)
+            return _Link(connection)
         except BaseException:
             connection.drop()
             raise
-        errors = (*_LOST, *connection.connection_errors, *connection.channel_errors)
-        return _Link(connection, connection.connection.transport, producer, errors)
 
     def _drop(self, link: _Link) -> None:
         with self._state:
@@ -160,7 +186,7 @@ class Sender:
         link.connection.drop()
 
 
-def _read_what_is_there(connection: BrokerConnection) -> None:
+def _read_what_is_there(connection: Any) -> None:
     try:
         connection.drain_events(timeout=0)
     except TimeoutError:

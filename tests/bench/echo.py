@@ -1,4 +1,5 @@
-"""The reference of the HTTP benchmarks: bare nameko, one HTTP request that makes one RPC.
+"""The references of the HTTP benchmarks: bare nameko, a request that makes one RPC, and one that
+makes none.
 
 ``python -m tests.bench.echo service`` and ``python -m tests.bench.echo gateway ADDRESS`` are two
 processes on the broker in SALDO_AMQP_URL, as Saldo's server and gateway are.
@@ -21,7 +22,10 @@ from nameko.runners import ServiceRunner
 from nameko.web.handlers import http
 
 NAME = "bench_echo"
-PATH = "/echo"
+PATH, BARE = "/echo", "/bare"
+
+
+_JSON = {"Content-Type": "application/json"}
 
 
 class Echo:
@@ -42,7 +46,11 @@ class EchoGateway:
 
     @http("GET", PATH)
     def get(self, _request: Any) -> tuple[int, dict[str, str], str]:
-        return 200, {"Content-Type": "application/json"}, json.dumps(self.service.echo("hello"))
+        return 200, _JSON, json.dumps(self.service.echo("hello"))
+
+    @http("GET", BARE)
+    def bare(self, _request: Any) -> tuple[int, dict[str, str], str]:
+        return 200, _JSON, json.dumps({"status": "ok"})
 
 
 def main(arguments: list[str]) -> None:

@@ -29,7 +29,7 @@ from deploy.demo.loading import load
 from deploy.demo.person import Journey
 from deploy.demo.report import Report
 from deploy.embedded import process
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.environment import REPOSITORY, keys_url
 from deploy.embedded.installation import Installation
 from gateway.cabinet.cookies import SESSION
 from tests.bench.company import Bench
@@ -74,8 +74,13 @@ class Site:
 
     @property
     def echo(self) -> Target:
-        """The reference."""
-        return Target("bare nameko, one RPC", self.echo_url, {})
+        """The reference of what asks services."""
+        return Target("bare nameko, one RPC", f"{self.echo_url}/echo", {})
+
+    @property
+    def bare(self) -> Target:
+        """The reference of what asks none."""
+        return Target("bare nameko, no RPC", f"{self.echo_url}/bare", {})
 
 
 @contextmanager
@@ -84,7 +89,14 @@ def running_site(bench: Bench) -> Iterator[Site]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         owner_url = stack.enter_context(_fresh_database(bench.settings.database_url))
-        given = {"SALDO_DATABASE_URL": owner_url, **broker_environment(bench.settings)}
+        given = {
+            "SALDO_DATABASE_URL": owner_url,
+            # The operator of a machine of its own would be made by `make up`.
+            "SALDO_STAFF_DATABASE_URL": owner_url,
+            "SALDO_STAFF_KEYS_DATABASE_URL": keys_url(owner_url),
+            "SALDO_STAFF_AMQP_URL": bench.settings.amqp_url,
+            **broker_environment(bench.settings),
+        }
         installation = Installation(
             folder / "saldo", given, owner=process.myself(), ports=ANY_PORTS
         )
@@ -148,7 +160,7 @@ def _echo(environment: Mapping[str, str]) -> Iterator[str]:
     ]
     try:
         _wait_for(address, started)
-        yield f"http://{address}/echo"
+        yield f"http://{address}"
     finally:
         for one in started:
             one.kill()

@@ -11,7 +11,7 @@ from gateway.cabinet.static import static_path
 from tests.bench.company import Bench
 from tests.bench.http_load import Load, load, load_until
 from tests.bench.measure import RUNS, Result, compare
-from tests.bench.site import Site, Target, running_site
+from tests.bench.site import Target, running_site
 
 CONNECTIONS = 20
 EACH = 10
@@ -35,7 +35,7 @@ def pages(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
             site.stranger("the log-in", "/"),
             site.stranger("a static file", static_path("cabinet.css")),
         )
-        return list(_beside_echo(site, targets, progress))
+        return list(_beside(site.echo, targets, progress))
 
 
 def reads(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
@@ -47,15 +47,18 @@ def reads(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
             site.read("/me", "/me"),
             site.read("what is due, ten accounts", "/payments/due"),
             site.read("a statement", f"/accounts/{site.account}/statement"),
-            site.stranger("/healthz", "/healthz"),
         )
-        return list(_beside_echo(site, targets, progress))
+        alive = site.stranger("/healthz", "/healthz")
+        return [
+            *_beside(site.echo, targets, progress),
+            *_beside(site.bare, [alive], progress),
+        ]
 
 
-def _beside_echo(
-    site: Site, targets: Iterable[Target], progress: Callable[[str], None]
+def _beside(
+    reference: Target, targets: Iterable[Target], progress: Callable[[str], None]
 ) -> Iterable[Result]:
-    load(site.echo, CONNECTIONS, EACH)
+    load(reference, CONNECTIONS, EACH)
     for target in targets:
         load(target, CONNECTIONS, 2)
         loads: list[Load] = []
@@ -69,8 +72,8 @@ def _beside_echo(
             "requests/s",
             CONNECTIONS * EACH,
             ours,
-            site.echo.name,
-            lambda: load(site.echo, CONNECTIONS, EACH).seconds,
+            reference.name,
+            lambda: load(reference, CONNECTIONS, EACH).seconds,
             progress=progress,
         )
         half, slowest = (statistics.median(one.percentile(p) for one in loads) for p in (50, 99))

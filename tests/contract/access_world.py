@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from hashlib import sha256
 from importlib import import_module
 from itertools import count
@@ -127,7 +128,21 @@ class Services:
         if command_id is not None:
             headers["command_id"] = str(command_id)
         with context.bind(**believed(caller, headers)):
-            return getattr(serving, method)(**entrypoint._load(dict(arguments)))
+            call = partial(getattr(serving, method), **entrypoint._load(dict(arguments)))
+            if entrypoint.together and caller.kind != "staff":
+                _assert_the_same(call, getattr(serving, entrypoint.together))
+            return call()
+
+
+def _assert_the_same(call: partial[Any], together: Callable[..., list[Any]]) -> None:
+    """Check that a method that answers many calls at once answers each as it would alone."""
+    try:
+        alone = _sent(call())
+    except ServiceError as error:
+        alone = _sent(error.as_wire())
+    for found in together([dict(call.keywords)] * 2):
+        answer = found.as_wire() if isinstance(found, ServiceError) else found
+        assert _sent(answer) == alone
 
 
 def _class_of(service: str) -> type[Any]:

@@ -25,8 +25,7 @@ DEADLINE_S = 0.5
 
 def main() -> None:
     sender = Sender(sys.argv[1], name="tests", user="ledger")
-    reply = {"serializer": "json", "routing_key": "reply.gateway.none"}
-    sender.send({"result": 1}, ends=time.monotonic() + 10, **reply)
+    sender.send(b"1", "reply.gateway.none", ends=time.monotonic() + 10)
     print("connected", flush=True)
     sys.stdin.readline()
     pauses = [0.0]
@@ -42,7 +41,7 @@ def main() -> None:
     began = time.monotonic()
     try:
         for _ in range(100):
-            sender.send({"result": "x" * 300_000}, ends=began + DEADLINE_S, **reply)
+            sender.send(b"x" * 300_000, "reply.gateway.none", ends=began + DEADLINE_S)
     except Unavailable:
         ends = True
     print(time.monotonic() - began, max(pauses), flush=True)

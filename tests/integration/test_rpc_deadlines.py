@@ -117,21 +117,20 @@ def test_reply_that_cannot_be_sent_is_given_up(
     sender = Sender(
         proxy.in_place_of(base_settings.amqp_url_of("ledger")), name="tests", user="ledger"
     )
-    reply = {"serializer": "json", "routing_key": "reply.gateway.none"}
-    sender.send({"result": 1}, ends=time.monotonic() + 10, **reply)
+    sender.send(b"1", "reply.gateway.none", ends=time.monotonic() + 10)
     proxy.stall()
     began = time.monotonic()
     with pytest.raises(Unavailable):
         send_many(sender, began + DEADLINE_S)
     assert time.monotonic() - began < DEADLINE_S + LATE_S
     proxy.go_on()
-    sender.send({"result": 1}, ends=time.monotonic() + 10, **reply)
+    sender.send(b"1", "reply.gateway.none", ends=time.monotonic() + 10)
     sender.close()
 
 
 def send_many(sender: Sender, ends: float) -> None:
     for _ in range(100):
-        sender.send({"result": LARGE}, ends=ends, serializer="json", routing_key="reply.gateway.x")
+        sender.send(LARGE.encode(), "reply.gateway.x", ends=ends)
 
 
 def test_time_limits_hold_in_greenlets_too(base_settings: Settings, proxy: StallingProxy) -> None:

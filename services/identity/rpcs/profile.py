@@ -10,14 +10,18 @@ from services.identity.rpcs.base import IdentityRpcs
 from shared.config import GATEWAY
 from shared.contracts.identity import Language
 from shared.rpc.server import rpc
+from shared.rpc.serving import read_each
 
 
 class ProfileRpcs(IdentityRpcs):
     """Name, telephone, address, language of letters."""
 
-    @rpc(schemas.PersonId, callers=(GATEWAY,))
+    @rpc(schemas.PersonId, callers=(GATEWAY,), together="profiles")
     def profile(self, person_id: UUID) -> dict[str, Any]:
         return self.store.query(lambda session: profile.profile(session, person_id))
+
+    def profiles(self, calls: list[dict[str, Any]]) -> list[Any]:
+        return read_each(self.store, profile.profile, calls)
 
     @rpc(schemas.UpdateProfile, callers=(GATEWAY,))
     def update_profile(

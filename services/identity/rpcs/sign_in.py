@@ -12,6 +12,7 @@ from services.identity.password_policy import check_password
 from services.identity.refusals import raise_if_refused
 from services.identity.rpcs.base import IP, IdentityRpcs
 from shared.config import GATEWAY
+from shared.errors import ServiceError
 from shared.rpc.server import rpc
 
 
@@ -60,14 +61,31 @@ class SignInRpcs(IdentityRpcs):
         result = raise_if_refused(self.store.transact(sign_in.sign_in_by_link, command))
         return self._signed_in(result, arrival)
 
-    @rpc(schemas.Authenticate, callers=(GATEWAY,))
+    @rpc(schemas.Authenticate, callers=(GATEWAY,), together="authenticate_many")
     def authenticate(self, token: str) -> dict[str, Any]:
         digest = token_digest(token)
         required = self.settings.access.second_factor
         found = self.store.query(lambda session: access.authenticate(session, digest, required))
+        return self._authenticated(found)
+
+    def authenticate_many(self, calls: list[dict[str, Any]]) -> list[Any]:
+        digests = [token_digest(call["token"]) for call in calls]
+        required = self.settings.access.second_factor
+        found = self.store.query(
+            lambda session: access.authenticate_many(session, digests, required)
+        )
+        stale = {one["session_id"]: one for one in found if isinstance(one, dict) and one["stale"]}
+        for one in stale.values():
+            self.store.transact(access.mark_seen, _seen(one))
+        return [
+            one if isinstance(one, ServiceError) else self._authenticated({**one, "stale": False})
+            for one in found
+        ]
+
+    def _authenticated(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Return what the gateway is told of a session, once it is noted that it was seen."""
         if found.pop("stale"):
-            seen = access.MarkSeen(session_id=UUID(found["session_id"]))
-            self.store.transact(access.mark_seen, seen)
+            self.store.transact(access.mark_seen, _seen(found))
         must_accept = self._must_accept(found.pop("accepted"))
         return {"must_accept": must_accept, **found}
 
@@ -111,3 +129,7 @@ class SignInRpcs(IdentityRpcs):
         renew = password_change.RenewToken(session_id=session_id, token_digest=token_digest(token))
         self.store.transact(password_change.renew_token, renew)
         return {"token": token, **changed}
+
+
+def _seen(found: dict[str, Any]) -> access.MarkSeen:
+    return access.MarkSeen(session_id=UUID(found["session_id"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from services.ledger.domain.tenures import MovedMonths
 from services.ledger.penalties.account_penalty import penalties_due
 from services.ledger.penalties.law import law_in_force
 from shared.cooperation import cooperatively
-from shared.errors import NotFound
+from shared.errors import NotFound, ServiceError
 from shared.eventstore import Recorded, Session
 from shared.money import Kopecks
 
@@ -41,16 +41,46 @@ def balance(
     return _balance(row, as_of, _names(session, [number]), {number: row["penalty_due"]})
 
 
+def balance_many(
+    session: Session, asked: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any] | ServiceError]:
+    """Return what `balance` does, as persons see it, for each ``{number, as_of}``; or the refusal.
+
+    The current ones take three queries, however many they are.
+    """
+    now = _current(session, sorted({one["number"] for one in asked if one["as_of"] is None}))
+    found = list[dict[str, Any] | ServiceError]()
+    for one in asked:
+        number = one["number"]
+        if one["as_of"] is None:
+            found.append(now.get(number) or _no_account(number))
+            continue
+        try:
+            found.append(balance(session, number, one["as_of"], whole=False))
+        except ServiceError as error:
+            found.append(error)
+    return found
+
+
 def balances(session: Session, numbers: Sequence[str]) -> dict[str, Any]:
     """Return the current balances of accounts in the order given, unknown ones left out."""
-    rows = {row["number"]: row for row in session.read.balances(numbers)}
+    return balances_many(session, [numbers])[0]
+
+
+def balances_many(session: Session, asked: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    """Return what `balances` does for each of many lists of numbers."""
+    now = _current(session, sorted({number for numbers in asked for number in numbers}))
+    return [{"balances": [now[number] for number in numbers if number in now]} for numbers in asked]
+
+
+def _current(session: Session, numbers: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the current balances of accounts by number, unknown ones left out."""
+    if not numbers:
+        return {}
+    rows = session.read.balances(numbers)
     names = _names(session, numbers)
-    due = penalties_due(session, list(rows.values()), session.today, law_in_force())
-    return {
-        "balances": [
-            _balance(rows[number], None, names, due) for number in numbers if number in rows
-        ]
-    }
+    due = penalties_due(session, rows, session.today, law_in_force())
+    return {row["number"]: _balance(row, None, names, due) for row in rows}
 
 
 def _names(session: Session, numbers: Sequence[str]) -> dict[str, dict[str, str]]:

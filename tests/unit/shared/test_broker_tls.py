@@ -83,5 +83,5 @@ def test_services_receive_and_reply_over_the_same_tls(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(BrokerConnection, "ensure_connection", refuse)
     with pytest.raises(Unavailable):
-        Sender(url, name="tests", user="ledger").send({}, ends=time.monotonic() + 5)
+        Sender(url, name="tests", user="ledger").send(b"{}", "reply.x", ends=time.monotonic() + 5)
     assert replying[0] == tls_of(url)

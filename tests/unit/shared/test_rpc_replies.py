@@ -12,7 +12,7 @@ from amqp import AccessRefused
 
 from shared.rpc import client as rpc_client
 from shared.rpc.client import RpcClient, _Pending
-from shared.rpc.consumer import _wire_error
+from shared.rpc.serving import wire_error
 
 CALL = "7d0c"
 
@@ -107,7 +107,7 @@ def test_client_that_was_connected_is_back_at_once(monkeypatch: pytest.MonkeyPat
 
 
 def wired(error: Exception) -> dict[str, Any]:
-    return _wire_error((type(error), error, None))
+    return wire_error(error)
 
 
 def test_database_that_cannot_serve_is_unavailable_to_the_caller() -> None:
