@@ -50,6 +50,7 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
     WARNING on: their INFO lines may quote message bodies.
     """
     import structlog  # it takes as long as a short verb of staff, most of which log nothing
+
     _lines.stream = stream or sys.stdout
 
     def add_context(
