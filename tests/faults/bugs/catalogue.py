@@ -74,7 +74,7 @@ _ALL = (
     Bug("seal-leaves-a-field-out", "pay_and_seal", ("I5",)),
     Bug("shares-are-rounded-by-place", "pay", ("I4",)),
     Bug("newest-month-is-paid-first", "pay_in_arrears", ("I4",)),
-    Bug("penalty-counts-a-day-more", "pay_off", ("I4",), "penalty by the rules"),
+    Bug("penalty-counts-a-day-more", "pay_off", ("I4",)),
     Bug("posting-row-has-another-sum", "pay", ("I4",)),
     Bug("payment-is-posted-a-day-late", "pay", ("I3",)),
     Bug("lines-change-accounts", "pay_for_two", ("I3",)),
