@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.faults.bugs.catalogue import BUGS
-from tests.faults.bugs.hunt import PLAYED, Hunt, open_hunt
+from tests.faults.bugs.hunt import Hunt, open_hunt
 from tests.faults.bugs.planting import planted_bugs
-from tests.faults.bugs.scenarios import HARMLESS
+from tests.faults.bugs.scenarios import HARMLESS, SCENARIOS
 from tests.faults.checker.check import CHECKS
 
 HALF = datetime.now(UTC).toordinal() % 2
@@ -47,6 +47,6 @@ def test_bug_is_found_by_its_invariant(running: Hunt, name: str) -> None:
 
 def test_every_bug_is_planted_and_names_a_scenario_and_invariants() -> None:
     assert planted_bugs() == BUGS.keys() - {"event-is-changed-afterwards"}
-    assert {bug.scenario for bug in BUGS.values()} <= PLAYED.keys()
+    assert {bug.scenario for bug in BUGS.values()} <= SCENARIOS.keys()
     assert {one for bug in BUGS.values() for one in bug.found_by} <= CHECKS.keys()
     assert len(BUGS) >= 25

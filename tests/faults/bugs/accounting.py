@@ -117,14 +117,15 @@ def _count_a_day_more(original: Function) -> Function:
     """The last day on which a bill can be paid counts as a day of delay."""
 
     def wrong(charge: Any, *others: Any) -> Any:
-        from datetime import timedelta
+        from datetime import date, timedelta
 
         from msgspec.structs import replace
 
-        before = timedelta(days=1)
-        began = charge.effective_on and charge.effective_on - before
-        charge = replace(charge, due_on=charge.due_on - before, effective_on=began)
-        return original(charge, *others)
+        def before(day: date | None) -> date | None:
+            return day if day is None or day == date.min else day - timedelta(days=1)
+
+        due_on, began = before(charge.due_on), before(charge.effective_on)
+        return original(replace(charge, due_on=due_on, effective_on=began), *others)
 
     return wrong
 

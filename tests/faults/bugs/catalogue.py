@@ -74,7 +74,7 @@ _ALL = (
     Bug("seal-leaves-a-field-out", "pay_and_seal", ("I5",)),
     Bug("shares-are-rounded-by-place", "pay", ("I4",)),
     Bug("newest-month-is-paid-first", "pay_in_arrears", ("I4",)),
-    Bug("penalty-counts-a-day-more", "pay_off", ("I4",), "penalty by the rules"),
+    Bug("penalty-counts-a-day-more", "pay_off", ("I4",)),
     Bug("posting-row-has-another-sum", "pay", ("I4",)),
     Bug("payment-is-posted-a-day-late", "pay", ("I3",)),
     Bug("lines-change-accounts", "pay_for_two", ("I3",)),
@@ -97,8 +97,7 @@ _ALL = (
     Bug("anybodys-payment-is-shown", "pay", ("I2",), "shown to a stranger"),
     Bug("letter-goes-to-another-person", "ask_by_two", ("I7",), "to somebody else"),
     Bug("receipt-tells-another-sum", "pay_for_two", ("I7",), "another sum in a letter"),
-    Bug("ghost-is-applied", "deliver_ghosts", ("I6",), "fork unnoticed"),
-    Bug("fork-is-not-noticed", "restore_one_log", ("I6",), "fork unnoticed"),
+    Bug("fork-is-not-noticed", "fork_a_reader", ("I6",), "fork unnoticed"),
     # Nothing is planted for it: the scenario does it with the owner's rights. It comes last.
     Bug("event-is-changed-afterwards", "change_an_event", ("I5",)),
 )

@@ -13,7 +13,6 @@ import psycopg
 
 from shared.config import SERVICES
 from tests.faults.bugs.catalogue import BUGS, Bug
-from tests.faults.bugs.restoring import RESTORES, recover_all
 from tests.faults.bugs.scenarios import HARMLESS, SCENARIOS, Stage
 from tests.faults.bugs.switch import turn
 from tests.faults.checker.check import CHECKS, check, settle
@@ -35,8 +34,6 @@ QUIET_S = 30.0
 READ_S = 6.0
 LOOK_EVERY_S = 0.3
 """A look at everything is a connection, dozens of queries and some requests."""
-
-PLAYED = {**SCENARIOS, **RESTORES}
 
 Key = tuple[str, str, str]
 
@@ -73,19 +70,11 @@ class Hunt:
         self._let_readers_come({"I6"})
         return self._new(CHECKS)
 
-    def play_a_restore(self, scenario: str, invariants: Collection[str]) -> list[Finding]:
-        """Play a restore with no bug on, recover; return what was new of some invariants."""
-        PLAYED[scenario](self.stage)
-        self._let_readers_come(invariants)
-        found = self._new(invariants)
-        recover_all(self.stage)
-        return found
-
     def find(self, bug: Bug) -> list[Finding]:
         """Switch a bug on, play its scenario; return what is new of it, and switch it off."""
         turn(self.switch, bug.name, str(time.monotonic_ns()))
         try:
-            PLAYED[bug.scenario](self.stage)
+            SCENARIOS[bug.scenario](self.stage)
             if not _OF_ONE_MOMENT.issuperset(bug.found_by):
                 self._settle(bug)
             self._let_readers_come(bug.found_by)
@@ -180,15 +169,6 @@ def hunt(
         tell(f"{time.monotonic() - began:5.1f} s  without a bug: {failures or 'nothing found'}")
         for bug in bugs:
             began = time.monotonic()
-            if bug.scenario in RESTORES:
-                played = running.play_a_restore(bug.scenario, bug.found_by)
-                failures += [
-                    f"{bug.scenario} without a bug: {one}"
-                    for one in played
-                    if bug.is_found_by([one])  # subscribers learn of a loss by the next event
-                ]
-                tell(f"{time.monotonic() - began:5.1f} s  {bug.scenario} without a bug")
-                began = time.monotonic()
             found = running.find(bug)
             by = [one for one in found if bug.is_found_by([one])]
             if not by:

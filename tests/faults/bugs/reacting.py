@@ -120,38 +120,6 @@ def _forget_line(original: Function) -> Function:
     return wrong
 
 
-@plant("ghost-is-applied", "shared.bus.reading:_check_in_log")
-def _believe(original: Function) -> Function:
-    """Whatever comes by the queue is in the log."""
-
-    def wrong(message: Any, point: Any, known: Any) -> None:
-        """Ask nobody."""
-
-    return wrong
-
-
-@plant("ghost-is-applied", "shared.bus.reactions:Reactions._is_disputed")
-@plant("fork-is-not-noticed", "shared.bus.reactions:Reactions._is_disputed")
-def _dispute_nothing(original: Function) -> Function:
-    """The second guard is gone as well: what has a position below the point was applied."""
-
-    def wrong(self: Any, message: Any, mark: Any, marks: Any) -> bool:
-        return False
-
-    return wrong
-
-
-@plant("ghost-is-applied", "shared.bus.reactions:Reactions.look")
-@plant("fork-is-not-noticed", "shared.bus.reactions:Reactions.look")
-def _look_away(original: Function) -> Function:
-    def wrong(self: Any, history: Any) -> str:
-        """Let the reader go on, whatever it has read before."""
-        return ""
-
-    return wrong
-
-
-@plant("ghost-is-applied", "shared.bus.epochs:LogHistory.fits")
 @plant("fork-is-not-noticed", "shared.bus.epochs:LogHistory.fits")
 def _fit_always(original: Function) -> Function:
     def wrong(self: Any, epoch: str, position: int) -> bool:

@@ -324,6 +324,18 @@ def link_without_proof(stage: Stage) -> None:
         command.call(client, request, keyed=True)
 
 
+def fork_a_reader(stage: Stage) -> None:
+    """Put a reader where it is after its upstream has lost a tail: in an epoch of no log.
+
+    A tail that is really lost would have findings of I6 from every subscriber, and the checker
+    could be blind to our own reader unnoticed.
+    """
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
+        database.execute(
+            "UPDATE helpdesk.positions SET epoch = '7.deadbeef' WHERE upstream = 'accounts'"
+        )
+
+
 def change_an_event(stage: Stage) -> None:
     """Change an event that is sealed, with the rights of the database's owner."""
     with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
@@ -342,10 +354,10 @@ SCENARIOS: Mapping[str, Scenario] = {
         pay, pay_twice, pay_and_seal, pay_in_arrears, pay_off, ask, ask_twice, ask_and_answer,
         adjust, refund, pay_for_two, refund_two, look_and_pay, reuse_a_key, ask_by_two,
         forge_a_callback, sign_out, change_password, link_without_proof,
-        change_an_event,
+        fork_a_reader, change_an_event,
     )
 }  # fmt: skip
 
-HARMFUL = frozenset({"change_an_event"})
+HARMFUL = frozenset({"fork_a_reader", "change_an_event"})
 HARMLESS = tuple(name for name in SCENARIOS if name not in HARMFUL)
 """Those that leave nothing broken where no bug is on."""
