@@ -30,8 +30,8 @@ env: ## Print the settings as shell variables: eval "$(make -s env)"
 	@[ -x $(BIN)/python ] || { echo "Nothing is installed yet: make up" >&2; exit 2; }
 	@$(SALDO) env
 
-test: browser ## Run all tests, against real nodes and in a real browser (WORKERS=1: on one core)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
+test: browser ## Run all tests, against real nodes and in a real browser (WORKERS=1: on one core; WHOLE=1: all combinations)
+	$(if $(WHOLE),SALDO_TEST_WHOLE=1 SALDO_TEST_ALL_BUGS=1 SALDO_TEST_INJECTORS=all )$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
 
 unit: venv ## Run the tests that need no node
 	$(BIN)/python -m pytest tests/unit

@@ -6,6 +6,7 @@ Several workers (pytest-xdist) share the nodes; see tests/workers.py.
 from __future__ import annotations
 
 import atexit
+import functools
 import gc
 import os
 import secrets
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+import typer.testing
 from kombu import Exchange, Queue
 from psycopg import sql
 from psycopg.rows import dict_row
@@ -41,6 +43,10 @@ from tests.staff_logins import OPERATOR_LOGIN, PASSWORD, drop_operator, put_oper
 if TYPE_CHECKING:  # the copy that mutation runs test has no deploy/
     from tests.nodes import Nodes
     from tests.workers import SharedNodes
+
+# A CliRunner would build the commands of all services anew for each invocation, which takes longer
+# than most tests of verbs; they do not change.
+typer.testing._get_command = functools.cache(typer.main.get_command)  # type: ignore[attr-defined]
 
 _SHARED: pytest.StashKey[SharedNodes] = pytest.StashKey()
 

@@ -10,9 +10,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 LOOK_EVERY_S = 0.03
+PATIENCE_S = 60.0
+"""Long enough for a machine that is busy with other tests; who fails waits so long, nobody else."""
 
 
-def eventually(condition: Callable[[], T], what: str, seconds: float = 20.0) -> T:
+def eventually(condition: Callable[[], T], what: str, seconds: float = PATIENCE_S) -> T:
     """Poll until the condition holds and return its value; fail with what was waited for."""
     ends = time.monotonic() + seconds
     pause = threading.Event()

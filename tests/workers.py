@@ -15,8 +15,11 @@ from typing import Any, TypeAlias
 
 from tests.nodes import Nodes, acquire_nodes, given_brokers
 
-MOST_WORKERS = 4
+MOST_WORKERS = 5
 """Of `-n auto`: a handful of files takes most of the time, more workers would wait for those."""
+WAITING = 1
+"""Workers above the number of cores: a third of the time a test waits, for a process that starts
+or for a limit that it is about."""
 
 Address: TypeAlias = tuple[str, str]
 """A local socket and the key to it, as text that the controller may hand to its workers."""
@@ -28,7 +31,7 @@ class NoNodesError(Exception):
 
 def number_of_workers() -> int:
     """Return how many workers suit this machine and the nodes."""
-    suitable = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    suitable = min(len(os.sched_getaffinity(0)) + WAITING, MOST_WORKERS)
     brokers = given_brokers()
     if not brokers or len(brokers) >= suitable:
         return suitable

@@ -33,8 +33,7 @@ from shared.bus.reading import (
     StoppedReaderError,
 )
 from shared.bus.remembering import mark_of
-from shared.bus.waiting import NotYet, noted
-from shared.database_errors import is_transient
+from shared.bus.waiting import NotYet, is_conflict, is_outage, noted
 from shared.errors import Conflict, Unavailable
 from shared.logs import get_logger
 
@@ -43,6 +42,9 @@ log = get_logger(__name__)
 FETCH = 500
 MOST_CONFLICTS = 10
 """Conflicts in a row, nobody else appending, after which one is taken for a failure."""
+OUTAGE_S = 1.0
+"""The longest pause before an outage is looked at again: a call of a service that is away waits by
+itself, and who waits for one that is back is late."""
 FRESH_S = 1.0
 """How long an answer about the upstream's history is taken for that of now. So a reader with a
 backlog asks that often."""
@@ -363,7 +365,7 @@ class Reader:
         """Wait for a node, a service or a turn: the message is not to blame."""
         log.warning("reaction_waits", upstream=self._upstream, error=type(error).__name__)
         self._retries.inc()
-        pause(_back_off(attempts))
+        pause(min(_back_off(attempts), OUTAGE_S) if is_outage(error) else _back_off(attempts))
 
     def _raise_on_stop(self) -> None:
         if self._stop.is_set():
@@ -372,20 +374,6 @@ class Reader:
 
 class KilledItsReaderError(Exception):
     """Several processes have ended while they handled the message."""
-
-
-def is_outage(error: BaseException) -> bool:
-    """Return whether a node or a service is unavailable, or somebody holds what is needed."""
-    if isinstance(error, Unavailable):
-        return True
-    return is_transient(error) and not is_conflict(error)
-
-
-def is_conflict(error: BaseException) -> bool:
-    """Return whether somebody else was faster: decide again on fresh state."""
-    if isinstance(error, psycopg.errors.ForeignKeyViolation):
-        return True  # a row of the read model is ahead of its stream
-    return isinstance(error, psycopg.errors.UniqueViolation)
 
 
 def _reason_of(error: Exception) -> str:

@@ -15,7 +15,7 @@ from shared.bus import parked, waiting
 from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Reaction, Services
 from shared.bus.reactions import Reactions
-from shared.bus.reader import KilledItsReaderError, is_outage
+from shared.bus.reader import KilledItsReaderError
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
 from shared.logs import get_logger, trace_of
@@ -70,7 +70,7 @@ class Retrier:
             try:
                 self._retry(row)
             except Exception as error:  # noqa: BLE001 - noted with the message, its trace logged
-                if is_outage(error):
+                if waiting.is_outage(error):
                     self._waits(error)
                     return False
                 self._note(row["id"], error)
@@ -96,7 +96,7 @@ class Retrier:
                 else:
                     self._postpone(row)
             except Exception as error:  # noqa: BLE001 - parked with its trace
-                if is_outage(error):
+                if waiting.is_outage(error):
                     self._waits(error)
                     return False
                 self._give_up(row["id"], error)

@@ -10,6 +10,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import psycopg
+
+from shared.database_errors import is_transient
+from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.logs import get_logger, trace_of
 
@@ -43,6 +47,20 @@ def noted(error: BaseException, upstream: str, attempts: int) -> str:
         trace=trace_of(error),
     )
     return error_id
+
+
+def is_outage(error: BaseException) -> bool:
+    """Return whether a node or a service is unavailable, or somebody holds what is needed."""
+    if isinstance(error, Unavailable):
+        return True
+    return is_transient(error) and not is_conflict(error)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Return whether somebody else was faster: decide again on fresh state."""
+    if isinstance(error, psycopg.errors.ForeignKeyViolation):
+        return True  # a row of the read model is ahead of its stream
+    return isinstance(error, psycopg.errors.UniqueViolation)
 
 
 def due(cursor: Any, limit: int) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from deploy.doubles.acquirer.signature import checksum
 from tests.browser.site import Site
 from tests.waiting import eventually
 
-SECONDS = 30
+SECONDS = 60
 
 
 class Bank:

@@ -8,6 +8,7 @@ from typing import Any
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import CDPSession, Page
 
+from tests.breadth import WHOLE
 from tests.waiting import eventually
 
 STANDARDS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
@@ -26,21 +27,61 @@ _OVERFLOW = """() => {
     .filter(one => one.getBoundingClientRect().right > width + 1 && !one.closest(".scroll"))
     .map(one => one.outerHTML.slice(0, 120));
 }"""
+_KINDS_OF_TEXT = """() => {
+  const looks = ["class", "type", "open", "disabled", "aria-current", "aria-invalid", "data-theme"];
+  const found = new Map(), kinds = new Set();
+  const kind = one => {
+    if (!one) return "";
+    if (!found.has(one)) {
+      const own = looks.map(name => one.getAttribute(name)).join(" ");
+      found.set(one, kind(one.parentElement) + ">" + one.tagName + " " + own);
+    }
+    return found.get(one);
+  };
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode())
+    if (texts.currentNode.data.trim()) kinds.add(kind(texts.currentNode.parentElement));
+  document.querySelectorAll("input, textarea, select").forEach(one => kinds.add(kind(one)));
+  return [...kinds];
+}"""
 _LOOK = """([theme, size]) => {
   document.documentElement.dataset.theme = theme;
   document.documentElement.dataset.size = size;
 }"""
 
 
-def axe(page: Page, rules: tuple[str, ...] = ()) -> list[str]:
-    """Return what axe finds on a page: by all rules, or by those that are named."""
+def axe(page: Page, rules: tuple[str, ...] = (), *, without: tuple[str, ...] = ()) -> list[str]:
+    """Return what axe finds on a page: by all rules or those that are named, less some."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     only: dict[str, Any] = {"type": "tag", "values": STANDARDS}
     if rules:
         only = {"type": "rule", "values": rules}
-    found: list[str] = page.evaluate(_RUN, {"runOnly": only, "resultTypes": ["violations"]})
+    options: dict[str, Any] = {
+        "runOnly": only,
+        "resultTypes": ["violations"],
+        "rules": {rule: {"enabled": False} for rule in without},
+    }
+    found: list[str] = page.evaluate(_RUN, options)
     return [f"axe: {finding}" for finding in found]
+
+
+class Contrasts:
+    """The kinds of text whose contrast was tried: by place in the page, colours and width."""
+
+    def __init__(self) -> None:
+        self._tried: set[tuple[str, str, int]] = set()
+
+    def rules_not_needed(self, page: Page, colours: str) -> tuple[str, ...]:
+        """Return the rules of colours where each kind of text on a page was tried before.
+
+        They take most of axe's time; a whole run applies them to every page.
+        """
+        width = (page.viewport_size or {"width": 0})["width"]
+        kinds = {(kind, colours, width) for kind in page.evaluate(_KINDS_OF_TEXT)}
+        is_new = not kinds <= self._tried
+        self._tried |= kinds
+        return () if is_new or WHOLE else COLOURS
 
 
 def overflow(page: Page) -> list[str]:

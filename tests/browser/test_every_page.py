@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.breadth import WHOLE, one_in_turn
 from tests.browser import measuring
 from tests.browser.addresses import ADDRESSES, OTHERS, WITHOUT_LOG_IN, Resident, new_resident
 from tests.browser.instruction import log_in
@@ -19,6 +20,7 @@ WIDTHS = (320, 720, 1280)
 EXAMINED = {"ru": (320, 1280), "en": (320,)}
 """Widths at which all rules are tried: on a telephone and beside it the tabs are others."""
 SIZES = ("100", "150", "200")
+LARGEST = SIZES[-1:]
 THEMES = ("dark", "contrast")
 FIRST_SCREEN = 500
 """CSS pixels that the smallest telephones show."""
@@ -35,23 +37,29 @@ def resident(site: Site) -> Resident:
 def test_every_page_is_accessible_and_fits(
     visitors: Visitors, resident: Resident, language: str
 ) -> None:
+    # The rule of contrast takes most of the time: a page is tried with one look and at one width.
     visitor = visitors.open(f"pages-{language}", language=language)
-    for address in addresses_of(visitor, resident):
+    for place, address in enumerate(addresses_of(visitor, resident)):
         visitor.open(address)
         assert visitor.page.locator("h1").count() == 1, address
         if language == "ru":  # colours are the same in each language
-            for theme in THEMES:
+            for theme in one_in_turn(THEMES, place // 2):
                 measuring.change_look(visitor.page, theme)
                 visitor.note(f"{address} {theme}", measuring.axe(visitor.page, measuring.COLOURS))
+        in_colour = one_in_turn(EXAMINED[language], place) if language == "ru" or WHOLE else ()
+        at_the_largest = {WIDTHS[0], *one_in_turn(WIDTHS, place)}
         for width in WIDTHS:
             visitor.page.set_viewport_size({"width": width, "height": 900})
-            for size in SIZES:
+            for size in SIZES if language == "ru" or WHOLE else LARGEST:
                 measuring.change_look(visitor.page, "light", size)
                 visitor.note(f"{address} {width} {size} %", measuring.overflow(visitor.page))
-            visitor.note(f"{address} {width} 200 %", measuring.axe(visitor.page, measuring.LAYOUT))
+            if width in at_the_largest:
+                found = measuring.axe(visitor.page, measuring.LAYOUT)
+                visitor.note(f"{address} {width} 200 %", found)
             measuring.change_look(visitor.page, "light")
             if width in EXAMINED[language]:
-                visitor.note(f"{address} {width}", measuring.axe(visitor.page))
+                without = () if width in in_colour else measuring.COLOURS
+                visitor.note(f"{address} {width}", measuring.axe(visitor.page, without=without))
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])

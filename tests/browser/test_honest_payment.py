@@ -181,7 +181,7 @@ AT_THE_BANK = "Ждём ответ банка"
 """While the bank says that no card was entered, other sums may take the place of these."""
 HANGS_S = 11.0
 """Longer than the payments service waits for an answer."""
-OUTCOME_WITHIN_S = 60
+OUTCOME_WITHIN_S = 120
 """The report of the last minutes is asked for twice in this time."""
 AMOUNTS = count(10_01)
 """Each payment has a sum of its own, by which the ledger's posting of it is found."""

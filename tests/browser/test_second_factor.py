@@ -6,6 +6,7 @@ import re
 from time import time
 from typing import Any
 
+import psycopg
 import pytest
 from pyotp import TOTP
 
@@ -181,6 +182,91 @@ def test_codes_of_an_app_and_on_paper_work_without_scripts(
 def next_code(app: TOTP) -> str:
     """Return the code of the next half minute: the clock of a telephone may be that much ahead."""
     return app.at(int(time()) + STEP_SECONDS)
+
+
+def forget_steps(site: Site) -> None:
+    """Let all second steps have been taken too long ago for a change of access."""
+    with psycopg.connect(site.environment["SALDO_DATABASE_URL"]) as database:
+        database.execute("UPDATE identity.sessions SET second_step_at = NULL")
+
+
+def with_app(site: Site) -> tuple[Person, TOTP, list[str]]:
+    """Return a person with an app: who, the app, and the codes on paper."""
+    journey = site.new_person()
+    password = {"current_password": journey.person.own_password}
+    started = journey.client.call("POST", "/me/totp/challenges", password)
+    app = TOTP(started["secret"])
+    enabled = journey.client.call(
+        "POST", "/me/totp", {"challenge_id": started["challenge_id"], "code": app.now()}
+    )
+    return journey.person, app, enabled["recovery_codes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("step-again-without-scripts", {"scripts": False}),
+        ("step-again-english-phone", {"scripts": False, "width": 320, "language": "en"}),
+        ("step-again-keyboard", {"kind": KeyboardVisitor}),
+    ],
+)
+def test_changes_of_access_ask_for_the_second_step_again(
+    visitors: Visitors, site: Site, name: str, how: dict[str, Any]
+) -> None:
+    person, app, codes = with_app(site)
+    visitor = visitors.open(name, **how)
+    visitor.open("/")
+    log_in(visitor, person.email, person.own_password)
+    visitor.fill(code=next_code(app))
+    visitor.click("Войти")
+    visitor.open("/password")
+    assert visitor.page.locator("#new_password").count(), "a log-in with two factors counts"
+
+    forget_steps(site)
+    visitor.open("/settings/security")
+    visitor.click("Выключить", "link")
+    assert visitor.heading == visitor.words("Подтвердите, что это Вы")
+    visitor.look("step-again")
+    visitor.fill(code="12345")
+    visitor.click("Подтвердить")
+    assert visitor.error_of("code")
+    visitor.look("step-again-wrong")
+    visitor.fill(code=codes[0])
+    visitor.click("Подтвердить")
+    assert visitor.heading == visitor.words("Выключить коды из приложения?")
+
+    forget_steps(site)
+    visitor.open("/settings/email")
+    visitor.look("address-before-the-step")
+    visitor.click("Подтвердить", "link")
+    visitor.fill(code=codes[1])
+    visitor.click("Подтвердить")
+    visitor.fill(email=f"new.{person.email}", current_password=person.own_password)
+    forget_steps(site)
+    visitor.click("Прислать ссылки")
+    assert visitor.heading == visitor.words("Подтвердите, что это Вы")
+    visitor.fill(code=codes[2])
+    visitor.click("Подтвердить")
+    assert visitor.page.locator("#email").input_value() == f"new.{person.email}"
+    visitor.fill(current_password=person.own_password)
+    visitor.click("Прислать ссылки")
+    visitor.sees("Отменить смену")
+
+
+def test_a_passkey_takes_the_step_again(visitors: Visitors, site: Site) -> None:
+    person = site.new_person().person
+    visitor = visitors.open("passkey-again", url=named(site))
+    VirtualAuthenticator(visitor)
+    enter(visitor, person)
+    add_passkey(visitor, person, "Телефон Анны")
+    forget_steps(site)
+    visitor.open("/password")
+    visitor.look("step-again-by-passkey")
+    visitor.click("Подтвердить ключом")
+    wait_for(visitor, "/password")
+    visitor.fill(current_password=person.own_password, new_password="семь синих самоваров")
+    visitor.click("Сменить пароль")
+    wait_for(visitor, "/settings")
 
 
 def test_a_form_waits_for_the_second_step(visitors: Visitors, site: Site) -> None:

@@ -8,12 +8,13 @@ import time
 from dataclasses import dataclass, field
 
 from deploy.embedded.environment import REPOSITORY
+from shared.config import SERVICES
 from tests.faults.checker.findings import Finding
 from tests.faults.house import READY_S, RunningHouse
 from tests.faults.load.beliefs import Notebook
 from tests.faults.trouble import Tell
 
-ORDER = ("payments", "ledger", "identity", "accounts", "notifications", "helpdesk")
+ORDER = ("payments", *(service for service in SERVICES if service != "payments"))
 RECOVERED_S = 60.0
 COMMAND_S = 300.0
 AGAIN_S = 1.0

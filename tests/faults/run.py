@@ -108,6 +108,8 @@ def judge(house: RunningHouse, beliefs: Path, verdict: Verdict, tell: Tell) -> N
     new = [one for one in found if one.key not in known]
     verdict.found += new
     tell(f"{len(new)} violations in this round" if new else "no violation in this round")
+    for rule, times in Counter(f"{one.invariant} {one.rule}" for one in new).items():
+        tell(f"  {times} times {rule}")
     for bank in banks_of(house.environment):
         bank.clear_faults()
 

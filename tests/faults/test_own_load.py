@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
@@ -31,14 +32,15 @@ SETTLED_S = 60.0
 
 def settled(installation: Installation, folder: Path) -> Resident:
     """Return a person with an account, whose own beliefs are of no interest here."""
-    settlers = Settlers(
-        installation.environment["SALDO_URL"],
-        Path(installation.environment["SALDO_MAIL_DIR"]),
-        households(demo_accounts()),
-        Notebook(folder / "settling.jsonl"),
-        SimpleQueue(),
-    )
-    return settlers.settle("stranger", Random(1), accounts=1)  # noqa: S311 - no secret
+    with closing(Notebook(folder / "settling.jsonl")) as notebook:
+        settlers = Settlers(
+            installation.environment["SALDO_URL"],
+            Path(installation.environment["SALDO_MAIL_DIR"]),
+            households(demo_accounts()),
+            notebook,
+            SimpleQueue(),
+        )
+        return settlers.settle("stranger", Random(1), accounts=1)  # noqa: S311 - no secret
 
 
 def belief(outcome: str, identity: str, **data: Any) -> str:

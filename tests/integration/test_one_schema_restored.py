@@ -73,13 +73,14 @@ def note(session: Any, message: Any, _: Any) -> None:
 
 
 def read(house: House) -> ReadPoint:
-    """Have payments read the ledger, to its head or until they stop; return where they are."""
+    """Have payments read what the ledger has published, or stop; return where they are."""
     payments, ledger, worker = house.stores["payments"], house.stores["ledger"], Worker()
     calls = Calls(house.settings, payments, ledger)
     handlers = {"payment_posted": note}
     listener = Listener(calls, payments, "ledger", handlers, worker.stop)
     worker.start("payments from ledger", listener.run)
-    published = history(house).head
+    with ledger.transaction() as cursor:
+        published = cursor.execute("SELECT published FROM relay").fetchone()["published"]
 
     def arrived() -> list[ReadPoint]:
         with payments.transaction() as cursor:

@@ -24,7 +24,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.nodes
 
 DEADLINE_S = 0.5
-LATE_S = 3.0
+LATE_S = 10.0
 """How late an answer may be on a busy machine; it was 24 s and more."""
 LARGE = "x" * 300_000
 

@@ -67,6 +67,7 @@ def test_few_lost_events_are_held_in_memory(house: House, monkeypatch: pytest.Mo
         protect(self, services, lost, whole=whole)
 
     monkeypatch.setattr(ReadableLosses, "protect", noted)
+    monkeypatch.setattr(searching, "PIECE_S", 3600.0)
     monkeypatch.setattr(searching, "COMPARED", 1)
     monkeypatch.setattr(searching, "HELD", 2)
     lost_three(house)

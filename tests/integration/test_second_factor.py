@@ -5,15 +5,17 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
 from pyotp import TOTP
 
-from services.identity import erasure, factors
-from services.identity.limits import SECOND_FACTOR_CODES
+from services.identity import erasure, factors, jobs
+from services.identity.limits import SECOND_FACTOR_CODES, SESSION_CODES
 from services.identity.sweeping import Sweep, sweep
+from shared.errors import ServiceError
 from tests.integration.test_identity import IP, OWN, Identity
 from tests.soft_authenticator import SoftAuthenticator
 
@@ -180,3 +182,58 @@ def rows(anna: Anna, table: str) -> int:
     with anna.identity.database.owner("identity") as owner:
         (found,) = owner.execute(f"SELECT count(*) FROM {table}").fetchone()
     return int(found)
+
+
+def test_plain_recovery_codes_serve_and_are_stretched_by_a_job(anna: Anna) -> None:
+    identity = anna.identity
+    codes = anna.codes[:3]
+    digests = [identity.service._fingerprints.recovery_code(code) for code in codes]
+    person_id = UUID(anna.session["person_id"])
+
+    def issue_as_before(session: Any, _: None) -> None:
+        session.read.second_factors.recovery_codes.remove(person_id)
+        session.read._cursor.executemany(
+            "INSERT INTO recovery_codes (person_id, digest, issued_at) VALUES (%s, %s, %s)",
+            [(person_id, digest, session.now) for digest in digests],
+        )
+
+    identity.store.transact(issue_as_before, None)
+    taken = {"challenge_id": anna.challenge(), "code": codes[0]}
+    assert identity.outcome("take_second_step", device="", ip=IP, **taken) == "done"
+    services = SimpleNamespace(store=identity.store)
+    assert jobs.stretch_recovery_codes(services) == 2
+    assert jobs.stretch_recovery_codes(services) == 0
+    with identity.database.owner("identity") as owner:
+        stored = owner.execute("SELECT digest, recipe FROM recovery_codes").fetchall()
+    assert {recipe is not None for _, recipe in stored} == {True}
+    assert not {bytes(digest) for digest, _ in stored} & set(digests)
+    assert anna.own("reauthenticate", code=codes[1])["until"]
+    assert rows(anna, "recovery_codes") == 1
+
+
+def test_the_second_step_again_is_stored_with_the_session(anna: Anna) -> None:
+    anna.identity.clock.advance(timedelta(minutes=10))
+    assert anna.own("reauthentication")["required"]
+    with pytest.raises(ServiceError) as refused:
+        anna.confirmed("disable_totp")
+    assert refused.value.code == "reauthentication_required"
+    signed = anna.key.use(anna.own("reauthentication")["passkey"])
+    assert anna.own("reauthenticate", passkey=signed)["until"]
+    assert not anna.own("reauthentication")["required"]
+    anna.confirmed("disable_totp")
+
+
+def test_guesses_of_the_step_made_at_once_are_all_counted(anna: Anna) -> None:
+    anna.identity.clock.advance(timedelta(minutes=10))
+    wrong = f"{(int(anna.app_code()) + 7) % 1_000_000:06d}"
+    ids = {name: anna.session[name] for name in ("person_id", "session_id")}
+    barrier = Barrier(8)
+
+    def guess(_: int) -> str:
+        barrier.wait()
+        return anna.identity.outcome("reauthenticate", **ids, code=wrong)
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(guess, range(8)))
+    assert outcomes.count("wrong_second_factor") == SESSION_CODES.most
+    assert outcomes.count("too_many_attempts") == 8 - SESSION_CODES.most

@@ -33,7 +33,8 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.nodes, pytest.mark.usefixtures("clean_bus")]
 
-TAKEN_OVER_S = 5.0
+TAKEN_OVER_S = 15.0
+"""It is 5 s where nothing else runs; without a watch it would be minutes."""
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ PAGE = FOLDER / "asvs.md"
 KINDS = {
     "test": "met, and tests prove it",
     "document": "met by a document or by design, which no test can prove",
-    "operator": "answered by the operator's reverse proxy, network or machines",
+    "operator": "answered by the operator: a setting, the reverse proxy, network or machines",
     "not applicable": "there is no such thing in Saldo",
     "not met": "not met",
 }

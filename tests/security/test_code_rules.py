@@ -13,7 +13,7 @@ RUNNING = ("services", "gateway", "shared")
 """What runs in production; the installer and the doubles of the demo start programs."""
 
 ALGORITHMS = {
-    "argon2": {"PasswordHasher", "VerifyMismatchError"},
+    "argon2": {"PasswordHasher", "Type", "VerifyMismatchError", "hash_secret_raw"},
     "cryptography": {
         "AESGCM",
         "AESSIV",

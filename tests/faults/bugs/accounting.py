@@ -112,12 +112,19 @@ def _newest_first(original: Function) -> Function:
     return wrong
 
 
-@plant("penalty-counts-a-day-more", "services.ledger.penalties.law:PenaltyLaw.explained")
+@plant("penalty-counts-a-day-more", "services.ledger.penalties.law:penalty_on")
 def _count_a_day_more(original: Function) -> Function:
-    def wrong(self: Any, debt: Any, on: Any) -> Any:
+    """The last day on which a bill can be paid counts as a day of delay."""
+
+    def wrong(charge: Any, *others: Any) -> Any:
         from datetime import timedelta
 
-        return original(self, debt, on + timedelta(days=1))
+        from msgspec.structs import replace
+
+        before = timedelta(days=1)
+        began = charge.effective_on and charge.effective_on - before
+        charge = replace(charge, due_on=charge.due_on - before, effective_on=began)
+        return original(charge, *others)
 
     return wrong
 

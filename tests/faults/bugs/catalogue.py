@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 # Importing a module registers what it plants.
@@ -17,14 +17,25 @@ from tests.faults.bugs import (  # noqa: F401
     showing,
     taking_money,
 )
+from tests.faults.checker.findings import Finding
 
 
 class Bug(NamedTuple):
-    """A bug: its name, the scenario, and where the checker must find it (any of these)."""
+    """A bug: its name, the scenario, and where the checker must find it (any of these).
+
+    `rule` is the one that must say so, where another of the invariant could say it as well.
+    """
 
     name: str
     scenario: str
     found_by: tuple[str, ...]
+    rule: str = ""
+
+    def is_found_by(self, findings: Iterable[Finding]) -> bool:
+        """Return whether findings report this bug."""
+        return any(
+            one.invariant in self.found_by and self.rule in {"", one.rule} for one in findings
+        )
 
 
 _ALL = (
@@ -63,31 +74,31 @@ _ALL = (
     Bug("seal-leaves-a-field-out", "pay_and_seal", ("I5",)),
     Bug("shares-are-rounded-by-place", "pay", ("I4",)),
     Bug("newest-month-is-paid-first", "pay_in_arrears", ("I4",)),
-    Bug("penalty-counts-a-day-more", "pay_off", ("I4",)),
+    Bug("penalty-counts-a-day-more", "pay_off", ("I4",), "penalty by the rules"),
     Bug("posting-row-has-another-sum", "pay", ("I4",)),
     Bug("payment-is-posted-a-day-late", "pay", ("I3",)),
     Bug("lines-change-accounts", "pay_for_two", ("I3",)),
     Bug("refund-is-divided-otherwise", "refund_two", ("I3",)),
     Bug("refund-is-not-taken-back", "refund", ("I3",)),
-    Bug("complete-before-it-is-posted", "pay", ("I3",)),
-    Bug("receipt-is-registered-twice", "pay", ("I3",)),
-    Bug("published-sum-is-another", "pay", ("I6",)),
-    Bug("subject-is-lost", "ask", ("I6",)),
+    Bug("complete-before-it-is-posted", "pay", ("I3",), "complete too early"),
+    Bug("receipt-is-registered-twice", "pay", ("I3",), "receipt"),
+    Bug("published-sum-is-another", "pay", ("I6",), "published otherwise than logged"),
+    Bug("subject-is-lost", "ask", ("I6",), "published otherwise than logged"),
     Bug("key-of-a-request-is-ignored", "ask_twice", ("I2",)),
     Bug("key-serves-another-request", "reuse_a_key", ("I2",)),
     Bug("recorded-in-the-name-of-another", "ask", ("I2",)),
     Bug("correction-is-of-another-sum", "adjust", ("I2",)),
-    Bug("sessions-outlive-a-new-password", "change_password", ("I2",)),
-    Bug("balance-is-shown-from-a-cache", "look_and_pay", ("I2",)),
-    Bug("payment-is-shown-from-a-cache", "pay", ("I2",)),
-    Bug("payment-is-missing-in-the-history", "pay", ("I2",)),
-    Bug("answer-is-not-shown", "ask_and_answer", ("I2",)),
-    Bug("anybodys-account-is-shown", "ask", ("I2",)),
-    Bug("anybodys-payment-is-shown", "pay", ("I2",)),
-    Bug("letter-goes-to-another-person", "ask_by_two", ("I7",)),
-    Bug("receipt-tells-another-sum", "pay", ("I7",)),
-    Bug("ghost-is-applied", "deliver_ghosts", ("I6",)),
-    Bug("fork-is-not-noticed", "restore_one_log", ("I6",)),
+    Bug("sessions-outlive-a-new-password", "change_password", ("I2",), "session of before"),
+    Bug("balance-is-shown-from-a-cache", "look_and_pay", ("I2",), "balance that is shown"),
+    Bug("payment-is-shown-from-a-cache", "pay", ("I2",), "payment that is shown"),
+    Bug("payment-is-missing-in-the-history", "pay", ("I2",), "payment that is not listed"),
+    Bug("answer-is-not-shown", "ask_and_answer", ("I2",), "answer"),
+    Bug("anybodys-account-is-shown", "ask", ("I2",), "shown to a stranger"),
+    Bug("anybodys-payment-is-shown", "pay", ("I2",), "shown to a stranger"),
+    Bug("letter-goes-to-another-person", "ask_by_two", ("I7",), "to somebody else"),
+    Bug("receipt-tells-another-sum", "pay_for_two", ("I7",), "another sum in a letter"),
+    Bug("ghost-is-applied", "deliver_ghosts", ("I6",), "fork unnoticed"),
+    Bug("fork-is-not-noticed", "restore_one_log", ("I6",), "fork unnoticed"),
     # Nothing is planted for it: the scenario does it with the owner's rights. It comes last.
     Bug("event-is-changed-afterwards", "change_an_event", ("I5",)),
 )

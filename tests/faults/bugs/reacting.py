@@ -131,6 +131,7 @@ def _believe(original: Function) -> Function:
 
 
 @plant("ghost-is-applied", "shared.bus.reactions:Reactions._is_disputed")
+@plant("fork-is-not-noticed", "shared.bus.reactions:Reactions._is_disputed")
 def _dispute_nothing(original: Function) -> Function:
     """The second guard is gone as well: what has a position below the point was applied."""
 

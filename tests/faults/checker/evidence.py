@@ -28,6 +28,8 @@ _LEAVES_STRANGE_MESSAGES = (
 )  # fmt: skip
 """What the faults say after which messages may be quarantined: they are not in the log any more, or
 never were."""
+_LOSES_MESSAGES = frozenset({"restore_broker healed", "empty_broker healed"})
+"""What is noted when the broker is back without messages that it had."""
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -57,6 +59,7 @@ class Evidence:
     opened_at: float = field(default_factory=time.time)
     _facts: dict[str, list[Fact]] = field(default_factory=dict)
     _epochs: dict[str, dict[str, int]] = field(default_factory=dict)
+    _times: dict[str, Mapping[int, float]] = field(default_factory=dict)
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         """Return the rows of a query in the snapshot."""
@@ -138,10 +141,23 @@ class Evidence:
         moment = instant.timestamp()
         return any(since <= moment <= until for since, until in self.losses)
 
-    @property
-    def may_lose_messages(self) -> bool:
-        """Return whether the broker itself lost messages: it was put back, or emptied."""
-        return self.did("copy of RabbitMQ", "empty the folder of RabbitMQ")
+    def may_be_gone(self, service: str, position: int, *, from_queues: bool = False) -> bool:
+        """Return whether the broker may have lost the message of an event: it was published before
+        the broker was put back or emptied, or, in queues, before these were declared again."""
+        ends = [note.at for note in self.about("fault") if note.data["did"] in _LOSES_MESSAGES]
+        if ends and from_queues:
+            ends += [note.at for note in self.about("queues")]
+        return self._recorded_by(service).get(position, 0.0) <= max(ends, default=-1.0)
+
+    def _recorded_by(self, service: str) -> Mapping[int, float]:
+        """Return when each event was there (Unix time), whatever a clock that was ahead said."""
+        if service not in self._times:
+            times, earliest = dict[int, float](), float("inf")
+            for fact in reversed(self.facts(service)):
+                earliest = min(earliest, fact.recorded_at.timestamp())
+                times[fact.position] = earliest
+            self._times[service] = times
+        return self._times[service]
 
     def is_ghost(self, service: str, position: int, epoch: str) -> bool:
         """Return whether an event was lost with the tail of its log."""

@@ -73,11 +73,11 @@ def _account(history: list[Fact], row: Mapping[str, Any]) -> Iterator[Finding]:
 def _penalty(history: list[Fact], events: list[Any], number: str) -> Iterator[Finding]:
     """The last penalty that was accrued is that of the rules through its day."""
     places = [place for place, one in enumerate(history) if "through" in one.data]
-    if not places or any(
-        _kind(one) == "penalty_accrued" and not one.data.get("segments") for one in history
-    ):
-        return  # none, or a billing centre's own figure among them
+    if not places:
+        return
     last = places[-1]
+    if _kind(history[last]) == "penalty_accrued" and not history[last].data.get("segments"):
+        return  # a billing centre's own figure
     through = date.fromisoformat(history[last].data["through"])
     # What is recorded with it belongs to it: a waiver may move what it waives.
     while last + 1 < len(history) and _together(history[last], history[last + 1]):

@@ -63,10 +63,10 @@ class _OfPrimary(_Failover):
     def _begin(self, house: ClusterHouse, stack: ExitStack, random: Random) -> str:
         database = house.database
         leader = _leader_of(database)
-        stack.callback(database.wait_until_whole)
         fenced = self._fenced(random)
         if not fenced:
             stack.enter_context(database.unfenced())
+        stack.callback(database.wait_until_whole)
         house.struck_at = time.monotonic()
         stack.enter_context(self._trouble(database, leader))
         return self.did if fenced else f"{self.did}, without fencing"

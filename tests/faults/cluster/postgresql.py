@@ -207,12 +207,17 @@ class PostgresCluster:
             self.fencing.is_on = True
 
     def switch_over(self) -> None:
-        """Have the follower take over in order."""
-        leader = self.leader()
-        assert leader is not None
-        body = {"leader": leader, "candidate": self._other(leader)}
-        url = f"http://127.0.0.1:{self.rest[leader]}/switchover"
-        requests.post(url, json=body, timeout=60).raise_for_status()
+        """Have the follower take over in order, as soon as it may."""
+
+        def is_done() -> bool:
+            leader = self.leader()
+            if leader is None:
+                return False
+            body = {"leader": leader, "candidate": self._other(leader)}
+            url = f"http://127.0.0.1:{self.rest[leader]}/switchover"
+            return requests.post(url, json=body, timeout=_START_S).ok
+
+        eventually(is_done, "the follower takes over", _START_S)
 
     def _synchronise(self, *, synchronous: bool) -> None:
         """Have Patroni change it, and wait until that has taken effect."""

@@ -104,7 +104,7 @@ def test_payments_hold_when_postgresql_fails_over(
     siege: Siege, fault: str, seed: int, words: str, record_property: Measured
 ) -> None:
     before = siege.house.database.leader()
-    step = Step(at=0, fault=fault, lasts=5, seed=seed)
+    step = Step(at=0, fault=fault, lasts=35 if seed == UNFENCED else 15, seed=seed)
     fails_over(siege, step, words, POSTGRES_S, record_property)
     assert siege.house.database.leader() != before
     assert siege.epochs("ledger")[-1] == "promoted"

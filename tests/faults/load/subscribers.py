@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import amqp
 import msgspec
+import psycopg
 import requests
 
 from deploy.demo.client import TIMEOUTS
@@ -26,6 +27,7 @@ from services.subscriber_administration import SubscriberAdministration, new_cre
 from shared.bus.grants import Grants, types_of, types_with_persons
 from shared.bus.principals import Principal
 from shared.config import SERVICES, load_settings
+from shared.errors import ServiceError
 from tests.faults.load.beliefs import Notebook
 
 NAME = "judge"
@@ -34,9 +36,11 @@ POLL_S = 1.0
 AGAIN_S = 0.5
 LOOK_BACK_S = 20.0
 """A queue reader looks into the history when nothing has come for so long."""
+AGAIN_FROM = timedelta(seconds=120)
+"""A stream is read again from so long before the last message: a delivery may have been late."""
 PAGE = 500
 CONFLICT = 409
-
+OUTAGES = (OSError, psycopg.Error, requests.RequestException, ServiceError)
 
 How = Literal["delivered", "took", "forgot"]
 
@@ -183,9 +187,10 @@ class Subscribers:
     """The three of them, added to the house as one subscriber who may see everything."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path, notebook: Notebook) -> None:
-        credentials = new_credentials()
-        grants = Grants.parse(SERVICES, persons=True)
-        SubscriberAdministration(load_settings()).add(NAME, grants, credentials, "faults")
+        credentials = self._credentials = new_credentials()
+        self._admitting = threading.Lock()
+        self._is_admitted = True
+        self._admit()
         self._amqp = environment["SALDO_AMQP_URL"]
         self._own_user = (Principal("subscriber", NAME).user, credentials.password)
         self._feed = Feed(environment["SALDO_URL"], credentials.token)
@@ -208,6 +213,20 @@ class Subscribers:
     def close(self) -> None:
         for journal in self.journals.values():
             journal.close()
+
+    def _admit(self) -> None:
+        """Add the subscriber, or give it back the user of the broker that this has lost."""
+        grants = Grants.parse(SERVICES, persons=True)
+        SubscriberAdministration(load_settings()).add(NAME, grants, self._credentials, "faults")
+
+    def _make_again(self) -> None:
+        """Do what the operator of an emptied broker does, and its subscriber then, if it was."""
+        with self._admitting:
+            if not self._is_admitted:
+                self._admit()
+                self._declare()
+                self._notebook.note("queue subscriber", "queues")
+                self._is_admitted = True
 
     def _declare(self) -> None:
         """Declare the queues before there is any load: what is published from now on is in them."""
@@ -232,7 +251,7 @@ class Subscribers:
             message.channel.basic_ack(message.delivery_tag)
 
         while not stop.is_set():
-            with self._again(stop, "queue subscriber"), self._broker() as connection:
+            with self._again(stop, "queue subscriber"), self._reading() as connection:
                 for service in SERVICES:
                     self._catch_up(service, journal, "history")
                 channel = connection.channel()
@@ -287,27 +306,36 @@ class Subscribers:
     # By stream
 
     def read_streams(self, stop: threading.Event) -> None:
-        """Read the streams until stopped, each from the first message, later from the next one."""
-        offsets = dict[str, int]()
+        """Read the streams until stopped, each from the first message, later from some time before
+        the last one that came: a broker that was put back counts offsets anew, but not the time."""
+        offset: datetime | Literal["first"] = "first"
 
         def receive(message: amqp.Message) -> None:
-            service = str(message.headers["cloudEvents_source"]).removeprefix("/saldo/")
-            offsets[service] = message.headers["x-stream-offset"] + 1
+            nonlocal offset
             self._receive("stream", message)
             message.channel.basic_ack(message.delivery_tag)
+            offset = datetime.now(UTC) - AGAIN_FROM
 
         while not stop.is_set():
-            with self._again(stop, "stream subscriber"), self._broker() as connection:
+            with self._again(stop, "stream subscriber"), self._reading() as connection:
+                for service in SERVICES:
+                    self._catch_up(service, self.journals["stream"], "history")
                 channel = connection.channel()
                 channel.basic_qos(0, PREFETCH, a_global=False)
                 for service in SERVICES:
                     channel.basic_consume(
                         f"{service}.stream",
                         callback=receive,
-                        arguments={"x-stream-offset": offsets.get(service, "first")},
+                        arguments={"x-stream-offset": offset},
                     )
                 while not stop.is_set():
                     _drain(connection)
+
+    @contextmanager
+    def _reading(self) -> Iterator[amqp.Connection]:
+        self._make_again()
+        with self._broker() as connection:
+            yield connection
 
     @contextmanager
     def _broker(self) -> Iterator[amqp.Connection]:
@@ -331,7 +359,9 @@ class Subscribers:
         """Let an outage end the block, and wait a little before the next one."""
         try:
             yield
-        except (amqp.AMQPError, OSError, requests.RequestException) as outage:
+        except (*OUTAGES, amqp.AMQPError) as outage:
+            if isinstance(outage, (amqp.AccessRefused, amqp.NotFound)):
+                self._is_admitted = False
             self._notebook.counts[f"{who}: {type(outage).__name__}"] += 1
             stop.wait(AGAIN_S)
 

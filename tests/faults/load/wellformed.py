@@ -29,6 +29,7 @@ NEEDED: Mapping[str, Collection[str]] = {
     "payment.seen": ("payment_id", "state"),
     "contradiction": (),
     "subscriber": ("kind", "file", "services", "token"),
+    "queues": (),
     "fault": ("did",),
     "lost": ("since", "until"),
     "bank.refund": ("order", "amount", "done"),

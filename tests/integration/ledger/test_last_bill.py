@@ -21,7 +21,7 @@ from tests.conftest import Database
 
 pytestmark = pytest.mark.nodes
 
-PAYMENTS = {"0300000001": 0, "0300000002": 1, "0300000003": 3_000}
+PAYMENTS = {"0300000001": 0, "0300000002": 1, "0300000003": 600}
 """Number -> how many payments follow the last bill, of 2026-02; a bill before it says "old"."""
 OPENED, LATE = "0300000004", "0300000005"
 NUMBERS = [*PAYMENTS, OPENED, LATE]
@@ -35,7 +35,7 @@ def bill(account: Account, period: str, on: date = DAY, **names: str) -> None:
 
 
 def prepare(session: PostgresSession, numbers: list[str]) -> None:
-    # Thousands of events are decided in one transaction.
+    # Hundreds of events are decided in one transaction.
     session.cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
     hold_log_for(session.cursor, "10min")
     for number in numbers:

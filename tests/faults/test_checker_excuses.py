@@ -1,0 +1,105 @@
+"""What the checker excuses after faults, and what it says of a published event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from tests.faults.checker.evidence import Evidence, Fact
+from tests.faults.checker.letters import AGAIN_AFTER_S, Copy, _twice
+from tests.faults.checker.published import differences
+from tests.faults.load.beliefs import Belief
+
+NOON = 1_764_410_000.0
+POSTED = Fact(
+    7,
+    "stream",
+    3,
+    "ledger.payment_posted.v1",
+    {
+        "account": "0100000001",
+        "payment_id": "p",
+        "effective_on": "2026-11-29",
+        "amount": 500,
+        "penalty": 20,
+        "allocation": [{"period": "2026-10", "service": "heating", "amount": 500}],
+        "penalty_allocated": 20,
+        "advance": 0,
+        "penalty_named": True,
+    },
+    datetime(2026, 11, 29, 12, tzinfo=UTC),
+    "",
+)
+HEADERS = {
+    "cloudEvents_type": "payment_posted",
+    "cloudEvents_subject": "stream",
+    "cloudEvents_time": "2026-11-29T12:00:00Z",
+}
+PUBLISHED: Mapping[str, Any] = {
+    "account": "0100000001",
+    "amount": 500,
+    "allocation": [{"period": "2026-10", "service": "heating", "amount": 500}],
+    "change": {"principal": -500, "penalty": -20, "advance": 0},
+}
+
+
+def evidence(*faults: tuple[float, str]) -> Evidence:
+    notes = [
+        Belief(id=str(n), at=at, who="schedule", what="fault", outcome="note", data={"did": did})
+        for n, (at, did) in enumerate(faults)
+    ]
+    return Evidence({}, None, notes)  # type: ignore[arg-type]
+
+
+def copies(*times: float) -> list[Copy]:
+    return [Copy("1", at, "somebody@example.org", Path("letter")) for at in times]
+
+
+def rules(known: Evidence, arrived: Mapping[str, list[Copy]]) -> set[str]:
+    return {one.rule for one in _twice(known, arrived, dict.fromkeys(arrived, "kind"), {})}
+
+
+def test_second_copy_is_excused_by_a_fault_at_the_time_of_the_first() -> None:
+    known = evidence((NOON, "kill -9 work"), (NOON + 5, "kill healed"))
+    assert rules(known, {"letter": copies(NOON + 4, NOON + 40)}) == set()
+
+
+@pytest.mark.parametrize("first", [NOON - 60, NOON + 6 + AGAIN_AFTER_S])
+def test_second_copy_is_not_excused_by_a_fault_of_another_time(first: float) -> None:
+    known = evidence((NOON, "kill -9 work"), (NOON + 5, "kill healed"))
+    assert rules(known, {"letter": copies(first, first + 1)}) == {"arrived twice"}
+
+
+def test_fault_explains_a_few_second_copies_and_not_all() -> None:
+    known = evidence((NOON, "kill -9 work"), (NOON + 5, "kill healed"))
+    arrived = {str(uuid4()): copies(NOON + 1, NOON + 2) for _ in range(40)}
+    assert rules(known, arrived) == {"too many arrive twice"}
+
+
+def test_published_event_that_says_what_was_logged_is_right() -> None:
+    assert list(differences(POSTED, HEADERS, msgspec.json.encode(PUBLISHED))) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "data"),
+    [
+        ({"cloudEvents_type": "payment_reversed"}, {}),
+        ({"cloudEvents_subject": "another"}, {}),
+        ({"cloudEvents_time": "2026-11-29T12:00:01Z"}, {}),
+        ({}, {"amount": 501}),
+        ({}, {"account": "0100000002"}),
+        ({}, {"allocation": []}),
+        ({}, {"change": {"principal": -501, "penalty": -20, "advance": 0}}),
+    ],
+)
+def test_published_event_that_says_otherwise_is_found(
+    headers: Mapping[str, Any], data: Mapping[str, Any]
+) -> None:
+    body = msgspec.json.encode({**PUBLISHED, **data})
+    assert list(differences(POSTED, {**HEADERS, **headers}, body))
