@@ -23,8 +23,8 @@ _AT_ONCE = 2000
 _MAKING_S = 15.0
 """A fault is noted once it is made, which may take so long."""
 _LEAVES_STRANGE_MESSAGES = (
-    "backup of PostgreSQL", "copy of RabbitMQ", "empty the folder of RabbitMQ", "put into ",
-    "double ", "divert ",
+    "backup of PostgreSQL", "the tail is lost", "copy of RabbitMQ", "empty the folder of RabbitMQ",
+    "put into ", "double ", "divert ",
 )  # fmt: skip
 """What the faults say after which messages may be quarantined: they are not in the log any more, or
 never were."""
