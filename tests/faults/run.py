@@ -76,11 +76,13 @@ def run(
                 tell("the trouble is over; waiting until nothing is under way")
                 operator.recover_again()
                 judge(house, notebook.path, verdict, tell)
+                verdict.recoveries = recovery.recoveries(trouble.kills, prober.outages)
+                for line in recovery.told(verdict.recoveries):
+                    tell(line)
                 trouble.began += time.monotonic() - paused
     verdict.found += operator.found
     verdict.failed = [*town.failed, *trouble.failed]
     verdict.counts, verdict.made = notebook.counts, trouble.made
-    verdict.recoveries = recovery.recoveries(trouble.kills, prober.outages)
     notebook.close()
     return verdict
 
