@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from shared import logs
-from tests.faults import recovery, schedule
+from tests.faults import schedule
 from tests.faults.bugs.catalogue import BUGS
 from tests.faults.bugs.hunt import hunt
 from tests.faults.checker.check import CHECKS, OUTAGES, check, settle
@@ -214,8 +214,6 @@ def _print(verdict: Verdict, kept: Path) -> int:
     out.print(f"judged: {judged}")
     settled = ", ".join(f"{seconds:.0f} s" for seconds in verdict.settled_after)
     out.print(f"settled after {settled}")
-    for line in recovery.told(verdict.recoveries):
-        out.print(line)
     for failure in verdict.failed:
         out.print(f"THE HARNESS FAILED: {failure}")
     _print_findings(verdict.found)

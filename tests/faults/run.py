@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,27 +68,31 @@ def run(
         operator = Operator(house, notebook, tell)
         trouble = Trouble(house, folder / "steps.jsonl", tell, notebook, operator.recover)
         with beside(prober.run, lambda stop: _show(stop, trouble, notebook, show)):
-            for until in _rounds(plan.seconds):
+            for until, own in rounds(steps, plan.seconds):
                 with town.users():
-                    trouble.play(steps, until)
+                    trouble.play(own)
                     _wait_until(trouble.began + until)
                 paused = time.monotonic()
                 tell("the trouble is over; waiting until nothing is under way")
                 operator.recover_again()
                 judge(house, notebook.path, verdict, tell)
+                verdict.recoveries = recovery.recoveries(trouble.kills, prober.outages)
+                for line in recovery.told(verdict.recoveries):
+                    tell(line)
                 trouble.began += time.monotonic() - paused
     verdict.found += operator.found
     verdict.failed = [*town.failed, *trouble.failed]
     verdict.counts, verdict.made = notebook.counts, trouble.made
-    verdict.recoveries = recovery.recoveries(trouble.kills, prober.outages)
     notebook.close()
     return verdict
 
 
-def _rounds(seconds: float) -> list[float]:
-    """Return the ends of the rounds, in seconds of trouble."""
+def rounds(steps: Sequence[Step], seconds: float) -> Iterator[tuple[float, list[Step]]]:
+    """Yield the end of each round, in seconds of trouble, with the steps that begin in it."""
     number = max(1, round(seconds / ROUND_S))
-    return [seconds * (one + 1) / number for one in range(number)]
+    for one in range(number):
+        since, until = seconds * one / number, seconds * (one + 1) / number
+        yield until, [step for step in steps if since <= step.at < until]
 
 
 def judge(house: RunningHouse, beliefs: Path, verdict: Verdict, tell: Tell) -> None:

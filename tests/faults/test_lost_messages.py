@@ -1,4 +1,4 @@
-"""What a broker may have lost when it was emptied or put back, and what it may not."""
+"""What a broker or a database may have lost when it was emptied or put back, and what not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.faults.checker.evidence import Evidence, Fact
-from tests.faults.load.beliefs import Belief
+from tests.faults.checker.promises import password_may_be_gone
+from tests.faults.load.beliefs import Belief, Outcome
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 AHEAD = timedelta(days=2)
@@ -59,3 +60,28 @@ def test_time_of_a_clock_that_was_ahead_is_not_believed() -> None:
     found = evidence(lost, times=[*seconds(-5), NOON + AHEAD, *seconds(-1, 1)])
     assert found.may_be_gone("ledger", 2)
     assert not found.may_be_gone("ledger", 4)
+
+
+def changed(at: float, outcome: Outcome) -> Belief:
+    return Belief(id=f"change {at}", at=NOON.timestamp() + at, who="me", what="password.change",
+                  outcome=outcome, data={"email": "a@b.invalid"})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "gone"),
+    [
+        ([changed(-20, "acknowledged")], False),
+        ([changed(-5, "acknowledged")], True),
+        ([changed(-5, "unknown")], True),
+        ([changed(-5, "refused")], False),
+        ([changed(-5, "acknowledged"), changed(5, "acknowledged")], False),
+        ([changed(-5, "acknowledged"), changed(5, "unknown")], True),
+    ],
+)
+def test_password_opens_nothing_once_its_change_was_lost(changes: list[Belief], gone: bool) -> None:
+    instant = NOON.timestamp()
+    lost = Belief(id="lost", at=instant, who="schedule", what="lost", outcome="note",
+                  data={"since": instant - 10, "until": instant})  # fmt: skip
+    found = evidence(*changes, lost, times=[])
+    assert password_may_be_gone(found, "a@b.invalid") is gone
+    assert not password_may_be_gone(found, "c@d.invalid")

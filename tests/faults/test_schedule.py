@@ -13,6 +13,7 @@ from tests.faults.cluster.failovers import FAILOVERS
 from tests.faults.faults import FAULTS
 from tests.faults.load.beliefs import Notebook, read_beliefs
 from tests.faults.recovery import Outage, recoveries
+from tests.faults.run import ROUND_S, rounds
 from tests.faults.schedule import AFTER_ALONE_S, MOST_AT_ONCE, Plan, draw, read, write
 
 SEED, SECONDS = 7, 1800.0
@@ -47,6 +48,14 @@ def test_fault_that_comes_alone_has_nothing_beside_it(seed: int) -> None:
     for before, after in pairwise(sorted(steps, key=lambda step: step.at)):
         if FAULTS[before.fault].alone or FAULTS[after.fault].alone:
             assert after.at >= before.ends + AFTER_ALONE_S - 0.1
+
+
+def test_each_step_is_made_in_one_round() -> None:
+    steps = draw(SEED, SECONDS, FAULTS)
+    played = list(rounds(steps, SECONDS))
+    assert len(played) == SECONDS / ROUND_S
+    assert [step for _, own in played for step in own] == sorted(steps, key=lambda one: one.at)
+    assert all(step.at < until for until, own in played for step in own)
 
 
 def test_written_schedule_is_read_again_with_its_plan(tmp_path: Path) -> None:

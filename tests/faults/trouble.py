@@ -57,10 +57,10 @@ class Trouble:
     _again_at: float = 0.0
     _failures: Counter[Step] = field(default_factory=Counter)
 
-    def play(self, steps: Sequence[Step], until: float) -> None:
-        """Make the steps that begin before an end of the trouble, in seconds after its start."""
+    def play(self, steps: Sequence[Step]) -> None:
+        """Make some steps, in their order, and end each."""
         try:
-            self._play([step for step in steps if step.at < until])
+            self._play(list(steps))
         finally:
             for name in list(self.active):  # only where the run is broken off
                 FAULTS[name].heal(self.house)

@@ -128,8 +128,23 @@ def _content(
 
 
 def _may_be_forgotten(evidence: Evidence, note: Belief) -> bool:
-    """Return whether what a note contradicts may have been lost shortly before it."""
+    """Return whether what a note contradicts may have been lost: shortly before it, or with it a
+    password, after which none opens until the person has chosen another by letter."""
+    if "password" in note.data.get("says", "") and password_may_be_gone(
+        evidence, note.data.get("email", "")
+    ):
+        return True
     return any(since - SOON_S <= note.at <= until + SOON_S for since, until in evidence.losses)
+
+
+def password_may_be_gone(evidence: Evidence, email: str) -> bool:
+    """Return whether the last change of a password may have been lost with a database."""
+    gone = False
+    for belief in evidence.about("password.change"):
+        if belief.data["email"] == email and belief.outcome != "refused":
+            lost = evidence.may_be_lost(belief)
+            gone = lost or (gone and belief.outcome != "acknowledged")
+    return gone
 
 
 def _may_be_missing(evidence: Evidence, belief: Belief) -> bool:
@@ -218,6 +233,8 @@ def _shown(evidence: Evidence) -> Iterator[Finding]:
     for email, person in latest:
         yield from _person(evidence, api, person, own[email])
     for email, person in latest[-MOST_PASSWORDS:]:
+        if password_may_be_gone(evidence, email):
+            continue
         yield from _password(api, person, own[email])
     for belief in list(evidence.about("session.end"))[-MOST_ASKED:]:
         if belief.outcome != "acknowledged" or evidence.may_be_lost(belief):

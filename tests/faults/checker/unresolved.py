@@ -164,8 +164,13 @@ def _letters(evidence: Evidence) -> Iterator[Finding]:
             f"{(row['next_attempt_at'] - now).total_seconds():.0f} s"
         )
         yield Finding(INVARIANT, "letter waits", row["id"], sentence)
-    for row in evidence.rows("SELECT letter_id::text AS id, reason FROM notifications.letters"
-                             " WHERE state = 'failed'"):  # fmt: skip
+    registered = {fact.stream for fact in evidence.by_topic("identity", "person_registered")}
+    for row in evidence.rows(
+        "SELECT letter_id::text AS id, person_id::text AS person, reason"
+        " FROM notifications.letters WHERE state = 'failed'"
+    ):
+        if evidence.losses and row["person"] and row["person"] not in registered:
+            continue  # his registration was lost with a database: nobody knows his address
         yield Finding(INVARIANT, "letter given up", row["id"], row["reason"])
 
 
@@ -175,9 +180,12 @@ def _imports(evidence: Evidence) -> Iterator[Finding]:
         fact.data["digest"]
         for fact in evidence.by_topic("ledger", "import_finished", "import_refused")
     }
-    # A file that nobody has imported to its end waits for the operator, not for us.
+    # A file that nobody has imported to its end waits for the operator, not for us; so does one
+    # whose end was lost with a database, which `recover` leaves to him.
     given_up = {
-        one.data["digest"] for one in evidence.about("import") if one.outcome != "acknowledged"
+        one.data["digest"]
+        for one in evidence.about("import")
+        if one.outcome != "acknowledged" or evidence.may_be_lost(one)
     }
     for digest in sorted(begun - ended - given_up):
         yield Finding(INVARIANT, "import without an end", digest)
