@@ -20,6 +20,8 @@ SENDS_ON = {
     "/acceptance",
     "/payments/<uuid:payment_id>/go",
     "/log-in/second/<uuid:challenge_id>",
+    "/settings/confirm",
+    "/settings/security/required",
     "/settings/security/passkeys/new/<uuid:challenge_id>",
     "/settings/security/totp/<uuid:challenge_id>",
 }
