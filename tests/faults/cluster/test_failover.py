@@ -1,9 +1,9 @@
 """Nodes fail over while people pay, and everything that they were told holds.
 
-A run takes minutes: each kind of node fails over once, and `make faults CLUSTER=tests`
-(`SALDO_TEST_CLUSTER=1`) tries the other ways. Times to recover are reported, for the whole way from
-a request to a letter; what is judged is three times the requirement, 15 s for PostgreSQL and 30 s
-for RabbitMQ: the machine is shared.
+It takes many minutes of a machine of its own: `make faults CLUSTER=tests`, or
+`SALDO_TEST_CLUSTER=1`. Times to recover are reported, for the whole way from a request to a letter;
+what is judged is three times the requirement, 15 s for PostgreSQL and 30 s for RabbitMQ: the
+machine is shared.
 """
 
 from __future__ import annotations
@@ -25,7 +25,12 @@ from tests.faults.injectors.errors import TroubleError
 from tests.faults.schedule import Step
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not os.environ.get("SALDO_TEST_CLUSTER"), reason="takes long: make faults CLUSTER=tests"
+    ),
+]
 
 POSTGRES_S = 45.0
 RABBITMQ_S = 90.0
@@ -35,9 +40,6 @@ SERVES, BESIDE, LEADS_RPC, LEADS_HISTORY = 1, 0, 6, 5
 """Seeds that draw which RabbitMQ it is."""
 
 Measured = Callable[[str, object], None]
-long = pytest.mark.skipif(
-    not os.environ.get("SALDO_TEST_CLUSTER"), reason="takes long: make faults CLUSTER=tests"
-)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,6 @@ def test_payments_hold_when_a_rabbitmq_dies(siege: Siege, record_property: Measu
     fails_over(siege, step, words, RABBITMQ_S, record_property)
 
 
-@long
 @pytest.mark.parametrize(
     ("fault", "seed", "words"),
     [
@@ -110,7 +111,6 @@ def test_payments_hold_when_postgresql_fails_over(
     assert siege.epochs("ledger")[-1] == "promoted"
 
 
-@long
 def test_url_with_both_servers_leads_to_the_new_primary(
     siege: Siege, record_property: Measured
 ) -> None:
@@ -138,7 +138,6 @@ def test_url_with_both_servers_leads_to_the_new_primary(
     record_property("measured", f"a pool with both servers in its URL: {seconds:.1f} s")
 
 
-@long
 @pytest.mark.parametrize(
     ("fault", "seed", "words"),
     [
@@ -158,7 +157,6 @@ def test_payments_hold_when_a_rabbitmq_is_lost(
     fails_over(siege, step, words, RABBITMQ_S, record_property)
 
 
-@long
 def test_tail_that_a_promotion_lost_is_noticed_and_brought_back(
     siege: Siege, record_property: Measured
 ) -> None:
