@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services import terminal
-from services.accounts import cli, contract_import
+from services.accounts import cli, contract_import, import_verb
 from services.accounts.application import readers
 from services.accounts.cabinet import Role
 from services.accounts.contract_loading import ContractLoading
@@ -248,7 +248,7 @@ def test_interrupted_import_is_repeated_and_loads_the_rest(
 
 def test_second_import_at_the_same_time_is_refused(registry: Registry, tmp_path: Path) -> None:
     file = write_registry(tmp_path / "city.csv", 3)
-    with cli.alone(registry.store):
+    with import_verb.alone(registry.store):
         result = CliRunner().invoke(cli.app, ["import", str(file), "--reason", "second"])
     assert result.exit_code == 2
     assert "Another registry is being imported right now" in result.output
