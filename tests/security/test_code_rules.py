@@ -289,7 +289,6 @@ IN_QUERIES = {
     "order",
     "query",
     "self.PATIENCE",
-    "self._store.recorder.channel",
     "side",
     "statement",
     "table",
