@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from math import inf
 from pathlib import Path
 
 import msgspec
@@ -94,7 +93,7 @@ class Siege:
         with beside(*[crowd.run] * ASKERS), ThreadPoolExecutor(1) as pool:
             eventually(lambda: len(crowd.accepted) >= ASKERS, "people register", PAID_S)
             step = replace(step, at=self._trouble.now)
-            playing = pool.submit(self._trouble.play, [step], inf)
+            playing = pool.submit(self._trouble.play, [step])
             eventually(
                 lambda: playing.done() or self.house.struck_at > struck, "it strikes", STRIKES_S
             )
