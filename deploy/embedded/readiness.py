@@ -9,10 +9,11 @@ import urllib.request
 from deploy.embedded.plan import Check
 
 TIMEOUT_SECONDS = 2.0
+"""How long each wait for the target may take."""
 
 
 def is_ready(check: Check) -> bool:
-    """Return whether the target responds, within two seconds."""
+    """Return whether the target responds; one that is frozen does not, at whatever moment."""
     match check.kind:
         case "tcp":
             return _responds_to_tcp(check.target)
@@ -46,8 +47,11 @@ def _responds_to_http(url: str) -> bool:
 def _responds_to_sql(url: str) -> bool:
     import psycopg
 
+    from shared.database import BoundedConnection
+
     try:
-        with psycopg.connect(url, connect_timeout=int(TIMEOUT_SECONDS)) as connection:
+        with BoundedConnection.connect(url, connect_timeout=int(TIMEOUT_SECONDS)) as connection:
+            connection.patience_s = TIMEOUT_SECONDS
             connection.execute("SELECT 1")
     except psycopg.Error:
         return False
@@ -59,7 +63,9 @@ def _responds_to_amqp(url: str, queues: tuple[str, ...]) -> bool:
 
     connection = Connection(url, connect_timeout=TIMEOUT_SECONDS, heartbeat=0)
     try:
-        connection.connect()
+        # kombu limits only the connecting. BrokerConnection limits all, but with shared.bus would
+        # come 10 MB that the supervisor holds as long as it runs.
+        connection.connect().transport.sock.settimeout(TIMEOUT_SECONDS)
         channel = connection.channel()
         answers = [channel.queue_declare(queue, passive=True) for queue in queues]
     except (OSError, *connection.connection_errors, *connection.channel_errors):
