@@ -37,7 +37,7 @@ def make_staff(state: StateDir, settings: Settings) -> list[str]:
             administration.add(name, [name], password, _REASON)
             write_private(file, text)
             added.append(name)
-        elif name in missing and not CALLING_ROLES.isdisjoint([name]):
+        elif name in missing and name in CALLING_ROLES:
             administration.put_user(name, [name], password)
             added.append(name)
     return added

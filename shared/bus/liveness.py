@@ -31,6 +31,7 @@ SILENT_S = 2.5
 """How long a leader may be silent before a standby takes its place."""
 
 JOIN_S = 0.7
+"""How long the end of the lead waits for a beat that is under way."""
 
 _SILENT = """
 SELECT holder.pid, pg_terminate_backend(holder.pid, 1000) FROM pg_locks AS lock

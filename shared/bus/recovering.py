@@ -25,7 +25,7 @@ from shared.eventstore.lost_events import (
     note_search_failure,
     recoveries,
 )
-from shared.logs import get_logger, trace_of
+from shared.logs import get_logger
 
 log = get_logger(__name__)
 
@@ -69,13 +69,8 @@ def _bring_back(services: Any, handler: Handler, asked: Sequence[Recovery]) -> N
         log.warning("recovery_waits", service=store.service, error=failure)
         with store.transaction() as cursor:
             note_failure(cursor, epochs, failure, again=isinstance(error, Unavailable))
-    except Exception as error:  # noqa: BLE001 - noted with the recovery, for who asks again
-        log.error(  # noqa: TRY400 - without the text, which may quote data
-            "recovery_failed",
-            service=store.service,
-            error=type(error).__name__,
-            trace=trace_of(error),
-        )
+    except Exception as error:
+        log.exception("recovery_failed", service=store.service)
         with store.transaction() as cursor:
             note_failure(cursor, epochs, type(error).__name__, again=False)
     else:

@@ -72,20 +72,19 @@ def search(services: Any, handler: Handler, epoch: str) -> bool:
     # A time that is still to come was recorded by a clock that ran ahead: it says nothing.
     known = row is not None and row["recorded_at"] <= datetime.now(UTC)
     since = row["recorded_at"] - EARLIER if known else "first"
-    # Without a hole after the last common event, what was found is all that there was.
-    piece = _Piece(services, handler, epoch, after, reached or Reached(reaches_back=row is None))
     with streamed(
         services.settings.amqp_url_of(store.service),
         store.service,
         since if reached is None or reached.next is None else reached.next,
         None if reached is None else reached.last,
     ) as (messages, last):
-        if reached is not None and last != reached.last:
+        if reached is None:
+            # Without a hole after the last common event, what was found is all that there was.
+            reached = Reached(last=last, reaches_back=row is None)
+        elif last != reached.last:
             log.error("stream_lost_its_end", service=store.service, last=last)
-            piece.reached = msgspec.structs.replace(reached, reaches_back=False)
-        else:
-            piece.reached = msgspec.structs.replace(piece.reached, last=last)
-        return piece.read(messages)
+            reached = msgspec.structs.replace(reached, reaches_back=False)
+        return _Piece(services, handler, epoch, after, reached).read(messages)
 
 
 class _Piece:

@@ -112,7 +112,7 @@ class RobustRpcConsumer(RpcConsumer):
         super().start()
 
     def serve(self, message: Any) -> None:
-        """Answer one message, and acknowledge it."""
+        """Reply to one message and acknowledge it, whatever it holds."""
         try:
             if not can_reply(message.properties):
                 log.warning("rpc_without_reply_to", routing_key=_routing_key(message))

@@ -21,6 +21,7 @@ from shared.bus.broker_connection import BrokerConnection
 from shared.bus.topology import connect
 from shared.errors import Unavailable
 from shared.logs import get_logger
+from shared.rpc.wire import JSON_TYPE
 
 log = get_logger(__name__)
 
@@ -130,7 +131,7 @@ class Sender:
             raise bus_unavailable()
         message = amqp.Message(
             body,
-            content_type="application/json",
+            content_type=JSON_TYPE,
             content_encoding="utf-8",
             delivery_mode=_TRANSIENT,
             user_id=self._user,

@@ -93,7 +93,7 @@ class Serving:
         """Return the outcome of each of many calls, in their order."""
         if not isinstance(calls, list) or not 0 < len(calls) <= MOST_TOGETHER:
             raise _no_call()
-        replies = list[dict[str, Any]](({},) * len(calls))
+        replies: list[dict[str, Any]] = [{}] * len(calls)
         asked = list[_Call]()
         for place, each in enumerate(calls):
             try:
