@@ -17,11 +17,16 @@ from psycopg import sql
 from shared.eventstore.recorder import PostgresRecorder
 
 POLL_S = 1.0
-"""How often the log is read without a notification. It covers a lost one, and that of an append
-that found the relay awake and committed after it had fallen asleep."""
+"""How often the log is read without a notification: one may be lost."""
 AWAKE_POLL_S = 0.004
 BUSY, BUSY_S = 25, 1.0
 """So many times with something to publish in so many seconds keep the relay awake."""
+
+_TAKE = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS taken"
+_RELEASE = """
+SELECT CASE WHEN pg_try_advisory_xact_lock(hashtextextended(%s, 0))
+            THEN pg_advisory_unlock(hashtextextended(%s, 0)) END AS released
+"""
 
 
 class Waking:
@@ -33,7 +38,7 @@ class Waking:
         channel = sql.Identifier(self._channel)
         self._listen = sql.SQL("LISTEN {}").format(channel)
         self._unlisten = sql.SQL("UNLISTEN {}").format(channel)
-        self._lock = (recorder.awake,)
+        self._lock, self._append_lock = recorder.awake, recorder.lock_name
         self._found: deque[float] = deque(maxlen=BUSY)
         self.awake = False
         connection.execute(self._listen)
@@ -55,19 +60,24 @@ class Waking:
         if found:
             # For the others who listen: once for all that was appended meanwhile.
             self._connection.execute("SELECT pg_notify(%s, '')", (self._channel,))
-        if now - self._found[-1] < BUSY_S:
+        if now - self._found[-1] >= BUSY_S:
+            self._fall_asleep()
+        if self.awake:
             time.sleep(AWAKE_POLL_S)
-            return
-        self.awake = False
-        self._found.clear()
-        self._connection.execute(self._listen)
-        self._connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", self._lock)
+
+    def _fall_asleep(self) -> None:
+        """Fall asleep, unless an append is under way, which would notify nobody: then later."""
+        locks = (self._append_lock, self._lock)
+        row = self._connection.execute(_RELEASE, locks).fetchone()
+        self.awake = row is None or row["released"] is None
+        if not self.awake:
+            self._found.clear()
+            # The log is read once more after this: it has what was committed before.
+            self._connection.execute(self._listen)
 
     def _wake(self) -> None:
         """Become awake, unless an append is about to notify: then with the next one."""
-        row = self._connection.execute(
-            "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS taken", self._lock
-        ).fetchone()
+        row = self._connection.execute(_TAKE, (self._lock,)).fetchone()
         self.awake = bool(row and row["taken"])
         if self.awake:
             # Nobody would take its own notifications, which are kept until somebody does.

@@ -55,12 +55,12 @@ class AppendLock:
     """The statements that take the append lock of one log."""
 
     def __init__(self, schema: str) -> None:
-        lock = f"{schema}.events"
+        self.name = f"{schema}.events"
         self.channel = f"saldo_{schema}"
         """Where an append is notified, unless somebody holds the lock `awake`."""
         self.awake = f"{schema}.awake"
-        self._limited = _statements(_LOCK + _IDLE + _WHOLE, _LOCK + _GROUP, lock, self)
-        self._unlimited = _statements(_LOCK + _IDLE, _LOCK + _IDLE, lock, self)
+        self._limited = _statements(_LOCK + _IDLE + _WHOLE, _LOCK + _GROUP, self)
+        self._unlimited = _statements(_LOCK + _IDLE, _LOCK + _IDLE, self)
 
     def take(self, cursor: Any) -> None:
         """Take the lock until the end of the transaction."""
@@ -82,10 +82,10 @@ def take_append_lock(cursor: Any, schema: str) -> None:
     _of(schema).take(cursor)
 
 
-def _statements(lock: str, lock_of_group: str, name: str, of: AppendLock) -> Statements:
+def _statements(lock: str, lock_of_group: str, of: AppendLock) -> Statements:
     def taken(text: str) -> sql.Composed:
         return sql.SQL(text).format(
-            lock=sql.Literal(name),
+            lock=sql.Literal(of.name),
             channel=sql.Literal(of.channel),
             awake=sql.Literal(of.awake),
             idle=sql.Literal(HOLDS_LOG_IDLE),

@@ -101,6 +101,7 @@ class PostgresRecorder(ApplicationRecorder):
         self._pool = pool
         self._append_lock = AppendLock(schema)
         self.channel, self.awake = self._append_lock.channel, self._append_lock.awake
+        self.lock_name = self._append_lock.name
 
     def lock(self, cursor: Any) -> None:
         """Take the append lock (bounded by lock_timeout); it is held until the commit.

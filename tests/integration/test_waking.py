@@ -85,6 +85,23 @@ def test_relay_falls_asleep_after_a_while_without_appends(
         assert notified(listener) == 1
 
 
+def test_relay_stays_awake_while_an_append_would_notify_nobody(
+    database: Database, ledger: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with leading(database, "ledger", "relay") as lead:
+        relay = Waking(lead.connection, ledger.recorder)
+        for _ in range(BUSY):
+            pay(ledger, 1)
+            relay.wait(1)
+        monkeypatch.setattr(waking, "BUSY_S", 0.0)
+        with ledger.transaction() as appending:
+            ledger.recorder.lock_tail(appending)
+            relay.wait(0)
+            assert relay.awake
+        relay.wait(0)
+        assert not relay.awake
+
+
 def test_one_that_is_about_to_notify_is_waited_for(
     database: Database, ledger: PostgresStore
 ) -> None:
