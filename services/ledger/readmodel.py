@@ -79,10 +79,6 @@ class ReadModel:
     """The tables ``balances``, ``proposals``, ``payment_postings``, ``closings`` and ``imports``,
     in one transaction."""
 
-    writes_together = True
-    """What it writes of an event needs no reply of what was written before: all of a command can
-    travel to the server at once."""
-
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
 

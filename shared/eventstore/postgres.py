@@ -238,12 +238,9 @@ class PostgresStore:
         session = PostgresSession(self, cursor, cause)
         session.from_log = from_log
         result = msgspec.json.encode(handler(session, command))
-
-        def keep() -> None:
-            first, last = min(session.appended, default=None), max(session.appended, default=None)
-            command_table.keep(cursor, (command_id, fingerprint, result, first, last))
-
-        session.flush_last(keep)
+        session.flush()
+        first, last = min(session.appended, default=None), max(session.appended, default=None)
+        command_table.keep(cursor, (command_id, fingerprint, result, first, last))
         return msgspec.json.decode(result), session.events_appended
 
     def rows(self, pending: Sequence[PendingEvent]) -> list[EventRow]:

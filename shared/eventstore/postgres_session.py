@@ -151,27 +151,6 @@ class PostgresSession(Session):
         self.appended += positions
         return store.recorded_events(pending, causes, positions, recorded_at)
 
-    def flush_last(self, then: Callable[[], None]) -> None:
-        """Append and project the pending events, then do what is left of a command.
-
-        It is one round trip where the read model allows it, and raises what any of it raises.
-        """
-        pending, together = self._journal, getattr(self._tables, "writes_together", False)
-        if not together or not pending or len(pending) >= MIN_COPIED or self._causes:
-            self.flush()
-            then()
-            return
-        pending = list(self._journal)
-        self._journal.clear()
-        store, causes = self._store, [_required(self._cause)] * len(pending)
-        rows, tail = store.rows(pending), store.recorder.lock_tail(self.cursor)
-        with self.cursor.connection.pipeline():
-            positions = store.recorder.write(self.cursor, tail, rows, causes)
-            self.appended += positions
-            recorded = store.recorded_events(pending, causes, positions, tail.recorded_at)
-            self._tables.project(recorded, self._aggregates)
-            then()
-
     def _note_causes(self) -> None:
         self._causes += [self._cause] * (len(self._journal) - len(self._causes))
 
