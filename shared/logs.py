@@ -12,6 +12,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any, ClassVar, TextIO
 
@@ -34,7 +35,9 @@ class _Lines:
             self.stream.write(f"{line}\n")
             self.stream.flush()
         except (OSError, ValueError) as error:
-            sys.stderr.write(f"a line of the log could not be written: {type(error).__name__}\n")
+            # Standard error may be the same file, on a full disk, or be closed as well.
+            with suppress(OSError, ValueError):
+                sys.stderr.write(f"a log line could not be written: {type(error).__name__}\n")
 
     debug = info = warning = error = critical = msg
 

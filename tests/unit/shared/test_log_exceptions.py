@@ -93,3 +93,17 @@ def test_exc_info_outside_of_an_exception_is_nothing(written: io.StringIO) -> No
     entry = json.loads(written.getvalue())
     assert "trace" not in entry
     assert "error" not in entry
+
+
+def test_line_that_cannot_be_written_stops_nobody(
+    written: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where standard error is the same full disk."""
+
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError("no space left on device")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    monkeypatch.setattr(written, "write", Full().write)
+    logs.get_logger("test").info("lost")
