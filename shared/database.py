@@ -166,14 +166,8 @@ class BoundedConnection(psycopg.Connection[Row]):
 @contextmanager
 def autocommit_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
     """Yield a cursor of a pooled connection; each statement is a transaction of its own."""
-    with pool.connection() as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        try:
-            yield cursor
-        finally:
-            # On one that was given up it would fail, and hide why.
-            if not connection.closed:
-                connection.autocommit = False
+    with _in_mode(pool, autocommit=True) as connection, connection.cursor() as cursor:
+        yield cursor
 
 
 @contextmanager
@@ -182,17 +176,29 @@ def snapshot_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
 
     What kind of transaction it is goes with its BEGIN: no statement of its own.
     """
+    mode = {"isolation_level": IsolationLevel.REPEATABLE_READ, "read_only": True}
+    with (
+        _in_mode(pool, **mode) as connection,
+        connection.transaction(),
+        connection.cursor() as cursor,
+    ):
+        yield cursor
+
+
+@contextmanager
+def _in_mode(pool: ConnectionPool[Any], **mode: Any) -> Iterator[Any]:
+    """Yield a pooled connection with these attributes, which it has for the block only."""
     with pool.connection() as connection:
+        before = {name: getattr(connection, name) for name in mode}
         try:
-            connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
-            with connection.transaction(), connection.cursor() as cursor:
-                yield cursor
-        except psycopg.errors.ReadOnlySqlTransaction:
-            connection.close()
-            raise
+            for name, value in mode.items():
+                setattr(connection, name, value)
+            yield connection
         finally:
+            # On another one, as one that was given up, it would fail, and hide why.
             if connection.info.transaction_status == TransactionStatus.IDLE:
-                connection.isolation_level = connection.read_only = None
+                for name, value in before.items():
+                    setattr(connection, name, value)
             else:
                 connection.close()  # the pool replaces it
 

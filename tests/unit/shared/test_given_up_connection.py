@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 
 from shared.database import autocommit_cursor
 
@@ -28,8 +30,16 @@ class _Connection:
             raise psycopg.ProgrammingError("can't change 'autocommit' now")
         self._autocommit = value
 
+    @property
+    def info(self) -> Any:
+        status = TransactionStatus.UNKNOWN if self.closed else TransactionStatus.IDLE
+        return SimpleNamespace(transaction_status=status)
+
     def cursor(self) -> Any:
         return nullcontext()
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class _Pool:
