@@ -102,7 +102,7 @@ class ServicesHere:
         caller = principal_of(self._user)
         entrypoint.callers.check(caller)
         assert caller is not None
-        loaded = entrypoint._load(arguments)
+        loaded = entrypoint.load(arguments)
         with context.bind(**believed(caller, {})):
             return getattr(serving, method)(**loaded)
 

@@ -81,7 +81,7 @@ class Method(Rpc):
         counter.inc()
         self._seconds.observe(seconds)
 
-    def _load(self, arguments: Any) -> dict[str, Any]:
+    def load(self, arguments: Any) -> dict[str, Any]:
         """Return the arguments of a call; raises ValidationFailed ``invalid_request``."""
         try:
             return dict(self._schema.load(arguments))

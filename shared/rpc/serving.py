@@ -36,7 +36,7 @@ class Method(Protocol):
     callers: Callers
     together: str
 
-    def _load(self, arguments: Any) -> dict[str, Any]: ...
+    def load(self, arguments: Any) -> dict[str, Any]: ...
 
     def count(self, outcome: str, seconds: float) -> None: ...
 
@@ -75,7 +75,7 @@ class Serving:
         bound = believed(caller, headers)
         calls = asked.get("calls")
         if calls is None:
-            call = _Call(0, bound, method._load(asked.get("kwargs") or {}))
+            call = _Call(0, bound, method.load(asked.get("kwargs") or {}))
             return self._one(method, call)
         with context.bind(**bound):
             return {"result": self._many(method, caller, calls), "error": None}
@@ -228,7 +228,7 @@ def _call_of(method: Method, caller: Principal, place: int, each: Any) -> _Call:
     if not isinstance(each, dict) or not isinstance(each.get("context", {}), Mapping):
         raise _no_call()
     bound = believed(caller, each.get("context", {}))
-    return _Call(place, bound, method._load(each.get("kwargs") or {}))
+    return _Call(place, bound, method.load(each.get("kwargs") or {}))
 
 
 def _no_call() -> ValidationFailed:

@@ -128,7 +128,7 @@ class Services:
         if command_id is not None:
             headers["command_id"] = str(command_id)
         with context.bind(**believed(caller, headers)):
-            call = partial(getattr(serving, method), **entrypoint._load(dict(arguments)))
+            call = partial(getattr(serving, method), **entrypoint.load(dict(arguments)))
             if entrypoint.together and caller.kind != "staff":
                 _assert_the_same(call, getattr(serving, entrypoint.together))
             return call()

@@ -52,7 +52,7 @@ class Identity:
     def call(self, method: str, **arguments: Any) -> Any:
         bound = getattr(self.service, method)
         (entrypoint,) = bound.nameko_entrypoints
-        return json.loads(json.dumps(bound(**entrypoint._load(arguments))))
+        return json.loads(json.dumps(bound(**entrypoint.load(arguments))))
 
     def outcome(self, method: str, **arguments: Any) -> str:
         """Call; return "done" or the code of the refusal."""

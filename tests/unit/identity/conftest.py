@@ -35,7 +35,7 @@ class Identity:
     def call(self, method: str, **arguments: Any) -> Any:
         bound = getattr(self.service, method)
         (entrypoint,) = bound.nameko_entrypoints
-        return json.loads(json.dumps(bound(**entrypoint._load(arguments))))
+        return json.loads(json.dumps(bound(**entrypoint.load(arguments))))
 
     def events(self) -> list[Any]:
         return [entry.event for entry in self.store.log]

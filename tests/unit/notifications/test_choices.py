@@ -31,7 +31,7 @@ class Office:
     def call(self, method: str, **arguments: Any) -> Any:
         bound = getattr(self.service, method)
         (entrypoint,) = bound.nameko_entrypoints
-        return json.loads(json.dumps(bound(**entrypoint._load(arguments))))
+        return json.loads(json.dumps(bound(**entrypoint.load(arguments))))
 
     def choose(self, **wanted: bool) -> None:
         self.call("choose", person_id=str(ANNA), wanted=wanted)

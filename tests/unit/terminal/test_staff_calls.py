@@ -50,7 +50,7 @@ def _loaded(service: str, method: str, arguments: dict[str, Any]) -> dict[str, A
     ).nameko_entrypoints
     assert isinstance(entrypoint, Method)
     plain = {name: value if value is None else _json(value) for name, value in arguments.items()}
-    return entrypoint._load(plain)
+    return entrypoint.load(plain)
 
 
 def _json(value: Any) -> Any:
