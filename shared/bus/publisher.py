@@ -77,12 +77,6 @@ class ConfirmedPublisher:
         connection.bytes_sent += 1  # no heartbeat is due meanwhile
         return self._sent
 
-    def expect(self, messages: int) -> int:
-        """Expect the confirms of messages that were sent as frames; return the last tag."""
-        self._unconfirmed.update(range(self._sent + 1, self._sent + messages + 1))
-        self._sent += messages
-        return self._sent
-
     def wait_for(self, tag: int, timeout: float = CONFIRM_TIMEOUT_S) -> None:
         """Wait until this message and all before it are confirmed; raises PublishError."""
         while self._lowest <= tag:

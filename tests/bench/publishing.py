@@ -59,15 +59,13 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
         with connect(amqp_url, name="bench limit", heartbeat=0) as broker:
             declare_publishing(broker, "ledger", bench.settings)
             channel = broker.channel()
-            confirms = ConfirmedPublisher(channel, "ledger")
+            confirms = _WindowPublisher(channel, "ledger")
             windows = _encoded(channel, exchange, envelopes)
-            connection = channel.connection
 
             def send() -> None:
                 before = None
                 for window, size in windows:
-                    connection.transport.write(window)
-                    tag = confirms.expect(size)
+                    tag = confirms.send(window, size)
                     if before is not None:
                         confirms.wait_for(before)
                     before = tag
@@ -88,6 +86,17 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
     with connect(bench.settings.amqp_url, name="bench", heartbeat=0) as broker:
         stream_queue("ledger", bench.settings)(broker.channel()).delete()
     return result
+
+
+class _WindowPublisher(ConfirmedPublisher):
+    """Sends whole windows of encoded messages."""
+
+    def send(self, window: bytes, messages: int) -> int:
+        """Send a window without waiting; return the tag of its last message."""
+        self._channel.connection.transport.write(window)
+        self._unconfirmed.update(range(self._sent + 1, self._sent + messages + 1))
+        self._sent += messages
+        return self._sent
 
 
 def _encoded(channel: Any, exchange: str, envelopes: Sequence[Envelope]) -> list[tuple[bytes, int]]:
