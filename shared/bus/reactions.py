@@ -20,6 +20,7 @@ from uuid import UUID
 from shared import context, telemetry, tracing
 from shared.bus import attempts, parked, quarantine, reading
 from shared.bus.epochs import LogHistory
+from shared.bus.failures import failure_of
 from shared.bus.leadership import Lead
 from shared.bus.messages import (
     SUBJECT_HEADER,
@@ -37,7 +38,7 @@ from shared.bus.proof import Proof
 from shared.bus.reading import DisputedError, Known, ReadPoint
 from shared.bus.remembering import Mark, Memory, mark_of
 from shared.bus.setting_back import Moved, set_back_before, set_back_into_log
-from shared.bus.waiting import PATIENCE, NotYet, failure_of
+from shared.bus.waiting import PATIENCE, NotYet
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.postgres_session import PostgresSession
 from shared.eventstore.recorder import Cause

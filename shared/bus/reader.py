@@ -19,6 +19,7 @@ import psycopg
 from shared import telemetry
 from shared.bus import parked, quarantine
 from shared.bus.epochs import LogHistory, from_wire
+from shared.bus.failures import is_conflict, is_outage, noted
 from shared.bus.holding import BACK_OFF_S, Holding
 from shared.bus.leadership import Lead, LeadLostError
 from shared.bus.messages import MalformedMessageError, Services, UnknownVersionError
@@ -33,7 +34,7 @@ from shared.bus.reading import (
     StoppedReaderError,
 )
 from shared.bus.remembering import mark_of
-from shared.bus.waiting import NotYet, is_conflict, is_outage, noted
+from shared.bus.waiting import NotYet
 from shared.errors import Conflict, Unavailable
 from shared.logs import get_logger
 
@@ -334,7 +335,7 @@ class Reader:
         if delivery.place is None:
             self._reactions.quarantine(delivery, quarantine.DAMAGED)
             return
-        error_id = noted(error, self._upstream, attempts)
+        error_id = noted("message_parked", error, upstream=self._upstream, attempts=attempts)
         self._reactions.park(delivery, type(error).__name__, error_id, attempts)
         self._held.set(0)
 

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from threading import Event as StopSignal
 from typing import Any
 
-from shared.bus import parked, waiting
+from shared.bus import failures, parked, waiting
 from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Reaction, Services
 from shared.bus.reactions import Reactions
 from shared.bus.reader import KilledItsReaderError
 from shared.eventstore.postgres import PostgresStore
-from shared.ids import new_id
-from shared.logs import get_logger, trace_of
+from shared.logs import get_logger
 
 log = get_logger(__name__)
 
@@ -70,7 +69,7 @@ class Retrier:
             try:
                 self._retry(row)
             except Exception as error:  # noqa: BLE001 - noted with the message, its trace logged
-                if waiting.is_outage(error):
+                if failures.is_outage(error):
                     self._waits(error)
                     return False
                 self._note(row["id"], error)
@@ -96,7 +95,7 @@ class Retrier:
                 else:
                     self._postpone(row)
             except Exception as error:  # noqa: BLE001 - parked with its trace
-                if waiting.is_outage(error):
+                if failures.is_outage(error):
                     self._waits(error)
                     return False
                 self._give_up(row["id"], error)
@@ -157,29 +156,19 @@ class Retrier:
 
     def _give_up(self, parked_id: int, error: Exception) -> None:
         """Park a message that has waited, and those behind it."""
-        error_id = self._failed("waiting_parked", parked_id, error)
+        error_id = self._noted("waiting_parked", parked_id, error)
         with self._store.transaction() as cursor:
-            waiting.give_up(cursor, parked_id, reason=waiting.failure_of(error), error_id=error_id)
+            waiting.give_up(cursor, parked_id, reason=failures.failure_of(error), error_id=error_id)
 
     def _note(self, parked_id: int, error: Exception) -> None:
-        error_id = self._failed("parked_retry_failed", parked_id, error)
+        error_id = self._noted("parked_retry_failed", parked_id, error)
         with self._store.session() as session:
             parked.note_failure(
-                session.cursor, parked_id, reason=waiting.failure_of(error), error_id=error_id
+                session.cursor, parked_id, reason=failures.failure_of(error), error_id=error_id
             )
 
-    def _failed(self, event: str, parked_id: int, error: Exception) -> str:
-        """Log a failure, without its text, which may quote data; return its id."""
-        error_id = str(new_id())
-        log.error(
-            event,
-            service=self._store.service,
-            parked_id=parked_id,
-            error_id=error_id,
-            error=waiting.failure_of(error),
-            trace=trace_of(error),
-        )
-        return error_id
+    def _noted(self, event: str, parked_id: int, error: Exception) -> str:
+        return failures.noted(event, error, service=self._store.service, parked_id=parked_id)
 
     def _waits(self, error: Exception) -> None:
         log.warning("retry_waits", service=self._store.service, error=type(error).__name__)

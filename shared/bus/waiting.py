@@ -10,15 +10,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import psycopg
-
-from shared.database_errors import is_transient
-from shared.errors import Unavailable
-from shared.ids import new_id
-from shared.logs import get_logger, trace_of
-
-log = get_logger(__name__)
-
 PATIENCE = timedelta(minutes=15)
 """How long a message waits before it is parked."""
 
@@ -27,40 +18,6 @@ FIRST_TRY_S, LONGEST_PAUSE_S = 1, 30
 
 class NotYet(Exception):  # noqa: N818 - not an error: it is tried again
     """What a reaction needs has not arrived yet; raise it from the refusal that is to be parked."""
-
-
-def failure_of(error: BaseException) -> str:
-    """Return the type of a failure as it is shown to staff; that of NotYet is its cause's."""
-    cause = error.__cause__ if isinstance(error, NotYet) else None
-    return type(cause or error).__name__
-
-
-def noted(error: BaseException, upstream: str, attempts: int) -> str:
-    """Log a failure for good, without its text, which may quote data; return its id."""
-    error_id = str(new_id())
-    log.error(
-        "message_parked",
-        upstream=upstream,
-        error_id=error_id,
-        error=failure_of(error),
-        attempts=attempts,
-        trace=trace_of(error),
-    )
-    return error_id
-
-
-def is_outage(error: BaseException) -> bool:
-    """Return whether a node or a service is unavailable, or somebody holds what is needed."""
-    if isinstance(error, Unavailable):
-        return True
-    return is_transient(error) and not is_conflict(error)
-
-
-def is_conflict(error: BaseException) -> bool:
-    """Return whether somebody else was faster: decide again on fresh state."""
-    if isinstance(error, psycopg.errors.ForeignKeyViolation):
-        return True  # a row of the read model is ahead of its stream
-    return isinstance(error, psycopg.errors.UniqueViolation)
 
 
 def due(cursor: Any, limit: int) -> list[dict[str, Any]]:
