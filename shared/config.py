@@ -241,7 +241,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if environ is None else environ
     plain = _plain(env)
-    plain |= {"url": plain["url"].rstrip("/")} if "url" in plain else {}
+    plain["url"] = plain.get("url", Settings.url).rstrip("/")
     for name, parse in (("bounces_url", mailbox_of), ("uploads_scanner", scanner_of)):
         if name in plain:
             _given(parse, plain[name])
@@ -276,7 +276,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         mail_connections=_count(env, "SALDO_MAIL_CONNECTIONS", Settings.mail_connections, most=32),
         access=_given(access_of, env),
-        fiscal=_given(fiscal_of, env, plain.get("url", Settings.url)),
+        fiscal=_given(fiscal_of, env, plain["url"]),
         payments_mismatch=_choice(env, "SALDO_PAYMENTS_MISMATCH", ("return", "staff")),
         payments_reconcile_at=_time_of_day(
             env, "SALDO_PAYMENTS_RECONCILE_AT", Settings.payments_reconcile_at

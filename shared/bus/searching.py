@@ -23,6 +23,7 @@ from shared.bus.topology import connect
 from shared.eventstore.lost_events import (
     LostEvent,
     Reached,
+    count_found,
     finish_search,
     keep_found,
     note_reached,
@@ -156,7 +157,7 @@ class _Piece:
     def _finish(self) -> None:
         store, whole = self._services.store, self.reached.reaches_back
         with store.transaction() as cursor:
-            earlier = keep_found(cursor, self._epoch, ())
+            earlier = count_found(cursor, self._epoch)
         if self._found or not whole or not earlier:
             self._handler.protect(self._services, self._found, whole=whole)
         with store.transaction() as cursor:

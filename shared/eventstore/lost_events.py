@@ -134,11 +134,8 @@ def note_reached(cursor: Any, epoch: str, reached: Reached) -> None:
     )
 
 
-def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent]) -> int:
-    """Record what was lost before an epoch; return how many events that are by now.
-
-    Those that another recovery has found are not counted.
-    """
+def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent]) -> None:
+    """Record what was lost before an epoch; what another recovery has found stays with that."""
     cursor.execute("INSERT INTO recoveries (epoch) VALUES (%s) ON CONFLICT DO NOTHING", (epoch,))
     cursor.executemany(
         f"INSERT INTO lost_events ({_COLUMNS}, recovery)"
@@ -151,6 +148,10 @@ def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent]) -> int:
             for event in events
         ],
     )  # fmt: skip
+
+
+def count_found(cursor: Any, epoch: str) -> int:
+    """Return how many events of a recovery were found so far."""
     row = cursor.execute(
         "SELECT count(*) AS found FROM lost_events WHERE recovery = %s", (epoch,)
     ).fetchone()
@@ -162,7 +163,7 @@ def finish_search(cursor: Any, epoch: str, *, whole: bool) -> int:
 
     Not ``whole``: there may be more. Where nothing was lost, the recovery is done.
     """
-    found = keep_found(cursor, epoch, ())
+    found = count_found(cursor, epoch)
     cursor.execute(
         "UPDATE recoveries SET found_at = clock_timestamp(), failure = '', lost = %s,"
         " done_at = CASE WHEN %s THEN clock_timestamp() END WHERE epoch = %s",

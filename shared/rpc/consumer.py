@@ -133,10 +133,8 @@ class RobustRpcConsumer(RpcConsumer):
                 )
                 return
             self._send(message, self._reply(message, asked))
-        except Exception as error:  # noqa: BLE001 - nobody above would hear of it
-            log.warning(
-                "rpc_reply_lost", routing_key=_routing_key(message), error=type(error).__name__
-            )
+        except Exception:
+            log.warning("rpc_reply_lost", routing_key=_routing_key(message), exc_info=True)
         finally:
             self._acknowledge(message)
 
