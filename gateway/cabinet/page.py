@@ -296,22 +296,15 @@ def _with_person(described: Page, visit: Visit) -> Visit:
 def _shown(described: Page, handler: Handler, visit: Visit) -> Response:
     """Return what the page responds, or the page that comes first."""
     try:
-        _check_nothing_is_due(described, visit)
+        if visit.person is not None and (due := due_first(visit.person, described.access)):
+            raise due
+        if described.reauthenticated and visit.api(SecondFactorRoutes.reauthentication)["required"]:
+            raise Refusal(403, REAUTHENTICATION)
         return _outdated(described, visit) or _handled(described, handler, visit)
     except Refusal as refusal:
         if refusal.code not in FIRST:
             raise
         return _first(described, visit, refusal.code)
-
-
-def _check_nothing_is_due(described: Page, visit: Visit) -> None:
-    """Raise Refusal, with a code of `FIRST`, where another page comes before this one."""
-    if visit.person is None or described.access is Access.PUBLIC:
-        return
-    if due := due_first(visit.person, described.access):
-        raise due
-    if described.reauthenticated and visit.api(SecondFactorRoutes.reauthentication)["required"]:
-        raise Refusal(403, REAUTHENTICATION)
 
 
 def _first(described: Page, visit: Visit, code: str) -> Response:
