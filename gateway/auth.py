@@ -31,6 +31,8 @@ def due_first(person: Person, access: Access) -> Refusal | None:
     a new version of the rules or the consent is not accepted, ``second_factor_setup_required``
     where the operator requires a second factor and there is none.
     """
+    if access is Access.PUBLIC:
+        return None
     if person.must_change_password and access is not Access.ANY_PASSWORD:
         return Refusal(403, "password_change_required")
     if person.must_accept and access in {Access.SIGNED_IN, Access.WITHOUT_FACTOR}:

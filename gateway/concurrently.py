@@ -1,4 +1,4 @@
-"""Concurrent calls, each in its own greenlet with the context of the request."""
+"""Concurrent calls, with the context of the request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def all_of(thunks: Sequence[Callable[[], T]]) -> list[T]:
     """
     if not thunks:
         return []
-    pool = GreenPool(MAX_CONCURRENT)
+    pool = GreenPool(MAX_CONCURRENT - 1)
     threads = [pool.spawn(copy_context().run, _outcome, thunk) for thunk in thunks[1:]]
     # The first one runs here: its error ends the wait for the others, as any would.
     results = [thunks[0]()]

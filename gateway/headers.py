@@ -24,7 +24,7 @@ _STATE = {"policy", "limit", "window_seconds", "retry_after_seconds"}
 
 def secure(response: Response, *, api: bool, https: bool) -> None:
     """Add the security headers; keep a page's own Content-Security-Policy."""
-    own = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 - pairs otherwise
+    own = {name.lower() for name, _ in response.headers}
     wanted = [*_ALWAYS, *(_OF_API if api else ()), *(_OF_HTTPS if https else ())]
     for name, value in wanted:
         if name.lower() not in own:

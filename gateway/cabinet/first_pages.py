@@ -11,6 +11,7 @@ FACTOR_SETUP = "/settings/security/required"
 PASSWORD = "/password"  # noqa: S105 - an address
 
 REAUTHENTICATION = "reauthentication_required"
+"""The code of a change that needs the second step again."""
 
 FIRST = {
     "password_change_required": PASSWORD,

@@ -36,7 +36,7 @@ from gateway.cabinet.forms import (
 )
 from gateway.cabinet.policy import secure_page
 from gateway.cabinet.sealing import Sealer
-from gateway.cabinet.visit import NOTICE_SECONDS, ReauthenticationRequired, Visit
+from gateway.cabinet.visit import NOTICE_SECONDS, Visit
 from gateway.handling import BODY, CALLER, CONTEXT
 from gateway.messages import language_of
 from gateway.operations import PATH_PARTS, Access, template_of
@@ -207,11 +207,9 @@ def respond(
         try:
             visit = _with_fields(described, visit)
             visit = _with_person(described, visit)
-            response = _outdated(described, visit) or _handled(described, handler, visit)
+            response = _shown(described, handler, visit)
         except _Elsewhere as elsewhere:
             response = elsewhere.response
-        except ReauthenticationRequired:
-            response = _first(described, visit, REAUTHENTICATION)
         except Exception as error:  # noqa: BLE001 - the one error handler of pages; it logs
             response = failure_page(visit, error, described.template)
         _keep_cookies(visit, response)
@@ -292,13 +290,21 @@ def _with_person(described: Page, visit: Visit) -> Visit:
         if described.access is Access.PUBLIC:
             return visit
         raise _Elsewhere(_log_in_first(described, visit)) from None
-    visit = replace(visit, person=person)
-    due = due_first(person, described.access) if described.access is not Access.PUBLIC else None
-    if due is not None:
-        raise _Elsewhere(_first(described, visit, due.code))
-    if described.reauthenticated and visit.api(SecondFactorRoutes.reauthentication)["required"]:
-        raise _Elsewhere(_first(described, visit, REAUTHENTICATION))
-    return visit
+    return replace(visit, person=person)
+
+
+def _shown(described: Page, handler: Handler, visit: Visit) -> Response:
+    """Return what the page responds, or the page that comes first."""
+    try:
+        if visit.person is not None and (due := due_first(visit.person, described.access)):
+            raise due
+        if described.reauthenticated and visit.api(SecondFactorRoutes.reauthentication)["required"]:
+            raise Refusal(403, REAUTHENTICATION)
+        return _outdated(described, visit) or _handled(described, handler, visit)
+    except Refusal as refusal:
+        if refusal.code not in FIRST:
+            raise
+        return _first(described, visit, refusal.code)
 
 
 def _first(described: Page, visit: Visit, code: str) -> Response:

@@ -34,7 +34,7 @@ def what_happened(visit: Visit, entry: Mapping[str, Any]) -> str:
         "factor_added": text("Второй шаг входа: добавлено") + f" — {factor}",
         "factor_removed": text("Второй шаг входа: удалено") + f" — {factor}",
         "second_factor_reset": text("Сотрудник отключил второй шаг входа"),
-        "recovery_code_used": text("Вход по коду восстановления"),
+        "recovery_code_used": text("Использован код восстановления"),
         "second_factor_guessed": text("Пароль верный, но коды второго шага не подошли"),
         "unblocked": text("Сотрудник снял ограничение попыток входа"),
         "letter_resent": text("Сотрудник отправил Вам письмо ещё раз"),

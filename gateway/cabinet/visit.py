@@ -53,10 +53,6 @@ _OWN_PATH = re.compile(r"/(?!/)[^\\\x00-\x1f\x7f-\x9f]*")
 could lead to another site, or end the header that it stands in."""
 
 
-class ReauthenticationRequired(Exception):  # noqa: N818 - the way leads over another page
-    """The second step comes first; the form waits, filled in."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Refused:
     """The API refused a form; ``errors`` go back onto the page."""
@@ -168,13 +164,8 @@ class Visit:
         fields: FieldOf = field_of,
         says: Mapping[str, str] | None = None,
     ) -> Refused:
-        """Return a refusal in words; raises it where no form can put it right.
-
-        Raises ReauthenticationRequired where the second step comes first.
-        """
-        if refusal.code == REAUTHENTICATION:
-            raise ReauthenticationRequired
-        if refusal.status >= 500 or refusal.code == "not_signed_in":
+        """Return a refusal in words; raises it where no form can put it right."""
+        if refusal.status >= 500 or refusal.code in {"not_signed_in", REAUTHENTICATION}:
             raise refusal
         messages: dict[str, str] = {}
         for error in refusal.errors:

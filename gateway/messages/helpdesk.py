@@ -36,7 +36,8 @@ HELPDESK = {
     "attachment_infected": {
         "ru": "В файле найден вирус, и он не сохранён. Проверьте своё устройство и выберите "
         "другой файл.",
-        "en": "The file has a virus, and was not kept. Check your device, and choose another file.",
+        "en": "The file contains a virus and was not kept. Check your device, and choose another "
+        "file.",
     },
     "attachment_unchecked": {
         "ru": "Файл сейчас нечем проверить на вирусы, поэтому он не принят. Отправьте без файла "

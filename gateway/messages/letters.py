@@ -44,8 +44,8 @@ LETTERS = {
         "en": "Second step of the log-in changed",
     },
     "recovery_code_used": {
-        "ru": "Вход по коду восстановления",
-        "en": "Log-in by a recovery code",
+        "ru": "Использован код восстановления",
+        "en": "A recovery code was used",
     },
     "second_factor_guessed": {
         "ru": "Кто-то подбирал код второго шага",

@@ -44,9 +44,9 @@ class SecondFactorRoutes:
             path=f"{API}/me/second-step",
             tag=TAG,
             summary="Whether this session has to take the second step before a change of access.",
-            description="With a second factor, changes of it, of the address and of the password "
-            "need the step within the last ten minutes (`reauthentication_required`); a sign-in "
-            "with two factors counts.",
+            description="With a second factor, changes of it, of the address and of the password, "
+            "and erasure need the step within the last ten minutes (`reauthentication_required`); "
+            "a sign-in with two factors counts.",
             access=Access.ANY_PASSWORD,
             result=shapes.Reauthentication,
             refusals={401: ("session_expired",)},

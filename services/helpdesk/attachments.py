@@ -162,7 +162,9 @@ class UploadUseCases:
             "sha256": command.sha256,
         }
 
-    def check(self, session: Session, command: FinishUpload) -> tuple[Attachment, bytes] | None:
+    def unfinished(
+        self, session: Session, command: FinishUpload
+    ) -> tuple[Attachment, bytes] | None:
         """Return a file that waits to be finished, with its key; None for one that is whole.
 
         Raises NotFound ``attachment_not_found``.

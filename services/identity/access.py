@@ -126,7 +126,7 @@ def authenticate(
     found = session.read.sessions.of_token(token_digest, session.now, SESSION_IDLE_LIFE)
     if found is None:
         raise refused("session_expired")
-    return _authenticated(session, found, second_factor)
+    return _authenticated(session, found, _without_factor(session, [found], second_factor))
 
 
 def authenticate_many(
@@ -134,23 +134,32 @@ def authenticate_many(
 ) -> list[dict[str, Any] | ServiceError]:
     """Return what `authenticate` does for each of many tokens, or the refusal."""
     found = session.read.sessions.of_tokens(token_digests, session.now, SESSION_IDLE_LIFE)
+    without = _without_factor(session, found.values(), second_factor)
     return [
-        _authenticated(session, found[digest], second_factor)
+        _authenticated(session, found[digest], without)
         if digest in found
         else refused("session_expired")
         for digest in token_digests
     ]
 
 
+def _without_factor(
+    session: Session, found: Collection[SignedIn], second_factor: Collection[str]
+) -> set[UUID]:
+    """Return who of those signed in needs a second factor and has none."""
+    needing = {one.person_id for one in found if one.person_type in second_factor}
+    owners: set[UUID] = session.read.second_factors.owners(needing) if needing else set()
+    return needing - owners
+
+
 def _authenticated(
-    session: Session, found: SignedIn, second_factor: Collection[str]
+    session: Session, found: SignedIn, without_factor: Collection[UUID]
 ) -> dict[str, Any]:
     return {
         "session_id": str(found.session_id),
         "person_id": str(found.person_id),
         "must_change_password": found.temporary,
-        "must_add_factor": found.person_type in second_factor
-        and not session.read.second_factors.methods(found.person_id),
+        "must_add_factor": found.person_id in without_factor,
         "accepted": _accepted(found),
         "stale": session.now - found.last_seen_at >= SEEN_RESOLUTION,
     }

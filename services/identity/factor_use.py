@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.identity.authenticators import Authenticators, id_of
+from services.identity.commands import Command
 from services.identity.factor_changes import note
 from services.identity.factor_events import RecoveryCodeUsed
 from services.identity.one_time_codes import accepted_step
@@ -13,6 +15,14 @@ from services.identity.personal_data import reveal
 from services.identity.refusals import refused
 from services.identity.second_factors import TOTP
 from shared.eventstore import Session
+
+
+class SignedRequest(Command, frozen=True, kw_only=True):
+    """What a passkey signed of a ``nonce`` that is ours and has not expired."""
+
+    credential: dict[str, Any]
+    nonce: bytes
+    expires_at: datetime
 
 
 def use_passkey(

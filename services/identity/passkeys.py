@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -62,6 +63,13 @@ class Passkeys:
         """Return whether a person has a passkey."""
         self._cursor.execute("SELECT 1 FROM passkeys WHERE person_id = %s LIMIT 1", (person_id,))
         return self._cursor.fetchone() is not None
+
+    def owners(self, person_ids: Collection[UUID]) -> set[UUID]:
+        """Return who of these persons has a passkey."""
+        self._cursor.execute(
+            "SELECT DISTINCT person_id FROM passkeys WHERE person_id = ANY(%s)", (list(person_ids),)
+        )
+        return {row["person_id"] for row in self._cursor.fetchall()}
 
     def of_credential(self, credential_id: bytes) -> Passkey | None:
         """Return the passkey of a credential."""

@@ -8,13 +8,12 @@ serve here too, and whoever has lost everything but the mailbox is helped by sta
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.identity.authenticators import Authenticators
 from services.identity.current_password import Change, live_session, second_step_is_due
-from services.identity.factor_use import use_code, use_passkey
+from services.identity.factor_use import SignedRequest, use_code, use_passkey
 from services.identity.limits import REAUTHENTICATION_LIFE, SESSION_CODES, SESSION_CODES_OF_DAY
 from services.identity.refusals import refusal, refused
 from shared.errors import Conflict
@@ -22,13 +21,11 @@ from shared.eventstore import Session
 
 
 class Reauthenticate(Change, frozen=True, kw_only=True):
-    """A code, or what a passkey signed of a ``nonce`` that is ours and has not expired."""
+    """A code, or what a passkey signed."""
 
     code: str | None
     recovery_digest: bytes | None
-    passkey: dict[str, Any] | None
-    nonce: bytes
-    nonce_expires_at: datetime
+    signed: SignedRequest | None
 
 
 def reauthentication(
@@ -81,9 +78,9 @@ def reauthenticator(
         live_session(session, command)
         if not read.second_factors.methods(person_id):
             raise Conflict("second_factor_missing", "There is no second factor to be asked for.")
-        if command.passkey is not None:
-            use_passkey(session, authenticators, person_id, command.nonce, command.passkey)
-            if not read.second_factors.challenges.spend(command.nonce, command.nonce_expires_at):
+        if (signed := command.signed) is not None:
+            use_passkey(session, authenticators, person_id, signed.nonce, signed.credential)
+            if not read.second_factors.challenges.spend(signed.nonce, signed.expires_at):
                 raise refused("challenge_expired")
         elif (refused_code := _try_code(session, command)) is not None:
             return refused_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal
 from uuid import UUID
 
@@ -43,6 +44,10 @@ class SecondFactors:
         if found and self.recovery_codes.has(person_id):
             found.append("recovery_code")
         return found
+
+    def owners(self, person_ids: Collection[UUID]) -> set[UUID]:
+        """Return who of these persons has a second factor."""
+        return self.passkeys.owners(person_ids) | self.totp.owners(person_ids)
 
     def forget(self, person_id: UUID) -> None:
         """Delete everything that a person has here."""

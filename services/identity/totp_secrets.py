@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -49,6 +50,13 @@ class TotpSecrets:
             "SELECT 1 FROM totp_secrets WHERE person_id = %s LIMIT 1", (person_id,)
         )
         return self._cursor.fetchone() is not None
+
+    def owners(self, person_ids: Collection[UUID]) -> set[UUID]:
+        """Return who of these persons has a secret."""
+        self._cursor.execute(
+            "SELECT person_id FROM totp_secrets WHERE person_id = ANY(%s)", (list(person_ids),)
+        )
+        return {row["person_id"] for row in self._cursor.fetchall()}
 
     def used(self, person_id: UUID, step: int, now: datetime) -> None:
         """Store the step of a code that was accepted."""

@@ -176,8 +176,8 @@ def _undone(service: str, left: Sequence[Recovery]) -> Unavailable:
         )
     else:
         why = text(
-            "The worker of {service} has not brought everything back: it may not run. What is done "
-            "stays done: call this again once that is mended.",
+            "The worker of {service} has not brought everything back: it may not be running. "
+            "What is done stays done: call this again once that is mended.",
             service=service,
         )
     return Unavailable("recovery_undone", why)

@@ -3,7 +3,7 @@
 A message asks once, or many times at once (``calls``): what a gateway is asked while an answer is
 on its way goes with its next message (:mod:`gateway.together`). Each of these calls has arguments,
 a context and an outcome of its own. A method that names another one as ``together`` answers them
-by that one, by as few statements as for one.
+by that one, in one transaction.
 """
 
 from __future__ import annotations

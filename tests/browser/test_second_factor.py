@@ -166,7 +166,7 @@ def test_codes_of_an_app_and_on_paper_work_without_scripts(
     visitor.fill(code=codes[0])
     visitor.click("Войти")
     assert visitor.page.url.endswith("/accounts")
-    letter = site.mailbox.wait(person.email, "Вход в личный кабинет по коду восстановления")
+    letter = site.mailbox.wait(person.email, "Использован код восстановления")
     assert "Осталось кодов: 9." in letter.text
 
     visitor.open("/settings/security/totp/off")

@@ -131,17 +131,17 @@ class AttachmentRpcs(HelpdeskRpcs):
         command = FinishUpload(owner=owner, attachment_id=attachment_id, sha256=sha256)
         scanner = Scanner(self.settings.uploads_scanner)
         if scanner.is_set:
-            self._check(scanner, command)
+            self._scan(scanner, command)
         result: dict[str, Any] = self.store.transact(self._uploads.finish, command)
         return result
 
-    def _check(self, scanner: Scanner, command: FinishUpload) -> None:
+    def _scan(self, scanner: Scanner, command: FinishUpload) -> None:
         """Ask the scanner about a file, outside of transactions.
 
         Raises ValidationFailed ``attachment_infected``, Conflict ``attachment_incomplete`` where
         what was checked is not what was sent, Unavailable ``attachment_unchecked``.
         """
-        waiting = self.store.query(lambda session: self._uploads.check(session, command))
+        waiting = self.store.query(lambda session: self._uploads.unfinished(session, command))
         if waiting is None:
             return
         found, key = waiting

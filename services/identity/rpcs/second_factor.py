@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from services.identity import (
 )
 from services.identity.authenticators import Authenticators, nonce_of
 from services.identity.current_password import Change
+from services.identity.factor_use import SignedRequest
 from services.identity.fingerprints import new_token, token_digest
 from services.identity.limits import CHALLENGE_LIFE
 from services.identity.one_time_codes import (
@@ -33,9 +33,6 @@ from shared.config import GATEWAY
 from shared.eventstore import Session
 from shared.rpc.callers import staff
 from shared.rpc.server import rpc
-
-_NEVER = datetime.fromtimestamp(0, UTC)
-"""When the nonce expires that nobody has signed."""
 
 
 class SecondFactorRpcs(IdentityRpcs):
@@ -237,11 +234,11 @@ class SecondFactorRpcs(IdentityRpcs):
         self, passkey: dict[str, Any], device: str | None, device_token: str | None, ip: IP
     ) -> dict[str, Any]:
         arrival = self._arrival(device, device_token, ip)
-        nonce, expires_at = self._signed_nonce(passkey)
+        signed = self._signed(passkey)
         command = second_step.SignInByPasskey(
             passkey=passkey,
-            nonce=nonce,
-            nonce_expires_at=expires_at,
+            nonce=signed.nonce,
+            nonce_expires_at=signed.expires_at,
             token_digest=arrival.token_digest,
             place=arrival.place,
         )
@@ -265,7 +262,6 @@ class SecondFactorRpcs(IdentityRpcs):
         self, person_id: UUID, session_id: UUID, code: str | None, passkey: dict[str, Any] | None
     ) -> dict[str, Any]:
         plain, change = plain_code(code or ""), Change(person_id=person_id, session_id=session_id)
-        nonce, nonce_expires_at = self._signed_nonce(passkey) if passkey else (b"", _NEVER)
         command = reauthentication.Reauthenticate(
             person_id=person_id,
             session_id=session_id,
@@ -273,17 +269,15 @@ class SecondFactorRpcs(IdentityRpcs):
             recovery_digest=self._recovery_digest(
                 plain, lambda session: reauthentication.recipe_of_session(session, change)
             ),
-            passkey=passkey,
-            nonce=nonce,
-            nonce_expires_at=nonce_expires_at,
+            signed=self._signed(passkey) if passkey is not None else None,
         )
         take = reauthentication.reauthenticator(self._authenticators)
         return raise_if_refused(self.store.transact(take, command))
 
     # Shared
 
-    def _signed_nonce(self, passkey: dict[str, Any]) -> tuple[bytes, datetime]:
-        """Return the nonce of ours that was signed, and until when it holds.
+    def _signed(self, passkey: dict[str, Any]) -> SignedRequest:
+        """Return the request of ours that was signed, with its nonce and until when that holds.
 
         Raises ValidationFailed ``passkey_refused``, Conflict ``challenge_expired``.
         """
@@ -291,7 +285,7 @@ class SecondFactorRpcs(IdentityRpcs):
         expires_at = self._fingerprints.nonce_expiry(nonce)
         if expires_at is None or expires_at <= self.store.clock.now():
             raise refused("challenge_expired")
-        return nonce, expires_at
+        return SignedRequest(credential=passkey, nonce=nonce, expires_at=expires_at)
 
     def _missing_codes(self, person_id: UUID) -> list[str]:
         """Return recovery codes for whoever has none left; none for others."""

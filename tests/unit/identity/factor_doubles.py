@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -29,6 +30,9 @@ class FakePasskeys:
 
     def has(self, person_id: UUID) -> bool:
         return bool(self.of_person(person_id))
+
+    def owners(self, person_ids: Collection[UUID]) -> set[UUID]:
+        return set(filter(self.has, person_ids))
 
     def of_credential(self, credential_id: bytes) -> Passkey | None:
         found = [row for row in self.rows.values() if row.credential_id == credential_id]
@@ -72,6 +76,9 @@ class FakeTotpSecrets:
 
     def has(self, person_id: UUID) -> bool:
         return person_id in self.rows
+
+    def owners(self, person_ids: Collection[UUID]) -> set[UUID]:
+        return set(filter(self.has, person_ids))
 
     def used(self, person_id: UUID, step: int, now: datetime) -> None:
         self.rows[person_id] = msgspec.structs.replace(

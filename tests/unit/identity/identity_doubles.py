@@ -210,10 +210,13 @@ class FakeSessions:
         ]
 
     def of_token(self, token_digest: bytes, now: datetime, idle: timedelta) -> SignedIn | None:
-        for row in self._live(now, idle):
-            if self.tokens[row.session_id] == token_digest:
-                return row
-        return None
+        return self.of_tokens([token_digest], now, idle).get(token_digest)
+
+    def of_tokens(
+        self, token_digests: Sequence[bytes], now: datetime, idle: timedelta
+    ) -> dict[bytes, SignedIn]:
+        live = {self.tokens[row.session_id]: row for row in self._live(now, idle)}
+        return {digest: live[digest] for digest in token_digests if digest in live}
 
     def of_person(self, person_id: UUID, now: datetime, idle: timedelta) -> list[SignedIn]:
         live = [row for row in self._live(now, idle) if row.person_id == person_id]

@@ -218,3 +218,17 @@ def test_a_required_factor_is_due_until_it_is_set_up(identity: Any) -> None:
     token = member.session["token"]
     assert identity.call("authenticate", token=token)["must_add_factor"] is False
     member.confirmed("disable_totp")
+
+
+def test_sessions_asked_together_are_answered_as_each_alone(identity: Any) -> None:
+    access = AccessSettings(second_factor=frozenset({"individual"}))
+    identity.service.settings = replace(identity.service.settings, access=access)
+    member = Member(identity)
+    for due in (True, False):
+        token = member.session["token"]
+        alone = identity.call("authenticate", token=token)
+        found, strange = identity.service.authenticate_many([{"token": token}, {"token": "x" * 43}])
+        assert (found, alone["must_add_factor"]) == (alone, due)
+        assert strange.code == "session_expired"
+        if due:
+            member.add_totp()

@@ -12,7 +12,7 @@ from test_cabinet_security import AT, HERE, OPTIONS, SECURITY, USED, credential,
 
 from gateway.cabinet.static import static_path
 from shared.config import Settings
-from shared.errors import Forbidden, ValidationFailed
+from shared.errors import Forbidden, Unavailable, ValidationFailed
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_passkey_takes_the_step_within_a_session(
     assert (method, sent["code"], sent["passkey"]["id"]) == ("reauthenticate", None, "AA")
 
 
-def test_what_was_typed_waits_for_the_step(
+def test_typed_values_wait_for_the_step(
     here: CabinetBrowser, services: FakeServices, own_pages: None
 ) -> None:
     services.answers["identity", "pending_email_change"] = {"pending": None}
@@ -112,6 +112,17 @@ def test_what_was_typed_waits_for_the_step(
     again = here.post(CONFIRM, {**page.fields, "code": "492039"})
     assert again.status == 200
     assert (again.fields["email"], again.fields["current_password"]) == ("new@example.org", "")
+
+
+def test_a_step_that_cannot_be_shown_is_a_page_of_an_outage(
+    here: CabinetBrowser, services: FakeServices
+) -> None:
+    services.answers["identity", "change_password"] = REFUSED
+    fields = here.get("/password").fields
+    services.answers["identity", "reauthentication"] = Unavailable("service_unavailable", "x")
+    typed = {"current_password": "p", "new_password": "a long new password"}
+    page = here.post("/password", {**fields, **typed, "repeated": typed["new_password"]})
+    assert page.status == 503
 
 
 def test_where_the_step_is_due_the_address_is_shown_and_no_form(
