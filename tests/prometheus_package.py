@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import pytest
 import requests
 import yaml
 
+from tests.ports import free_port
 from tests.waiting import eventually
 
 CACHE = Path(__file__).parents[1] / ".saldo" / "prometheus"
@@ -98,9 +98,7 @@ def scraping(targets: Mapping[str, str], rules: Path, folder: Path) -> Iterator[
         ],
     }
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     command = [
         program("prometheus"),
         f"--config.file={folder / 'prometheus.yaml'}",

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 LOOK_EVERY_S = 0.03
 PATIENCE_S = 60.0
-"""Long enough for a machine that is busy with other tests; who fails waits so long, nobody else."""
+"""Long enough for a machine that is busy with other tests; only who fails waits this long."""
 
 
 def eventually(condition: Callable[[], T], what: str, seconds: float = PATIENCE_S) -> T:

@@ -16,10 +16,10 @@ from typing import Any, TypeAlias
 from tests.nodes import Nodes, acquire_nodes, given_brokers
 
 MOST_WORKERS = 5
-"""Of `-n auto`: a handful of files takes most of the time, more workers would wait for those."""
+"""Of `-n auto`: a few files take most of the time, and more workers would wait for those."""
 WAITING = 1
-"""Workers above the number of cores: a third of the time a test waits, for a process that starts
-or for a limit that it is about."""
+"""Workers above the number of cores: tests wait a third of their time, for processes that start and
+for time limits that they try."""
 
 Address: TypeAlias = tuple[str, str]
 """A local socket and the key to it, as text that the controller may hand to its workers."""

@@ -67,6 +67,16 @@ def started(tmp_path: Path, *words: str, **env: str) -> tuple[dict[str, list[str
     return found, done.stdout + done.stderr
 
 
+def completed(tmp_path: Path, words: str) -> tuple[dict[str, list[str]], str]:
+    """Return the same of what bash runs to complete the last word of a command."""
+    return started(
+        tmp_path,
+        COMP_WORDS=words,
+        COMP_CWORD=str(len(words.split()) - 1),
+        _SALDO_COMPLETE="complete_bash",
+    )
+
+
 @pytest.mark.parametrize("group", [(), ("ledger",), ("bus", "subscriber")])
 def test_help_imports_no_verb_and_nothing_that_verbs_need(
     tmp_path: Path, group: tuple[str, ...]
@@ -91,7 +101,7 @@ def test_a_verb_that_reads_the_database_starts_without_the_bus(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("role", ["supervisor", "watchdog"])
-def test_what_runs_beside_an_installation_holds_none_of_its_services(role: str) -> None:
+def test_supervisor_and_watchdog_import_no_service_and_nothing_heavy(role: str) -> None:
     program = f"import deploy.embedded.{role}, json, sys; print(json.dumps(list(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, timeout=60, check=True
@@ -101,25 +111,13 @@ def test_what_runs_beside_an_installation_holds_none_of_its_services(role: str) 
 
 
 def test_completion_lists_verbs_without_importing_them(tmp_path: Path) -> None:
-    found, said = started(
-        tmp_path,
-        "ledger",
-        COMP_WORDS="saldo ledger bal",
-        COMP_CWORD="2",
-        _SALDO_COMPLETE="complete_bash",
-    )
+    found, said = completed(tmp_path, "saldo ledger bal")
     assert "balance" in said.split()
     assert found == {"heavy": [], "commands": []}
 
 
 def test_completion_knows_the_options_of_a_verb(tmp_path: Path) -> None:
-    _, said = started(
-        tmp_path,
-        "ledger",
-        COMP_WORDS="saldo ledger balance --as",
-        COMP_CWORD="3",
-        _SALDO_COMPLETE="complete_bash",
-    )
+    _, said = completed(tmp_path, "saldo ledger balance --as")
     assert "--as-of" in said.split()
 
 

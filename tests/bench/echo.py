@@ -23,8 +23,6 @@ from nameko.web.handlers import http
 
 NAME = "bench_echo"
 PATH, BARE = "/echo", "/bare"
-
-
 _JSON = {"Content-Type": "application/json"}
 
 

@@ -34,6 +34,7 @@ from deploy.embedded.installation import Installation
 from gateway.cabinet.cookies import SESSION
 from tests.bench.company import Bench
 from tests.nodes import ANY_PORTS, broker_environment
+from tests.ports import free_port
 
 PROCESSES = ("serve", "work", "gateway", "acquirer", "mailcatcher")
 ACCOUNTS = 10
@@ -145,9 +146,7 @@ def _fresh_database(owner_url: str) -> Iterator[str]:
 
 @contextmanager
 def _echo(environment: Mapping[str, str]) -> Iterator[str]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     started = [
         subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "tests.bench.echo", *arguments],

@@ -92,7 +92,11 @@ ADDRESSES: Mapping[str, str] = {
     "/settings/security/totp/off": "/settings/security/totp/off",
     "/settings/security/recovery-codes": "/settings/security/recovery-codes",
 }
-"""By the path of the page; a test fails while a page is missing here."""
+"""By the path of the page; a test fails while a page is missing here.
+
+/settings/confirm and /settings/security/required send the resident on: test_second_factor.py and
+test_registration.py examine them.
+"""
 
 OTHERS = (
     "/charges",

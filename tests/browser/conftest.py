@@ -16,6 +16,12 @@ from tests.browser.site import Site, Visitors
 from tests.conftest import fresh_database, sweep_bus
 from tests.demo_installation import demo_installation
 
+SETTINGS = {
+    # One bank: where an order goes to another one, this one does not know what was charged.
+    "SALDO_ACQUIRERS": "main=rbs",
+    # Organisations meet the page that has them set a second factor up.
+    "SALDO_SECOND_FACTOR": "organisation",
+}
 SCREENSHOTS = Path(__file__).resolve().parents[2] / ".saldo" / "screenshots"
 
 
@@ -30,8 +36,7 @@ def site(
     folder = tmp_path_factory.mktemp("browser") / "saldo"
     with (
         fresh_database(base_settings, template) as database,
-        # One bank: where an order goes to another one, this one does not know what was charged.
-        demo_installation(database.settings, folder, SALDO_ACQUIRERS="main=rbs") as installation,
+        demo_installation(database.settings, folder, **SETTINGS) as installation,
     ):
         yield Site(installation.environment, database.settings)
 

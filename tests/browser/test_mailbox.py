@@ -6,6 +6,7 @@ import pytest
 
 from deploy.demo.letters import ABOUT_CODE, code_in, token_in
 from deploy.demo.person import Person, new_address
+from tests.browser.authenticator_app import set_up_app
 from tests.browser.instruction import BOTH_TICKS, confirm, log_in, read_password
 from tests.browser.site import Site, Visitors
 from tests.waiting import eventually
@@ -113,6 +114,8 @@ def test_a_mistyped_address_is_corrected_before_the_code(
     visitor.look("password")
     visitor.fill(current_password=person.temporary_password, new_password=NEW_PASSWORD)
     visitor.click("Сменить пароль")
+    if kind == "Юр. лицо":
+        set_up_app(visitor, NEW_PASSWORD)
     visitor.tab("Настройки")
     assert person.email in visitor.text
 

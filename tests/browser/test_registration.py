@@ -6,6 +6,7 @@ import pytest
 
 from deploy.demo.client import CabinetClient
 from deploy.demo.person import Person
+from tests.browser.authenticator_app import set_up_app
 from tests.browser.instruction import (
     BOTH_TICKS,
     change_password,
@@ -53,6 +54,11 @@ def test_an_organisation_registers(visitors: Visitors, site: Site, language: str
     visitor.open("/")
     log_in(visitor, person.email, person.temporary_password)
     change_password(visitor, person.temporary_password, person.own_password)
+    assert visitor.heading == visitor.words("Включите второй шаг входа")
+    for width in (320, 1280):
+        visitor.page.set_viewport_size({"width": width, "height": 900})
+        visitor.look(f"second-factor-required-{width}")
+    set_up_app(visitor, person.own_password)
     visitor.tab("Настройки")
     for fact in ("ООО «Ромашка»", "7707083893", "773601001"):
         assert fact in visitor.text

@@ -11,11 +11,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 from psycopg import sql
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
+from services import terminal
 from services.cli import app
 from services.discovery import open_store, publisher_of, recovery_of
+from services.ledger.reports.balances import balance
 from shared.bus.epochs import stored_history
 from shared.bus.jobs import JobRunner
 from shared.bus.messages import Job
@@ -25,6 +29,7 @@ from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
+from tests.integration.bus_ends import NUMBER, open_one
 from tests.waiting import eventually
 
 
@@ -163,6 +168,27 @@ class _Services:
 
     def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
         return self.house.call(service, method, deadline=deadline, **kwargs)
+
+
+@contextmanager
+def house_of(
+    database: Database, monkeypatch: pytest.MonkeyPatch, *services: str
+) -> Iterator[House]:
+    """Open services for staff and jobs: a ledger with an account, payments that know no payment."""
+    house = House(database, database.settings)
+    monkeypatch.setattr(terminal, "load_settings", lambda: database.settings)
+    house.methods["payments", "known_payments"] = lambda payment_ids: {"known": []}
+    with capture_logs():
+        house.open(*services)
+        open_one(house.stores["ledger"])
+        yield house
+    house.close()
+    house.drop_copy()
+
+
+def owed(house: House) -> Any:
+    """Return the advance of the account."""
+    return house.stores["ledger"].query(lambda session: balance(session, NUMBER, None))["advance"]
 
 
 def types_of(lost: Sequence[dict[str, Any]]) -> list[str]:

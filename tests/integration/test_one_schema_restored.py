@@ -10,18 +10,15 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from structlog.testing import capture_logs
 
 from deploy.embedded.postgres import binaries
-from services import terminal
-from services.ledger.reports.balances import balance
 from shared.bus.epochs import LogHistory, read_history
 from shared.bus.listen import Listener
 from shared.bus.reading import ReadPoint, read_point
 from shared.bus.worker import Worker
 from tests.conftest import Database
-from tests.integration.bus_ends import NUMBER, Calls, open_one, pay
-from tests.integration.restoring import House
+from tests.integration.bus_ends import Calls, pay
+from tests.integration.restoring import House, house_of, owed
 from tests.integration.test_recovery import WHY, take
 from tests.waiting import eventually
 
@@ -31,17 +28,11 @@ pytestmark = pytest.mark.nodes
 @pytest.fixture
 def house(database: Database, clean_bus: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     """A ledger with an account, and payments, which note the ledger's postings."""
-    house = House(database, database.settings)
-    monkeypatch.setattr(terminal, "load_settings", lambda: database.settings)
-    house.methods["payments", "known_payments"] = lambda payment_ids: {"known": []}
-    with capture_logs():
-        house.open("ledger", "payments")
+    with house_of(database, monkeypatch, "ledger", "payments") as house:
         with database.owner("payments") as owner:
             owner.execute("CREATE TABLE noted (payment_id uuid PRIMARY KEY, amount bigint)")
             owner.execute("GRANT SELECT, INSERT ON noted TO PUBLIC")
-        open_one(house.stores["ledger"])
         yield house
-    house.close()
 
 
 def dump(house: House, schema: str, file: Path) -> None:
@@ -114,10 +105,6 @@ def posted(house: House) -> dict[UUID, int]:
         return {row["payment_id"]: row["amount"] for row in rows}
 
     return house.stores["ledger"].query(read)
-
-
-def owed(house: House) -> Any:
-    return house.stores["ledger"].query(lambda session: balance(session, NUMBER, None))["advance"]
 
 
 def test_ledger_that_is_put_back_alone_comes_to_one_truth_with_its_readers(

@@ -10,14 +10,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from services import terminal
 from services.cli import app
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.domain.events import TakenElsewhere
-from services.ledger.reports.balances import balance
 from shared import context
 from shared.bus.epochs import read_history
 from shared.bus.messages import (
@@ -38,8 +35,8 @@ from shared.bus.topology import connect, log_exchange
 from shared.contracts.base import schema_name
 from shared.errors import Unavailable
 from tests.conftest import Database
-from tests.integration.bus_ends import NUMBER, open_one, pay, start_again
-from tests.integration.restoring import House, types_of
+from tests.integration.bus_ends import NUMBER, pay, start_again
+from tests.integration.restoring import House, house_of, owed, types_of
 
 pytestmark = pytest.mark.nodes
 
@@ -49,22 +46,11 @@ WHY = ("--apply", "--reason", "the disk failed")
 @pytest.fixture
 def house(database: Database, clean_bus: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     """A ledger with an account and two payments that are published and backed up."""
-    house = House(database, database.settings)
-    monkeypatch.setattr(terminal, "load_settings", lambda: database.settings)
-    house.methods["payments", "known_payments"] = lambda payment_ids: {"known": []}
-    with capture_logs():
-        house.open("ledger")
-        open_one(house.stores["ledger"])
+    with house_of(database, monkeypatch, "ledger") as house:
         pay(house.stores["ledger"], 2)
         house.publish("ledger")
         house.back_up()
         yield house
-    house.close()
-    house.drop_copy()
-
-
-def owed(house: House) -> Any:
-    return house.stores["ledger"].query(lambda session: balance(session, NUMBER, None))["advance"]
 
 
 def take(house: House, payment_id: UUID, amount: int) -> None:

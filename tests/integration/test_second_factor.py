@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -16,7 +14,7 @@ from services.identity import erasure, factors, jobs
 from services.identity.limits import SECOND_FACTOR_CODES, SESSION_CODES
 from services.identity.sweeping import Sweep, sweep
 from shared.errors import ServiceError
-from tests.integration.test_identity import IP, OWN, Identity
+from tests.integration.test_identity import IP, OWN, Identity, at_once
 from tests.soft_authenticator import SoftAuthenticator
 
 pytestmark = pytest.mark.nodes
@@ -56,6 +54,9 @@ class Anna:
     def app_code(self) -> str:
         return TOTP(self.secret).at(self.identity.clock.now())
 
+    def wrong_code(self) -> str:
+        return f"{(int(self.app_code()) + 7) % 1_000_000:06d}"
+
     def challenge(self) -> str:
         answer = self.identity.call(
             "sign_in", email="anna@example.org", password=OWN, device="Firefox", ip=IP
@@ -64,15 +65,12 @@ class Anna:
 
     def at_once(self, number: int, method: str, *arguments: dict[str, Any]) -> list[str]:
         """Call an RPC from many threads at the same moment; return the outcomes."""
-        barrier = Barrier(number)
 
         def call(place: int) -> str:
-            barrier.wait()
             given = arguments[place % len(arguments)]
             return self.identity.outcome(method, device="Firefox", ip=IP, **given)
 
-        with ThreadPoolExecutor(number) as pool:
-            return sorted(pool.map(call, range(number)))
+        return at_once(number, call)
 
 
 def port_of(identity: Identity) -> str:
@@ -137,8 +135,7 @@ def test_what_a_passkey_signed_opens_one_session(anna: Anna) -> None:
 
 
 def test_guesses_made_at_once_are_all_counted(anna: Anna) -> None:
-    wrong = f"{(int(anna.app_code()) + 7) % 1_000_000:06d}"
-    steps = [{"challenge_id": anna.challenge(), "code": wrong} for _ in range(16)]
+    steps = [{"challenge_id": anna.challenge(), "code": anna.wrong_code()} for _ in range(16)]
     outcomes = anna.at_once(16, "take_second_step", *steps)
     assert outcomes.count("wrong_second_factor") == SECOND_FACTOR_CODES.most
     assert outcomes.count("second_factor_guessed") == 16 - SECOND_FACTOR_CODES.most
@@ -225,15 +222,8 @@ def test_the_second_step_again_is_stored_with_the_session(anna: Anna) -> None:
 
 def test_guesses_of_the_step_made_at_once_are_all_counted(anna: Anna) -> None:
     anna.identity.clock.advance(timedelta(minutes=10))
-    wrong = f"{(int(anna.app_code()) + 7) % 1_000_000:06d}"
+    wrong = anna.wrong_code()
     ids = {name: anna.session[name] for name in ("person_id", "session_id")}
-    barrier = Barrier(8)
-
-    def guess(_: int) -> str:
-        barrier.wait()
-        return anna.identity.outcome("reauthenticate", **ids, code=wrong)
-
-    with ThreadPoolExecutor(8) as pool:
-        outcomes = list(pool.map(guess, range(8)))
+    outcomes = at_once(8, lambda _: anna.identity.outcome("reauthenticate", **ids, code=wrong))
     assert outcomes.count("wrong_second_factor") == SESSION_CODES.most
     assert outcomes.count("too_many_attempts") == 8 - SESSION_CODES.most

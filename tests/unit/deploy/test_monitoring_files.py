@@ -168,7 +168,7 @@ def test_the_sample_scrapes_what_the_rules_need() -> None:
 
 
 def test_each_metric_of_losses_and_leaders_has_a_panel() -> None:
-    """Who is called by their alarms at night looks there first."""
+    """Whoever is called by their alarms at night looks there first."""
     shown = {
         name
         for panel in panels(dashboards()["bus"])

@@ -79,7 +79,7 @@ def test_an_empty_and_a_cut_file_are_refused(browser: Browser, helpdesk: FakeUpl
         (Unavailable("attachment_unchecked", "x"), (503, "attachment_unchecked")),
     ],
 )
-def test_what_the_scanner_says_is_told(
+def test_refusal_of_the_scanner_reaches_the_client(
     browser: Browser, services: FakeServices, helpdesk: FakeUploads, raised: Any, told: Any
 ) -> None:
     services.answers["helpdesk", "finish_upload"] = raised

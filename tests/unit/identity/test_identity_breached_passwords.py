@@ -88,7 +88,7 @@ def test_a_folder_that_is_not_there_lets_nothing_pass(tmp_path: Path) -> None:
     assert OWN not in str(caught.value)
 
 
-def test_the_settings_of_access() -> None:
+def test_settings_of_access_are_read_from_the_environment() -> None:
     assert load_settings({}).access == AccessSettings()
     env = {"SALDO_BREACHED_PASSWORDS": "/srv/pwned", "SALDO_SECOND_FACTOR": "organisation"}
     access = load_settings(env).access

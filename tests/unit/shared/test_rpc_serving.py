@@ -138,14 +138,14 @@ def test_database_that_fails_is_unavailable_to_each(serving: Serving) -> None:
 
 
 @pytest.mark.parametrize("calls", [[], "x", 7, [{}] * (MOST_TOGETHER + 1)])
-def test_what_is_no_list_of_calls_is_refused(serving: Serving, calls: Any) -> None:
+def test_body_without_a_list_of_calls_is_refused(serving: Serving, calls: Any) -> None:
     with pytest.raises(ValidationFailed) as refused:
         _sent(serving, "double", {"args": [], "kwargs": {}, "calls": calls})
     assert refused.value.code == "invalid_request"
 
 
 @pytest.mark.parametrize("call", [1, {}, {"context": 1}, {"kwargs": 1}, {"kwargs": {"n": 1}}])
-def test_what_is_no_call_is_refused_alone(serving: Serving, call: Any) -> None:
+def test_malformed_call_is_refused_without_the_others(serving: Serving, call: Any) -> None:
     body: Any = {"args": [], "kwargs": {}, "calls": [{"kwargs": {"number": 1}}, call]}
     found, refused = _sent(serving, "double", body)["result"]
     assert found["result"] == 2

@@ -85,7 +85,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return found
 
 
-def test_what_is_left_to_staff_is_named_where_the_worker_was_faster(log: dict[str, Any]) -> None:
+def test_events_left_to_staff_are_named_where_the_worker_was_faster(log: dict[str, Any]) -> None:
     log["outcomes"] = [judged(Fate.STAFF, "Look at the bank."), judged(Fate.BROUGHT_BACK)]
     result = CliRunner().invoke(app, [*APPLY, "--json"])
     said = json.loads(result.stdout)

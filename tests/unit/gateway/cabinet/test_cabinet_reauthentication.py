@@ -95,7 +95,7 @@ def test_a_passkey_takes_the_step_within_a_session(
     assert (method, sent["code"], sent["passkey"]["id"]) == ("reauthenticate", None, "AA")
 
 
-def test_typed_values_wait_for_the_step(
+def test_typed_fields_but_the_password_are_there_after_the_step(
     here: CabinetBrowser, services: FakeServices, own_pages: None
 ) -> None:
     services.answers["identity", "pending_email_change"] = {"pending": None}
