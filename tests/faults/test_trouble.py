@@ -82,7 +82,7 @@ def test_fault_that_another_one_kept_from_being_made_is_made_afterwards(plays: P
     assert played.made == {"kept": 1}
 
 
-def test_what_healing_took_is_noted_and_ends_the_fault(plays: Plays, tmp_path: Path) -> None:
+def test_healing_notes_what_it_took_and_ends_the_fault(plays: Plays, tmp_path: Path) -> None:
     plays(Scripted("silent", healing="kill -9 postgres"))
     beliefs = read_beliefs(tmp_path / "beliefs.jsonl")
     assert [one.data["did"] for one in beliefs] == [
