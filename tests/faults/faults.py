@@ -86,8 +86,11 @@ class Fault(Protocol):
     def inject(self, house: House, random: Random) -> str:
         """Make the trouble, and return what was done in a few words ("kill -9 serve")."""
 
-    def heal(self, house: House) -> None:
-        """End the trouble. Called once for each `inject`, also when that has raised."""
+    def heal(self, house: House) -> str | None:
+        """End the trouble, and return what else was done for it, if anything, in a few words.
+
+        Called once for each `inject`, also when that has raised, and again where it raises itself.
+        """
 
 
 FAULTS: dict[str, Fault] = {}

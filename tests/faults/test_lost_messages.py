@@ -32,7 +32,7 @@ def seconds(*values: float) -> list[datetime]:
 
 
 @pytest.mark.parametrize("fault", ["empty_broker", "restore_broker"])
-def test_what_was_published_before_the_broker_was_back_may_be_gone(fault: str) -> None:
+def test_message_published_before_the_broker_was_back_may_be_gone(fault: str) -> None:
     found = evidence(note("fault", NOON, did=f"{fault} healed"), times=seconds(-1, 1))
     assert found.may_be_gone("ledger", 1)
     assert not found.may_be_gone("ledger", 2)

@@ -20,8 +20,9 @@ from tests.faults.schedule import AFTER_ALONE_S, MOST_AT_ONCE, Step
 
 TICK_S = 0.1
 AGAIN_S = 2.0
-MOST_TRIES = 30
-"""A fault that another one keeps from being made or healed is tried for a minute."""
+TRIED_S = 60.0
+"""For so long after its first failure a fault is tried that another one keeps from being made, or
+healed; a try may take longer than that."""
 
 Tell = Callable[[str], None]
 
@@ -55,7 +56,8 @@ class Trouble:
     _ended: float = -AFTER_ALONE_S
     _alone_ended: float = -AFTER_ALONE_S
     _again_at: float = 0.0
-    _failures: Counter[Step] = field(default_factory=Counter)
+    _failed_since: dict[Step, float] = field(default_factory=dict)
+    """When a step was first kept from being made, or healed, in seconds of trouble."""
 
     def play(self, steps: Sequence[Step]) -> None:
         """Make some steps, in their order, and end each."""
@@ -104,6 +106,7 @@ class Trouble:
             return not self._is_tried_again(step, f"{step.fault} failed", error)
         if alone and did.startswith("kill -9 "):
             self.kills.append((at, did.removeprefix("kill -9 ")))
+        self._failed_since.pop(step, None)
         active.ends = self.now + step.lasts
         self.made[step.fault] += 1
         self._write(did, step, since=since)
@@ -112,24 +115,26 @@ class Trouble:
     def _heal(self, name: str) -> None:
         active = self.active[name]
         try:
-            FAULTS[name].heal(self.house)
+            did = FAULTS[name].heal(self.house)
         except Exception as error:  # noqa: BLE001 - told in the verdict, if it does not end
             if self._is_tried_again(active.step, f"healing {name} failed", error):
                 active.ends = self.now + AGAIN_S
                 return
+            did = ""
         del self.active[name]
-        self._write(f"{name} healed", active.step)
+        # One line: each that ends so ends one fault that was noted.
+        self._write(f"{did}, {name} healed" if did else f"{name} healed", active.step)
         self.recover()
         self._ended = self.now
         if FAULTS[name].alone:
             self._alone_ended = self.now
 
     def _is_tried_again(self, step: Step, what: str, error: Exception) -> bool:
-        """Count a failure; it is one of the harness where nothing has helped for a minute."""
-        self._failures[step] += 1
+        """Count a failure; it is one of the harness where nothing has helped in time."""
+        since = self._failed_since.setdefault(step, self.now)
         said = f"{what}: {type(error).__name__}: {error}"
         self.tell(f"{self.now:7.1f} s  {said}")
-        if self._failures[step] < MOST_TRIES:
+        if self.now - since < TRIED_S:
             self._again_at = self.now + AGAIN_S
             return True
         self.failed.append(said)

@@ -23,20 +23,31 @@ from deploy.demo.company import demo_accounts, households
 from shared.money import Kopecks
 from shared.rpc.client import RpcClient
 from tests.faults.checker.postings import banks_of
+from tests.faults.checker.unresolved import UNDECIDED
 from tests.faults.house import RunningHouse
-from tests.faults.load.beliefs import EXPECTED, Command, Notebook
+from tests.faults.load.beliefs import EXPECTED, Notebook
 from tests.faults.load.newcomers import Settlers
 from tests.faults.load.residents import Resident
 from tests.faults.load.staff import Clerk, settings_in
+from tests.waiting import eventually
 
 PATIENCE_S = 10.0
 FOLLOW_S = 4.0
-OPEN_S = 60.0
-"""How long a payment of an earlier scenario, kept up by its bug, may take to end."""
+FREE_S = 60.0
+"""Within so long some account is free again, if payments of earlier scenarios hold all."""
 LOOK_EVERY_S = 0.1
 """A person's patience, below the limit of requests."""
 DECIDED = frozenset({"completed", "failed", "expired", "refunded", "partly_refunded"})
 ACCOUNTS_OF_ONE = 7
+
+_HELD = """
+SELECT DISTINCT account FROM payments.payment_lines JOIN payments.payments USING (payment_id)
+ WHERE state = ANY (%s)
+"""
+_IN_ARREARS = """
+SELECT number FROM ledger.balances
+ WHERE number = ANY (%s) AND penalty > 0 AND principal > 100000 ORDER BY penalty DESC
+"""
 
 
 @dataclass
@@ -84,10 +95,7 @@ class Stage:
         return self.residents[self._turn % len(self.residents)]
 
     def next_account(self) -> tuple[Resident, str]:
-        """Return an account on which no payment is open, as long as there are any, and its owner.
-
-        A bug may leave a payment undecided: then no other sum is taken for its account.
-        """
+        """Return the next account that is free, and its owner."""
         owned = [
             (person, number)
             for number_of in range(ACCOUNTS_OF_ONE)
@@ -95,7 +103,36 @@ class Stage:
             for number in person.accounts[number_of : number_of + 1]
         ]
         self._paid += 1
-        return owned[self._paid % len(owned)]
+        turn = self._paid % len(owned)
+        in_turn = (*owned[turn:], *owned[:turn])
+
+        def free() -> list[tuple[Resident, str]]:
+            held = self.held_accounts()
+            return [one for one in in_turn if one[1] not in held]
+
+        return eventually(free, "an account is free", FREE_S)[0]
+
+    def next_in_arrears(self) -> tuple[Resident, str]:
+        """Return the free account that owes the largest penalty, and its owner."""
+        owners = {number: person for person in self.residents for number in person.accounts}
+
+        def free() -> list[str]:
+            held = self.held_accounts()
+            with psycopg.connect(self.environment["SALDO_DATABASE_URL"]) as database:
+                rows = database.execute(_IN_ARREARS, (list(owners.keys() - held),)).fetchall()
+            return [number for (number,) in rows]
+
+        number = eventually(free, "an account that owes a penalty is free", FREE_S)[0]
+        return owners[number], number
+
+    def held_accounts(self) -> set[str]:
+        """Return the accounts with an undecided payment: no other sum is taken for them.
+
+        A bug may leave it so for ever.
+        """
+        with psycopg.connect(self.environment["SALDO_DATABASE_URL"]) as database:
+            rows = database.execute(_HELD, (list(UNDECIDED),)).fetchall()
+        return {account for (account,) in rows}
 
     def next_bill(self) -> Bill:
         self._turn += 1
@@ -137,25 +174,7 @@ def _start(
     key: str = "",
     penalties: Mapping[str, Kopecks] = MappingProxyType({}),
 ) -> tuple[str, str]:
-    """Start a payment, once there is no other one of its accounts; return it, and its page."""
-    ends = time.monotonic() + OPEN_S
-    while True:
-        command, started = _try_to_start(stage, person, lines, acquirer, key, penalties)
-        if command.code != "payment_open" or time.monotonic() > ends:
-            break
-        time.sleep(LOOK_EVERY_S)
-    assert command.is_acknowledged, f"the payment is not started: {command.code}"
-    return str(started["payment_id"]), str(started["redirect_url"])
-
-
-def _try_to_start(
-    stage: Stage,
-    person: Resident,
-    lines: Mapping[str, Kopecks],
-    acquirer: str,
-    key: str,
-    penalties: Mapping[str, Kopecks],
-) -> tuple[Command, dict[str, Any]]:
+    """Start a payment; return it, and the bank's page."""
     client, key = person.client(), key or str(uuid4())
     client.patience = PATIENCE_S
     started: dict[str, Any] = {}
@@ -171,7 +190,8 @@ def _try_to_start(
         request = partial(client.call, "POST", "/payments", body, key=key)
         started = command.call(client, request, keyed=True)
         command.learn(payment_id=started["payment_id"])
-    return command, started
+    assert command.is_acknowledged, f"the payment is not started: {command.code}"
+    return str(started["payment_id"]), str(started["redirect_url"])
 
 
 def pay_twice(stage: Stage) -> None:
@@ -189,30 +209,16 @@ def pay_and_seal(stage: Stage) -> None:
 
 def pay_in_arrears(stage: Stage) -> None:
     """Pay a part of what is owed on an account that owes a penalty, too."""
-    owner, number = _in_arrears(stage)
+    owner, number = stage.next_in_arrears()
     stage._paid += 1
     _pay(stage, owner, {number: 500_00 + stage._paid})
 
 
 def pay_off(stage: Stage) -> None:
     """Pay all that is owed on an account, the penalty of today as well."""
-    owner, number = _in_arrears(stage)
+    owner, number = stage.next_in_arrears()
     due = next(line for line in owner.client().due() if line.account == number)
     _pay(stage, owner, {number: due.amount}, {number: due.penalty})
-
-
-def _in_arrears(stage: Stage) -> tuple[Resident, str]:
-    """Return an account that owes principal and a penalty, and whose it is."""
-    numbers = [number for person in stage.residents for number in person.accounts]
-    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
-        row = database.execute(
-            "SELECT number FROM ledger.balances WHERE number = ANY (%s) AND penalty > 0"
-            " AND principal > 100000 ORDER BY penalty DESC LIMIT 1",
-            (numbers,),
-        ).fetchone()
-    assert row is not None, "no account of theirs owes a penalty"
-    [number] = row
-    return next(person for person in stage.residents if number in person.accounts), number
 
 
 def ask(stage: Stage) -> None:
@@ -259,7 +265,8 @@ def refund(stage: Stage) -> None:
 def pay_for_two(stage: Stage) -> str:
     """Pay two accounts, each another sum, by one payment."""
     person, account = stage.next_account()
-    other = next(number for number in person.accounts if number != account)
+    held = stage.held_accounts()
+    other = next(one for one in person.accounts if one != account and one not in held)
     return _pay(stage, person, {account: 90_00 + stage._paid, other: 60_00 + stage._paid})
 
 

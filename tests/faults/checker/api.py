@@ -24,6 +24,11 @@ class Api:
         )
         return answer.status_code, answer.json() if answer.content else {}
 
+    def texts(self, question_id: str, token: str) -> tuple[int, list[str]]:
+        """Return the status of a question and the texts of its messages, none where it fails."""
+        status, question = self.get(f"/questions/{question_id}", token)
+        return status, [one["text"] for one in question.get("messages", ())]
+
     def signs_in(self, email: str, password: str, device_token: str | None) -> int:
         """Return the status of an attempt to sign in."""
         body = {"email": email, "password": password, "device_token": device_token}

@@ -297,8 +297,7 @@ def _person(
         yield Finding(INVARIANT, "link that nobody made", f"{person.who} {number}")
     for belief in beliefs:
         if belief.what == "question.ask" and belief.outcome == "acknowledged":
-            _, question = api.get(f"/questions/{belief.data['question_id']}", token)
-            texts = [one["text"] for one in question.get("messages", ())]
+            _, texts = api.texts(belief.data["question_id"], token)
             if belief.data["text"] not in texts:
                 sentence = f"{len(texts)} messages, none is what was asked"
                 yield Finding(INVARIANT, "question", belief.id, sentence)

@@ -27,10 +27,10 @@ MOST_PAYMENTS = 5
 """Of so many payments of each, the latest."""
 NOT_FOUND = 404
 TOLD = frozenset({200, 404})
-"""The answers that tell something of what is asked for; others speak of limits and outages."""
+"""The statuses that say whether a thing is there; others are of limits and outages."""
 
 _REVEAL = frozenset({200, 403, 409, 422})
-"""Answers that tell a stranger that there is something."""
+"""The statuses that reveal to a stranger that a thing exists."""
 
 _BALANCE = """
 SELECT principal, penalty AS penalty_accrued, advance, version, open_items
@@ -202,8 +202,7 @@ def _answers(evidence: Evidence, shown: Shown) -> Iterator[Finding]:
         and not evidence.may_be_lost(belief)
     ]
     for belief in answers[-MOST_PAYMENTS:]:
-        status, question = shown.api.get(f"/questions/{belief.data['question_id']}", shown.token)
-        texts = [one["text"] for one in question.get("messages", ())]
+        status, texts = shown.api.texts(belief.data["question_id"], shown.token)
         if status == requests.codes.ok and belief.data["text"] not in texts:
             sentence = f"{shown.who} is shown {len(texts)} messages, none is the answer"
             yield Finding(INVARIANT, "answer", belief.id, sentence)

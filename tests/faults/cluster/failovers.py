@@ -7,6 +7,7 @@ finds somebody who can take over.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, ExitStack
 from random import Random
 from typing import Final, cast
@@ -28,7 +29,7 @@ QUEUES: Final = ("rpc-payments", "ledger.from.payments", "payments.stream", "led
 """Whose leader is looked for: of requests, of reactions, of a history."""
 
 
-class _Failover:
+class _Failover(ABC):
     """What failovers share: `_begin` makes trouble that ends with a stack."""
 
     name = ""
@@ -50,9 +51,9 @@ class _Failover:
         if stack is not None:
             stack.close()
 
+    @abstractmethod
     def _begin(self, house: ClusterHouse, stack: ExitStack, random: Random) -> str:
         """Make the trouble, let the stack end it, and return what was done."""
-        raise NotImplementedError
 
 
 class _OfPrimary(_Failover):
@@ -75,8 +76,9 @@ class _OfPrimary(_Failover):
         """Return whether the operator has a device that switches a silent leader off."""
         return random.random() < 0.6
 
+    @abstractmethod
     def _trouble(self, database: PostgresCluster, leader: str) -> AbstractContextManager[None]:
-        raise NotImplementedError
+        """Return the trouble, which lasts as long as its block."""
 
 
 @fault
@@ -191,8 +193,9 @@ class _OfBroker(_Failover):
         others = [name for name in NAMES if name != broker.serving]
         return random.choice(others), "a RabbitMQ beside the one that serves"
 
+    @abstractmethod
     def _trouble(self, broker: RabbitmqCluster, victim: str) -> AbstractContextManager[None]:
-        raise NotImplementedError
+        """Return the trouble, which lasts as long as its block."""
 
 
 @fault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from random import Random
 
 from tests.faults.faults import House, fault
@@ -11,7 +12,7 @@ _NODES = ("database", "broker")
 _OUTSIDE = ("acquirer", "kassa", "mail", "fiscal", "callbacks")
 
 
-class _LinkFault:
+class _LinkFault(ABC):
     """What the faults of links share: the choice of a link, and its healing."""
 
     name = ""
@@ -32,9 +33,9 @@ class _LinkFault:
         if name is not None:
             house.proxies[str(name)].heal()
 
+    @abstractmethod
     def _break(self, link: Link, random: Random) -> str:
         """Break the link in the fault's own way, and return what was done."""
-        raise NotImplementedError
 
 
 @fault

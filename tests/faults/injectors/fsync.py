@@ -1,7 +1,8 @@
 """Disks that fail: PostgreSQL's fsync returns EIO.
 
 PostgreSQL then stops with a PANIC and recovers from its log. What it had acknowledged had been
-written before, so nothing may be lost.
+written before, so nothing may be lost. An fsync that fails in the checkpoint at the end of a
+recovery leaves it waiting for ever: its operator ends it.
 
 A library of twenty lines is compiled and put before the C library. Debian's libfiu, made for this,
 crashes PostgreSQL at its start: it stands in for every call of POSIX.
@@ -10,11 +11,13 @@ crashes PostgreSQL at its start: it stands in for every call of POSIX.
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from random import Random
 from typing import Final
 
+from deploy.embedded import process
 from tests.faults.faults import House, fault
 from tests.faults.injectors.circumstances import (
     change,
@@ -25,7 +28,8 @@ from tests.faults.injectors.circumstances import (
     start_anew,
 )
 from tests.faults.injectors.errors import TroubleError
-from tests.faults.injectors.restores import wait_for_node
+from tests.faults.injectors.restores import responds, wait_for_node
+from tests.faults.process_tree import descendants
 from tests.waiting import eventually
 
 PACKAGE: Final = "gcc"
@@ -34,6 +38,8 @@ _SOURCE = Path(__file__).with_name("failing_fsync.c")
 _SUBJECT = "fsync"
 _NAME = "failing_fsync.so"
 _COMPILE_S = 60
+RESPONDS_S = 15.0
+"""A recovery takes seconds; where there is no response after so long, there will be none."""
 
 
 @fault
@@ -58,11 +64,14 @@ class FsyncError:
         _control(house).write_text(f"{every}\n", encoding="ascii")
         return f"of {every} fsyncs of each process of PostgreSQL one fails"
 
-    def heal(self, house: House) -> None:
-        if house.notes.pop(self.name, None) is None:
-            return
+    def heal(self, house: House) -> str:
+        if self.name not in house.notes:
+            return ""
         _control(house).write_text("0\n", encoding="ascii")
         restore(house, "postgres", _SUBJECT)
+        did = _end_if_silent(house)
+        del house.notes[self.name]
+        return did
 
 
 def with_failing_fsync(house: House) -> None:
@@ -89,6 +98,21 @@ def with_failing_fsync(house: House) -> None:
     except AssertionError:
         raise TroubleError("PostgreSQL does not load its fsync") from None
     wait_for_node(house, "postgres")
+
+
+def _end_if_silent(house: House) -> str:
+    """Kill PostgreSQL where it does not respond by itself, and wait until it does; return that."""
+    try:
+        eventually(lambda: responds(house, "postgres"), "PostgreSQL responds", RESPONDS_S)
+    except AssertionError:
+        leader = house.identities().get("postgres")
+        # One that stands still would keep the memory that the next server needs.
+        for below in descendants(leader) if leader else ():
+            process.send(below, signal.SIGKILL)
+        start_anew(house, "postgres")
+        wait_for_node(house, "postgres")
+        return "kill -9 postgres, which did not respond"
+    return ""
 
 
 def _control(house: House) -> Path:

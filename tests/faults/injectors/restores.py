@@ -138,9 +138,14 @@ def put_back(house: House, node: str, folder: str) -> None:
 
 def wait_for_node(house: House, name: str) -> None:
     """Wait until a node responds, past all proxies."""
+    eventually(lambda: responds(house, name), f"{name} responds", _START_S)
+
+
+def responds(house: House, name: str) -> bool:
+    """Return whether a node responds now, past all proxies."""
     ready = described(house, name).ready
     assert ready is not None
-    eventually(lambda: is_ready(ready), f"{name} responds", _START_S)
+    return is_ready(ready)
 
 
 def run_once(house: House, name: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 
+from deploy.embedded import process
 from tests.faults.injectors import clock, disks, fsync
 from tests.faults.injectors.circumstances import package_file
 from tests.faults.injectors.errors import TroubleError
@@ -19,6 +22,9 @@ pytestmark = pytest.mark.slow
 
 RECOVERY_S = 120.0
 _FILL = "CREATE TABLE public.filling AS SELECT repeat('x', 500) || n FROM generate_series(1, {}) n"
+
+# Of a commit it is fdatasync that fails, of a checkpoint fsync.
+_FAILED_SYNC = re.compile(rb"PANIC:  could not f(?:data)?sync")
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +114,7 @@ def test_failing_fsync_stops_postgresql_and_loses_nothing_acknowledged(house: Sm
                     acknowledged.append(n)
         except psycopg.Error:
             pass
-        return b"PANIC:  could not fsync" in log.read_bytes()[size:]
+        return _FAILED_SYNC.search(log.read_bytes(), size) is not None
 
     try:
         eventually(has_stopped, "an fsync fails", 90)
@@ -119,6 +125,21 @@ def test_failing_fsync_stops_postgresql_and_loses_nothing_acknowledged(house: Sm
         kept = {row[0] for row in connection.execute("SELECT n FROM public.noted")}
         connection.execute("DROP TABLE public.noted")
     assert kept >= set(acknowledged)
+
+
+def test_postgresql_that_no_longer_responds_is_ended_when_its_fsync_is_healed(
+    house: SmallHouse,
+) -> None:
+    needs(fsync.PACKAGE, fsync.COMPILER)
+    fault = fsync.FsyncError()
+    fault.inject(house, Choosing(100))
+    silent = house.identities()["postgres"]
+    assert process.send(silent, signal.SIGSTOP)
+    assert fault.heal(house) == "kill -9 postgres, which did not respond"
+    assert house.identities()["postgres"] != silent
+    with owner(house) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert not fault.heal(house), "it is healed"
 
 
 @pytest.mark.parametrize("jump", ["+7200", "-7200"])
