@@ -73,17 +73,15 @@ class Hunt:
 
     def find(self, bug: Bug) -> list[Finding]:
         """Switch a bug on, play its scenario; return what is new of it, and switch it off."""
+        self._new(bug.found_by)  # that which bugs of other invariants have left behind
         turn(self.switch, bug.name, str(time.monotonic_ns()))
         try:
             SCENARIOS[bug.scenario](self.stage)
             self._settle(bug)
             self._let_readers_come(bug.found_by)
-            found = self._new(bug.found_by)
+            return self._new(bug.found_by)
         finally:
             turn(self.switch, "", str(time.monotonic_ns()))
-        if "I6" in bug.found_by:
-            self._new(bug.found_by)  # what subscribers were told differs from now on
-        return found
 
     def _settle(self, bug: Bug) -> None:
         """Wait until nothing is unresolved but what earlier bugs have left so, or for a while.

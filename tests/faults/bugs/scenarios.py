@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -60,6 +60,7 @@ class Stage:
     notebook: Notebook
     _turn: int = 0
     _paid: int = 0
+    _overdue: set[str] = field(default_factory=set)
 
     @classmethod
     def set(cls, house: RunningHouse, folder: Path, people: int = 4) -> Stage:
@@ -113,16 +114,17 @@ class Stage:
         return eventually(free, "an account is free", FREE_S)[0]
 
     def next_in_arrears(self) -> tuple[Resident, str]:
-        """Return the free account that owes the largest penalty, and its owner."""
+        """Return the free account that owes the largest penalty, each one once, and its owner."""
         owners = {number: person for person in self.residents for number in person.accounts}
 
         def free() -> list[str]:
-            held = self.held_accounts()
+            left = owners.keys() - self._overdue - self.held_accounts()
             with psycopg.connect(self.environment["SALDO_DATABASE_URL"]) as database:
-                rows = database.execute(_IN_ARREARS, (list(owners.keys() - held),)).fetchall()
+                rows = database.execute(_IN_ARREARS, (list(left),)).fetchall()
             return [number for (number,) in rows]
 
         number = eventually(free, "an account that owes a penalty is free", FREE_S)[0]
+        self._overdue.add(number)
         return owners[number], number
 
     def held_accounts(self) -> set[str]:
