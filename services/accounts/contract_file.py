@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -50,8 +50,11 @@ def open_contract_file(path: Path) -> ContractFile:
     return open_table(path, [CONTRACTS])
 
 
-def checked_rows(source: ContractFile, today: date) -> Iterator[Accepted | Refused]:
-    """Yield every row in order, checked; memory does not grow with the file."""
+def checked_rows(source: ContractFile, today: date) -> Generator[Accepted | Refused, None, None]:
+    """Yield every row in order, checked; memory does not grow with the file.
+
+    Who may stop before the end closes it: what it keeps belongs to this thread.
+    """
     with closing(SeenNames()) as seen:
         for line, fields in _lines(source):
             flaw = line[-1]

@@ -7,7 +7,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import date
@@ -97,8 +97,8 @@ def survey(source: ContractFile, quarantine: Path, screen: Console, today: date)
     with _progress(screen) as progress:
         task = progress.add_task("Checking", total=None)
 
-        def refused() -> Iterator[tuple[Line, str]]:
-            for row in checked_rows(source, today):
+        def refused(rows: Iterable[Accepted | Refused]) -> Iterator[tuple[Line, str]]:
+            for row in rows:
                 found.rows += 1
                 found.total += row.total
                 if found.rows % SHOWN_EVERY == 0:
@@ -107,7 +107,8 @@ def survey(source: ContractFile, quarantine: Path, screen: Console, today: date)
                     found.refused_rows.append(row.line[0])
                     yield row.line, row.reason
 
-        found.put(refused())
+        with closing(checked_rows(source, today)) as rows:
+            found.put(refused(rows))
         progress.update(task, total=found.rows, completed=found.rows)
     return found
 

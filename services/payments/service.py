@@ -23,6 +23,7 @@ from services.payments.checkout import Checkout
 from services.payments.configured import acquirers_of, limits_of, return_url_of
 from services.payments.events import Line, RefundLine
 from services.payments.fiscal import application as fiscal
+from services.payments.fiscal import registration
 from services.payments.fiscal import schemas as fiscal_schemas
 from services.payments.reconciliation import runs
 from services.payments.registers import reports, staff_commands
@@ -47,6 +48,7 @@ class PaymentsService:
         self, person_id: UUID, lines: list[dict[str, Any]], acquirer: str | None
     ) -> dict[str, Any]:
         """Return {payment_id, total, redirect_url, state}; see `Checkout.start`."""
+        registration.begin(self.store, self.settings.fiscal)
         checkout = Checkout(
             self.store,
             acquirers_of(self.settings),

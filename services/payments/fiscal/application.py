@@ -82,12 +82,19 @@ class RetryReceipt(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+def begin(session: Session, _: None = None) -> None:
+    """Have receipts made of the money from here on; does nothing where that began before."""
+    tables = session.read.fiscal
+    if tables.position() is None:
+        tables.move_to(tables.end_of_log())
+
+
 def request_receipts(session: Session, command: RequestReceipts) -> int:
     """Ask for the receipts of the money in the next part of the log; return their number."""
     tables = session.read.fiscal
     position = tables.position()
     if position is None:
-        tables.move_to(tables.end_of_log())
+        begin(session)
         return 0
     found, reached = tables.money_after(position, sorted(_MONEY.topics))
     for money in found:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
+from weakref import WeakSet
 
 from services.payments.fiscal import (
     Accepted,
@@ -32,6 +33,19 @@ _BATCH: Final = 20
 
 #: The buyer's e-mail, by the person's id; None while it cannot be asked.
 Buyer = Callable[[UUID], str | None]
+
+
+_begun: Final[WeakSet[Store]] = WeakSet()
+
+
+def begin(store: Store, settings: FiscalSettings | None) -> None:
+    """Have receipts made of the payments that are started from here on, where there is a registrar.
+
+    The worker would begin as well, but a first payment may be captured before its first turn.
+    """
+    if settings is not None and store not in _begun:
+        store.transact(application.begin, None)
+        _begun.add(store)
 
 
 def request_new(store: Store, settings: FiscalSettings) -> int:

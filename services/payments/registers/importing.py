@@ -8,7 +8,7 @@ already counts as repeated.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing
 from datetime import date
 from itertools import islice
@@ -130,8 +130,11 @@ def import_file(store: Store, request: ImportRequest, seal: Seal, bar: Bar) -> S
     return summary
 
 
-def checked_rows(source: BankFile, days: DayRange) -> Iterator[Found]:
-    """Yield every row; a payment that stands in the file already is refused."""
+def checked_rows(source: BankFile, days: DayRange) -> Generator[Found, None, None]:
+    """Yield every row; a payment that stands in the file already is refused.
+
+    Who may stop before the end closes it: what it keeps belongs to this thread.
+    """
     with closing(SeenNames()) as seen:
         for found in source.rows(days):
             if isinstance(found, Payment):
@@ -146,14 +149,15 @@ def _survey(
     source: BankFile, days: DayRange, request: ImportRequest, advance: Callable[[int], None]
 ) -> _Survey:
     found, section = _Survey(), _Survey()
-    for row in checked_rows(source, days):
-        advance(1)
-        if isinstance(row, Stated):
-            _check_stated(request.path.name, section, row)
-            section = _Survey()
-            continue
-        for survey in (found, section):
-            _count(survey, row)
+    with closing(checked_rows(source, days)) as rows:
+        for row in rows:
+            advance(1)
+            if isinstance(row, Stated):
+                _check_stated(request.path.name, section, row)
+                section = _Survey()
+                continue
+            for survey in (found, section):
+                _count(survey, row)
     given = ControlTotals(rows=found.rows, total=found.total)
     if differing := request.totals.differences(given):
         raise ValidationFailed(
@@ -226,9 +230,9 @@ def _each_chunk(
     source: BankFile, days: DayRange, found: _Survey, summary: Summary, bar: Bar, work: _Work
 ) -> Received:
     outcome = Received()
-    rows = (row for row in checked_rows(source, days) if isinstance(row, Payment))
-    with bar("recording", found.rows - len(found.refused)) as advance:
-        for index, payments in enumerate(_chunks(rows)):
+    payable = found.rows - len(found.refused)
+    with closing(checked_rows(source, days)) as rows, bar("recording", payable) as advance:
+        for index, payments in enumerate(_chunks(row for row in rows if isinstance(row, Payment))):
             command = ReceivePayments(
                 register_id=_id(summary), payments=payments, by_account=source.kind == "register"
             )

@@ -16,6 +16,7 @@ from services.payments.events import Line, MoneyReturned, RefundLine
 from services.payments.fiscal import FiscalRegistrar, application, registration
 from services.payments.fiscal.atol import connect
 from services.payments.fiscal.domain import receipt_id_of
+from services.payments.service import PaymentsService
 from shared.errors import NotFound
 from shared.eventstore import Session
 from tests.fiscal_registrar import Registrar, running_registrar
@@ -24,6 +25,13 @@ pytestmark = pytest.mark.nodes
 
 ZONE = ZoneInfo("Europe/Moscow")
 EMAIL = "payer@saldo.example"
+
+
+class NoAccounts:
+    """Accounts, which know nobody's."""
+
+    def call(self, service: str, method: str, **_: Any) -> Any:
+        raise NotFound("account_not_linked", f"{service}.{method}: none.")
 
 
 class FiscalHarness:
@@ -141,6 +149,26 @@ def test_a_captured_payment_gets_one_registered_receipt(harness: FiscalHarness) 
     taken = harness.registrar.receipts()
     assert len(taken) == before + 1
     assert taken[-1]["client"] == EMAIL
+
+
+def test_a_first_payment_gets_a_receipt_although_the_worker_comes_late(
+    database: Any, registrar: Registrar
+) -> None:
+    store = database.store("payments")
+    made = FiscalHarness(store, registrar, connect(registrar.settings, ZONE))
+    before = made.pay(Line("0001", 100, 0))
+    service = PaymentsService()
+    service.store = store
+    service.services = NoAccounts()
+    service.settings = replace(database.settings, fiscal=registrar.settings)
+    lines = [{"account": "0001", "amount": 100, "penalty": 0}]
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            service.start(person_id=uuid4(), lines=lines, acquirer=None)
+        payment_id = made.pay(Line("0001", 100, 0))
+    made.work()
+    assert made.receipts(before) == []
+    assert [one["total"] for one in made.receipts(payment_id)] == [100]
 
 
 def test_what_goes_back_gets_receipts_that_add_up_to_the_payment(harness: FiscalHarness) -> None:
