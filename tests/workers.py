@@ -17,7 +17,7 @@ from tests.nodes import Nodes, acquire_nodes, given_brokers
 
 MOST_WORKERS = 5
 """Of `-n auto`: a few files take most of the time, and more workers would wait for those."""
-WAITING = 1
+WAITING = 0
 """Workers above the number of cores: tests wait a third of their time, for processes that start and
 for time limits that they try."""
 

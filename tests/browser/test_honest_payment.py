@@ -223,9 +223,11 @@ def test_pages_say_what_is_so_in_any_order(
     bank.switch_on(**silent, **mode.charging)
     of_all(lambda _, form: form.enter(mode.card))
     bank.switch_on(**silent, **mode.reporting)
+    # On a slow machine the schedule has polled some before the bank began to report badly.
+    early = {one for one, form in forms.items() if mode.reporting and form.look().outcome == PAID}
     of_all(report_in_order)
     for order, form in forms.items():
-        wait_for(form, mode.outcome, order)
+        wait_for(form, PAID if order in early else mode.outcome, order)
     if mode.goes_on:
         bank.switch_on(**silent)
         of_all(lambda _, form: form.repeat())

@@ -230,5 +230,9 @@ def _set(server: PrivatePostgres, name: str, value: str) -> None:
 
 
 def _shows(store: PostgresStore, name: str) -> str:
-    with store.transaction() as cursor:
-        return str(cursor.execute(f"SHOW {name}").fetchone()[name])
+    """Return a setting of the server; "" while the pool replaces its connections."""
+    try:
+        with store.transaction() as cursor:
+            return str(cursor.execute(f"SHOW {name}").fetchone()[name])
+    except psycopg.OperationalError:
+        return ""

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from services.ledger.domain.book import LogRestored
 from services.ledger.seal.checkpoint import (
     Checkpoint,
     NoteError,
@@ -30,6 +31,8 @@ OUTSIDE = "the outside checkpoint"
 _WINDOW = (
     "SELECT number, size, root, note FROM checkpoints WHERE size > %s AND size <= %s ORDER BY size"
 )
+
+_FOLLOWING = "SELECT note FROM checkpoints WHERE size > %s ORDER BY size LIMIT 1"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -94,8 +97,13 @@ class CheckpointChecks:
         self._trusted = trusted
         self.thinned = Thinned(cursor)
         self.lines = Lines(cursor)
-        self.ended: list[Checkpoint] = []
-        """Those of lines of the log that a restore has ended: they say nothing of today's."""
+        self.ended: list[LogRestored] = []
+        """For each outside checkpoint that a restore has taken from the database, that restore.
+
+        Those of a line that it has ended say nothing of today's log.
+        """
+        self._not_stored: list[Checkpoint] = []
+        """Outside ones of this very log that are not stored: the restores are asked at the end."""
         self._window: dict[int, tuple[int, Checkpoint | None]] = {}
         self._number = 0
         self._unnamed = 0
@@ -127,7 +135,10 @@ class CheckpointChecks:
         for checkpoint in self.outside:
             if checkpoint.size == size:
                 self.outside_tally.count(OUTSIDE, size, checkpoint.root == root)
-                self._check_stored(checkpoint, number, stored)
+                if number is None and checkpoint.root == root:
+                    self._not_stored.append(checkpoint)
+                else:
+                    self._check_stored(checkpoint, number, stored)
 
     def compare_rest(self, last: int, end: int) -> None:
         """Compare the outside checkpoints beyond all windows: of no event, or of too many."""
@@ -149,18 +160,18 @@ class CheckpointChecks:
         if self._unnamed:
             text = f"{self._unnamed} more checkpoints are missing or were not signed"
             yield Finding("checkpoint_forged", None, None, text)
+        for checkpoint in self._not_stored:
+            if not self._was_taken(checkpoint):
+                yield from self._missing(checkpoint, "it is not stored any more")
         yield from self.stored_tally.summary("checkpoint_mismatch")
         yield from self.outside_tally.summary("outside")
 
     def _check_stored(
         self, checkpoint: Checkpoint, number: int | None, stored: Checkpoint | None
     ) -> None:
-        if stored is None and number is None and self.thinned.has_size(checkpoint.size):
-            return
         if stored is None:
             what = "it is not stored any more" if number is None else "another one is stored"
-            text = f"a checkpoint of {checkpoint.size} events was given out, but {what}"
-            self.findings.append(Finding("checkpoint_missing", None, checkpoint.size, text))
+            self.findings += self._missing(checkpoint, what, thinned=number is None)
         elif stored.root != checkpoint.root:
             text = (
                 f"two logs of {checkpoint.size} events were signed: one was given out, another is "
@@ -168,14 +179,35 @@ class CheckpointChecks:
             )
             self.findings.append(Finding("fork", None, checkpoint.size, text))
 
+    def _missing(
+        self, checkpoint: Checkpoint, what: str, *, thinned: bool = True
+    ) -> Iterator[Finding]:
+        """Yield a finding, unless the checkpoint may have been thinned out."""
+        if not (thinned and self.thinned.has_size(checkpoint.size)):
+            text = f"a checkpoint of {checkpoint.size} events was given out, but {what}"
+            yield Finding("checkpoint_missing", None, checkpoint.size, text)
+
+    def _was_taken(self, checkpoint: Checkpoint) -> bool:
+        """Return whether a restore explains that a checkpoint of this very log is not stored."""
+        following = None
+        for row in self._cursor.execute(_FOLLOWING, (checkpoint.size,)).fetchall():
+            try:
+                following = open_checkpoint(row["note"], self._trusted)
+            except (NoteError, SignatureError):
+                return False  # a finding of its own
+        by = self.lines.took(checkpoint, following)
+        if by is not None:
+            self.ended.append(by)
+        return by is not None
+
     def _open_outside(self, notes: Sequence[str]) -> Iterator[Checkpoint]:
         for note in notes:
             try:
                 checkpoint = open_checkpoint(note, self._trusted)
-                if self.lines.ended(checkpoint) is None:
+                if (by := self.lines.ended(checkpoint)) is None:
                     yield checkpoint
                 else:
-                    self.ended.append(checkpoint)
+                    self.ended.append(by)
             except SignatureError as error:
                 text = f"an outside checkpoint proves nothing: {error}"
                 self.findings.append(Finding("outside", None, None, text))

@@ -124,13 +124,12 @@ def inspect_seal(
 
 
 def _restores(checks: CheckpointChecks) -> list[Restored]:
-    ended = [checks.lines.ended(checkpoint) for checkpoint in checks.ended]
     return [
         Restored(
             epoch=one.epoch,
             after=one.after,
             lost=one.lost,
-            checkpoints=sum(by is not None and by.epoch == one.epoch for by in ended),
+            checkpoints=sum(by.epoch == one.epoch for by in checks.ended),
         )
         for one in checks.lines.restores
     ]

@@ -42,6 +42,19 @@ class Lines:
         after = self.restores[place + 1 :]
         return next((one for one in after if checkpoint.size > one.after), None)
 
+    def took(self, checkpoint: Checkpoint, following: Checkpoint | None) -> LogRestored | None:
+        """Return the restore that took a checkpoint, but none of its events, from the database.
+
+        A backup may have the events and not yet the checkpoint that was made of them afterwards.
+        ``following`` is the next larger one that is stored: of the same line, it proves that the
+        backup had all that were made before it. None where no restore explains it.
+        """
+        place = self._place(epoch_of_origin(checkpoint.origin))
+        later = [one for one in self.restores[place + 1 :] if checkpoint.size <= one.after]
+        if following is not None and self._place(epoch_of_origin(following.origin)) <= place:
+            return None
+        return later[0] if later else None
+
     def _place(self, epoch: str) -> int:
         """Return the place of an epoch; -1 for the first one, and for one of another line."""
         epochs = [one.epoch for one in self.restores]

@@ -97,6 +97,7 @@ _ALL = (
     Bug("anybodys-payment-is-shown", "pay", ("I2",), "shown to a stranger"),
     Bug("letter-goes-to-another-person", "ask_by_two", ("I7",), "to somebody else"),
     Bug("receipt-tells-another-sum", "pay_for_two", ("I7",), "another sum in a letter"),
+    Bug("ghost-is-applied", "send_a_ghost", ("I3",)),
     Bug("fork-is-not-noticed", "fork_a_reader", ("I6",), "fork unnoticed"),
     # Nothing is planted for it: the scenario does it with the owner's rights. It comes last.
     Bug("event-is-changed-afterwards", "change_an_event", ("I5",)),

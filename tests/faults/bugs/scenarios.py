@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
@@ -25,6 +26,7 @@ from shared.rpc.client import RpcClient
 from tests.faults.checker.postings import banks_of
 from tests.faults.checker.unresolved import UNDECIDED
 from tests.faults.house import RunningHouse
+from tests.faults.injectors.messages import EPOCH_HEADER, impersonator, moved, newest, put
 from tests.faults.load.beliefs import EXPECTED, Notebook
 from tests.faults.load.newcomers import Settlers
 from tests.faults.load.residents import Resident
@@ -43,6 +45,11 @@ ACCOUNTS_OF_ONE = 7
 _HELD = """
 SELECT DISTINCT account FROM payments.payment_lines JOIN payments.payments USING (payment_id)
  WHERE state = ANY (%s)
+"""
+_LEDGER_HAS_READ = """
+SELECT position FROM ledger.positions
+ WHERE upstream = 'payments' AND position >= (SELECT max(notification_id) FROM payments.events
+                                               WHERE topic LIKE 'payments.payment_captured.%')
 """
 _IN_ARREARS = """
 SELECT number FROM ledger.balances
@@ -364,6 +371,25 @@ def fork_a_reader(stage: Stage) -> None:
         )
 
 
+def send_a_ghost(stage: Stage) -> None:
+    """Pay; then have the ledger get a payment of an epoch that the log of payments never had."""
+    pay(stage)
+    with psycopg.connect(stage.environment["SALDO_DATABASE_URL"], autocommit=True) as database:
+
+        def read() -> int:
+            row = database.execute(_LEDGER_HAS_READ).fetchone()
+            return 0 if row is None else int(row[0])
+
+        position = eventually(read, "the ledger has read all of payments", FREE_S)
+    with impersonator(stage.house) as channel:
+        last = [one for one in newest(channel, "payments") if one.key == "payment_captured"][-1]
+        real = json.loads(last.body)["payment_id"]
+        body = last.body.replace(real.encode(), str(uuid4()).encode())
+        ghost = moved(last, position + 1, predecessor=position, body=body)
+        put(channel, "ledger", "payments", ghost.with_headers(**{EPOCH_HEADER: "7.0badcafe"}))
+    stage.notebook.note("stage", "quarantine", reasons=["unknown_epoch"])
+
+
 def change_an_event(stage: Stage) -> None:
     """Change an event that is sealed, with the rights of the database's owner."""
     with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
@@ -382,7 +408,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         pay, pay_twice, pay_and_seal, pay_in_arrears, pay_off, ask, ask_twice, ask_and_answer,
         adjust, refund, pay_for_two, refund_two, look_and_pay, reuse_a_key, ask_by_two,
         forge_a_callback, sign_out, change_password, link_without_proof,
-        fork_a_reader, change_an_event,
+        send_a_ghost, fork_a_reader, change_an_event,
     )
 }  # fmt: skip
 

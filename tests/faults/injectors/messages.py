@@ -65,25 +65,25 @@ Damage = Callable[[Raw, int], Raw]
 """Makes a bad message of the last good one, and of its position."""
 
 DAMAGES: Final[Mapping[str, Damage]] = {
-    "broken body at a place of its own": lambda last, head: _at(last, head + 1, body=b"{"),
+    "broken body at a place of its own": lambda last, head: moved(last, head + 1, body=b"{"),
     "broken body of an event that is there": lambda last, head: replace(last, body=b"\xff\x00"),
-    "broken body at an absurd position": lambda last, head: _at(last, ABSURD, body=b"{"),
-    "absurd position": lambda last, head: _at(last, ABSURD),
-    "absurd position behind a gap": lambda last, head: _at(last, ABSURD, predecessor=ABSURD - 1),
-    "missing predecessor": lambda last, head: _at(last, head + 9, predecessor=head + 8),
-    "broken body behind a gap": lambda last, head: _at(
+    "broken body at an absurd position": lambda last, head: moved(last, ABSURD, body=b"{"),
+    "absurd position": lambda last, head: moved(last, ABSURD),
+    "absurd position behind a gap": lambda last, head: moved(last, ABSURD, predecessor=ABSURD - 1),
+    "missing predecessor": lambda last, head: moved(last, head + 9, predecessor=head + 8),
+    "broken body behind a gap": lambda last, head: moved(
         last, head + 9, predecessor=head + 8, body=b"[]"
     ),
-    "unknown epoch": lambda last, head: _at(last, head + 1).with_headers(
+    "unknown epoch": lambda last, head: moved(last, head + 1).with_headers(
         **{EPOCH_HEADER: "7.0badcafe"}
     ),
-    "unknown version": lambda last, head: _at(last, head + 1).with_headers(
+    "unknown version": lambda last, head: moved(last, head + 1).with_headers(
         **{SCHEMA_HEADER: str(last.headers[SCHEMA_HEADER]).rpartition("/")[0] + "/v99"}
     ),
-    "negative position": lambda last, head: _at(last, -1, predecessor=-2),
+    "negative position": lambda last, head: moved(last, -1, predecessor=-2),
     "position that is no number": lambda last, head: last.with_headers(**{POSITION_HEADER: "one"}),
     "position that is true": lambda last, head: last.with_headers(**{POSITION_HEADER: True}),
-    "time that is none": lambda last, head: _at(last, head + 1).with_headers(
+    "time that is none": lambda last, head: moved(last, head + 1).with_headers(
         cloudEvents_time="yesterday"
     ),
     "no header at all": lambda last, head: replace(last, headers={}),
@@ -94,7 +94,7 @@ DAMAGES: Final[Mapping[str, Damage]] = {
 }
 
 
-def _at(
+def moved(
     message: Raw, position: int, *, predecessor: int | None = None, body: bytes | None = None
 ) -> Raw:
     """Return a message at another position; its predecessor is the original, by default."""

@@ -45,8 +45,8 @@ def put_back(ledger: SealedLedger) -> list[str]:
     return kept
 
 
-def record(ledger: SealedLedger) -> None:
-    restored = LogRestored(epoch=EPOCH, after=FORK, lost=12, by="staff:ivanova")
+def record(ledger: SealedLedger, fork: int = FORK) -> None:
+    restored = LogRestored(epoch=EPOCH, after=fork, lost=12, by="staff:ivanova")
     ledger.store.transact(
         lambda session, _: session.load(Restores, RESTORES).record(restored), None
     )
@@ -119,6 +119,38 @@ def test_auditor_is_told_of_the_restore_and_finds_nothing_else(ledger: SealedLed
     report = ledger.inspect(*kept, new.note)
     assert report.findings == []
     assert report.restores == [Restored(epoch=EPOCH, after=FORK, lost=12, checkpoints=2)]
+
+
+@pytest.mark.parametrize("fork", [300, 310])
+def test_backup_may_lack_the_last_checkpoint_of_its_events(ledger: SealedLedger, fork: int) -> None:
+    """It was taken between the commit of an event and the seal of it."""
+    kept = notes(ledger)
+    made, lacking = (open_checkpoint(note, KEYS.trusted).size for note in kept[:2])
+    assert lacking == FORK
+    ledger.tamper(
+        f"DELETE FROM events WHERE notification_id > {fork}",
+        f"DELETE FROM checkpoints WHERE size >= {lacking}",
+        f"DELETE FROM tiles WHERE (level = 0 AND start >= {made}) OR level > 0",
+    )
+    ledger.written = fork
+    assert ("checkpoint_missing", None, lacking) in ledger.found(*kept)
+    record(ledger, fork)
+    ledger.write(40)
+    new = seal(ledger, kept)
+    report = ledger.inspect(*kept, new.note)
+    assert report.findings == []
+    assert [one.checkpoints for one in report.restores] == [len(kept) - 1]
+
+
+def test_restore_excuses_no_checkpoint_that_its_backup_had(ledger: SealedLedger) -> None:
+    """A later one of the same line is there, so this one was deleted."""
+    kept = put_back(ledger)
+    record(ledger)
+    ledger.write(50)
+    seal(ledger, kept)
+    first = open_checkpoint(kept[0], KEYS.trusted).size
+    ledger.tamper(f"DELETE FROM checkpoints WHERE size = {first}")
+    assert ("checkpoint_missing", None, first) in ledger.found(*kept)
 
 
 def test_restore_excuses_no_change_of_what_was_there_before(ledger: SealedLedger) -> None:
