@@ -35,7 +35,7 @@ from shared.bus.readable_losses import UNKNOWN
 from shared.contracts.payments import Failure
 from shared.errors import Conflict, Unavailable
 from shared.eventstore import Session, Store
-from shared.eventstore.lost_events import Fate, Judged, LostEvent
+from shared.eventstore.lost_events import Advice, Fate, Judged, LostEvent
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -45,6 +45,18 @@ _THREADS: Final = 8
 _REASON: Final = "taken up again as it was credited before the log was restored"
 _TAKEN_UP: Final = frozenset({"payment_started", "payment_captured", "payment_refunded"})
 _BY_ITSELF: Final = frozenset({"payment_failed", "payment_completed", "payment_mismatched"})
+_OF_BANK: Final = Advice(
+    "Import the bank's file again that has the payment of {paid_on}, document {document}: "
+    "saldo payments import FILE. It is posted once."
+)
+_OF_BANK_UNNUMBERED: Final = Advice(
+    "Import the bank's file again that has the payment of {paid_on}, document without a number: "
+    "saldo payments import FILE. It is posted once."
+)
+_CONTRADICTED: Final = Advice(
+    "The bank does not say what this event said: look at the payment there and in the ledger, "
+    "by saldo payments show {payment_id} and saldo ledger find-payment {payment_id}."
+)
 
 
 class TakeUpPayment(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,12 +123,8 @@ def _of_bank(session: Session, event: LostEvent, payment_id: UUID) -> Judged:
     row = session.peek.registers.payment(payment_id)
     if row is not None and row["state"] not in {"suspended", "known"}:
         return Judged(event=event, fate=Fate.NOTHING)
-    document = event.data["document"] or "without a number"
-    advice = (
-        f"Import the bank's file again that has the payment of {event.data['paid_on']}, document "
-        f"{document}: saldo payments import FILE. It is posted once."
-    )
-    return Judged(event=event, fate=Fate.STAFF, advice=advice)
+    advice = _OF_BANK if event.data["document"] else _OF_BANK_UNNUMBERED
+    return Judged(event=event, fate=Fate.STAFF, advice=advice.about(event.data))
 
 
 def _is_made(payment: PaymentOrder, event: LostEvent) -> bool:
@@ -190,7 +198,9 @@ class PaymentRecovery:
         return [
             before
             if before.fate is not Fate.BROUGHT_BACK or after.fate is Fate.NOTHING
-            else msgspec.structs.replace(before, fate=Fate.STAFF, advice=_contradicted(before))
+            else msgspec.structs.replace(
+                before, fate=Fate.STAFF, advice=_CONTRADICTED.about(before.event.data)
+            )
             for before, after in zip(judged, now, strict=True)
         ]
 
@@ -365,14 +375,6 @@ def _refund(event: LostEvent) -> LostRefund:
         returned_at=event.occurred_at,
         refunded_on=date.fromisoformat(event.data["refunded_on"]),
         cause=event.data["reason"],
-    )
-
-
-def _contradicted(judged: Judged) -> str:
-    payment_id = judged.event.data["payment_id"]
-    return (
-        "The bank does not say what this event said: look at the payment there and in the ledger, "
-        f"by saldo payments show {payment_id} and saldo ledger find-payment {payment_id}."
     )
 
 

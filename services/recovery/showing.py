@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from services.language import text
+from services.language import text, translated
 from services.recovery.applying import Applied
 from services.recovery.status import ReaderShown, Status
 from services.terminal import minute, new_table, out, print_json, show
-from shared.eventstore.lost_events import Fate, Judged
+from shared.bus import epochs
+from shared.eventstore.lost_events import Advice, Fate, Judged
 
 LISTED = 200
 """Lost events that a table shows; --json has all."""
@@ -96,7 +97,7 @@ def print_as_json(status: Status, applied: Applied | None) -> None:
             "subject": one.event.subject,
             "time": one.event.occurred_at,
             "fate": one.fate,
-            "advice": one.advice,
+            "advice": str(one.advice) if one.advice else "",
         }
         for one in status.lost
     ]
@@ -117,6 +118,18 @@ def _said(fate: Fate) -> str:
         Fate.STAFF: text("left to staff"),
         Fate.NOTHING: text("known already, or not needed"),
     }[fate]
+
+
+def _cause(reason: str) -> str:
+    """Return why an epoch began."""
+    causes = {
+        epochs.FIRST: text("the first"),
+        epochs.PROMOTED: text("another server took over"),
+        epochs.RESTORED: text("restored from a copy"),
+        epochs.TAIL_LOST: text("published events were lost"),
+        epochs.STREAM_LOST: text("nothing to compare the log with"),
+    }
+    return causes.get(reason, reason)
 
 
 def _unsearched(epoch: str, failure: str) -> str:
@@ -146,7 +159,8 @@ def _show_epochs(status: Status) -> None:
         if found is not None and found.found_at is not None:
             lost = text("unknown") if found.lost is None else str(found.lost)
         done = "" if found is None else minute(found.done_at) if found.done_at else text("no")
-        table.add_row(one.epoch, str(one.after), minute(one.began_at), one.reason, lost, done)
+        why = _cause(one.reason)
+        table.add_row(one.epoch, str(one.after), minute(one.began_at), why, lost, done)
     show(table)
 
 
@@ -212,12 +226,16 @@ def _show_reader(service: str, reader: ReaderShown) -> None:
 
 
 def _show_advice(lost: Sequence[Judged]) -> None:
-    advice = Counter(one.advice for one in lost if one.advice)
-    if advice:
+    sentences = Counter(_spoken(one.advice) for one in lost if one.advice)
+    if sentences:
         _say(text("For staff to do:"))
-    for sentence, count in advice.items():
+    for sentence, count in sentences.items():
         times = text("(events: {count})", count=count)
         _say(f"- {sentence} {times}" if count > 1 else f"- {sentence}")
+
+
+def _spoken(advice: Advice) -> str:
+    return translated(advice.sentence, advice.values)
 
 
 def _say(sentence: str) -> None:

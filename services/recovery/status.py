@@ -12,7 +12,7 @@ import psycopg
 
 from services.discovery import recovery_of
 from services.language import text
-from services.terminal import opened_store
+from services.terminal import database_failure, opened_store, refusal_text
 from shared.bus import quarantine
 from shared.bus.epochs import LogHistory, stored_history
 from shared.bus.messages import event_id
@@ -164,7 +164,7 @@ def _reader(upstream: str, point: ReadPoint) -> ReaderShown | None:
         with opened_store(upstream) as store:
             (history, confirmed), first = store.query(_upstream)
     except (Unavailable, ConfigurationError, psycopg.OperationalError) as error:
-        why = (str(error).splitlines() or [type(error).__name__])[0]
+        why = _failure(error)
         return msgspec.structs.replace(shown, unknown=why) if point.stopped else None
     if not confirmed:
         why = text(
@@ -183,6 +183,17 @@ def _reader(upstream: str, point: ReadPoint) -> ReaderShown | None:
         fork_epoch=history.epoch_at(fork).name,
         ghosts=point.position - fork,
     )
+
+
+def _failure(error: Exception) -> str:
+    """Return why an upstream could not be read, for the end of a sentence."""
+    if isinstance(error, Unavailable):
+        why = refusal_text(error)
+    elif isinstance(error, psycopg.OperationalError):
+        why = database_failure(error)
+    else:
+        why = str(error)
+    return why.removesuffix(".")
 
 
 def _upstream(session: Any) -> tuple[tuple[LogHistory, bool], int | None]:

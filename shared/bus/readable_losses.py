@@ -15,13 +15,13 @@ from shared.bus.messages import Services
 from shared.contracts import contracts_of
 from shared.contracts.base import Contract
 from shared.eventstore import Session
-from shared.eventstore.lost_events import Fate, Judged, LostEvent
+from shared.eventstore.lost_events import Advice, Fate, Judged, LostEvent
 from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-UNKNOWN = "This program does not know events of this type."
-UNREADABLE = (
+UNKNOWN = Advice("This program does not know events of this type.")
+UNREADABLE = Advice(
     "The event does not match its contract, so nothing is done about it: look at the message in "
     "the stream, and at who may publish as this service."
 )
@@ -90,8 +90,8 @@ class ReadableLosses:
                 readable.append(event)
         return readable, others
 
-    def _fault_of(self, event: LostEvent) -> str:
-        """Return why an event cannot be read; "" for one that can."""
+    def _fault_of(self, event: LostEvent) -> Advice | None:
+        """Return why an event cannot be read; None for one that can."""
         if not self._contracts:
             contracts = contracts_of(self._service)
             self._contracts = {(one.type, one.version): one for one in contracts}
@@ -100,7 +100,7 @@ class ReadableLosses:
             return UNKNOWN
         # A newer program may have added fields.
         faults = contract.schema(unknown=marshmallow.EXCLUDE).validate(event.data)
-        return UNREADABLE if faults else ""
+        return UNREADABLE if faults else None
 
 
 class NoHandler:

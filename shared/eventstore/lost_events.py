@@ -7,9 +7,10 @@ with a row of ``recoveries`` for each epoch. An operator has it brought back by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from string import Formatter
 from typing import Any
 
 import msgspec
@@ -42,12 +43,32 @@ class LostEvent(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
+class Advice(msgspec.Struct, frozen=True):
+    """What staff must do: an English sentence with named places, and the values of these.
+
+    The sentence is what its translations are found by. Each is written as a literal in the call of
+    this class: a test collects them.
+    """
+
+    sentence: str
+    values: dict[str, Any] = {}
+
+    def about(self, data: Mapping[str, Any]) -> Advice:
+        """Return the advice with its values from an event's data, and no others of them."""
+        places = {name for _, name, _, _ in Formatter().parse(self.sentence) if name}
+        return Advice(self.sentence, {name: data[name] for name in sorted(places)})
+
+    def __str__(self) -> str:
+        """Return the advice in English."""
+        return self.sentence.format(**self.values) if self.values else self.sentence
+
+
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """A lost event with its fate; ``advice`` says what staff must do, "" for nothing."""
+    """A lost event with its fate; ``advice`` says what staff must do, None: nothing."""
 
     event: LostEvent
     fate: Fate
-    advice: str = ""
+    advice: Advice | None = None
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,10 +267,17 @@ def ask_for_recovery(cursor: Any, by: str, reason: str) -> list[str]:
 def finish_recoveries(cursor: Any, epochs: Sequence[str], judged: Iterable[Judged]) -> None:
     """Record that recoveries are done, and what has become of each event."""
     cursor.executemany(
-        "UPDATE lost_events SET fate = %s, advice = %s"
+        "UPDATE lost_events SET fate = %s, advice = %s, advice_values = %s"
         " WHERE epoch = %s AND position = %s AND version = %s",
         [
-            (one.fate, one.advice, one.event.epoch, one.event.position, one.event.version)
+            (
+                one.fate,
+                one.advice.sentence if one.advice else "",
+                Jsonb(one.advice.values if one.advice else {}),
+                one.event.epoch,
+                one.event.position,
+                one.event.version,
+            )
             for one in judged
         ],
     )
@@ -274,11 +302,14 @@ def note_failure(cursor: Any, epochs: Sequence[str], failure: str, *, again: boo
 def outcomes(cursor: Any, epochs: Sequence[str]) -> list[Judged]:
     """Return what has become of the lost events of recoveries that are done, by their place."""
     cursor.execute(
-        f"SELECT {_COLUMNS}, fate, advice FROM lost_events WHERE recovery = ANY (%s)"
-        " AND fate <> '' ORDER BY epoch, position, version",
+        f"SELECT {_COLUMNS}, fate, advice, advice_values FROM lost_events"
+        " WHERE recovery = ANY (%s) AND fate <> '' ORDER BY epoch, position, version",
         (list(epochs),),
     )
-    return [
-        Judged(fate=Fate(row.pop("fate")), advice=row.pop("advice"), event=LostEvent(**row))
-        for row in cursor.fetchall()
-    ]
+    return [_outcome(row) for row in cursor.fetchall()]
+
+
+def _outcome(row: dict[str, Any]) -> Judged:
+    fate, sentence, values = Fate(row.pop("fate")), row.pop("advice"), row.pop("advice_values")
+    advice = Advice(sentence, values) if sentence else None
+    return Judged(event=LostEvent(**row), fate=fate, advice=advice)

@@ -45,6 +45,7 @@ BASE = (
     "clock.sql",
     "search.sql",
     "proof.sql",
+    "advice.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 

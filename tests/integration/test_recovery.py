@@ -34,6 +34,13 @@ from shared.bus.searching import streamed
 from shared.bus.topology import connect, log_exchange
 from shared.contracts.base import schema_name
 from shared.errors import Unavailable
+from shared.eventstore.lost_events import (
+    Advice,
+    Fate,
+    Judged,
+    finish_recoveries,
+    lost_events,
+)
 from tests.conftest import Database
 from tests.integration.bus_ends import NUMBER, pay, start_again
 from tests.integration.restoring import House, house_of, owed, types_of
@@ -196,8 +203,8 @@ def test_message_that_nobody_can_read_does_not_keep_the_others_from_coming_back(
     lost = [(one["position"], one["fate"], one["advice"]) for one in said["lost"]]
     assert lost == [
         (4, "brought_back", ""),
-        (5, "staff", UNREADABLE),
-        (6, "staff", UNKNOWN),
+        (5, "staff", str(UNREADABLE)),
+        (6, "staff", str(UNKNOWN)),
     ]
     with house.recovering("ledger"):
         code, said = house.said("ledger", *WHY)
@@ -205,8 +212,24 @@ def test_message_that_nobody_can_read_does_not_keep_the_others_from_coming_back(
     assert (code, said["applied"]["events"]) == (1, {"brought_back": 1, "staff": 2})
     assert house.said("ledger")[1]["lost"] == []
     _, said = house.said("ledger", "--all")
-    assert [one["advice"] for one in said["lost"]] == ["", UNREADABLE, UNKNOWN]
+    assert [one["advice"] for one in said["lost"]] == ["", str(UNREADABLE), str(UNKNOWN)]
     assert owed(house) == before
+
+
+def test_what_staff_were_to_repeat_is_listed_in_their_language(house: House) -> None:
+    lost_three(house)
+    house.publish("ledger")
+    house.search("ledger")
+    advice = Advice("Close {period} again: saldo ledger close", {"period": "2026-11"})
+    with house.stores["ledger"].transaction() as cursor:
+        judged = [
+            Judged(event=event, fate=Fate.STAFF, advice=advice) for event in lost_events(cursor)
+        ]
+        finish_recoveries(cursor, [read_history(cursor).current.name], judged)
+    result = CliRunner().invoke(app, ["ledger", "recover", "--all", "--lang", "ru"])
+    assert "- Закройте месяц 2026-11 ещё раз: saldo ledger close (событий: 3)" in result.stdout
+    _, said = house.said("ledger", "--all", "--lang", "ru")
+    assert {one["advice"] for one in said["lost"]} == {"Close 2026-11 again: saldo ledger close"}
 
 
 def test_lost_events_are_found_after_a_clock_that_ran_ahead(

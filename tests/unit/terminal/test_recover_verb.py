@@ -14,11 +14,13 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.language import Language, spoken
+from services.payments import lost_events as payments_losses
 from services.recovery import applying, verb
 from services.recovery.showing import show_status
 from services.recovery.status import EpochShown, ReaderShown, Status
 from shared.errors import Unavailable
-from shared.eventstore.lost_events import Fate, Judged, LostEvent, Recovery
+from shared.eventstore.lost_events import Advice, Fate, Judged, LostEvent, Recovery
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 EPOCH = "2.5f0c9ae1"
@@ -38,7 +40,7 @@ def recovery(*, done: bool, lost: int | None = 1) -> Recovery:
     )
 
 
-def judged(fate: Fate, advice: str = "") -> Judged:
+def judged(fate: Fate, advice: Advice | None = None) -> Judged:
     event = LostEvent(
         epoch="1",
         position=4,
@@ -86,7 +88,8 @@ def log(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_events_left_to_staff_are_named_where_the_worker_was_faster(log: dict[str, Any]) -> None:
-    log["outcomes"] = [judged(Fate.STAFF, "Look at the bank."), judged(Fate.BROUGHT_BACK)]
+    advice = Advice("Look at the bank.")
+    log["outcomes"] = [judged(Fate.STAFF, advice), judged(Fate.BROUGHT_BACK)]
     result = CliRunner().invoke(app, [*APPLY, "--json"])
     said = json.loads(result.stdout)
     assert (result.exit_code, said["applied"]["events"]) == (1, {"brought_back": 1, "staff": 1})
@@ -111,6 +114,41 @@ def test_recovery_is_told_in_the_language_of_staff(log: dict[str, Any]) -> None:
     said = CliRunner().invoke(app, [*APPLY, "--lang", "ru"]).stdout
     assert "Восстанавливать в payments больше нечего." in said
     assert "Утраченные события, возвращены: 1." in said
+
+
+def test_advice_is_told_in_the_language_of_staff_and_counted(log: dict[str, Any]) -> None:
+    document = {"paid_on": "2026-11-28", "document": "{17}", "amount": 100}
+    of_bank = payments_losses._OF_BANK.about(document)
+    log["outcomes"] = [judged(Fate.STAFF, of_bank), judged(Fate.STAFF, of_bank)]
+    said = CliRunner().invoke(app, [*APPLY, "--lang", "ru"]).stdout
+    assert (
+        "- Загрузите ещё раз файл банка, в котором есть платёж от 2026-11-28, документ {17}: "
+        "saldo payments import FILE. Дважды платёж не зачтётся. (событий: 2)"
+    ) in said
+    english = (
+        "Import the bank's file again that has the payment of 2026-11-28, document {17}: "
+        "saldo payments import FILE. It is posted once."
+    )
+    assert f"- {english} (events: 2)" in CliRunner().invoke(app, APPLY).stdout
+    said = json.loads(CliRunner().invoke(app, [*APPLY, "--lang", "ru", "--json"]).stdout)
+    assert [one["advice"] for one in said["lost"]] == [english, english]
+
+
+def test_advice_takes_no_more_of_an_event_than_it_names() -> None:
+    """It is kept where readers of the database see it."""
+    advice = Advice("Close {period} again.").about({"period": "2026-11", "name": "Anna"})
+    assert advice.values == {"period": "2026-11"}
+    assert str(advice) == "Close 2026-11 again."
+    assert str(Advice("Look {there}.")) == "Look {there}."  # of an older program, finished
+
+
+def test_why_an_epoch_began_is_told_in_the_language_of_staff(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = EpochShown(epoch=EPOCH, after=3, began_at=NOW, reason="restored", recovery=None)
+    with spoken(Language.RU):
+        show_status(msgspec.structs.replace(status(), epochs=[shown]))
+    assert "восстановлен из копии" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

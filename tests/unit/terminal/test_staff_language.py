@@ -12,9 +12,11 @@ import polib
 import pytest
 from typer.testing import CliRunner
 
+import shared
 from services import language, staff_calls
 from services.cli import app
-from services.language import Language, of_environment, refusal, spoken, text
+from services.language import Language, of_environment, refusal, spoken, text, translated
+from shared.eventstore import lost_events
 
 ROOT = Path(language.__file__).parent
 CATALOGUES = sorted((ROOT / "locale" / "ru").glob("*.po"))
@@ -72,8 +74,21 @@ def texts() -> set[str]:
     return found
 
 
+def advice() -> set[str]:
+    """Return the sentences of `Advice`, wherever one is made; each is a literal there."""
+    found = set()
+    for path in [*ROOT.rglob("*.py"), *Path(shared.__file__).parent.rglob("*.py")]:
+        if path != Path(lost_events.__file__):  # which copies what it is given
+            for call in calls(path, "Advice"):
+                sentence = call.args[0] if call.args else None
+                assert isinstance(sentence, ast.Constant), f"{path.name}:{call.lineno}"
+                found.add(str(sentence.value))
+    return found
+
+
 def test_every_text_has_russian_and_none_is_left_over() -> None:
-    assert {entry.msgid for entry in entries() if not entry.msgctxt} == texts()
+    wanted = texts() | advice()
+    assert {entry.msgid for entry in entries() if not entry.msgctxt} == wanted
     assert len({(entry.msgctxt, entry.msgid) for entry in entries()}) == len(list(entries()))
 
 
@@ -132,6 +147,17 @@ def test_what_payments_refuse_to_staff_is_refused_in_russian_too() -> None:
         for call in calls(ROOT / "payments" / f"{name}.py", *REFUSING):
             code = str(getattr(call.args[0], "value", ""))
             assert code in russian | PAYERS_REFUSALS, code
+
+
+def test_every_service_that_advises_on_lost_events_is_read_by_staff_in_russian() -> None:
+    spoken_of = advice()
+    for path in sorted(ROOT.glob("*/lost_events.py")):
+        made = {str(ast.literal_eval(call.args[0])) for call in calls(path, "Advice")}
+        assert made <= spoken_of
+        assert made or path.parent.name == "notifications", path  # which leaves nothing to staff
+    with spoken(Language.RU):
+        for sentence in sorted(spoken_of):
+            assert re.search("[А-Яа-яё]", translated(sentence, {})), sentence
 
 
 @pytest.mark.parametrize(
