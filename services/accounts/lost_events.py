@@ -34,6 +34,10 @@ _INVITATION: Final = Advice(
     "opens nothing."
 )
 _REFUSED: Final = Advice("Person {person_id} links the account again, if he may.")
+_UNPUBLISHED: Final = (
+    _CONTRACTS,
+    Advice("Owners withdraw again the invitations that they had withdrawn: these may be open."),
+)
 
 
 class EndAccess(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,3 +147,8 @@ def _given(data: Mapping[str, Any]) -> GiveAccess:
             invited_by=UUID(invited_by) if invited_by else None,
         ),
     )
+
+
+def unpublished() -> Sequence[Advice]:
+    """Return what staff do about lost events that were never published."""
+    return _UNPUBLISHED

@@ -28,6 +28,12 @@ _ADVICE: Final = {
     ),
     "question_closed": Advice("Close the question {question_id} again: saldo helpdesk close"),
 }
+_UNPUBLISHED: Final = (
+    Advice(
+        "Assign questions again, and repeat what was proposed on disputes: saldo helpdesk assign, "
+        "saldo helpdesk propose"
+    ),
+)
 
 
 def judge(session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
@@ -58,3 +64,8 @@ def leave_out(session: Session, numbers: int) -> None:
     """Leave out the next short numbers of questions."""
     cursor: Any = session.cursor
     cursor.execute("UPDATE question_counter SET last = last + %s", (numbers,))
+
+
+def unpublished() -> Sequence[Advice]:
+    """Return what staff do about lost events that were never published."""
+    return _UNPUBLISHED

@@ -48,6 +48,12 @@ _SPENT: Final = (
     "UPDATE email_changes SET new_digest = NULL, old_digest = NULL",
 )
 """Whatever opens a cabinet once: which of it was used or ended, the log does not know any more."""
+_UNPUBLISHED: Final = (
+    Advice(
+        "Persons begin again what they had begun: a registration, another e-mail address. An "
+        "address that somebody had refused may change: saldo identity log PERSON"
+    ),
+)
 
 
 def judge(session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
@@ -141,3 +147,8 @@ _ADVICE: Final[Mapping[str, Advice]] = {
         "the settings."
     ),
 }
+
+
+def unpublished() -> Sequence[Advice]:
+    """Return what staff do about lost events that were never published."""
+    return _UNPUBLISHED

@@ -44,6 +44,12 @@ _BY_ITSELF: Final = frozenset(
     }
 )
 _OF_IMPORTS: Final = frozenset({"import_finished", "import_refused", "charges_posted"})
+_UNPUBLISHED: Final = (
+    Advice(
+        "Whoever has proposed a correction looks whether it still waits, and proposes it again if "
+        "not: saldo ledger proposals"
+    ),
+)
 
 
 def judge(session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
@@ -216,3 +222,8 @@ _ADVICE: Final[Mapping[str, Advice]] = {
     ),
     "month_closed": Advice("Close {period} again: saldo ledger close"),
 }
+
+
+def unpublished() -> Sequence[Advice]:
+    """Return what staff do about lost events that were never published."""
+    return _UNPUBLISHED

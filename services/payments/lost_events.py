@@ -22,6 +22,12 @@ from services.payments.application import CapturePayment, RecordReturns
 from services.payments.configured import acquirers_of
 from services.payments.domain import PaymentOrder, order_number_of
 from services.payments.events import Line, RefundLine, Split
+from services.payments.lost_event_advice import (
+    CONTRADICTED,
+    OF_BANK,
+    OF_BANK_UNNUMBERED,
+    UNPUBLISHED,
+)
 from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
 from services.payments.postings_again import RecordPostings, record_postings
 from services.payments.refunds import LostRefund
@@ -45,18 +51,6 @@ _THREADS: Final = 8
 _REASON: Final = "taken up again as it was credited before the log was restored"
 _TAKEN_UP: Final = frozenset({"payment_started", "payment_captured", "payment_refunded"})
 _BY_ITSELF: Final = frozenset({"payment_failed", "payment_completed", "payment_mismatched"})
-_OF_BANK: Final = Advice(
-    "Import the bank's file again that has the payment of {paid_on}, document {document}: "
-    "saldo payments import FILE. It is posted once."
-)
-_OF_BANK_UNNUMBERED: Final = Advice(
-    "Import the bank's file again that has the payment of {paid_on}, document without a number: "
-    "saldo payments import FILE. It is posted once."
-)
-_CONTRADICTED: Final = Advice(
-    "The bank does not say what this event said: look at the payment there and in the ledger, "
-    "by saldo payments show {payment_id} and saldo ledger find-payment {payment_id}."
-)
 
 
 class TakeUpPayment(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +117,7 @@ def _of_bank(session: Session, event: LostEvent, payment_id: UUID) -> Judged:
     row = session.peek.registers.payment(payment_id)
     if row is not None and row["state"] not in {"suspended", "known"}:
         return Judged(event=event, fate=Fate.NOTHING)
-    advice = _OF_BANK if event.data["document"] else _OF_BANK_UNNUMBERED
+    advice = OF_BANK if event.data["document"] else OF_BANK_UNNUMBERED
     return Judged(event=event, fate=Fate.STAFF, advice=advice.about(event.data))
 
 
@@ -199,7 +193,7 @@ class PaymentRecovery:
             before
             if before.fate is not Fate.BROUGHT_BACK or after.fate is Fate.NOTHING
             else msgspec.structs.replace(
-                before, fate=Fate.STAFF, advice=_CONTRADICTED.about(before.event.data)
+                before, fate=Fate.STAFF, advice=CONTRADICTED.about(before.event.data)
             )
             for before, after in zip(judged, now, strict=True)
         ]
@@ -380,3 +374,8 @@ def _refund(event: LostEvent) -> LostRefund:
 
 def protect(services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
     """Do nothing: whatever might go wrong before recovery waits for it (`LostLog.is_open`)."""
+
+
+def unpublished() -> Sequence[Advice]:
+    """Return what staff do about lost events that were never published."""
+    return UNPUBLISHED

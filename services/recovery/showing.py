@@ -62,6 +62,7 @@ def show_status(status: Status) -> None:
                 "imported or corrected since."
             )
         )
+    _show_unpublished(status)
     if status.is_clean:
         _say(text("Nothing is left to recover of {service}.", service=status.service))
 
@@ -101,6 +102,7 @@ def print_as_json(status: Status, applied: Applied | None) -> None:
         }
         for one in status.lost
     ]
+    built["unpublished_advice"] = [str(one) for one in status.unpublished_advice]
     print_json(
         {
             **built,
@@ -232,6 +234,38 @@ def _show_advice(lost: Sequence[Judged]) -> None:
     for sentence, count in sentences.items():
         times = text("(events: {count})", count=count)
         _say(f"- {sentence} {times}" if count > 1 else f"- {sentence}")
+
+
+def _show_unpublished(status: Status) -> None:
+    for one in status.unpublished:
+        until = minute(one.until)
+        _say(
+            text(
+                "Events that are never published may be lost before epoch {epoch} as well, "
+                "recorded up to {until} (UTC): nobody has a copy of them.",
+                epoch=one.epoch,
+                until=until,
+            )
+            if one.since is None
+            else text(
+                "Events that are never published may be lost before epoch {epoch} as well, "
+                "recorded from {since} to {until} (UTC): nobody has a copy of them.",
+                epoch=one.epoch,
+                since=minute(one.since),
+                until=until,
+            )
+        )
+        _say(
+            text(
+                "Positions that the stream jumps over there: {count}. What came after its last "
+                "message has left no trace.",
+                count=one.skipped,
+            )
+        )
+    if status.unpublished_advice:
+        _say(text("For staff to do about what was never published:"))
+    for advice in status.unpublished_advice:
+        _say(f"- {_spoken(advice)}")
 
 
 def _spoken(advice: Advice) -> str:

@@ -22,12 +22,15 @@ from shared.bus.reading import ReadPoint, read_point, safe_position
 from shared.config import ConfigurationError
 from shared.errors import Unavailable
 from shared.eventstore.lost_events import (
+    Advice,
     Judged,
     Recovery,
+    Unpublished,
     epochs_to_search,
     lost_events,
     outcomes,
     recoveries,
+    unpublished,
 )
 from shared.eventstore.postgres import PostgresStore
 
@@ -66,7 +69,11 @@ class ReaderShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be recovered of a service."""
+    """What is to be recovered of a service.
+
+    ``unpublished`` has the epochs before which events may be lost that the bus has never had, and
+    ``unpublished_advice`` what staff do about these.
+    """
 
     service: str
     confirmed: bool
@@ -76,6 +83,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     lost: list[Judged]
     readers: list[ReaderShown]
     quarantined: dict[str, int]
+    unpublished: list[Unpublished] = []
+    unpublished_advice: list[Advice] = []
 
     @property
     def left(self) -> list[Recovery]:
@@ -105,6 +114,12 @@ def status_of(
             *handler.judge(session, lost_events(session.cursor)),
         ]
     )
+    silent = store.query(lambda session: unpublished(session.cursor))
+    if not ever:
+        # Earlier epochs, once they are recovered, are not told of again and again.
+        done = [one.epoch for one in found.values() if one.done_at is not None]
+        current = history.current.name
+        silent = [one for one in silent if one.epoch == current or one.epoch not in done]
     return Status(
         service=service,
         confirmed=confirmed,
@@ -123,6 +138,8 @@ def status_of(
         lost=lost,
         readers=_readers(store, progress),
         quarantined=store.query(lambda session: _quarantined(session, service)),
+        unpublished=silent,
+        unpublished_advice=list(handler.unpublished()) if silent else [],
     )
 
 

@@ -45,6 +45,10 @@ class Handler(Protocol):
         """
         ...
 
+    def unpublished(self) -> Sequence[Advice]:
+        """Return what staff do about lost events that were never published: nobody has a copy."""
+        ...
+
 
 class ReadableLosses:
     """The handler of a service, which gets only what it can read; the rest is for staff."""
@@ -79,6 +83,10 @@ class ReadableLosses:
                 position=one.event.position,
             )
         self._handler.protect(services, readable, whole=whole and not others)
+
+    def unpublished(self) -> Sequence[Advice]:
+        """Return what staff do about lost events that were never published."""
+        return self._handler.unpublished()
 
     def _parted(self, lost: Sequence[LostEvent]) -> tuple[list[LostEvent], list[Judged]]:
         readable, others = list[LostEvent](), list[Judged]()
@@ -116,3 +124,7 @@ class NoHandler:
 
     def protect(self, services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
         """Nothing is dangerous."""
+
+    def unpublished(self) -> Sequence[Advice]:
+        """Return nothing: staff know best what they have done."""
+        return ()

@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
+from shared.eventstore.recording_times import RECORDED_BY
+
 
 class Fate(StrEnum):
     """What becomes of a lost event."""
@@ -31,7 +33,10 @@ class Fate(StrEnum):
 
 
 class LostEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A published event that the log does not have any more; ``data`` is its public form."""
+    """A published event that the log does not have any more; ``data`` is its public form.
+
+    ``predecessor`` is the position of the published event before it; None: nobody knows.
+    """
 
     epoch: str
     position: int
@@ -41,6 +46,7 @@ class LostEvent(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     correlation_id: str
     data: dict[str, Any]
+    predecessor: int | None = None
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -71,6 +77,20 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     advice: Advice | None = None
 
 
+class Unpublished(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of lost events that were never published: only where they were.
+
+    They were recorded after ``since``, the time of the last event that the log has from before the
+    epoch (None: it has none), and before ``until``. ``skipped`` is how many positions lie between
+    the lost events that were published; what came after the last of these is not counted.
+    """
+
+    epoch: str
+    since: datetime | None
+    until: datetime
+    skipped: int
+
+
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     """What was found lost before an epoch; ``lost`` None: the stream does not reach back.
 
@@ -89,12 +109,20 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     to_search: int = 0
 
 
-_COLUMNS = "epoch, position, version, type, subject, occurred_at, correlation_id, data"
+_COLUMNS = "epoch, position, version, type, subject, occurred_at, correlation_id, data, predecessor"
 _RECOVERY = (
     "epoch, lost, found_at, asked_at, asked_by, recoveries.reason, failure, done_at,"
     " coalesce(next_offset - first_offset, 0) AS searched,"
     " coalesce(last_offset - first_offset + 1, 0) AS to_search"
 )
+_UNPUBLISHED = f"""
+SELECT name AS epoch, began_at AS until,
+       (SELECT {RECORDED_BY} FROM events WHERE notification_id = after_position) AS since,
+       (SELECT coalesce(sum(greatest(0, position - greatest(predecessor, after_position) - 1)), 0)
+        FROM (SELECT DISTINCT epoch, position, predecessor FROM lost_events
+              WHERE recovery = name AND predecessor IS NOT NULL) AS message)::bigint AS skipped
+FROM epochs WHERE number > 1 ORDER BY number
+"""
 _UNCONFIRMED = (
     "EXISTS (SELECT FROM log_run WHERE started_at <> pg_postmaster_start_time()"
     " OR log <> concat_ws('/', (SELECT oid FROM pg_database WHERE datname = current_database()),"
@@ -160,11 +188,12 @@ def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent]) -> None:
     cursor.execute("INSERT INTO recoveries (epoch) VALUES (%s) ON CONFLICT DO NOTHING", (epoch,))
     cursor.executemany(
         f"INSERT INTO lost_events ({_COLUMNS}, recovery)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
         [
             (
                 event.epoch, event.position, event.version, event.type, event.subject,
-                event.occurred_at, event.correlation_id, Jsonb(event.data), epoch,
+                event.occurred_at, event.correlation_id, Jsonb(event.data), event.predecessor,
+                epoch,
             )
             for event in events
         ],
@@ -219,6 +248,11 @@ def lost_events(cursor: Any) -> list[LostEvent]:
         " ORDER BY occurred_at, position, version"
     )
     return [LostEvent(**row) for row in cursor.fetchall()]
+
+
+def unpublished(cursor: Any) -> list[Unpublished]:
+    """Return where events may be lost that were never published, by epoch, oldest first."""
+    return [Unpublished(**row) for row in cursor.execute(_UNPUBLISHED).fetchall()]
 
 
 class LostLog:

@@ -46,6 +46,7 @@ BASE = (
     "search.sql",
     "proof.sql",
     "advice.sql",
+    "predecessors.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 

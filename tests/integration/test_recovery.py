@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from services.cli import app
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.domain.events import TakenElsewhere
+from services.payments.domain import PaymentOrder
+from services.payments.events import Line
 from shared import context
 from shared.bus.epochs import read_history
 from shared.bus.messages import (
@@ -33,7 +35,9 @@ from shared.bus.reading import rewind, stop
 from shared.bus.searching import streamed
 from shared.bus.topology import connect, log_exchange
 from shared.contracts.base import schema_name
+from shared.contracts.payments import Failure
 from shared.errors import Unavailable
+from shared.eventstore import Session
 from shared.eventstore.lost_events import (
     Advice,
     Fate,
@@ -246,6 +250,51 @@ def test_lost_events_are_found_after_a_clock_that_ran_ahead(
     house.search("ledger")
     _, said = house.said("ledger")
     assert said["epochs"][1]["recovery"]["lost"] == 3
+
+
+def start(session: Session, payment_id: UUID) -> None:
+    session.load(PaymentOrder, payment_id).start(uuid4(), [Line(NUMBER, 45_000, 0)])
+
+
+def lose_order(session: Session, payment_id: UUID) -> None:
+    """Record what is never published: another order takes the place of the first."""
+    payment = session.load(PaymentOrder, payment_id)
+    payment.lose_order(payment.order_number, "rbs")
+
+
+def fail(session: Session, payment_id: UUID) -> None:
+    session.load(PaymentOrder, payment_id).fail(Failure.REFUSED)
+
+
+@pytest.mark.parametrize("published_later", [False, True])
+@pytest.mark.usefixtures("clean_bus")
+def test_lost_order_that_was_never_published_is_said_to_be_possible(
+    database: Database, monkeypatch: pytest.MonkeyPatch, published_later: bool
+) -> None:
+    with house_of(database, monkeypatch, "ledger", "payments") as house:
+        payment_id = uuid4()
+        house.stores["payments"].transact(start, payment_id)
+        house.publish("payments")
+        house.back_up()
+        house.stores["payments"].transact(lose_order, payment_id)
+        if published_later:
+            house.stores["payments"].transact(fail, payment_id)
+        house.publish("payments")
+        assert house.said("payments")[1]["unpublished"] == []  # an epoch that has lost nothing
+        house.restore()
+        house.publish("payments")
+        house.search("payments")
+        code, said = house.said("payments")
+    [_, second] = said["epochs"]
+    [unknown] = said["unpublished"]
+    # The stream has no message of the order, and no place for one but before a later message.
+    assert (types_of(said["lost"]), unknown["skipped"]) == (
+        (["payment_failed"], 1) if published_later else ([], 0)
+    )
+    assert (code, said["clean"]) == (int(published_later), not published_later)
+    assert (unknown["epoch"], unknown["until"]) == (second["epoch"], second["began_at"])
+    assert unknown["since"] < unknown["until"]
+    assert "saldo payments reconcile --day" in said["unpublished_advice"][0]
 
 
 @pytest.mark.parametrize(("epoch", "position"), [("9.deadbeef", 4), ("", 900), ("", 10**12)])
