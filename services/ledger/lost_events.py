@@ -43,7 +43,6 @@ _BY_ITSELF: Final = frozenset(
         "penalty_corrected",
     }
 )
-_OF_IMPORTS: Final = frozenset({"import_finished", "import_refused", "charges_posted"})
 _UNPUBLISHED: Final = (
     Advice(
         "Whoever has proposed a correction looks whether it still waits, and proposes it again if "
@@ -55,7 +54,8 @@ _UNPUBLISHED: Final = (
 def judge(session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
     """Return what is to become of lost events."""
     posted = _posted(session, lost)
-    return [_judged(event, posted) for event in lost]
+    begun = {event.data["file_digest"] for event in lost if event.type == "import_begun"}
+    return [_judged(event, posted, begun) for event in lost]
 
 
 def bring_back(services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged]:
@@ -108,19 +108,17 @@ def _posted(session: Session, lost: Sequence[LostEvent]) -> set[tuple[str, str]]
     return {(row["payment_id"], row["account"]) for row in rows}
 
 
-def _judged(event: LostEvent, posted: set[tuple[str, str]]) -> Judged:
-    data = event.data
-    if event.type in _BY_ITSELF:
+def _judged(event: LostEvent, posted: set[tuple[str, str]], begun: set[str]) -> Judged:
+    data, type_ = event.data, event.type
+    if type_ in _BY_ITSELF or (type_ == "account_opened" and not data["opening"]):
         return Judged(event=event, fate=Fate.BY_ITSELF)
-    if event.type == "payment_posted":
-        if (data["payment_id"], _key(data)) in posted:
-            return Judged(event=event, fate=Fate.NOTHING)
-        if not data.get("moved_from"):
-            return Judged(event=event, fate=Fate.BROUGHT_BACK)
-    if event.type == "account_opened" and not data["opening"]:
-        return Judged(event=event, fate=Fate.BY_ITSELF)
-    if event.type in _OF_IMPORTS:
-        return Judged(event=event, fate=Fate.STAFF)
+    known = type_ == "payment_posted" and (data["payment_id"], _key(data)) in posted
+    if known or type_ == "import_refused":
+        return Judged(event=event, fate=Fate.NOTHING)
+    if type_ == "payment_posted" and not data.get("moved_from"):
+        return Judged(event=event, fate=Fate.BROUGHT_BACK)
+    if type_ == "import_finished" and data["file_digest"] in begun:
+        return Judged(event=event, fate=Fate.STAFF)  # its beginning names the file
     return Judged(event=event, fate=Fate.STAFF, advice=_advice(event))
 
 
@@ -207,6 +205,12 @@ _ADVICE: Final[Mapping[str, Advice]] = {
     "import_begun": Advice(
         "Import the file of {kind} again that has {size} bytes and the SHA-256 {file_digest}: "
         "saldo ledger import FILE"
+    ),
+    "import_finished": Advice(
+        "Import the file again that has the SHA-256 {file_digest}: saldo ledger import FILE"
+    ),
+    "charges_posted": Advice(
+        "Import the file again that has the charges of {period}: saldo ledger import FILE"
     ),
     "account_opened": _OPENING,
     "opening_posted": _OPENING,
