@@ -66,6 +66,11 @@ def of_environment(environ: Mapping[str, str]) -> Language:
 
 def text(english: str, **values: Any) -> str:
     """Return a text in the language of the output, with its values in their places."""
+    return translated(english, values)
+
+
+def translated(english: str, values: Mapping[str, Any]) -> str:
+    """Return a text that stands in the code elsewhere, as `text` does."""
     found = _catalogue(language()).gettext(english)
     return found.format(**values) if values else found
 

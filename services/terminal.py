@@ -112,10 +112,7 @@ def reporting() -> Iterator[None]:
     ) as error:
         raise refused(str(error)) from None
     except _errors_of_the_database() as error:
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise refused(
-            text("The database refused or did not answer: {error}", error=first_line)
-        ) from None
+        raise refused(database_failure(error)) from None
 
 
 def _errors_of_the_database() -> tuple[type[Exception], ...]:
@@ -123,6 +120,12 @@ def _errors_of_the_database() -> tuple[type[Exception], ...]:
     from eventsourcing.persistence import PersistenceError
 
     return psycopg.Error, PersistenceError
+
+
+def database_failure(error: Exception) -> str:
+    """Return in the language of the output that the database failed, with its own first line."""
+    first_line = (str(error).splitlines() or [type(error).__name__])[0]
+    return text("The database refused or did not answer: {error}", error=first_line)
 
 
 def refusal_text(error: ServiceError) -> str:

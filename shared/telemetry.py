@@ -44,6 +44,9 @@ HTTP_CONNECTIONS = Gauge("saldo_http_connections", "Open HTTP connections, idle 
 UPLOADS_ROOM = Gauge(
     "saldo_uploads_room_bytes", "Room for files of questions, less what must be left.", ("service",)
 )
+UPLOADS_SCANS = Counter(
+    "saldo_uploads_scans", "What the malware scanner said of files of questions.", ("outcome",)
+)
 
 RPC_CALLS = Counter("saldo_rpc_calls", "RPC calls made.", ("service", "method", "outcome"))
 RPC_CALL_SECONDS = Histogram(

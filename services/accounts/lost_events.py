@@ -17,13 +17,26 @@ from shared.account_key import FIRST
 from shared.bus import Services
 from shared.errors import Conflict
 from shared.eventstore import Session
-from shared.eventstore.lost_events import Fate, Judged, LostEvent
+from shared.eventstore.lost_events import Advice, Fate, Judged, LostEvent
 from shared.logs import get_logger
 
 log = get_logger(__name__)
 
 _OF_FILES: Final = frozenset(
     {"contract_registered", "contract_amended", "tenure_opened", "tenure_closed"}
+)
+_CONTRACTS: Final = Advice("Import the file of contracts again: saldo accounts import FILE")
+_NO_CONTRACT: Final = Advice(
+    "Import the contract of {number}; then person {person_id} links it again."
+)
+_INVITATION: Final = Advice(
+    "The owner of account {number} invites again: the letter of the invitation {invitation_id} "
+    "opens nothing."
+)
+_REFUSED: Final = Advice("Person {person_id} links the account again, if he may.")
+_UNPUBLISHED: Final = (
+    _CONTRACTS,
+    Advice("Owners withdraw again the invitations that they had withdrawn: these may be open."),
 )
 
 
@@ -61,18 +74,12 @@ def _judged(
         cabinet = session.load(Cabinet, cabinet_id(UUID(person_id)))
         known = over or (number, tenure) in cabinet.links
         if not known and not session.read.tenures.of([(number, tenure)]):
-            advice = f"Import the contract of {number}; then person {person_id} links it again."
-            return Judged(event=event, fate=Fate.STAFF, advice=advice)
+            return Judged(event=event, fate=Fate.STAFF, advice=_NO_CONTRACT.about(event.data))
         return Judged(event=event, fate=Fate.NOTHING if known else Fate.BROUGHT_BACK)
     if event.type in _OF_FILES:
-        advice = "Import the file of contracts again: saldo accounts import FILE"
-        return Judged(event=event, fate=Fate.STAFF, advice=advice)
+        return Judged(event=event, fate=Fate.STAFF, advice=_CONTRACTS)
     if event.type == "invitation_sent":
-        advice = (
-            f"The owner of account {event.data['number']} invites again: the letter of the "
-            f"invitation {event.data['invitation_id']} opens nothing."
-        )
-        return Judged(event=event, fate=Fate.STAFF, advice=advice)
+        return Judged(event=event, fate=Fate.STAFF, advice=_INVITATION.about(event.data))
     return Judged(event=event, fate=Fate.NOTHING)
 
 
@@ -86,8 +93,7 @@ def bring_back(services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged
             services.store.transact(give_access, _given(one.event.data))
         except Conflict as error:
             log.warning("access_not_given_again", code=error.code)
-            advice = f"Person {one.event.data['person_id']} links the account again, if he may."
-            yield Judged(event=one.event, fate=Fate.STAFF, advice=advice)
+            yield Judged(event=one.event, fate=Fate.STAFF, advice=_REFUSED.about(one.event.data))
         else:
             yield one
 
@@ -141,3 +147,8 @@ def _given(data: Mapping[str, Any]) -> GiveAccess:
             invited_by=UUID(invited_by) if invited_by else None,
         ),
     )
+
+
+def unpublished() -> Sequence[Advice]:
+    """Return what staff do about lost events that were never published."""
+    return _UNPUBLISHED

@@ -12,20 +12,28 @@ from typing import Any, Final
 from shared.bus import Services
 from shared.bus.readable_losses import UNKNOWN
 from shared.eventstore import Session
-from shared.eventstore.lost_events import Fate, Judged, LostEvent
+from shared.eventstore.lost_events import Advice, Fate, Judged, LostEvent
 
 _SPARED: Final = 100
 """Numbers that are left out besides: a question that nobody has published yet had one, too."""
 
 _ADVICE: Final = {
-    "question_asked": "Person {person_id} asks the question {question_id} again.",
-    "question_message_added": "The person writes the message to question {question_id} again.",
-    "question_answered": "Answer the question {question_id} again: saldo helpdesk answer",
-    "question_routed": (
+    "question_asked": Advice("Person {person_id} asks the question {question_id} again."),
+    "question_message_added": Advice(
+        "The person writes the message to question {question_id} again."
+    ),
+    "question_answered": Advice("Answer the question {question_id} again: saldo helpdesk answer"),
+    "question_routed": Advice(
         "Hand the question {question_id} to {department} again: saldo helpdesk route"
     ),
-    "question_closed": "Close the question {question_id} again: saldo helpdesk close",
+    "question_closed": Advice("Close the question {question_id} again: saldo helpdesk close"),
 }
+_UNPUBLISHED: Final = (
+    Advice(
+        "Assign questions again, and repeat what was proposed on disputes: saldo helpdesk assign, "
+        "saldo helpdesk propose"
+    ),
+)
 
 
 def judge(session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
@@ -37,7 +45,7 @@ def _judged(event: LostEvent) -> Judged:
     if event.type == "dispute_decided":
         return Judged(event=event, fate=Fate.BY_ITSELF)
     advice = _ADVICE.get(event.type, UNKNOWN)
-    return Judged(event=event, fate=Fate.STAFF, advice=advice.format(**event.data))
+    return Judged(event=event, fate=Fate.STAFF, advice=advice.about(event.data))
 
 
 def bring_back(services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged]:
@@ -56,3 +64,8 @@ def leave_out(session: Session, numbers: int) -> None:
     """Leave out the next short numbers of questions."""
     cursor: Any = session.cursor
     cursor.execute("UPDATE question_counter SET last = last + %s", (numbers,))
+
+
+def unpublished() -> Sequence[Advice]:
+    """Return what staff do about lost events that were never published."""
+    return _UNPUBLISHED

@@ -7,7 +7,7 @@ erased person. So it is ended at once, by what the bus still has; what was chose
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from shared.bus.readable_losses import UNKNOWN
 from shared.contracts.identity import FactorChange
 from shared.errors import NotFound
 from shared.eventstore import Session
-from shared.eventstore.lost_events import Fate, Judged, LostEvent
+from shared.eventstore.lost_events import Advice, Fate, Judged, LostEvent
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -48,6 +48,12 @@ _SPENT: Final = (
     "UPDATE email_changes SET new_digest = NULL, old_digest = NULL",
 )
 """Whatever opens a cabinet once: which of it was used or ended, the log does not know any more."""
+_UNPUBLISHED: Final = (
+    Advice(
+        "Persons begin again what they had begun: a registration, another e-mail address. An "
+        "address that somebody had refused may change: saldo identity log PERSON"
+    ),
+)
 
 
 def judge(session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
@@ -61,8 +67,8 @@ def _judged(event: LostEvent) -> Judged:
     if event.type in _NOBODY_NEEDS:
         # Whoever waits for the letter asks for it again.
         return Judged(event=event, fate=Fate.NOTHING)
-    advise = _ADVICE.get(event.type)
-    return Judged(event=event, fate=Fate.STAFF, advice=UNKNOWN if advise is None else advise(event))
+    advice = _ADVICE.get(event.type, UNKNOWN)
+    return Judged(event=event, fate=Fate.STAFF, advice=advice.about(event.data))
 
 
 def bring_back(services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged]:
@@ -122,26 +128,27 @@ def _take_password(session: Session, person_id: UUID) -> None:
         log.info("person_has_no_credential", person_id=str(person_id))
 
 
-def _of(person: str) -> Callable[[LostEvent], str]:
-    return lambda event: person.format(**event.data)
-
-
-_ADVICE: Final[Mapping[str, Callable[[LostEvent], str]]] = {
-    "person_registered": _of(
+_ADVICE: Final[Mapping[str, Advice]] = {
+    "person_registered": Advice(
         "The registration of person {person_id} is lost: the person registers again, and links the "
         "accounts again."
     ),
-    "temporary_password_requested": _of(
+    "temporary_password_requested": Advice(
         "The letter with the first password is due again: "
         "saldo identity resend {person_id} --reason WHY"
     ),
-    "email_changed": _of(
+    "email_changed": Advice(
         "The change {change_id} of an e-mail address is lost, and the old one holds: the person "
         "changes it again; where the old mailbox is gone, saldo identity restore-access."
     ),
-    "profile_changed": _of("Person {person_id} enters the full name and the phone again."),
-    "second_factor_changed": _of(
+    "profile_changed": Advice("Person {person_id} enters the full name and the phone again."),
+    "second_factor_changed": Advice(
         "The second factor of person {person_id} was changed ({change}): the person looks at it in "
         "the settings."
     ),
 }
+
+
+def unpublished() -> Sequence[Advice]:
+    """Return what staff do about lost events that were never published."""
+    return _UNPUBLISHED

@@ -7,7 +7,7 @@ Files and decisions of staff are named, for staff to repeat.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -23,7 +23,7 @@ from shared.bus.epochs import stored_history
 from shared.bus.readable_losses import UNKNOWN
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore import Session
-from shared.eventstore.lost_events import Fate, Judged, LostEvent, recoveries
+from shared.eventstore.lost_events import Advice, Fate, Judged, LostEvent, recoveries
 from shared.logs import get_logger
 from shared.money import format_roubles
 
@@ -43,13 +43,19 @@ _BY_ITSELF: Final = frozenset(
         "penalty_corrected",
     }
 )
-_OF_IMPORTS: Final = frozenset({"import_finished", "import_refused", "charges_posted"})
+_UNPUBLISHED: Final = (
+    Advice(
+        "Whoever has proposed a correction looks whether it still waits, and proposes it again if "
+        "not: saldo ledger proposals"
+    ),
+)
 
 
 def judge(session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
     """Return what is to become of lost events."""
     posted = _posted(session, lost)
-    return [_judged(event, posted) for event in lost]
+    begun = {event.data["file_digest"] for event in lost if event.type == "import_begun"}
+    return [_judged(event, posted, begun) for event in lost]
 
 
 def bring_back(services: Services, lost: Sequence[LostEvent]) -> Iterator[Judged]:
@@ -102,21 +108,18 @@ def _posted(session: Session, lost: Sequence[LostEvent]) -> set[tuple[str, str]]
     return {(row["payment_id"], row["account"]) for row in rows}
 
 
-def _judged(event: LostEvent, posted: set[tuple[str, str]]) -> Judged:
-    data = event.data
-    if event.type in _BY_ITSELF:
+def _judged(event: LostEvent, posted: set[tuple[str, str]], begun: set[str]) -> Judged:
+    data, type_ = event.data, event.type
+    if type_ in _BY_ITSELF or (type_ == "account_opened" and not data["opening"]):
         return Judged(event=event, fate=Fate.BY_ITSELF)
-    if event.type == "payment_posted":
-        if (data["payment_id"], _key(data)) in posted:
-            return Judged(event=event, fate=Fate.NOTHING)
-        if not data.get("moved_from"):
-            return Judged(event=event, fate=Fate.BROUGHT_BACK)
-    if event.type == "account_opened" and not data["opening"]:
-        return Judged(event=event, fate=Fate.BY_ITSELF)
-    if event.type in _OF_IMPORTS:
-        return Judged(event=event, fate=Fate.STAFF)
-    advise = _ADVICE.get(event.type)
-    return Judged(event=event, fate=Fate.STAFF, advice=UNKNOWN if advise is None else advise(data))
+    known = type_ == "payment_posted" and (data["payment_id"], _key(data)) in posted
+    if known or type_ == "import_refused":
+        return Judged(event=event, fate=Fate.NOTHING)
+    if type_ == "payment_posted" and not data.get("moved_from"):
+        return Judged(event=event, fate=Fate.BROUGHT_BACK)
+    if type_ == "import_finished" and data["file_digest"] in begun:
+        return Judged(event=event, fate=Fate.STAFF)  # its beginning names the file
+    return Judged(event=event, fate=Fate.STAFF, advice=_advice(event))
 
 
 def _post(services: Services, event: LostEvent) -> Judged:
@@ -154,51 +157,77 @@ def _plain(amount: int) -> str:
     return format_roubles(amount).replace("\u00a0", "")
 
 
-def _pay(data: Mapping[str, Any]) -> str:
+def _advice(event: LostEvent) -> Advice:
+    data = event.data
+    match event.type:
+        case "payment_posted":
+            return _move(data, source=data["moved_from"], target=data["account"])
+        case "payment_reversed" if data.get("moved_to"):
+            return _move(data, source=data["account"], target=data["moved_to"])
+        case "penalty_written_off":
+            return _WAIVER.about({**data, "amount": _plain(data["amount"])})
+        case type_:
+            return _ADVICE.get(type_, UNKNOWN).about(data)
+
+
+def _pay(data: Mapping[str, Any]) -> Advice:
     penalty = f" --penalty {_plain(data['penalty'])}" if data["penalty"] else ""
-    return (
-        f"Enter the payment of {data['effective_on']} again: saldo ledger pay {data['account']} "
-        f"--amount {_plain(data['amount'])}{penalty} --on {data['effective_on']} --reason WHY"
+    return Advice(
+        "Enter the payment of {day} again: saldo ledger pay {account} --amount {amount}{penalty} "
+        "--on {day} --reason WHY",
+        {
+            "day": data["effective_on"],
+            "account": data["account"],
+            "amount": _plain(data["amount"]),
+            "penalty": penalty,
+        },
     )
 
 
-def _move(data: Mapping[str, Any], *, source: str, target: str) -> str:
-    return (
-        f"Move the payment again: saldo ledger move-payment {data['payment_id']} --from {source} "
-        f"--to {target} --reason WHY"
+def _move(data: Mapping[str, Any], *, source: str, target: str) -> Advice:
+    return Advice(
+        "Move the payment again: saldo ledger move-payment {payment_id} --from {source} "
+        "--to {target} --reason WHY",
+        {"payment_id": data["payment_id"], "source": source, "target": target},
     )
 
 
-_ADVICE: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
-    "payment_posted": lambda data: _move(data, source=data["moved_from"], target=data["account"]),
-    "payment_reversed": lambda data: (
-        _move(data, source=data["account"], target=data["moved_to"])
-        if data.get("moved_to")
-        else f"Reverse the payment again: saldo ledger reverse {data['payment_id']} --reason WHY"
+_WAIVER: Final = Advice(
+    "Write the penalty off again: saldo ledger write-off {account} --amount {amount} --reason WHY"
+)
+_OPENING: Final = Advice(
+    "Import the opening balance of account {account} again: saldo ledger import FILE"
+)
+_ADVICE: Final[Mapping[str, Advice]] = {
+    "payment_reversed": Advice(
+        "Reverse the payment again: saldo ledger reverse {payment_id} --reason WHY"
     ),
-    "import_begun": lambda data: (
-        f"Import the file of {data['kind']} again that has {data['size']} bytes and the SHA-256 "
-        f"{data['file_digest']}: saldo ledger import FILE"
+    "import_begun": Advice(
+        "Import the file of {kind} again that has {size} bytes and the SHA-256 {file_digest}: "
+        "saldo ledger import FILE"
     ),
-    "account_opened": lambda data: (
-        f"Import the opening balance of account {data['account']} again: saldo ledger import FILE"
+    "import_finished": Advice(
+        "Import the file again that has the SHA-256 {file_digest}: saldo ledger import FILE"
     ),
-    "opening_posted": lambda data: (
-        f"Import the opening balance of account {data['account']} again: saldo ledger import FILE"
+    "charges_posted": Advice(
+        "Import the file again that has the charges of {period}: saldo ledger import FILE"
     ),
-    "charges_adjusted": lambda data: (
-        f"Recalculate {data['period']} of account {data['account']} again: saldo ledger adjust, or "
-        "import the file of adjustments that it stood in."
+    "account_opened": _OPENING,
+    "opening_posted": _OPENING,
+    "charges_adjusted": Advice(
+        "Recalculate {period} of account {account} again: saldo ledger adjust, or import the file "
+        "of adjustments that it stood in."
     ),
-    "penalty_written_off": lambda data: (
-        f"Write the penalty off again: saldo ledger write-off {data['account']} "
-        f"--amount {_plain(data['amount'])} --reason WHY"
+    "correction_decided": Advice(
+        "Decide on the proposal {proposal_id} again: saldo ledger proposals"
     ),
-    "correction_decided": lambda data: (
-        f"Decide on the proposal {data['proposal_id']} again: saldo ledger proposals"
+    "correction_withdrawn": Advice(
+        "Withdraw the proposal {proposal_id} again: saldo ledger reject"
     ),
-    "correction_withdrawn": lambda data: (
-        f"Withdraw the proposal {data['proposal_id']} again: saldo ledger reject"
-    ),
-    "month_closed": lambda data: f"Close {data['period']} again: saldo ledger close",
+    "month_closed": Advice("Close {period} again: saldo ledger close"),
 }
+
+
+def unpublished() -> Sequence[Advice]:
+    """Return what staff do about lost events that were never published."""
+    return _UNPUBLISHED

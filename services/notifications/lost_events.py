@@ -8,12 +8,15 @@ out is queued again by the event that it is about, and that is fetched from its 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 from uuid import UUID
 
 from services.notifications.application import MarkSent, mark_sent
 from shared.bus import Services
 from shared.eventstore import Session
-from shared.eventstore.lost_events import Fate, Judged, LostEvent
+from shared.eventstore.lost_events import Advice, Fate, Judged, LostEvent
+
+_UNPUBLISHED: Final = (Advice("Persons choose again which letters they get."),)
 
 
 def judge(session: Session, lost: Sequence[LostEvent]) -> list[Judged]:
@@ -37,3 +40,8 @@ def protect(services: Services, lost: Sequence[LostEvent], *, whole: bool) -> No
         if event.type == "letter_sent":
             command = MarkSent(letter_id=UUID(event.data["letter_id"]), message_id="", attempts=1)
             services.store.transact(mark_sent, command)
+
+
+def unpublished() -> Sequence[Advice]:
+    """Return what staff do about lost events that were never published."""
+    return _UNPUBLISHED

@@ -22,6 +22,12 @@ from services.payments.application import CapturePayment, RecordReturns
 from services.payments.configured import acquirers_of
 from services.payments.domain import PaymentOrder, order_number_of
 from services.payments.events import Line, RefundLine, Split
+from services.payments.lost_event_advice import (
+    CONTRADICTED,
+    OF_BANK,
+    OF_BANK_UNNUMBERED,
+    UNPUBLISHED,
+)
 from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
 from services.payments.postings_again import RecordPostings, record_postings
 from services.payments.refunds import LostRefund
@@ -35,7 +41,7 @@ from shared.bus.readable_losses import UNKNOWN
 from shared.contracts.payments import Failure
 from shared.errors import Conflict, Unavailable
 from shared.eventstore import Session, Store
-from shared.eventstore.lost_events import Fate, Judged, LostEvent
+from shared.eventstore.lost_events import Advice, Fate, Judged, LostEvent
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -111,12 +117,8 @@ def _of_bank(session: Session, event: LostEvent, payment_id: UUID) -> Judged:
     row = session.peek.registers.payment(payment_id)
     if row is not None and row["state"] not in {"suspended", "known"}:
         return Judged(event=event, fate=Fate.NOTHING)
-    document = event.data["document"] or "without a number"
-    advice = (
-        f"Import the bank's file again that has the payment of {event.data['paid_on']}, document "
-        f"{document}: saldo payments import FILE. It is posted once."
-    )
-    return Judged(event=event, fate=Fate.STAFF, advice=advice)
+    advice = OF_BANK if event.data["document"] else OF_BANK_UNNUMBERED
+    return Judged(event=event, fate=Fate.STAFF, advice=advice.about(event.data))
 
 
 def _is_made(payment: PaymentOrder, event: LostEvent) -> bool:
@@ -190,7 +192,9 @@ class PaymentRecovery:
         return [
             before
             if before.fate is not Fate.BROUGHT_BACK or after.fate is Fate.NOTHING
-            else msgspec.structs.replace(before, fate=Fate.STAFF, advice=_contradicted(before))
+            else msgspec.structs.replace(
+                before, fate=Fate.STAFF, advice=CONTRADICTED.about(before.event.data)
+            )
             for before, after in zip(judged, now, strict=True)
         ]
 
@@ -368,13 +372,10 @@ def _refund(event: LostEvent) -> LostRefund:
     )
 
 
-def _contradicted(judged: Judged) -> str:
-    payment_id = judged.event.data["payment_id"]
-    return (
-        "The bank does not say what this event said: look at the payment there and in the ledger, "
-        f"by saldo payments show {payment_id} and saldo ledger find-payment {payment_id}."
-    )
-
-
 def protect(services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
     """Do nothing: whatever might go wrong before recovery waits for it (`LostLog.is_open`)."""
+
+
+def unpublished() -> Sequence[Advice]:
+    """Return what staff do about lost events that were never published."""
+    return UNPUBLISHED

@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from services.language import text
+from services.language import text, translated
 from services.recovery.applying import Applied
 from services.recovery.status import ReaderShown, Status
 from services.terminal import minute, new_table, out, print_json, show
-from shared.eventstore.lost_events import Fate, Judged
+from shared.bus import epochs
+from shared.eventstore.lost_events import Advice, Fate, Judged
 
 LISTED = 200
 """Lost events that a table shows; --json has all."""
@@ -61,6 +62,7 @@ def show_status(status: Status) -> None:
                 "imported or corrected since."
             )
         )
+    _show_unpublished(status)
     if status.is_clean:
         _say(text("Nothing is left to recover of {service}.", service=status.service))
 
@@ -96,10 +98,11 @@ def print_as_json(status: Status, applied: Applied | None) -> None:
             "subject": one.event.subject,
             "time": one.event.occurred_at,
             "fate": one.fate,
-            "advice": one.advice,
+            "advice": str(one.advice) if one.advice else "",
         }
         for one in status.lost
     ]
+    built["unpublished_advice"] = [str(one) for one in status.unpublished_advice]
     print_json(
         {
             **built,
@@ -117,6 +120,18 @@ def _said(fate: Fate) -> str:
         Fate.STAFF: text("left to staff"),
         Fate.NOTHING: text("known already, or not needed"),
     }[fate]
+
+
+def _cause(reason: str) -> str:
+    """Return why an epoch began."""
+    causes = {
+        epochs.FIRST: text("the first"),
+        epochs.PROMOTED: text("another server took over"),
+        epochs.RESTORED: text("restored from a copy"),
+        epochs.TAIL_LOST: text("published events were lost"),
+        epochs.STREAM_LOST: text("nothing to compare the log with"),
+    }
+    return causes.get(reason, reason)
 
 
 def _unsearched(epoch: str, failure: str) -> str:
@@ -146,7 +161,8 @@ def _show_epochs(status: Status) -> None:
         if found is not None and found.found_at is not None:
             lost = text("unknown") if found.lost is None else str(found.lost)
         done = "" if found is None else minute(found.done_at) if found.done_at else text("no")
-        table.add_row(one.epoch, str(one.after), minute(one.began_at), one.reason, lost, done)
+        why = _cause(one.reason)
+        table.add_row(one.epoch, str(one.after), minute(one.began_at), why, lost, done)
     show(table)
 
 
@@ -212,12 +228,48 @@ def _show_reader(service: str, reader: ReaderShown) -> None:
 
 
 def _show_advice(lost: Sequence[Judged]) -> None:
-    advice = Counter(one.advice for one in lost if one.advice)
-    if advice:
+    sentences = Counter(_spoken(one.advice) for one in lost if one.advice)
+    if sentences:
         _say(text("For staff to do:"))
-    for sentence, count in advice.items():
+    for sentence, count in sentences.items():
         times = text("(events: {count})", count=count)
         _say(f"- {sentence} {times}" if count > 1 else f"- {sentence}")
+
+
+def _show_unpublished(status: Status) -> None:
+    for one in status.unpublished:
+        until = minute(one.until)
+        _say(
+            text(
+                "Events that are never published may be lost before epoch {epoch} as well, "
+                "recorded up to {until} (UTC): nobody has a copy of them.",
+                epoch=one.epoch,
+                until=until,
+            )
+            if one.since is None
+            else text(
+                "Events that are never published may be lost before epoch {epoch} as well, "
+                "recorded from {since} to {until} (UTC): nobody has a copy of them.",
+                epoch=one.epoch,
+                since=minute(one.since),
+                until=until,
+            )
+        )
+        _say(
+            text(
+                "Positions that the stream jumps over there: {count}. What came after its last "
+                "message has left no trace.",
+                count=one.skipped,
+            )
+        )
+    if status.unpublished_advice:
+        _say(text("For staff to do about what was never published:"))
+    for advice in status.unpublished_advice:
+        _say(f"- {_spoken(advice)}")
+
+
+def _spoken(advice: Advice) -> str:
+    return translated(advice.sentence, advice.values)
 
 
 def _say(sentence: str) -> None:

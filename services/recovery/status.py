@@ -12,7 +12,7 @@ import psycopg
 
 from services.discovery import recovery_of
 from services.language import text
-from services.terminal import opened_store
+from services.terminal import database_failure, opened_store, refusal_text
 from shared.bus import quarantine
 from shared.bus.epochs import LogHistory, stored_history
 from shared.bus.messages import event_id
@@ -22,12 +22,15 @@ from shared.bus.reading import ReadPoint, read_point, safe_position
 from shared.config import ConfigurationError
 from shared.errors import Unavailable
 from shared.eventstore.lost_events import (
+    Advice,
     Judged,
     Recovery,
+    Unpublished,
     epochs_to_search,
     lost_events,
     outcomes,
     recoveries,
+    unpublished,
 )
 from shared.eventstore.postgres import PostgresStore
 
@@ -66,7 +69,11 @@ class ReaderShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be recovered of a service."""
+    """What is to be recovered of a service.
+
+    ``unpublished`` has the epochs before which events may be lost that the bus has never had, and
+    ``unpublished_advice`` what staff do about these.
+    """
 
     service: str
     confirmed: bool
@@ -76,6 +83,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     lost: list[Judged]
     readers: list[ReaderShown]
     quarantined: dict[str, int]
+    unpublished: list[Unpublished] = []
+    unpublished_advice: list[Advice] = []
 
     @property
     def left(self) -> list[Recovery]:
@@ -105,6 +114,12 @@ def status_of(
             *handler.judge(session, lost_events(session.cursor)),
         ]
     )
+    silent = store.query(lambda session: unpublished(session.cursor))
+    if not ever:
+        # Earlier epochs, once they are recovered, are not told of again and again.
+        done = [one.epoch for one in found.values() if one.done_at is not None]
+        current = history.current.name
+        silent = [one for one in silent if one.epoch == current or one.epoch not in done]
     return Status(
         service=service,
         confirmed=confirmed,
@@ -123,6 +138,8 @@ def status_of(
         lost=lost,
         readers=_readers(store, progress),
         quarantined=store.query(lambda session: _quarantined(session, service)),
+        unpublished=silent,
+        unpublished_advice=list(handler.unpublished()) if silent else [],
     )
 
 
@@ -164,7 +181,7 @@ def _reader(upstream: str, point: ReadPoint) -> ReaderShown | None:
         with opened_store(upstream) as store:
             (history, confirmed), first = store.query(_upstream)
     except (Unavailable, ConfigurationError, psycopg.OperationalError) as error:
-        why = (str(error).splitlines() or [type(error).__name__])[0]
+        why = _failure(error)
         return msgspec.structs.replace(shown, unknown=why) if point.stopped else None
     if not confirmed:
         why = text(
@@ -183,6 +200,17 @@ def _reader(upstream: str, point: ReadPoint) -> ReaderShown | None:
         fork_epoch=history.epoch_at(fork).name,
         ghosts=point.position - fork,
     )
+
+
+def _failure(error: Exception) -> str:
+    """Return why an upstream could not be read, for the end of a sentence."""
+    if isinstance(error, Unavailable):
+        why = refusal_text(error)
+    elif isinstance(error, psycopg.OperationalError):
+        why = database_failure(error)
+    else:
+        why = str(error)
+    return why.removesuffix(".")
 
 
 def _upstream(session: Any) -> tuple[tuple[LogHistory, bool], int | None]:

@@ -15,13 +15,13 @@ from shared.bus.messages import Services
 from shared.contracts import contracts_of
 from shared.contracts.base import Contract
 from shared.eventstore import Session
-from shared.eventstore.lost_events import Fate, Judged, LostEvent
+from shared.eventstore.lost_events import Advice, Fate, Judged, LostEvent
 from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-UNKNOWN = "This program does not know events of this type."
-UNREADABLE = (
+UNKNOWN = Advice("This program does not know events of this type.")
+UNREADABLE = Advice(
     "The event does not match its contract, so nothing is done about it: look at the message in "
     "the stream, and at who may publish as this service."
 )
@@ -43,6 +43,10 @@ class Handler(Protocol):
 
         Not ``whole``: more may be lost than is known.
         """
+        ...
+
+    def unpublished(self) -> Sequence[Advice]:
+        """Return what staff do about lost events that were never published: nobody has a copy."""
         ...
 
 
@@ -80,6 +84,10 @@ class ReadableLosses:
             )
         self._handler.protect(services, readable, whole=whole and not others)
 
+    def unpublished(self) -> Sequence[Advice]:
+        """Return what staff do about lost events that were never published."""
+        return self._handler.unpublished()
+
     def _parted(self, lost: Sequence[LostEvent]) -> tuple[list[LostEvent], list[Judged]]:
         readable, others = list[LostEvent](), list[Judged]()
         for event in lost:
@@ -90,8 +98,8 @@ class ReadableLosses:
                 readable.append(event)
         return readable, others
 
-    def _fault_of(self, event: LostEvent) -> str:
-        """Return why an event cannot be read; "" for one that can."""
+    def _fault_of(self, event: LostEvent) -> Advice | None:
+        """Return why an event cannot be read; None for one that can."""
         if not self._contracts:
             contracts = contracts_of(self._service)
             self._contracts = {(one.type, one.version): one for one in contracts}
@@ -100,7 +108,7 @@ class ReadableLosses:
             return UNKNOWN
         # A newer program may have added fields.
         faults = contract.schema(unknown=marshmallow.EXCLUDE).validate(event.data)
-        return UNREADABLE if faults else ""
+        return UNREADABLE if faults else None
 
 
 class NoHandler:
@@ -116,3 +124,7 @@ class NoHandler:
 
     def protect(self, services: Services, lost: Sequence[LostEvent], *, whole: bool) -> None:
         """Nothing is dangerous."""
+
+    def unpublished(self) -> Sequence[Advice]:
+        """Return nothing: staff know best what they have done."""
+        return ()

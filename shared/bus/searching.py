@@ -281,5 +281,6 @@ def _read(message: Any) -> Streamed:
         occurred_at=read.time,
         correlation_id=read.correlation_id,
         data=read.data,
+        predecessor=read.predecessor if 0 <= read.predecessor < read.position else None,
     )
     return Streamed(offset_of(message), read.predecessor, event)

@@ -7,13 +7,16 @@ with a row of ``recoveries`` for each epoch. An operator has it brought back by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from string import Formatter
 from typing import Any
 
 import msgspec
 from psycopg.types.json import Jsonb
+
+from shared.eventstore.recording_times import RECORDED_BY
 
 
 class Fate(StrEnum):
@@ -30,7 +33,10 @@ class Fate(StrEnum):
 
 
 class LostEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A published event that the log does not have any more; ``data`` is its public form."""
+    """A published event that the log does not have any more; ``data`` is its public form.
+
+    ``predecessor`` is the position of the published event before it; None: nobody knows.
+    """
 
     epoch: str
     position: int
@@ -40,14 +46,49 @@ class LostEvent(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     correlation_id: str
     data: dict[str, Any]
+    predecessor: int | None = None
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """What staff must do: an English sentence with named places, and the values of these.
+
+    The sentence is what its translations are found by. Each is written as a literal in the call of
+    this class: a test collects them.
+    """
+
+    sentence: str
+    values: dict[str, Any] = {}
+
+    def about(self, data: Mapping[str, Any]) -> Advice:
+        """Return the advice with its values from an event's data, and no others of them."""
+        places = {name for _, name, _, _ in Formatter().parse(self.sentence) if name}
+        return Advice(self.sentence, {name: data[name] for name in sorted(places)})
+
+    def __str__(self) -> str:
+        """Return the advice in English."""
+        return self.sentence.format(**self.values) if self.values else self.sentence
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """A lost event with its fate; ``advice`` says what staff must do, "" for nothing."""
+    """A lost event with its fate; ``advice`` says what staff must do, None: nothing."""
 
     event: LostEvent
     fate: Fate
-    advice: str = ""
+    advice: Advice | None = None
+
+
+class Unpublished(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of lost events that were never published: only where they were.
+
+    They were recorded after ``since``, the time of the last event that the log has from before the
+    epoch (None: it has none), and before ``until``. ``skipped`` is how many positions lie between
+    the lost events that were published; what came after the last of these is not counted.
+    """
+
+    epoch: str
+    since: datetime | None
+    until: datetime
+    skipped: int
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,12 +109,20 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     to_search: int = 0
 
 
-_COLUMNS = "epoch, position, version, type, subject, occurred_at, correlation_id, data"
+_COLUMNS = "epoch, position, version, type, subject, occurred_at, correlation_id, data, predecessor"
 _RECOVERY = (
     "epoch, lost, found_at, asked_at, asked_by, recoveries.reason, failure, done_at,"
     " coalesce(next_offset - first_offset, 0) AS searched,"
     " coalesce(last_offset - first_offset + 1, 0) AS to_search"
 )
+_UNPUBLISHED = f"""
+SELECT name AS epoch, began_at AS until,
+       (SELECT {RECORDED_BY} FROM events WHERE notification_id = after_position) AS since,
+       (SELECT coalesce(sum(greatest(0, position - greatest(predecessor, after_position) - 1)), 0)
+        FROM (SELECT DISTINCT epoch, position, predecessor FROM lost_events
+              WHERE recovery = name AND predecessor IS NOT NULL) AS message)::bigint AS skipped
+FROM epochs WHERE number > 1 ORDER BY number
+"""
 _UNCONFIRMED = (
     "EXISTS (SELECT FROM log_run WHERE started_at <> pg_postmaster_start_time()"
     " OR log <> concat_ws('/', (SELECT oid FROM pg_database WHERE datname = current_database()),"
@@ -139,11 +188,12 @@ def keep_found(cursor: Any, epoch: str, events: Iterable[LostEvent]) -> None:
     cursor.execute("INSERT INTO recoveries (epoch) VALUES (%s) ON CONFLICT DO NOTHING", (epoch,))
     cursor.executemany(
         f"INSERT INTO lost_events ({_COLUMNS}, recovery)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
         [
             (
                 event.epoch, event.position, event.version, event.type, event.subject,
-                event.occurred_at, event.correlation_id, Jsonb(event.data), epoch,
+                event.occurred_at, event.correlation_id, Jsonb(event.data), event.predecessor,
+                epoch,
             )
             for event in events
         ],
@@ -200,6 +250,11 @@ def lost_events(cursor: Any) -> list[LostEvent]:
     return [LostEvent(**row) for row in cursor.fetchall()]
 
 
+def unpublished(cursor: Any) -> list[Unpublished]:
+    """Return where events may be lost that were never published, by epoch, oldest first."""
+    return [Unpublished(**row) for row in cursor.execute(_UNPUBLISHED).fetchall()]
+
+
 class LostLog:
     """What decisions must know of lost events, within one transaction."""
 
@@ -246,10 +301,17 @@ def ask_for_recovery(cursor: Any, by: str, reason: str) -> list[str]:
 def finish_recoveries(cursor: Any, epochs: Sequence[str], judged: Iterable[Judged]) -> None:
     """Record that recoveries are done, and what has become of each event."""
     cursor.executemany(
-        "UPDATE lost_events SET fate = %s, advice = %s"
+        "UPDATE lost_events SET fate = %s, advice = %s, advice_values = %s"
         " WHERE epoch = %s AND position = %s AND version = %s",
         [
-            (one.fate, one.advice, one.event.epoch, one.event.position, one.event.version)
+            (
+                one.fate,
+                one.advice.sentence if one.advice else "",
+                Jsonb(one.advice.values if one.advice else {}),
+                one.event.epoch,
+                one.event.position,
+                one.event.version,
+            )
             for one in judged
         ],
     )
@@ -274,11 +336,14 @@ def note_failure(cursor: Any, epochs: Sequence[str], failure: str, *, again: boo
 def outcomes(cursor: Any, epochs: Sequence[str]) -> list[Judged]:
     """Return what has become of the lost events of recoveries that are done, by their place."""
     cursor.execute(
-        f"SELECT {_COLUMNS}, fate, advice FROM lost_events WHERE recovery = ANY (%s)"
-        " AND fate <> '' ORDER BY epoch, position, version",
+        f"SELECT {_COLUMNS}, fate, advice, advice_values FROM lost_events"
+        " WHERE recovery = ANY (%s) AND fate <> '' ORDER BY epoch, position, version",
         (list(epochs),),
     )
-    return [
-        Judged(fate=Fate(row.pop("fate")), advice=row.pop("advice"), event=LostEvent(**row))
-        for row in cursor.fetchall()
-    ]
+    return [_outcome(row) for row in cursor.fetchall()]
+
+
+def _outcome(row: dict[str, Any]) -> Judged:
+    fate, sentence, values = Fate(row.pop("fate")), row.pop("advice"), row.pop("advice_values")
+    advice = Advice(sentence, values) if sentence else None
+    return Judged(event=LostEvent(**row), fate=fate, advice=advice)

@@ -45,6 +45,8 @@ BASE = (
     "clock.sql",
     "search.sql",
     "proof.sql",
+    "advice.sql",
+    "predecessors.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 

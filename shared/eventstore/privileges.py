@@ -44,7 +44,8 @@ SECRET = frozenset({"data_keys", "hash_keys", "lost_events", "parked", "quaranti
 """The base tables that no reader sees as a whole: keys, and messages that may name persons."""
 
 _READABLE_COLUMNS = {
-    "lost_events": "epoch, position, version, type, subject, occurred_at, recovery, fate, advice",
+    "lost_events": "epoch, position, version, type, subject, occurred_at, recovery, fate, advice, "
+    "advice_values, predecessor",
     "parked": "id, upstream, position, subject, type, reason, error_id, attempts, parked_at, "
     "waits_until",
     "quarantine": "id, upstream, epoch, position, subject, type, reason, quarantined_at",

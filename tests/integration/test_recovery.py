@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from services.cli import app
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.domain.events import TakenElsewhere
+from services.payments.domain import PaymentOrder
+from services.payments.events import Line
 from shared import context
 from shared.bus.epochs import read_history
 from shared.bus.messages import (
@@ -33,7 +35,16 @@ from shared.bus.reading import rewind, stop
 from shared.bus.searching import streamed
 from shared.bus.topology import connect, log_exchange
 from shared.contracts.base import schema_name
+from shared.contracts.payments import Failure
 from shared.errors import Unavailable
+from shared.eventstore import Session
+from shared.eventstore.lost_events import (
+    Advice,
+    Fate,
+    Judged,
+    finish_recoveries,
+    lost_events,
+)
 from tests.conftest import Database
 from tests.integration.bus_ends import NUMBER, pay, start_again
 from tests.integration.restoring import House, house_of, owed, types_of
@@ -196,8 +207,8 @@ def test_message_that_nobody_can_read_does_not_keep_the_others_from_coming_back(
     lost = [(one["position"], one["fate"], one["advice"]) for one in said["lost"]]
     assert lost == [
         (4, "brought_back", ""),
-        (5, "staff", UNREADABLE),
-        (6, "staff", UNKNOWN),
+        (5, "staff", str(UNREADABLE)),
+        (6, "staff", str(UNKNOWN)),
     ]
     with house.recovering("ledger"):
         code, said = house.said("ledger", *WHY)
@@ -205,8 +216,24 @@ def test_message_that_nobody_can_read_does_not_keep_the_others_from_coming_back(
     assert (code, said["applied"]["events"]) == (1, {"brought_back": 1, "staff": 2})
     assert house.said("ledger")[1]["lost"] == []
     _, said = house.said("ledger", "--all")
-    assert [one["advice"] for one in said["lost"]] == ["", UNREADABLE, UNKNOWN]
+    assert [one["advice"] for one in said["lost"]] == ["", str(UNREADABLE), str(UNKNOWN)]
     assert owed(house) == before
+
+
+def test_what_staff_were_to_repeat_is_listed_in_their_language(house: House) -> None:
+    lost_three(house)
+    house.publish("ledger")
+    house.search("ledger")
+    advice = Advice("Close {period} again: saldo ledger close", {"period": "2026-11"})
+    with house.stores["ledger"].transaction() as cursor:
+        judged = [
+            Judged(event=event, fate=Fate.STAFF, advice=advice) for event in lost_events(cursor)
+        ]
+        finish_recoveries(cursor, [read_history(cursor).current.name], judged)
+    result = CliRunner().invoke(app, ["ledger", "recover", "--all", "--lang", "ru"])
+    assert "- Закройте месяц 2026-11 ещё раз: saldo ledger close (событий: 3)" in result.stdout
+    _, said = house.said("ledger", "--all", "--lang", "ru")
+    assert {one["advice"] for one in said["lost"]} == {"Close 2026-11 again: saldo ledger close"}
 
 
 def test_lost_events_are_found_after_a_clock_that_ran_ahead(
@@ -223,6 +250,51 @@ def test_lost_events_are_found_after_a_clock_that_ran_ahead(
     house.search("ledger")
     _, said = house.said("ledger")
     assert said["epochs"][1]["recovery"]["lost"] == 3
+
+
+def start(session: Session, payment_id: UUID) -> None:
+    session.load(PaymentOrder, payment_id).start(uuid4(), [Line(NUMBER, 45_000, 0)])
+
+
+def lose_order(session: Session, payment_id: UUID) -> None:
+    """Record what is never published: another order takes the place of the first."""
+    payment = session.load(PaymentOrder, payment_id)
+    payment.lose_order(payment.order_number, "rbs")
+
+
+def fail(session: Session, payment_id: UUID) -> None:
+    session.load(PaymentOrder, payment_id).fail(Failure.REFUSED)
+
+
+@pytest.mark.parametrize("published_later", [False, True])
+@pytest.mark.usefixtures("clean_bus")
+def test_lost_order_that_was_never_published_is_said_to_be_possible(
+    database: Database, monkeypatch: pytest.MonkeyPatch, published_later: bool
+) -> None:
+    with house_of(database, monkeypatch, "ledger", "payments") as house:
+        payment_id = uuid4()
+        house.stores["payments"].transact(start, payment_id)
+        house.publish("payments")
+        house.back_up()
+        house.stores["payments"].transact(lose_order, payment_id)
+        if published_later:
+            house.stores["payments"].transact(fail, payment_id)
+        house.publish("payments")
+        assert house.said("payments")[1]["unpublished"] == []  # an epoch that has lost nothing
+        house.restore()
+        house.publish("payments")
+        house.search("payments")
+        code, said = house.said("payments")
+    [_, second] = said["epochs"]
+    [unknown] = said["unpublished"]
+    # The stream has no message of the order, and no place for one but before a later message.
+    assert (types_of(said["lost"]), unknown["skipped"]) == (
+        (["payment_failed"], 1) if published_later else ([], 0)
+    )
+    assert (code, said["clean"]) == (int(published_later), not published_later)
+    assert (unknown["epoch"], unknown["until"]) == (second["epoch"], second["began_at"])
+    assert unknown["since"] < unknown["until"]
+    assert "saldo payments reconcile --day" in said["unpublished_advice"][0]
 
 
 @pytest.mark.parametrize(("epoch", "position"), [("9.deadbeef", 4), ("", 900), ("", 10**12)])

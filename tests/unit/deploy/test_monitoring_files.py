@@ -167,15 +167,23 @@ def test_the_sample_scrapes_what_the_rules_need() -> None:
     assert sample["rule_files"] == [ALERTS.name]
 
 
-def test_each_metric_of_losses_and_leaders_has_a_panel() -> None:
-    """Whoever is called by their alarms at night looks there first."""
-    shown = {
+def shown_by(dashboard: str) -> set[str]:
+    return {
         name
-        for panel in panels(dashboards()["bus"])
+        for panel in panels(dashboards()[dashboard])
         for target in panel["targets"]
         for name in metrics_in(target["expr"])
     }
-    assert shown >= {
+
+
+def test_each_metric_of_files_has_a_panel() -> None:
+    metrics = {"saldo_uploads_scans_total", "saldo_uploads_room_bytes"}
+    assert shown_by("gateway-services") >= metrics
+
+
+def test_each_metric_of_losses_and_leaders_has_a_panel() -> None:
+    """Whoever is called by their alarms at night looks there first."""
+    assert shown_by("bus") >= {
         "saldo_log_epoch",
         "saldo_log_confirmed",
         "saldo_log_tail_lost_timestamp_seconds",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,11 +14,13 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.language import Language, spoken
+from services.payments.lost_event_advice import OF_BANK, UNPUBLISHED
 from services.recovery import applying, verb
 from services.recovery.showing import show_status
 from services.recovery.status import EpochShown, ReaderShown, Status
 from shared.errors import Unavailable
-from shared.eventstore.lost_events import Fate, Judged, LostEvent, Recovery
+from shared.eventstore.lost_events import Advice, Fate, Judged, LostEvent, Recovery, Unpublished
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 EPOCH = "2.5f0c9ae1"
@@ -38,7 +40,7 @@ def recovery(*, done: bool, lost: int | None = 1) -> Recovery:
     )
 
 
-def judged(fate: Fate, advice: str = "") -> Judged:
+def judged(fate: Fate, advice: Advice | None = None) -> Judged:
     event = LostEvent(
         epoch="1",
         position=4,
@@ -68,7 +70,11 @@ def status(*readers: ReaderShown) -> Status:
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A log whose worker has brought everything back before its status is read."""
-    found: dict[str, Any] = {"recovery": recovery(done=True), "outcomes": []}
+    found: dict[str, Any] = {
+        "recovery": recovery(done=True),
+        "outcomes": [],
+        "status": status(),
+    }
     session = SimpleNamespace(cursor=None)
 
     @contextmanager
@@ -79,14 +85,15 @@ def log(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(verb, "author", lambda actor, reason, optional: ("clerk", reason))
     monkeypatch.setattr(verb, "ask", lambda store, reason: [EPOCH])
     monkeypatch.setattr(verb, "wait_for_search", lambda store, progress: None)
-    monkeypatch.setattr(verb, "status_of", lambda store, progress, ever: status())
+    monkeypatch.setattr(verb, "status_of", lambda store, progress, ever: found["status"])
     monkeypatch.setattr(applying, "recoveries", lambda cursor: [found["recovery"]])
     monkeypatch.setattr(applying, "outcomes", lambda cursor, epochs: found["outcomes"])
     return found
 
 
 def test_events_left_to_staff_are_named_where_the_worker_was_faster(log: dict[str, Any]) -> None:
-    log["outcomes"] = [judged(Fate.STAFF, "Look at the bank."), judged(Fate.BROUGHT_BACK)]
+    advice = Advice("Look at the bank.")
+    log["outcomes"] = [judged(Fate.STAFF, advice), judged(Fate.BROUGHT_BACK)]
     result = CliRunner().invoke(app, [*APPLY, "--json"])
     said = json.loads(result.stdout)
     assert (result.exit_code, said["applied"]["events"]) == (1, {"brought_back": 1, "staff": 1})
@@ -111,6 +118,70 @@ def test_recovery_is_told_in_the_language_of_staff(log: dict[str, Any]) -> None:
     said = CliRunner().invoke(app, [*APPLY, "--lang", "ru"]).stdout
     assert "Восстанавливать в payments больше нечего." in said
     assert "Утраченные события, возвращены: 1." in said
+
+
+def test_advice_is_told_in_the_language_of_staff_and_counted(log: dict[str, Any]) -> None:
+    document = {"paid_on": "2026-11-28", "document": "{17}", "amount": 100}
+    of_bank = OF_BANK.about(document)
+    log["outcomes"] = [judged(Fate.STAFF, of_bank), judged(Fate.STAFF, of_bank)]
+    said = CliRunner().invoke(app, [*APPLY, "--lang", "ru"]).stdout
+    assert (
+        "- Загрузите ещё раз файл банка, в котором есть платёж от 2026-11-28, документ {17}: "
+        "saldo payments import FILE. Дважды платёж не зачтётся. (событий: 2)"
+    ) in said
+    english = (
+        "Import the bank's file again that has the payment of 2026-11-28, document {17}: "
+        "saldo payments import FILE. It is posted once."
+    )
+    assert f"- {english} (events: 2)" in CliRunner().invoke(app, APPLY).stdout
+    said = json.loads(CliRunner().invoke(app, [*APPLY, "--lang", "ru", "--json"]).stdout)
+    assert [one["advice"] for one in said["lost"]] == [english, english]
+
+
+def test_advice_takes_no_more_of_an_event_than_it_names() -> None:
+    """It is kept where readers of the database see it."""
+    advice = Advice("Close {period} again.").about({"period": "2026-11", "name": "Anna"})
+    assert advice.values == {"period": "2026-11"}
+    assert str(advice) == "Close 2026-11 again."
+    assert str(Advice("Look {there}.")) == "Look {there}."  # of an older program, finished
+
+
+def test_why_an_epoch_began_is_told_in_the_language_of_staff(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = EpochShown(epoch=EPOCH, after=3, began_at=NOW, reason="restored", recovery=None)
+    with spoken(Language.RU):
+        show_status(msgspec.structs.replace(status(), epochs=[shown]))
+    assert "восстановлен из копии" in capsys.readouterr().out
+
+
+def test_what_was_never_published_is_said_to_be_unknown(log: dict[str, Any]) -> None:
+    """Nothing is left by what the bus has: no order that took another's place is in that."""
+    found = Unpublished(epoch=EPOCH, since=NOW - timedelta(hours=1), until=NOW, skipped=2)
+    log["status"] = msgspec.structs.replace(
+        status(), unpublished=[found], unpublished_advice=list(UNPUBLISHED)
+    )
+    words = ["payments", "recover"]
+    said = CliRunner().invoke(app, words).stdout
+    assert (
+        f"Events that are never published may be lost before epoch {EPOCH} as well, recorded from "
+        "2026-11-28 23:00 to 2026-11-29 00:00 (UTC): nobody has a copy of them."
+    ) in said
+    assert "Positions that the stream jumps over there: 2." in said
+    assert "- Compare each of these days with the bank" in said
+    assert "saldo payments reconcile --day DAY" in said
+    assert "Копий" in CliRunner().invoke(app, [*words, "--lang", "ru"]).stdout
+    told = json.loads(CliRunner().invoke(app, [*words, "--json", "--lang", "ru"]).stdout)
+    assert [(one["epoch"], one["skipped"]) for one in told["unpublished"]] == [(EPOCH, 2)]
+    assert told["unpublished_advice"] == [str(one) for one in UNPUBLISHED]
+
+
+def test_log_that_was_lost_from_its_beginning_has_no_last_event(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = Unpublished(epoch=EPOCH, since=None, until=NOW, skipped=0)
+    show_status(msgspec.structs.replace(status(), unpublished=[found]))
+    assert "recorded up to 2026-11-29 00:00 (UTC)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,20 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
+from typing import Any
 
 import polib
 import pytest
+import typer
+from click import Context
 from typer.testing import CliRunner
 
+import shared
 from services import language, staff_calls
 from services.cli import app
-from services.language import Language, of_environment, refusal, spoken, text
+from services.discovery import recovery_of
+from services.language import Language, of_environment, refusal, spoken, text, translated
+from shared.eventstore import lost_events
 
 ROOT = Path(language.__file__).parent
 CATALOGUES = sorted((ROOT / "locale" / "ru").glob("*.po"))
@@ -72,8 +78,21 @@ def texts() -> set[str]:
     return found
 
 
+def advice() -> set[str]:
+    """Return the sentences of `Advice`, wherever one is made; each is a literal there."""
+    found = set()
+    for path in [*ROOT.rglob("*.py"), *Path(shared.__file__).parent.rglob("*.py")]:
+        if path != Path(lost_events.__file__):  # which copies what it is given
+            for call in calls(path, "Advice"):
+                sentence = call.args[0] if call.args else None
+                assert isinstance(sentence, ast.Constant), f"{path.name}:{call.lineno}"
+                found.add(str(sentence.value))
+    return found
+
+
 def test_every_text_has_russian_and_none_is_left_over() -> None:
-    assert {entry.msgid for entry in entries() if not entry.msgctxt} == texts()
+    wanted = texts() | advice()
+    assert {entry.msgid for entry in entries() if not entry.msgctxt} == wanted
     assert len({(entry.msgctxt, entry.msgid) for entry in entries()}) == len(list(entries()))
 
 
@@ -132,6 +151,26 @@ def test_what_payments_refuse_to_staff_is_refused_in_russian_too() -> None:
         for call in calls(ROOT / "payments" / f"{name}.py", *REFUSING):
             code = str(getattr(call.args[0], "value", ""))
             assert code in russian | PAYERS_REFUSALS, code
+
+
+def test_every_advice_on_lost_events_is_read_by_staff_in_russian() -> None:
+    services = {path.parent.name for path in ROOT.glob("*/lost_events.py")}
+    assert "payments" in services
+    for service in sorted(services):
+        said = [one.sentence for one in recovery_of(service).unpublished()]
+        assert said, f"{service} does not say what staff do about what is never published"
+        assert {*said} <= advice()
+    with spoken(Language.RU):
+        for sentence in sorted(advice()):
+            assert re.search("[А-Яа-яё]", translated(sentence, {})), sentence
+
+
+def test_commands_of_advice_exist() -> None:
+    program: Any = typer.main.get_command(app)
+    for sentence in sorted(advice()):
+        for service, verb in re.findall("saldo ([a-z]+) ([a-z-]+)", sentence):
+            verbs = program.get_command(Context(program), service)
+            assert verb in verbs.list_commands(Context(verbs)), sentence
 
 
 @pytest.mark.parametrize(
