@@ -82,6 +82,8 @@ class Hunt:
             return self._found(bug)
         finally:
             turn(self.switch, "", str(time.monotonic_ns()))
+            if bug.scenario == "change_password":
+                self.stage.sign_in_again()
 
     def _settle(self, bug: Bug) -> None:
         """Wait until nothing is unresolved but what earlier bugs have left so, or for a while.

@@ -26,7 +26,7 @@ from shared.rpc.client import RpcClient
 from tests.faults.checker.postings import banks_of
 from tests.faults.checker.unresolved import UNDECIDED
 from tests.faults.house import RunningHouse
-from tests.faults.injectors.messages import EPOCH_HEADER, impersonator, moved, newest, put
+from tests.faults.injectors.messages import EPOCH_HEADER, all_of, impersonator, moved, put
 from tests.faults.load.beliefs import EXPECTED, Notebook
 from tests.faults.load.newcomers import Settlers
 from tests.faults.load.residents import Resident
@@ -133,6 +133,11 @@ class Stage:
         number = eventually(free, "an account that owes a penalty is free", FREE_S)[0]
         self._overdue.add(number)
         return owners[number], number
+
+    def sign_in_again(self) -> None:
+        """Let everybody sign in by the password that holds, whatever a bug has made of it."""
+        for person in self.residents:
+            person.sign_in_again()
 
     def held_accounts(self) -> set[str]:
         """Return the accounts with an undecided payment: no other sum is taken for them.
@@ -382,7 +387,7 @@ def send_a_ghost(stage: Stage) -> None:
 
         position = eventually(read, "the ledger has read all of payments", FREE_S)
     with impersonator(stage.house) as channel:
-        last = [one for one in newest(channel, "payments") if one.key == "payment_captured"][-1]
+        last = all_of(channel, "payments", "payment_captured")[-1]
         real = json.loads(last.body)["payment_id"]
         body = last.body.replace(real.encode(), str(uuid4()).encode())
         ghost = moved(last, position + 1, predecessor=position, body=body)

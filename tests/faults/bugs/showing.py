@@ -11,12 +11,12 @@ _ASK = "gateway.operations:Call.ask"
 
 def _from_cache(original: Function, rpc: tuple[str, str]) -> Function:
     """Show what was shown the first time."""
-    kept: dict[str, Any] = {}
+    kept: dict[tuple[Any, Any], Any] = {}
 
     def wrong(self: Any, service: str, method: str, **arguments: Any) -> Any:
         if (service, method) != rpc:
             return original(self, service, method, **arguments)
-        key = str(arguments.get("payment_id") or arguments["number"])
+        key = arguments.get("payment_id") or arguments["number"], arguments.get("person_id")
         if key not in kept:
             kept[key] = original(self, service, method, **arguments)
         return kept[key]

@@ -264,15 +264,30 @@ def put(channel: amqp.Channel, consumer: str, upstream: str, message: Raw) -> No
 
 def newest(channel: amqp.Channel, upstream: str) -> list[Raw]:
     """Return the last messages of a service's stream, in order; empty if there is none."""
+    return _read(channel, upstream, "last")
+
+
+def all_of(channel: amqp.Channel, upstream: str, type_: str) -> list[Raw]:
+    """Return the messages of a type of a service's stream, in order."""
+    found = _read(channel, upstream, "first")
+    return [one for one in found if one.headers.get(TYPE_HEADER) == type_]
+
+
+def _read(channel: amqp.Channel, upstream: str, offset: str) -> list[Raw]:
     found: list[Raw] = []
+
+    def take(message: amqp.Message) -> None:
+        found.append(_raw(message))
+        message.channel.basic_ack(message.delivery_tag)
+
     stream = f"{upstream}.stream"
     with suppress(amqp.NotFound):
         reading = channel.connection.channel()
         reading.basic_qos(0, 500, False)
         reading.basic_consume(
             stream,
-            callback=lambda message: found.append(_raw(message)),
-            arguments={"x-stream-offset": "last"},
+            callback=take,
+            arguments={"x-stream-offset": offset},
         )
         with suppress(socket.timeout, TimeoutError):
             while True:

@@ -92,7 +92,7 @@ class Resident:
                 if isinstance(outage, Problem) and outage.status == UNAUTHORIZED:
                     self.notebook.signed_out.add(self.who)
             if self.who in self.notebook.signed_out:
-                self._sign_in_again()
+                self.sign_in_again()
             stop.wait(self.chance.uniform(*PAUSE_S))
 
     def introduce(self) -> None:
@@ -314,8 +314,8 @@ class Resident:
             self._find_password((new, self.password))
         self.introduce()
 
-    def _sign_in_again(self) -> None:
-        """Find out by which password one signs in: a restore has taken the last change back."""
+    def sign_in_again(self) -> None:
+        """Sign in by the password that holds: a restore, or a bug, may have taken the last back."""
         self._find_password(tuple(dict.fromkeys((self.password, *self.passwords))))
         self.introduce()
         self.notebook.signed_out.discard(self.who)
