@@ -13,12 +13,12 @@ from tests.faults.injectors import messages as messages
 from tests.faults.injectors import outside as outside
 from tests.faults.injectors import processes as processes
 from tests.faults.injectors import restores as restores
-from tests.faults.injectors.circumstances import package_file
+from tests.faults.injectors.circumstances import COMPILER, package_file
 from tests.faults.injectors.errors import TroubleError
 
 PACKAGES: Mapping[str, tuple[str, str]] = {
-    clock.ClockJump.name: (clock.PACKAGE, clock.LIBRARY),
-    fsync.FsyncError.name: (fsync.PACKAGE, fsync.COMPILER),
+    clock.ClockJump.name: COMPILER,
+    fsync.FsyncError.name: COMPILER,
 }
 """Debian's packages without which a fault is not possible, each with a file of it."""
 

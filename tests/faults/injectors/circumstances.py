@@ -11,6 +11,7 @@ import contextlib
 import os
 import shlex
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +26,9 @@ from tests.waiting import eventually
 
 WRAPPED = ("serve", "work", "seal", "gateway", "postgres")
 START_S = 90.0
+COMPILER = "gcc", "/usr/bin/gcc"
+"""Debian's package, and a file of it."""
+_COMPILE_S = 60
 _FOLDER = "circumstances"
 
 # $1: the folder, $2: the name of the process; then the program.
@@ -60,6 +64,30 @@ def change(house: House, name: str, subject: str, variables: Mapping[str, str]) 
     draft.write_text(text, encoding="utf-8")
     draft.chmod(0o644)
     draft.replace(path)
+
+
+def can_compile() -> bool:
+    """Return whether `compiled` works here."""
+    return has_package_file(COMPILER[1])
+
+
+def compiled(house: House, source: Path) -> Path:
+    """Return a library, for processes of any user, that is to be put before the C library."""
+    library = house.folder / _FOLDER / f"{source.stem}.so"
+    compiler = package_file(*COMPILER)
+    command = [str(compiler), "-shared", "-fPIC", "-nostdlib", "-O1"]
+    # Whoever has loaded the one of before keeps it.
+    draft = library.with_name(f".{library.name}")
+    done = subprocess.run(
+        [*command, "-o", str(draft), str(source)],
+        capture_output=True, text=True, check=False, timeout=_COMPILE_S,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise TroubleError(f"{source.name} does not compile: {done.stderr[-500:]}")
+    library.parent.chmod(0o755)
+    draft.chmod(0o755)
+    draft.replace(library)
+    return library
 
 
 def restore(house: House, name: str, subject: str) -> None:

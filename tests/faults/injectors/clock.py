@@ -1,7 +1,9 @@
 """Clocks that jump: of the host of PostgreSQL, or of the services, forward and back.
 
-Debian's libfaketime reads the offset from a file that is changed while the process runs. Monotonic
-clocks go on as they are: a jump is a mistake of NTP or of a person, not of time.
+A library of some lines is compiled and put before the C library; it reads the offset from a file
+that is changed while the process runs. Monotonic clocks go on as they are: a jump is a mistake of
+NTP or of a person, not of time. Debian's libfaketime, made for this, lets `time.sleep` of Python
+fail where it leaves these alone.
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ from typing import Any, Final
 
 from tests.faults.faults import House, fault
 from tests.faults.injectors.circumstances import (
+    can_compile,
     change,
-    has_package_file,
+    compiled,
     is_wrapped,
-    package_file,
     preloads,
     restore,
     start_anew,
@@ -24,8 +26,7 @@ from tests.faults.injectors.errors import TroubleError
 from tests.faults.injectors.restores import wait_for_node
 from tests.waiting import eventually
 
-PACKAGE: Final = "libfaketime"
-LIBRARY: Final = "/usr/lib/*/faketime/libfaketimeMT.so.1"
+SOURCE: Final = Path(__file__).with_name("jumping_clock.c")
 _SUBJECT = "clock"
 _NO_OFFSET = "+0"
 JUMPS: Final = ("+90", "-90", "+7200", "-7200", "+172800")
@@ -41,7 +42,7 @@ class ClockJump:
     alone = False
 
     def is_possible(self, house: House) -> bool:
-        return is_wrapped(house) and has_package_file(LIBRARY)
+        return is_wrapped(house) and can_compile()
 
     def inject(self, house: House, random: Random) -> str:
         victim = random.choice(
@@ -49,7 +50,7 @@ class ClockJump:
         )
         jump = random.choice(JUMPS)
         house.notes[self.name] = victim
-        under_faketime(house, victim)
+        with_clock_that_jumps(house, victim)
         offset_file(house, victim).write_text(f"{jump}\n", encoding="ascii")
         return f"the clock of {victim} jumps by {jump} s"
 
@@ -70,31 +71,16 @@ def offset_file(house: House, name: str) -> Path:
     return house.folder / "circumstances" / f"offset-of-{name}"
 
 
-def under_faketime(house: House, name: str) -> None:
+def with_clock_that_jumps(house: House, name: str) -> None:
     """Start a process anew with a clock that can be set, and that is right."""
-    library = package_file(PACKAGE, LIBRARY)
-    offset = offset_file(house, name)
+    library, offset = compiled(house, SOURCE), offset_file(house, name)
     offset.write_text(f"{_NO_OFFSET}\n", encoding="ascii")
-    # PostgreSQL runs as another user.
-    offset.parent.chmod(0o755)
-    offset.chmod(0o644)
-    change(
-        house,
-        name,
-        _SUBJECT,
-        {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(offset),
-            "FAKETIME_CACHE_DURATION": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_DONT_RESET": "1",
-            # Times of files are those of the disk.
-            "NO_FAKE_STAT": "1",
-        },
-    )
+    offset.chmod(0o644)  # PostgreSQL runs as another user
+    variables = {"LD_PRELOAD": str(library), "JUMPING_CLOCK_FILE": str(offset)}
+    change(house, name, _SUBJECT, variables)
     identity = start_anew(house, name)
     try:
-        eventually(lambda: preloads(identity, "libfaketime"), f"{name} has another clock", 10)
+        eventually(lambda: preloads(identity, library.name), f"{name} has another clock", 10)
     except AssertionError:
         raise TroubleError(f"{name} does not load {library}") from None
     wait_for_node(house, name)

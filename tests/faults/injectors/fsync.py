@@ -10,19 +10,17 @@ crashes PostgreSQL at its start: it stands in for every call of POSIX.
 
 from __future__ import annotations
 
-import shutil
 import signal
-import subprocess
 from pathlib import Path
 from random import Random
-from typing import Final
 
 from deploy.embedded import process
 from tests.faults.faults import House, fault
 from tests.faults.injectors.circumstances import (
+    can_compile,
     change,
+    compiled,
     is_wrapped,
-    package_file,
     preloads,
     restore,
     start_anew,
@@ -32,12 +30,8 @@ from tests.faults.injectors.restores import responds, wait_for_node
 from tests.faults.process_tree import descendants
 from tests.waiting import eventually
 
-PACKAGE: Final = "gcc"
-COMPILER: Final = "/usr/bin/gcc"
 _SOURCE = Path(__file__).with_name("failing_fsync.c")
 _SUBJECT = "fsync"
-_NAME = "failing_fsync.so"
-_COMPILE_S = 60
 RESPONDS_S = 15.0
 """A recovery takes seconds; where there is no response after so long, there will be none."""
 
@@ -51,11 +45,7 @@ class FsyncError:
     alone = False
 
     def is_possible(self, house: House) -> bool:
-        return (
-            is_wrapped(house)
-            and "postgres" in house.identities()
-            and shutil.which("gcc", path="/usr/bin") is not None
-        )
+        return is_wrapped(house) and "postgres" in house.identities() and can_compile()
 
     def inject(self, house: House, random: Random) -> str:
         every = random.choice((5, 25, 100))
@@ -76,25 +66,15 @@ class FsyncError:
 
 def with_failing_fsync(house: House) -> None:
     """Start PostgreSQL anew so that its fsyncs can be made to fail; none does yet."""
-    library = house.folder / "circumstances" / _NAME
-    compiler = package_file(PACKAGE, COMPILER)
-    command = [str(compiler), "-shared", "-fPIC", "-nostdlib", "-O1"]
-    done = subprocess.run(
-        [*command, "-o", str(library), str(_SOURCE)],
-        capture_output=True, text=True, check=False, timeout=_COMPILE_S,
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise TroubleError(f"{_SOURCE.name} does not compile: {done.stderr[-500:]}")
+    library = compiled(house, _SOURCE)
     control = _control(house)
     control.write_text("0\n", encoding="ascii")
-    # PostgreSQL runs as another user.
-    for path, mode in ((library.parent, 0o755), (library, 0o755), (control, 0o644)):
-        path.chmod(mode)
+    control.chmod(0o644)  # PostgreSQL runs as another user
     variables = {"LD_PRELOAD": str(library), "FAILING_FSYNC_FILE": str(control)}
     change(house, "postgres", _SUBJECT, variables)
     identity = start_anew(house, "postgres")
     try:
-        eventually(lambda: preloads(identity, _NAME), "PostgreSQL has another fsync", 10)
+        eventually(lambda: preloads(identity, library.name), "PostgreSQL has another fsync", 10)
     except AssertionError:
         raise TroubleError("PostgreSQL does not load its fsync") from None
     wait_for_node(house, "postgres")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -12,7 +14,7 @@ import pytest
 
 from deploy.embedded import process
 from tests.faults.injectors import clock, disks, fsync
-from tests.faults.injectors.circumstances import package_file
+from tests.faults.injectors.circumstances import COMPILER, compiled, package_file
 from tests.faults.injectors.errors import TroubleError
 from tests.faults.injectors.small_house import Choosing, SmallHouse
 from tests.faults.newcomers import Newcomer
@@ -96,7 +98,7 @@ def test_full_disk_of_rabbitmq_raises_its_alarm(house: SmallHouse) -> None:
 
 
 def test_failing_fsync_stops_postgresql_and_loses_nothing_acknowledged(house: SmallHouse) -> None:
-    needs(fsync.PACKAGE, fsync.COMPILER)
+    needs(*COMPILER)
     log = house.folder / "log" / "postgres.log"
     with owner(house) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS public.noted (n bigint PRIMARY KEY)")
@@ -130,7 +132,7 @@ def test_failing_fsync_stops_postgresql_and_loses_nothing_acknowledged(house: Sm
 def test_postgresql_that_no_longer_responds_is_ended_when_its_fsync_is_healed(
     house: SmallHouse,
 ) -> None:
-    needs(fsync.PACKAGE, fsync.COMPILER)
+    needs(*COMPILER)
     fault = fsync.FsyncError()
     fault.inject(house, Choosing(100))
     silent = house.identities()["postgres"]
@@ -146,7 +148,7 @@ def test_postgresql_that_no_longer_responds_is_ended_when_its_fsync_is_healed(
 def test_clock_of_postgresql_jumps_while_it_runs_and_jumps_back(
     house: SmallHouse, jump: str
 ) -> None:
-    needs(clock.PACKAGE, clock.LIBRARY)
+    needs(*COMPILER)
     fault = clock.ClockJump()
     try:
         assert fault.inject(house, Choosing("postgres", jump)).endswith(f"jumps by {jump} s")
@@ -159,9 +161,25 @@ def test_clock_of_postgresql_jumps_while_it_runs_and_jumps_back(
     assert house.identities()["postgres"].pid == pid, "it jumped while it ran"
 
 
+def test_program_under_a_clock_that_has_jumped_sleeps_as_long_as_before(house: SmallHouse) -> None:
+    needs(*COMPILER)
+    offset = clock.offset_file(house, "nobody")
+    offset.write_text("-7200\n", encoding="ascii")
+    program = "import time; time.sleep(0.1); print(time.time())"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            "LD_PRELOAD": str(compiled(house, clock.SOURCE)),
+            "JUMPING_CLOCK_FILE": str(offset),
+        },
+        capture_output=True, text=True, check=True, timeout=30,
+    )  # fmt: skip
+    assert abs(float(done.stdout) + 7200 - time.time()) < 60
+
+
 @pytest.mark.parametrize("victim", ["serve", "work"])
 def test_services_go_on_with_a_clock_that_jumps(house: SmallHouse, victim: str) -> None:
-    needs(clock.PACKAGE, clock.LIBRARY)
+    needs(*COMPILER)
     fault = clock.ClockJump()
     try:
         fault.inject(house, Choosing(victim, "+90"))
