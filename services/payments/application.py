@@ -164,21 +164,28 @@ class PostRefund(msgspec.Struct, frozen=True, kw_only=True):
     position: int
 
 
-def starting(limits: Limits, first: str) -> Callable[[Session, StartPayment], dict[str, Any]]:
-    """Return `start_payment` within limits that are no part of the command, and may change."""
+def starting(
+    limits: Limits, first: str, claimed_until: datetime
+) -> Callable[[Session, StartPayment], dict[str, Any]]:
+    """Return `start_payment` with what is no part of the command, and may change."""
 
     @wraps(start_payment)
     def within_limits(session: Session, command: StartPayment) -> dict[str, Any]:
-        return start_payment(session, command, limits, first)
+        return start_payment(session, command, limits, first, claimed_until)
 
     return within_limits
 
 
 def start_payment(
-    session: Session, command: StartPayment, limits: Limits = NO_LIMITS, first: str = ""
+    session: Session,
+    command: StartPayment,
+    limits: Limits = NO_LIMITS,
+    first: str = "",
+    claimed_until: datetime | None = None,
 ) -> dict[str, Any]:
     """Freeze the split; return {payment_id}, that of an open payment of the same split if any.
 
+    Until `claimed_until` the caller alone may register the order of one that is started here.
     Raises Conflict `payment_open` where another open payment has one of the accounts, and
     `too_many_open_payments`.
     """
@@ -190,6 +197,8 @@ def start_payment(
             return {"payment_id": str(other)}
     payment.start(command.person_id, command.lines, command.acquirer or first, limits.largest)
     session.read.polls.put(payment.id, session.now, 0, session.now + POLL_AFTER[0], "started")
+    if claimed_until is not None:
+        session.read.polls.claim(payment.id, session.now, claimed_until)
     return {"payment_id": str(payment.id)}
 
 

@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from services.payments import scheduling, snapshots, views
-from services.payments.acquirers import CallbackRequest
+from services.payments.acquirers import Callback, CallbackRequest
 from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
 from services.payments.scheduling import RecordPoll
 from services.payments.snapshots import PaymentSnapshot
 from services.payments.state import OPEN
 from services.payments.views import OwnPayment
 from shared.errors import Forbidden, NotFound, Unavailable
-from shared.eventstore import Store
+from shared.eventstore import Session, Store
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -37,17 +37,13 @@ def receive_callback(
         raise Forbidden(
             "callback_forged", "The signature of the callback is wrong; check the callback key."
         )
-    payment = store.query(
-        lambda session: snapshots.snapshot_by_order(
-            session, callback.order_number, callback.order_id
-        )
-    )
+    payment, may_ask = store.transact(_asked_about, callback)
     if payment is None:
         # Genuine, but of another shop under the same contract: refusing it would only repeat it.
         log.warning("callback_of_unknown_order", acquirer=name)
         return {"accepted": True}
     soon = RecordPoll(payment_id=payment.payment_id, outcome="callback")
-    if not store.transact(scheduling.may_ask, payment.order_number):
+    if not may_ask:
         store.transact(scheduling.ask_soon, soon)
     elif poll_now(store, acquirers, payment) is PollOutcome.UNKNOWN:
         if payment.state not in OPEN:
@@ -56,17 +52,37 @@ def receive_callback(
     return {"accepted": True}
 
 
-def refresh_own(store: Store, acquirers: Acquirers, person_id: UUID, payment_id: UUID) -> None:
-    """Poll the acquirer when the payer returns from its page, unless the payment is decided.
+def _asked_about(session: Session, callback: Callback) -> tuple[PaymentSnapshot | None, bool]:
+    """Return the payment that a callback is about, and whether the acquirer may be asked now."""
+    payment = snapshots.snapshot_by_order(session, callback.order_number, callback.order_id)
+    return payment, payment is not None and scheduling.may_ask(session, payment.order_number)
 
-    Like a callback, once in two seconds at most. If the acquirer does not answer, polling goes on
-    by schedule. Raises NotFound for a payment of somebody else.
+
+def _shown(session: Session, query: OwnPayment) -> tuple[dict[str, Any], PaymentSnapshot, bool]:
+    """Return a payment as it is shown, and whether the acquirer was asked about it just now."""
+    payment = views.own_snapshot(session, query)
+    asked = payment.state in OPEN and scheduling.was_asked(session, payment)
+    return views.own_payment(session, query), payment, asked
+
+
+def refresh_own(
+    store: Store, acquirers: Acquirers, person_id: UUID, payment_id: UUID
+) -> dict[str, Any]:
+    """Return a payer's payment as `views.own_payment`; the acquirer is polled if it is undecided.
+
+    As when the payer returns from its page. Like a callback, once in two seconds at most. If the
+    acquirer does not answer, polling goes on by schedule. Raises NotFound for a payment of somebody
+    else.
     """
     query = OwnPayment(person_id=person_id, payment_id=payment_id)
-    payment = store.query(lambda session: views.own_snapshot(session, query))
+    shown, payment, was_asked = store.query(lambda session: _shown(session, query))
     undecided = payment.state in OPEN and payment.form_url is not None
-    if undecided and store.transact(scheduling.may_ask, payment.order_number):
-        poll_now(store, acquirers, payment)
+    if not undecided or was_asked:
+        return shown
+    if not store.transact(scheduling.may_ask, payment.order_number):
+        return shown
+    poll_now(store, acquirers, payment)
+    return store.query(lambda session: views.own_payment(session, query))
 
 
 def poll_now(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) -> PollOutcome:

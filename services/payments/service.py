@@ -63,7 +63,8 @@ class PaymentsService:
     def payment(self, person_id: UUID, payment_id: UUID, refresh: bool) -> dict[str, Any]:
         """Return one payment of a person; `refresh` polls the acquirer first."""
         if refresh:
-            callback.refresh_own(self.store, acquirers_of(self.settings), person_id, payment_id)
+            acquirers = acquirers_of(self.settings)
+            return callback.refresh_own(self.store, acquirers, person_id, payment_id)
         query = views.OwnPayment(person_id=person_id, payment_id=payment_id)
         return self._query(lambda session: views.own_payment(session, query))
 

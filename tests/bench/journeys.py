@@ -1,0 +1,103 @@
+"""Complete payments over HTTP, beside an older commit, and how soon they are posted on the page.
+
+A payment is complete when its receipt is in the mail folder: order, bank page, callback, capture,
+posting, letter. Both installations are whole ones with nodes of their own, and run all the time;
+their rounds take turns.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+
+from tests.bench.checkouts import checkout_of, running_house, this_checkout
+from tests.bench.company import Bench
+from tests.bench.cpu import of_processes
+from tests.bench.measure import RUNS, Result
+from tests.bench.payers import Payers, Round
+
+COMMIT = os.environ.get("SALDO_BENCH_COMMIT", "baa195e")
+"""What is measured beside ours."""
+PAYERS = 8
+EACH = int(os.environ.get("SALDO_BENCH_PAYMENTS", "12"))
+"""Payments of each payer in a round."""
+IDLE_EACH = 40
+IDLE_PAUSE = 0.3
+IDLE_P99, HALF_P99 = 0.5, 1.0
+"""The seconds to aim at."""
+TARGET = 4.0
+
+
+def journeys(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
+    """Measure complete payments of eight payers, then the way to posted on the payer's page."""
+    with ExitStack() as stack:
+        other = stack.enter_context(checkout_of(COMMIT))
+        houses = [
+            stack.enter_context(running_house(name, checkout, PAYERS, progress=progress))
+            for name, checkout in (("ours", this_checkout()), (COMMIT, other))
+        ]
+        ours, theirs = (stack.enter_context(closing(Payers(house))) for house in houses)
+        for payers in (ours, theirs):
+            payers.pay_each(2)
+        rates, rounds, shares = list[tuple[float, float]](), list[Round](), list[float]()
+        for run in range(1, RUNS + 1):
+            progress(f"complete payments: run {run} of {RUNS}")
+            before = of_processes(houses[0])["acquirer"]
+            rounds.append(ours.pay_each(EACH))
+            spent = of_processes(houses[0])["acquirer"] - before
+            shares.append(spent * 1000 / (PAYERS * EACH))
+            rates.append((_rate(rounds[-1]), _rate(theirs.pay_each(EACH))))
+        share = statistics.median(shares)
+        rate = statistics.median(mine for mine, _ in rates)
+        looks = _looks(ours, rate, progress)
+    half, slowest = (_percentile([w for one in rounds for w in one.payments], p) for p in (50, 99))
+    return [
+        Result(
+            name=f"complete payments, {PAYERS} payers: p50 {half:.2f} s, p99 {slowest:.2f} s; "
+            f"{share:.1f} ms of CPU each at the simulated bank",
+            unit="payments/s",
+            ours=rate,
+            reference_name=COMMIT,
+            reference=statistics.median(other for _, other in rates),
+            ratio=statistics.median(mine / other for mine, other in rates),
+            target=TARGET,
+        ),
+        *looks,
+    ]
+
+
+def _looks(payers: Payers, rate: float, progress: Callable[[str], None]) -> list[Result]:
+    """Measure the way from the start to posted on the page: idle, and at half of a rate."""
+    progress("posted on the page: one payer")
+    idle = payers.look_each(IDLE_EACH, lambda: IDLE_PAUSE, payers=1)
+    progress("posted on the page: half of the highest load")
+    mean = 2 * PAYERS / rate
+    half = payers.look_each(2 * EACH, lambda: random.uniform(0.5, 1.5) * mean, payers=PAYERS)  # noqa: S311
+    return [
+        _until_posted("idle", idle, IDLE_P99),
+        _until_posted("at half of the highest load", half, HALF_P99),
+    ]
+
+
+def _until_posted(when: str, found: Round, aim: float) -> Result:
+    half, slowest = _percentile(found.payments, 50), _percentile(found.payments, 99)
+    return Result(
+        name=f"start to posted on the page, {when}: p50 {half:.2f} s, p99",
+        unit="ms",
+        ours=slowest * 1000,
+        reference_name="what is aimed at",
+        reference=aim * 1000,
+        ratio=slowest / aim,
+        target=None,
+    )
+
+
+def _rate(found: Round) -> float:
+    return len(found.payments) / found.seconds
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100)[percent - 1]
