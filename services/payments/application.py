@@ -6,9 +6,7 @@ as commands. What is shown of payments is in `views`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import wraps
 from typing import Any, Final
 from uuid import UUID
 
@@ -162,18 +160,6 @@ class PostRefund(msgspec.Struct, frozen=True, kw_only=True):
     refund_id: UUID
     account: str
     position: int
-
-
-def starting(
-    limits: Limits, first: str, claimed_until: datetime
-) -> Callable[[Session, StartPayment], dict[str, Any]]:
-    """Return `start_payment` with what is no part of the command, and may change."""
-
-    @wraps(start_payment)
-    def within_limits(session: Session, command: StartPayment) -> dict[str, Any]:
-        return start_payment(session, command, limits, first, claimed_until)
-
-    return within_limits
 
 
 def start_payment(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import wraps
 from typing import Any, Final
 from uuid import UUID
 
@@ -118,7 +119,13 @@ class Checkout:
 
         Who starts it may register its order until an instant.
         """
-        start = application.starting(self._limits, self._acquirers.first, until)
+
+        @wraps(application.start_payment)
+        def start(session: Session, command: application.StartPayment) -> dict[str, Any]:
+            # With what is no part of the command, and may change before it is repeated.
+            first = self._acquirers.first
+            return application.start_payment(session, command, self._limits, first, until)
+
         for _ in range(_MOST_CLOSED):
             try:
                 result = self._store.execute(start, command)
