@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from threading import Event as StopSignal
+from threading import Event as Signal
 from typing import Any
 
 from prometheus_client import REGISTRY
@@ -18,7 +18,7 @@ from shared.bus.jobs import JobRunner
 from shared.bus.listen import Listener
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.progress import ProgressCollector
-from shared.bus.relay import Relay
+from shared.bus.relay import Relay, Window
 from shared.bus.retries import Retrier
 from shared.bus.worker import Worker
 from shared.config import Settings
@@ -37,8 +37,10 @@ class WorkerServices:
     settings: Settings
     store: PostgresStore
     client: RpcClient
-    stop: StopSignal
+    stop: Signal
     """Set when the worker is to end: long work looks at it."""
+    appended: Signal = field(default_factory=Signal)
+    """Set when events of this service have been published: whoever waits for some clears it."""
 
     def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
         return self.client.call(service, method, deadline=deadline, **kwargs)
@@ -74,7 +76,12 @@ def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient
     store = open_store(name, settings, pool_size=6 + len(tasks))
     services = WorkerServices(settings, store, client, worker.stop)
     publish, handoff = publisher_of(name), Handoff()
-    relay = Relay(settings, store, publish, worker.stop, handoff.put)
+
+    def hand_on(window: Window) -> None:
+        handoff.put(window)
+        services.appended.set()
+
+    relay = Relay(settings, store, publish, worker.stop, hand_on)
     worker.start(f"{name} relay", relay.run)
     worker.start(f"{name} live", LiveFeed(settings, store, publish, worker.stop, handoff).run)
     for upstream, handlers in reactions_of(name).items():

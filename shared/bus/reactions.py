@@ -265,6 +265,10 @@ class Reactions:
             self._check_lead(cursor)
         self._note_set_back(Moved(point.epoch, point.position, to))
 
+    def concerns(self, delivery: Delivery) -> bool:
+        """Return whether there is a reaction to the type of a message."""
+        return delivery.type in self._types
+
     def begin_attempt(self, place: tuple[str, int]) -> int:
         """Note that an event is about to be handled alone; return how often that was begun."""
         return attempts.begin(self._store, self._upstream, place)
