@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, Final
 from uuid import UUID
 
 from services.payments import scheduling, snapshots, views
@@ -10,13 +12,21 @@ from services.payments.acquirers import Callback, CallbackRequest
 from services.payments.polling import Acquirers, PollOutcome, poll_acquirer
 from services.payments.scheduling import RecordPoll
 from services.payments.snapshots import PaymentSnapshot
-from services.payments.state import OPEN
+from services.payments.state import OPEN, State
 from services.payments.views import OwnPayment
 from shared.errors import Forbidden, NotFound, Unavailable
 from shared.eventstore import Session, Store
 from shared.logs import get_logger
 
 log = get_logger(__name__)
+
+POSTED_S: Final = 1.0
+"""How long a payer's look waits for what is charged to be posted: it takes a part of that."""
+ANSWER_S: Final = 0.5
+"""How long it waits while somebody else, as a callback, has the acquirer asked."""
+
+#: (payment, its state, seconds) -> whether it has another state within this time.
+Changed = Callable[[UUID, State, float], bool]
 
 
 def receive_callback(
@@ -66,23 +76,39 @@ def _shown(session: Session, query: OwnPayment) -> tuple[dict[str, Any], Payment
 
 
 def refresh_own(
-    store: Store, acquirers: Acquirers, person_id: UUID, payment_id: UUID
+    store: Store,
+    acquirers: Acquirers,
+    person_id: UUID,
+    payment_id: UUID,
+    changed: Changed | None = None,
 ) -> dict[str, Any]:
     """Return a payer's payment as `views.own_payment`; the acquirer is polled if it is undecided.
 
     As when the payer returns from its page. Like a callback, once in two seconds at most. If the
-    acquirer does not answer, polling goes on by schedule. Raises NotFound for a payment of somebody
-    else.
+    acquirer does not answer, polling goes on by schedule. What is being done to the payment at this
+    moment is waited for, if `changed` waits. Raises NotFound for a payment of somebody else.
     """
     query = OwnPayment(person_id=person_id, payment_id=payment_id)
-    shown, payment, was_asked = store.query(lambda session: _shown(session, query))
-    undecided = payment.state in OPEN and payment.form_url is not None
-    if not undecided or was_asked:
-        return shown
-    if not store.transact(scheduling.may_ask, payment.order_number):
-        return shown
-    poll_now(store, acquirers, payment)
-    return store.query(lambda session: views.own_payment(session, query))
+    shown, payment, being_asked = store.query(lambda session: _shown(session, query))
+    if payment.state in OPEN and payment.form_url is not None and not being_asked:
+        being_asked = not store.transact(scheduling.may_ask, payment.order_number)
+        if not being_asked:
+            poll_now(store, acquirers, payment)
+            shown, payment, _ = store.query(lambda session: _shown(session, query))
+    began = time.monotonic()
+    while changed is not None and (patience := _patience(payment, being_asked=being_asked)):
+        left = began + patience - time.monotonic()
+        if left <= 0 or not changed(payment_id, payment.state, left):
+            break
+        shown, payment, _ = store.query(lambda session: _shown(session, query))
+    return shown
+
+
+def _patience(payment: PaymentSnapshot, *, being_asked: bool) -> float:
+    """Return for how many seconds it is worth while to wait for a payment to change."""
+    if payment.state is State.CAPTURED:
+        return POSTED_S
+    return ANSWER_S if payment.state in OPEN and being_asked else 0.0
 
 
 def poll_now(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) -> PollOutcome:

@@ -197,6 +197,14 @@ class ReadModel:
         self._cursor.execute(f"{_WITH_POLLS} WHERE payment_id = %s", (payment_id,))
         return self._cursor.fetchone()
 
+    def states(self, payment_ids: Sequence[UUID]) -> dict[UUID, str]:
+        """Return the states of payments."""
+        self._cursor.execute(
+            "SELECT payment_id, state FROM payments WHERE payment_id = ANY(%s)",
+            (list(payment_ids),),
+        )
+        return {row["payment_id"]: row["state"] for row in self._cursor.fetchall()}
+
     def payment_by_order(self, order_number: str, order_id: str = "") -> dict[str, Any] | None:
         """Return the row of the payment with an order, by our number or the acquirer's own id.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared import context, telemetry, tracing
@@ -19,6 +21,7 @@ from shared.clock import Clock, SystemClock
 from shared.config import Settings
 from shared.database import (
     STATEMENT_TIMEOUT_MS,
+    BoundedConnection,
     Login,
     autocommit_cursor,
     open_pool,
@@ -187,6 +190,21 @@ class PostgresStore:
         """
         with autocommit_cursor(self.pool) as cursor:
             yield cursor
+
+    @contextmanager
+    def appends(self) -> Iterator[Callable[[float], None]]:
+        """Yield what waits so many seconds at most for the next append to the log.
+
+        It has a connection of its own, by which one append, or many, may be missed: look at first.
+        """
+        info, channel = str(self.pool.conninfo), self.recorder.channel
+        with BoundedConnection.connect(info, autocommit=True) as connection:
+            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+
+            def wait(seconds: float) -> None:
+                deque(connection.notifies(timeout=seconds, stop_after=1), maxlen=0)
+
+            yield wait
 
     @contextmanager
     def session(self, cause: Cause | None = None) -> Iterator[PostgresSession]:
