@@ -25,7 +25,7 @@ from tests.bench.checkouts import House, Person
 TIMEOUT_SECONDS = 60.0
 POLL_SECONDS = 0.05
 """How often an application asks for the state of a payment; as the demo's loop."""
-PAGE_SECONDS = (0.3,) * 5 + (1.0,) * 5 + (3.0,) * 20
+PAGE_SECONDS = (0.5,) * 6 + (3.0,) * 20
 """How often the script of a payment's page asks (gateway/cabinet/static/cabinet.js)."""
 LETTERS_SECONDS = 60.0
 LARGEST = 200_00
