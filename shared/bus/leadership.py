@@ -36,6 +36,10 @@ RETURNING term, pg_postmaster_start_time() AS started_at
 """
 _CHECK = "SELECT FROM leaders WHERE task = %s AND term = %s AND pg_postmaster_start_time() = %s"
 _HELD = "EXISTS (SELECT FROM leaders WHERE task = %(task)s AND term = %(term)s)"
+_HELD_HERE = (
+    "EXISTS (SELECT FROM leaders WHERE task = %(task)s AND term = %(term)s"
+    " AND pg_postmaster_start_time() = %(started_at)s)"
+)
 
 
 class LeadLostError(Exception):
@@ -63,6 +67,16 @@ class Lead:
         """
         found = connection.execute(_CHECK, (self.task, self.term, self.started_at))
         if found.fetchone() is None:
+            raise LeadLostError(self.task)
+
+    def write_on(self, cursor: Any, statement: str, parameters: dict[str, Any]) -> None:
+        """Execute an UPDATE on another connection, conditional on what check_on asks for.
+
+        The statement ends in a condition. Raises LeadLostError when it finds no row.
+        """
+        held = {"task": self.task, "term": self.term, "started_at": self.started_at}
+        cursor.execute(f"{statement} AND {_HELD_HERE}", parameters | held)
+        if not cursor.rowcount:
             raise LeadLostError(self.task)
 
     def while_ours(self, items: Iterable[T]) -> Iterator[T]:

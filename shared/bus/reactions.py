@@ -375,15 +375,7 @@ class Reactions:
     ) -> None:
         session.flush()
         proof = self._memory.proof_with(marks)
-        session.cursor.execute(
-            "UPDATE positions SET position = %s, epoch = %s, updated_at = clock_timestamp(), "
-            "proof_after = %s, proof_until = %s, proof = %s WHERE upstream = %s",
-            (
-                point.position, point.epoch, proof.after, point.position, proof.total,
-                self._upstream,
-            ),
-        )  # fmt: skip
-        self._check_lead(session.cursor)
+        reading.advance(session.cursor, self._upstream, point, proof, self.leader)
 
     def _cause(self, message_id: str, correlation_id: str = "") -> Cause:
         service = self._store.service
