@@ -130,7 +130,7 @@ class LiveFeed:
         """Send what the relay has published and subscribers have not got; return how many."""
         sent = 0
         while not self._stop.is_set() and (found := self._next(lead)) is not None:
-            tag, (window, types) = 0, found
+            tag, (window, types, left) = 0, found
             for message in lead.while_ours(window.envelopes):
                 tag = self._send(publisher, message, types)
             sent += len(window.envelopes)
@@ -146,6 +146,8 @@ class LiveFeed:
                     "types": Jsonb(types.last),
                 },
             )
+            if left <= 0:
+                break  # what the relay publishes from here on is handed on, or polled for
         return sent
 
     def _send(
@@ -159,8 +161,9 @@ class LiveFeed:
             tag = publisher.publish(person_exchange(self._service).name, whole)
         return tag
 
-    def _next(self, lead: Lead) -> tuple[Window, TypePredecessors] | None:
-        """Return the window after our position, and what was sent of each type before it.
+    def _next(self, lead: Lead) -> tuple[Window, TypePredecessors, int] | None:
+        """Return the window after our position, what was sent of each type before it, and how far
+        the relay was beyond it.
 
         Returns None while the relay has got no further, and while the log is not confirmed.
         """
@@ -184,7 +187,9 @@ class LiveFeed:
                 min(WINDOW, behind),
                 row["published"],
             )
-        return None if window is None else (window, TypePredecessors(row["types"]))
+        if window is None:
+            return None
+        return window, TypePredecessors(row["types"]), position + behind - window.position
 
     def _confirm(self, publisher: ConfirmedPublisher, tag: int) -> None:
         """Wait a while for the confirms of a window, and count what some queue did not take."""

@@ -138,7 +138,8 @@ class Relay:
     def drain(self, lead: Lead, publisher: ConfirmedPublisher) -> int:
         """Publish the log to its end; return the number of messages sent.
 
-        While one window waits for its confirms, the next is read and sent.
+        While one window waits for its confirms, the next is read and sent. What is appended after
+        the last one was read is a reason to be woken.
         """
         exchange = log_exchange(self._service).name
         sent, in_flight = 0, None
@@ -161,8 +162,10 @@ class Relay:
             window = read_window(lead, self._store, self._publish, position, WINDOW, published)
             if window is None:
                 return
-            position, published = window.position, window.published
             yield window
+            if window.position - position < WINDOW:
+                return  # it was not full
+            position, published = window.position, window.published
 
     def _confirm(
         self,
