@@ -24,6 +24,7 @@ from shared.database import (
     BoundedConnection,
     Login,
     autocommit_cursor,
+    in_transaction,
     open_pool,
     snapshot_cursor,
 )
@@ -317,11 +318,5 @@ class PostgresStore:
     @contextmanager
     def transaction(self) -> Iterator[Any]:
         """Open a transaction and yield its cursor."""
-        with self.pool.connection() as connection:
-            try:
-                with connection.transaction(), connection.cursor() as cursor:
-                    yield cursor
-            except psycopg.errors.ReadOnlySqlTransaction:
-                # Its server is not the one to write to any more: the next connection may be.
-                connection.close()
-                raise
+        with in_transaction(self.pool) as connection, connection.cursor() as cursor:
+            yield cursor
