@@ -70,9 +70,8 @@ def _asked_about(session: Session, callback: Callback) -> tuple[PaymentSnapshot 
 
 def _shown(session: Session, query: OwnPayment) -> tuple[dict[str, Any], PaymentSnapshot, bool]:
     """Return a payment as it is shown, and whether the acquirer was asked about it just now."""
-    payment = views.own_snapshot(session, query)
-    asked = payment.state in OPEN and scheduling.was_asked(session, payment)
-    return views.own_payment(session, query), payment, asked
+    shown, payment = views.own_payment_and_snapshot(session, query)
+    return shown, payment, payment.state in OPEN and scheduling.was_asked(session, payment)
 
 
 def refresh_own(

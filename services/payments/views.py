@@ -74,9 +74,16 @@ def own_payment(session: Session, query: OwnPayment) -> dict[str, Any]:
     or `mismatch`, `charged` what the acquirer took in a mismatch, `closes_at` when the card can no
     longer be entered.
     """
-    row = _own_row(session, query)
-    found = [query.payment_id]
-    return _view(row, session.read.lines(found), session.read.refunds.of_payments(found))
+    return own_payment_and_snapshot(session, query)[0]
+
+
+def own_payment_and_snapshot(
+    session: Session, query: OwnPayment
+) -> tuple[dict[str, Any], PaymentSnapshot]:
+    """Return the same with what `own_snapshot` returns."""
+    row, found = _own_row(session, query), [query.payment_id]
+    view = _view(row, session.read.lines(found), session.read.refunds.of_payments(found))
+    return view, snapshot_of(row)
 
 
 def history(session: Session, query: History) -> dict[str, Any]:
