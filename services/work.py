@@ -18,7 +18,7 @@ from shared.bus.jobs import JobRunner
 from shared.bus.listen import Listener
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.progress import ProgressCollector
-from shared.bus.relay import Relay, Window
+from shared.bus.relay import Relay
 from shared.bus.retries import Retrier
 from shared.bus.worker import Worker
 from shared.config import Settings
@@ -40,7 +40,7 @@ class WorkerServices:
     stop: Signal
     """Set when the worker is to end: long work looks at it."""
     appended: Signal = field(default_factory=Signal)
-    """Set when events of this service have been published: whoever waits for some clears it."""
+    """Set when this process sees new events of the service; whoever waits for some clears it."""
 
     def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
         return self.client.call(service, method, deadline=deadline, **kwargs)
@@ -76,12 +76,7 @@ def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient
     store = open_store(name, settings, pool_size=6 + len(tasks))
     services = WorkerServices(settings, store, client, worker.stop)
     publish, handoff = publisher_of(name), Handoff()
-
-    def hand_on(window: Window) -> None:
-        handoff.put(window)
-        services.appended.set()
-
-    relay = Relay(settings, store, publish, worker.stop, hand_on)
+    relay = Relay(settings, store, publish, worker.stop, handoff.put, noticed=services.appended.set)
     worker.start(f"{name} relay", relay.run)
     worker.start(f"{name} live", LiveFeed(settings, store, publish, worker.stop, handoff).run)
     for upstream, handlers in reactions_of(name).items():

@@ -34,7 +34,7 @@ class Running(Services, Protocol):
 
     @property
     def appended(self) -> StopSignal:
-        """Set when events of the service have been published by this process."""
+        """Set when this process has seen new events of the service."""
         ...
 
 

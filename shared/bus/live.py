@@ -23,7 +23,7 @@ from psycopg.types.json import Jsonb
 
 from shared import telemetry
 from shared.bus.disclosure import without_persons
-from shared.bus.epochs import stored_history
+from shared.bus.epochs import ask_history, history_asked
 from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Envelope, Publish, TypePredecessors
 from shared.bus.publisher import ConfirmedPublisher
@@ -167,9 +167,12 @@ class LiveFeed:
 
         Returns None while the relay has got no further, and while the log is not confirmed.
         """
-        with lead.connection.transaction(), lead.connection.cursor() as cursor:
-            history, confirmed = stored_history(cursor)
-            row = cursor.execute(_OWED).fetchone()
+        with lead.connection.cursor() as told, lead.connection.cursor() as owed:
+            with lead.connection.pipeline():  # one round trip, and one transaction
+                ask_history(told)
+                owed.execute(_OWED)
+            history, confirmed = history_asked(told)
+            row = owed.fetchone()
         if row is None or not confirmed:
             return None
         position, behind = row["position"], row["behind"]
