@@ -147,6 +147,7 @@ class LiveFeed:
                 },
             )
             if left <= 0:
+                self._handoff.forget(window.position)
                 break  # what the relay publishes from here on is handed on, or polled for
         return sent
 
