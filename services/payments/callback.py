@@ -25,8 +25,8 @@ POSTED_S: Final = 1.0
 ANSWER_S: Final = 0.5
 """How long it waits while somebody else, as a callback, has the acquirer asked."""
 
-#: (payment, its state, seconds) -> whether it has another state within this time.
-Changed = Callable[[UUID, State, float], bool]
+#: (payment, its state, seconds) -> the state that it has within this time; None for no other one.
+Changed = Callable[[UUID, State, float], State | None]
 
 
 def receive_callback(
@@ -94,20 +94,21 @@ def refresh_own(
         if not being_asked:
             poll_now(store, acquirers, payment)
             shown, payment, _ = store.query(lambda session: _shown(session, query))
-    began = time.monotonic()
-    while changed is not None and (patience := _patience(payment, being_asked=being_asked)):
+    began, state = time.monotonic(), payment.state
+    while changed is not None and (patience := _patience(state, being_asked=being_asked)):
         left = began + patience - time.monotonic()
-        if left <= 0 or not changed(payment_id, payment.state, left):
+        found = changed(payment_id, state, left) if left > 0 else None
+        if found is None:
             break
-        shown, payment, _ = store.query(lambda session: _shown(session, query))
-    return shown
+        state = found
+    return shown if state == payment.state else store.query(lambda s: views.own_payment(s, query))
 
 
-def _patience(payment: PaymentSnapshot, *, being_asked: bool) -> float:
+def _patience(state: State, *, being_asked: bool) -> float:
     """Return for how many seconds it is worth while to wait for a payment to change."""
-    if payment.state is State.CAPTURED:
+    if state is State.CAPTURED:
         return POSTED_S
-    return ANSWER_S if payment.state in OPEN and being_asked else 0.0
+    return ANSWER_S if state in OPEN and being_asked else 0.0
 
 
 def poll_now(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) -> PollOutcome:

@@ -59,6 +59,8 @@ _CHOSEN = (
 class ReadModel:
     """The tables of the service, within one transaction."""
 
+    writes_only = True
+
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
         self.polls = PollSchedule(cursor)
@@ -199,11 +201,9 @@ class ReadModel:
 
     def states(self, payment_ids: Sequence[UUID]) -> dict[UUID, str]:
         """Return the states of payments."""
-        self._cursor.execute(
-            "SELECT payment_id, state FROM payments WHERE payment_id = ANY(%s)",
-            (list(payment_ids),),
-        )
-        return {row["payment_id"]: row["state"] for row in self._cursor.fetchall()}
+        query = "SELECT payment_id, state FROM payments WHERE payment_id = ANY(%s)"
+        rows = self._cursor.execute(query, (list(payment_ids),)).fetchall()
+        return {row["payment_id"]: row["state"] for row in rows}
 
     def payment_by_order(self, order_number: str, order_id: str = "") -> dict[str, Any] | None:
         """Return the row of the payment with an order, by our number or the acquirer's own id.

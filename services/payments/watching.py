@@ -29,7 +29,14 @@ PAUSE_S: Final = 0.02
 LINGER_S: Final = 5.0
 """How long the thread listens on when nobody waits."""
 
-_Seen = tuple[State, threading.Event]
+
+class _Waiting:
+    """Who waits for another state than the one that he has seen."""
+
+    def __init__(self, seen: State) -> None:
+        self.seen = seen
+        self.found: State | None = None
+        self.changed = threading.Event()
 
 
 class Appending(Store, Protocol):
@@ -45,19 +52,21 @@ class Watch:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[UUID, list[_Seen]] = {}
+        self._waiting: dict[UUID, list[_Waiting]] = {}
         self._watching = False
         self._asked_at = 0.0
 
-    def wait(self, store: Appending, payment_id: UUID, seen: State, seconds: float) -> bool:
-        """Return whether a payment has another state within so many seconds; at once if too many
-        wait already."""
-        changed = threading.Event()
+    def wait(self, store: Appending, payment_id: UUID, seen: State, seconds: float) -> State | None:
+        """Return another state that a payment has within so many seconds.
+
+        None if it has none, and at once if too many wait already.
+        """
+        one = _Waiting(seen)
         with self._lock:
             if sum(map(len, self._waiting.values())) >= MOST:
-                return False
+                return None
             waiting = self._waiting.setdefault(payment_id, [])
-            waiting.append((seen, changed))
+            waiting.append(one)
             self._asked_at = time.monotonic()
             if not self._watching:
                 self._watching = True
@@ -65,10 +74,11 @@ class Watch:
                     target=self._watch, args=(store,), name="payments watched", daemon=True
                 ).start()
         try:
-            return changed.wait(seconds)
+            one.changed.wait(seconds)
+            return one.found
         finally:
             with self._lock:
-                waiting.remove((seen, changed))
+                waiting.remove(one)
                 if not waiting and self._waiting.get(payment_id) is waiting:
                     del self._waiting[payment_id]
 
@@ -97,9 +107,10 @@ class Watch:
         found = store.query(lambda session: session.read.states(wanted))
         with self._lock:
             for payment_id, state in found.items():
-                for seen, changed in self._waiting.get(payment_id, ()):
-                    if state != seen:
-                        changed.set()
+                for one in self._waiting.get(payment_id, ()):
+                    if state != one.seen:
+                        one.found = State(state)
+                        one.changed.set()
 
 
 _watches: Final[WeakKeyDictionary[Store, Watch]] = WeakKeyDictionary()

@@ -15,7 +15,7 @@ Differences from the library's recorder:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
@@ -151,14 +151,21 @@ class PostgresRecorder(ApplicationRecorder):
         return list(range(tail.position + 1, tail.position + 1 + len(rows)))
 
     def append(
-        self, cursor: Any, rows: Sequence[EventRow], causes: Sequence[Cause]
+        self,
+        cursor: Any,
+        rows: Sequence[EventRow],
+        causes: Sequence[Cause],
+        together: ExitStack | None = None,
     ) -> tuple[list[int], datetime]:
         """Append rows in order, each with its cause; return their positions and their time.
 
+        With ``together`` they are sent in a pipeline, with what the caller writes until that ends.
         Raises psycopg.errors.UniqueViolation when a version is taken, ForeignKeyViolation when its
-        predecessor is missing.
+        predecessor is missing; in a pipeline when it ends.
         """
         tail = self.lock_tail(cursor)
+        if together is not None:
+            together.enter_context(cursor.connection.pipeline())
         return self.write(cursor, tail, rows, causes), tail.recorded_at
 
     def copy(self, cursor: Any, rows: Iterable[EventRow], cause: Cause) -> tuple[int, int]:
