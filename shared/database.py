@@ -172,7 +172,7 @@ class BoundedConnection(psycopg.Connection[Row]):
             self.patience_s = usual
 
 
-_begin: ContextVar[Callable[[BoundedConnection[Any]], None] | None] = ContextVar(
+_begin: ContextVar[Callable[[BoundedConnection[Any]], object] | None] = ContextVar(
     "saldo_begin", default=None
 )
 """How a connection is checked that this thread or greenlet takes from a pool."""
@@ -197,6 +197,19 @@ def snapshot_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
 
 
 @contextmanager
+def unchecked_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
+    """Yield a cursor of a pooled connection that may be dead, in autocommit mode.
+
+    Whoever reads by it reads again where the connection turns out to be closed.
+    """
+    connection = _taken(pool, lambda connection: _set_mode(connection, {"autocommit": True}))
+    with ExitStack() as stack:
+        stack.callback(pool.putconn, connection)
+        stack.callback(_set_mode_back, connection, {"autocommit": False})
+        yield stack.enter_context(connection.cursor())
+
+
+@contextmanager
 def in_transaction(pool: ConnectionPool[Any], **mode: Any) -> Iterator[Any]:
     """Yield a pooled connection in a transaction, with these attributes for the block only.
 
@@ -214,11 +227,7 @@ def in_transaction(pool: ConnectionPool[Any], **mode: Any) -> Iterator[Any]:
             raise
         begun.append((transaction, before))
 
-    token = _begin.set(begin)
-    try:
-        connection = pool.getconn()
-    finally:
-        _begin.reset(token)
+    connection = _taken(pool, begin)
     transaction, before = begun[-1]
     with ExitStack() as stack:
         stack.callback(pool.putconn, connection)
@@ -231,6 +240,15 @@ def in_transaction(pool: ConnectionPool[Any], **mode: Any) -> Iterator[Any]:
             # Its server is not the one to write to any more: the next connection may be.
             connection.close()
             raise
+
+
+def _taken(pool: ConnectionPool[Any], check: Callable[[BoundedConnection[Any]], object]) -> Any:
+    """Return a connection of a pool that has passed a check, in place of the usual one."""
+    token = _begin.set(check)
+    try:
+        return pool.getconn()
+    finally:
+        _begin.reset(token)
 
 
 @contextmanager

@@ -175,13 +175,13 @@ class Checkout:
         return payment
 
     def _is_claimed(self, payment: PaymentSnapshot) -> bool:
-        poll = self._store.query(lambda session: session.read.polls.find(payment.payment_id))
+        poll = self._store.look(lambda session: session.read.polls.find(payment.payment_id))
         until = poll["claimed_until"] if poll else None
         return until is not None and until > self._clock.now()
 
     def _with_keys(self, person_id: UUID, payment_id: UUID, split: Split) -> Split:
         """Return a split by the keys of its accounts; one that was started keeps its own."""
-        known = self._store.query(lambda session: session.read.lines([payment_id]))
+        known = self._store.look(lambda session: session.read.lines([payment_id]))
         keys = {number_of(line["account"]): line["account"] for line in known.get(payment_id, ())}
         if not keys:
             keys = self._payable(person_id, [line.account for line in split])
@@ -222,7 +222,7 @@ class Checkout:
         }
 
     def _load(self, payment_id: UUID) -> PaymentSnapshot:
-        found = self._store.query(lambda session: snapshots.snapshot(session, payment_id))
+        found = self._store.look(lambda session: snapshots.snapshot(session, payment_id))
         return _known(payment_id, found)
 
 

@@ -103,7 +103,7 @@ class Registrar:
 
     def load(self, payment: PaymentSnapshot) -> PaymentSnapshot:
         """Return a payment as it is now."""
-        found = self._store.query(lambda s: snapshots.snapshot(s, payment.payment_id))
+        found = self._store.look(lambda s: snapshots.snapshot(s, payment.payment_id))
         return _known(payment, found)
 
     def _end_claim(self, payment: PaymentSnapshot, until: datetime) -> None:

@@ -104,7 +104,7 @@ class Watch:
             wanted = list(self._waiting)
         if not wanted:
             return
-        found = store.query(lambda session: session.read.states(wanted))
+        found = store.look(lambda session: session.read.states(wanted))
         with self._lock:
             for payment_id, state in found.items():
                 for one in self._waiting.get(payment_id, ()):

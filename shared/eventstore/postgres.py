@@ -27,6 +27,7 @@ from shared.database import (
     in_transaction,
     open_pool,
     snapshot_cursor,
+    unchecked_cursor,
 )
 from shared.database_errors import Failure, failure_of, outages_refused, unavailable
 from shared.errors import ServiceError, Unavailable
@@ -182,6 +183,23 @@ class PostgresStore:
             if failure_of(error) is Failure.DEFECT:
                 raise
             raise unavailable(error) from error
+
+    def look(self, handler: Callable[[Any], R]) -> R:
+        """Run a function that reads by one statement, which needs no transaction around it."""
+        for _ in range(self.pool.max_size):
+            try:
+                with unchecked_cursor(self.pool) as cursor:
+                    try:
+                        return handler(PostgresSession(self, cursor, None))
+                    except psycopg.OperationalError:
+                        if not cursor.connection.closed:
+                            raise
+                        # It has died in the pool, or now: the pool replaces it, and has others.
+            except psycopg.Error as error:
+                if failure_of(error) is Failure.DEFECT:
+                    raise
+                raise unavailable(error) from error
+        return self.query(handler)
 
     @contextmanager
     def reading(self) -> Iterator[Any]:

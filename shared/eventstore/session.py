@@ -235,6 +235,10 @@ class Store(Protocol):
         """Run a function that only reads; appending raises."""
         ...
 
+    def look(self, handler: Callable[[Any], R]) -> R:
+        """Run a function that reads by one statement, and costs no more than that."""
+        ...
+
     def hash_key(self, purpose: str) -> bytes:
         """Return the service's key of keyed hashes for one purpose, the same for ever."""
         ...

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
 from shared.database import in_transaction, snapshot_cursor
@@ -44,6 +45,17 @@ def test_connection_that_has_died_in_the_pool_costs_no_command(
     end_all(database)
     with snapshot_cursor(pool) as cursor:
         assert pid(cursor) != dead
+
+
+def test_look_is_one_statement_and_costs_no_outage_when_the_pool_is_dead(
+    database: Database,
+) -> None:
+    store = database.store("ledger")
+    assert store.look(lambda session: pid(session.cursor)) > 0
+    end_all(database)
+    assert store.look(lambda session: pid(session.cursor)) > 0
+    with in_transaction(store.pool) as connection:
+        assert connection.info.transaction_status == TransactionStatus.INTRANS
 
 
 def test_mode_of_a_transaction_is_its_own(pool: ConnectionPool[Any]) -> None:

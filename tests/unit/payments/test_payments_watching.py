@@ -112,7 +112,7 @@ class Log:
 
         yield wait
 
-    def query(self, handler: Callable[[Any], Any]) -> Any:
+    def look(self, handler: Callable[[Any], Any]) -> Any:
         class Read:
             @staticmethod
             def states(ids: list[UUID]) -> dict[UUID, str]:
