@@ -17,7 +17,7 @@ from shared.smtp import ServerUnavailableError
 
 POLL_S: Final = 1.0
 """How soon a letter that is queued is found, at the latest."""
-GATHER_S: Final = 0.05
+GATHER_S: Final = 0.1
 """How long the first connection waits for more once there may be a letter: they share a claim, a
 connection and the questions about them."""
 BACK_OFF_S: Final = (1.0, 2.0, 5.0)

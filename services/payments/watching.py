@@ -24,7 +24,7 @@ MOST: Final = 20
 """How many may wait at once: each keeps one of those who serve calls from others."""
 LOOK_S: Final = 0.1
 """How often it is looked without an append: one may have come before the thread listened."""
-PAUSE_S: Final = 0.02
+PAUSE_S: Final = 0.04
 """The pause between two looks: all appends meanwhile are one reason for the next."""
 LINGER_S: Final = 5.0
 """How long the thread listens on when nobody waits."""

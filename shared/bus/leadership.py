@@ -36,6 +36,7 @@ RETURNING term, pg_postmaster_start_time() AS started_at
 """
 _CHECK = "SELECT FROM leaders WHERE task = %s AND term = %s AND pg_postmaster_start_time() = %s"
 _HELD = "EXISTS (SELECT FROM leaders WHERE task = %(task)s AND term = %(term)s)"
+_WITHOUT_DISK = "set_config('synchronous_commit', 'off', true) = 'off'"
 _HELD_HERE = (
     "EXISTS (SELECT FROM leaders WHERE task = %(task)s AND term = %(term)s"
     " AND pg_postmaster_start_time() = %(started_at)s)"
@@ -91,6 +92,14 @@ class Lead:
                 self.check()
                 checked = time.monotonic()
             yield item
+
+    def note(self, statement: str, parameters: dict[str, Any]) -> None:
+        """Execute an UPDATE like `write`, of how far some work has got that may be done again.
+
+        Its commit does not wait for the disk. It outlives every process; a server that crashes may
+        lose the last half second of such notes, after which as much is done once more.
+        """
+        self.write(f"{statement} AND {_WITHOUT_DISK}", parameters)
 
     def write(self, statement: str, parameters: dict[str, Any]) -> None:
         """Execute an UPDATE on the connection of the lock, conditional on the term.

@@ -136,7 +136,7 @@ class LiveFeed:
             sent += len(window.envelopes)
             self._confirm(publisher, tag)
             self._events.inc(len(window.envelopes))
-            lead.write(
+            lead.note(
                 "UPDATE live SET position = %(position)s, published = %(published)s,"
                 " types = %(types)s WHERE position = %(after)s",
                 {

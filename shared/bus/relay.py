@@ -225,7 +225,7 @@ class Relay:
         self._left_since = None
         exchange = log_exchange(self._service).name
         tracing.published(self._service, exchange, window.envelopes, began)
-        lead.write(
+        lead.note(
             "UPDATE relay SET position = %(position)s, published = %(published)s"
             " WHERE position = %(after)s",
             {

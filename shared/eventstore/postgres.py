@@ -185,7 +185,7 @@ class PostgresStore:
             raise unavailable(error) from error
 
     def look(self, handler: Callable[[Any], R]) -> R:
-        """Run a function that reads by one statement, which needs no transaction around it."""
+        """Run a function that reads, without a transaction around it; see Store.look."""
         for _ in range(self.pool.max_size):
             try:
                 with unchecked_cursor(self.pool) as cursor:

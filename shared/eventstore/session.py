@@ -236,7 +236,7 @@ class Store(Protocol):
         ...
 
     def look(self, handler: Callable[[Any], R]) -> R:
-        """Run a function that reads by one statement, and costs no more than that."""
+        """Run a function that reads by one statement, or by some that need no common snapshot."""
         ...
 
     def hash_key(self, purpose: str) -> bytes:

@@ -12,8 +12,9 @@ import random
 import statistics
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from typing import NamedTuple
 
-from tests.bench.checkouts import checkout_of, running_house, this_checkout
+from tests.bench.checkouts import House, checkout_of, running_house, this_checkout
 from tests.bench.company import Bench
 from tests.bench.cpu import of_processes
 from tests.bench.measure import RUNS, Result
@@ -42,30 +43,60 @@ def journeys(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
         ours, theirs = (stack.enter_context(closing(Payers(house))) for house in houses)
         for payers in (ours, theirs):
             payers.pay_each(2)
-        rates, rounds, shares = list[tuple[float, float]](), list[Round](), list[float]()
+        ours_rounds, theirs_rounds = list[_Round](), list[_Round]()
         for run in range(1, RUNS + 1):
             progress(f"complete payments: run {run} of {RUNS}")
-            before = of_processes(houses[0])["acquirer"]
-            rounds.append(ours.pay_each(EACH))
-            spent = of_processes(houses[0])["acquirer"] - before
-            shares.append(spent * 1000 / (PAYERS * EACH))
-            rates.append((_rate(rounds[-1]), _rate(theirs.pay_each(EACH))))
-        share = statistics.median(shares)
-        rate = statistics.median(mine for mine, _ in rates)
+            ours_rounds.append(_round(houses[0], ours))
+            theirs_rounds.append(_round(houses[1], theirs))
+        rate = statistics.median(one.rate for one in ours_rounds)
         looks = _looks(ours, rate, progress)
-    half, slowest = (_percentile([w for one in rounds for w in one.payments], p) for p in (50, 99))
+    return [*_beside(ours_rounds, theirs_rounds), *looks]
+
+
+class _Round(NamedTuple):
+    """A round: payments a second, seconds of each, milliseconds of CPU of each by process."""
+
+    rate: float
+    seconds: list[float]
+    cpu: dict[str, float]
+
+    @property
+    def cpu_ms(self) -> float:
+        return sum(self.cpu.values())
+
+
+def _round(house: House, payers: Payers) -> _Round:
+    before = of_processes(house)
+    done = payers.pay_each(EACH)
+    after = of_processes(house)
+    count = len(done.payments)
+    cpu = {name: (after[name] - before.get(name, 0)) * 1000 / count for name in after}
+    return _Round(count / done.seconds, done.payments, cpu)
+
+
+def _beside(ours: list[_Round], theirs: list[_Round]) -> list[Result]:
+    half, slowest = (_percentile([w for one in ours for w in one.seconds], p) for p in (50, 99))
+    bank = statistics.median(one.cpu.get("acquirer", 0.0) for one in ours)
     return [
         Result(
-            name=f"complete payments, {PAYERS} payers: p50 {half:.2f} s, p99 {slowest:.2f} s; "
-            f"{share:.1f} ms of CPU each at the simulated bank",
+            name=f"complete payments, {PAYERS} payers: p50 {half:.2f} s, p99 {slowest:.2f} s",
             unit="payments/s",
-            ours=rate,
+            ours=statistics.median(one.rate for one in ours),
             reference_name=COMMIT,
-            reference=statistics.median(other for _, other in rates),
-            ratio=statistics.median(mine / other for mine, other in rates),
+            reference=statistics.median(one.rate for one in theirs),
+            ratio=statistics.median(a.rate / b.rate for a, b in zip(ours, theirs, strict=True)),
             target=TARGET,
         ),
-        *looks,
+        Result(
+            name=f"CPU of one, all processes of its installation; {bank:.1f} ms at the "
+            "simulated bank",
+            unit="ms",
+            ours=statistics.median(one.cpu_ms for one in ours),
+            reference_name=COMMIT,
+            reference=statistics.median(one.cpu_ms for one in theirs),
+            ratio=statistics.median(a.cpu_ms / b.cpu_ms for a, b in zip(ours, theirs, strict=True)),
+            target=None,
+        ),
     ]
 
 
@@ -93,10 +124,6 @@ def _until_posted(when: str, found: Round, aim: float) -> Result:
         ratio=slowest / aim,
         target=None,
     )
-
-
-def _rate(found: Round) -> float:
-    return len(found.payments) / found.seconds
 
 
 def _percentile(values: list[float], percent: int) -> float:
