@@ -23,15 +23,24 @@ UP_SECONDS = 300.0
 _DAEMONS = {"supervisor", "watchdog", "guard"}
 """Those that start the processes: the processes may be below them."""
 
-# Both know the same classes: what is passed is the folder, and the process to end with.
+# Both know the same classes: what is passed is the folder, and the process to end with. An older
+# commit makes no fiscal receipts.
 _UP = """
 import os, sys
+from inspect import signature
 from pathlib import Path
 from deploy.embedded import process
 from deploy.embedded.installation import Installation
-owner = process.identity_of(int(sys.argv[2]))
-installation = Installation(Path(sys.argv[1]), os.environ, owner=owner)
-installation.up(seconds=240)
+
+def without_fiscal(spec):
+    import msgspec
+    kept = {name: value for name, value in spec.environ.items() if "SALDO_FISCAL" not in name}
+    return msgspec.structs.replace(spec, environ=kept)
+
+options = {"owner": process.identity_of(int(sys.argv[2]))}
+if sys.argv[3] == "0" and "adapt" in signature(Installation).parameters:
+    options["adapt"] = without_fiscal
+Installation(Path(sys.argv[1]), os.environ, **options).up(seconds=240)
 """
 _RESET = """
 import sys
@@ -133,17 +142,21 @@ def running_house(
     name: str,
     checkout: Checkout,
     payers: int,
-    overrides: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    *,
+    fiscal: bool = True,
 ) -> Iterator[House]:
-    """Run an installation on nodes of its own, with the demo company and so many payers."""
+    """Run an installation on nodes of its own, with the demo company and so many payers.
+
+    Without ``fiscal`` it makes no fiscal receipts.
+    """
     with tempfile.TemporaryDirectory(prefix="saldo-bench-") as folder:
         # Whoever the nodes run as has to enter it.
         Path(folder).chmod(0o711)
         state = Path(folder) / "state"
         progress(f"{name}: an installation starts")
         try:
-            checkout.run(_UP, str(state), str(os.getpid()), env=overrides)
+            checkout.run(_UP, str(state), str(os.getpid()), str(int(fiscal)))
             environment = _settings_in(state / "env")
             progress(f"{name}: the demo company is loaded")
             checkout.module("deploy.demo", "load", env=environment)

@@ -22,6 +22,8 @@ from tests.bench.payers import Payers, Round
 
 COMMIT = os.environ.get("SALDO_BENCH_COMMIT", "baa195e")
 """What is measured beside ours."""
+FISCAL = os.environ.get("SALDO_BENCH_FISCAL") == "1"
+"""Whether ours also makes a fiscal receipt of each payment, which the older commit does not."""
 PAYERS = 8
 EACH = int(os.environ.get("SALDO_BENCH_PAYMENTS", "12"))
 """Payments of each payer in a round."""
@@ -37,7 +39,9 @@ def journeys(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
     with ExitStack() as stack:
         other = stack.enter_context(checkout_of(COMMIT))
         houses = [
-            stack.enter_context(running_house(name, checkout, PAYERS, progress=progress))
+            stack.enter_context(
+                running_house(name, checkout, PAYERS, progress=progress, fiscal=FISCAL)
+            )
             for name, checkout in (("ours", this_checkout()), (COMMIT, other))
         ]
         ours, theirs = (stack.enter_context(closing(Payers(house))) for house in houses)
