@@ -191,7 +191,7 @@ def start_payment(
 def _open_instead(session: Session, command: StartPayment, most_open: int) -> UUID | None:
     """Return the open payment that a start leads to; None where it may start one of its own."""
     rows = session.read.payments_in_the_way(command.person_id)
-    lines = session.read.lines([row["payment_id"] for row in rows])
+    lines = session.read.lines([row["payment_id"] for row in rows]) if rows else {}
     accounts = {line.account for line in command.lines}
     for row in rows:
         split = [

@@ -68,12 +68,6 @@ def _asked_about(session: Session, callback: Callback) -> tuple[PaymentSnapshot 
     return payment, payment is not None and scheduling.may_ask(session, payment.order_number)
 
 
-def _shown(session: Session, query: OwnPayment) -> tuple[dict[str, Any], PaymentSnapshot, bool]:
-    """Return a payment as it is shown, and whether the acquirer was asked about it just now."""
-    shown, payment = views.own_payment_and_snapshot(session, query)
-    return shown, payment, payment.state in OPEN and scheduling.was_asked(session, payment)
-
-
 def refresh_own(
     store: Store,
     acquirers: Acquirers,
@@ -88,12 +82,12 @@ def refresh_own(
     moment is waited for, if `changed` waits. Raises NotFound for a payment of somebody else.
     """
     query = OwnPayment(person_id=person_id, payment_id=payment_id)
-    shown, payment, being_asked = store.query(lambda session: _shown(session, query))
+    shown, payment, being_asked = store.look(lambda session: views.look_at_own(session, query))
     if payment.state in OPEN and payment.form_url is not None and not being_asked:
         being_asked = not store.transact(scheduling.may_ask, payment.order_number)
         if not being_asked:
             poll_now(store, acquirers, payment)
-            shown, payment, _ = store.query(lambda session: _shown(session, query))
+            shown, payment, _ = store.look(lambda session: views.look_at_own(session, query))
     began, state = time.monotonic(), payment.state
     while changed is not None and (patience := _patience(state, being_asked=being_asked)):
         left = began + patience - time.monotonic()
@@ -101,7 +95,7 @@ def refresh_own(
         if found is None:
             break
         state = found
-    return shown if state == payment.state else store.query(lambda s: views.own_payment(s, query))
+    return shown if state == payment.state else store.look(lambda s: views.own_payment(s, query))
 
 
 def _patience(state: State, *, being_asked: bool) -> float:

@@ -149,16 +149,15 @@ class Checkout:
         accounts = [line.account for line in command.lines]
 
         def read(session: Session) -> _Started:
-            payment = snapshots.snapshot(session, payment_id)
-            poll = session.read.polls.find(payment_id)
+            row = session.read.shown(payment_id)
             declined = session.read.declined(command.person_id, accounts)
             return _Started(
-                payment=_known(payment_id, payment),
-                claimed_until=poll["claimed_until"] if poll else None,
-                declined=tuple(snapshots.snapshot_of(row) for row in declined),
+                payment=_known(payment_id, snapshots.snapshot_of(row) if row else None),
+                claimed_until=row["claimed_until"],
+                declined=tuple(snapshots.snapshot_of(one) for one in declined),
             )
 
-        return self._store.query(read)
+        return self._store.look(read)
 
     def _with_page(self, payment: PaymentSnapshot) -> PaymentSnapshot:
         """Return the payment with its page, where an acquirer has one for it soon."""

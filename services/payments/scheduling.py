@@ -107,16 +107,6 @@ def may_ask(session: Session, order_number: str) -> bool:
     return bool(session.read.may_ask(order_number, session.now, session.now - CALLBACK_PAUSE))
 
 
-def was_asked(session: Session, payment: PaymentSnapshot) -> bool:
-    """Return whether the acquirer was asked about the order of a payment just now."""
-    asked = [
-        row["asked_at"]
-        for row in session.read.orders(payment.payment_id)
-        if row["order_number"] == payment.order_number
-    ]
-    return any(at is not None and at >= session.now - CALLBACK_PAUSE for at in asked)
-
-
 def settle_poll(session: Session, command: RecordPoll) -> None:
     """End the polls about a payment that is decided."""
     session.read.polls.remove(command.payment_id)

@@ -73,7 +73,8 @@ class PaymentsService:
                 self.store, acquirers_of(self.settings), person_id, payment_id, changed
             )
         query = views.OwnPayment(person_id=person_id, payment_id=payment_id)
-        return self._query(lambda session: views.own_payment(session, query))
+        found: dict[str, Any] = self.store.look(lambda session: views.own_payment(session, query))
+        return found
 
     @rpc(schemas.KnownPayments, callers=("ledger",))
     def known_payments(self, payment_ids: list[UUID]) -> dict[str, Any]:
