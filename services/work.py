@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from threading import Event as StopSignal
+from threading import Event as Signal
 from typing import Any
 
 from prometheus_client import REGISTRY
@@ -37,8 +37,10 @@ class WorkerServices:
     settings: Settings
     store: PostgresStore
     client: RpcClient
-    stop: StopSignal
+    stop: Signal
     """Set when the worker is to end: long work looks at it."""
+    appended: Signal = field(default_factory=Signal)
+    """Set when this process sees new events of the service; whoever waits for some clears it."""
 
     def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
         return self.client.call(service, method, deadline=deadline, **kwargs)
@@ -74,7 +76,7 @@ def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient
     store = open_store(name, settings, pool_size=6 + len(tasks))
     services = WorkerServices(settings, store, client, worker.stop)
     publish, handoff = publisher_of(name), Handoff()
-    relay = Relay(settings, store, publish, worker.stop, handoff.put)
+    relay = Relay(settings, store, publish, worker.stop, handoff.put, noticed=services.appended.set)
     worker.start(f"{name} relay", relay.run)
     worker.start(f"{name} live", LiveFeed(settings, store, publish, worker.stop, handoff).run)
     for upstream, handlers in reactions_of(name).items():

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple, Self
 
 import psycopg
@@ -155,12 +156,26 @@ class BoundedConnection(psycopg.Connection[Row]):
             ) from None
 
     def check_alive(self) -> None:
-        """Raise psycopg.OperationalError unless the server answers soon."""
+        """Raise psycopg.OperationalError unless the server answers soon.
+
+        What it is asked is to begin the transaction of whoever gets this connection, if one is to
+        begin: that saves a round trip.
+        """
         usual, self.patience_s = self.patience_s, float(CONNECT_TIMEOUT_S)
+        begin = _begin.get()
         try:
-            ConnectionPool.check_connection(self)
+            if begin is None:
+                ConnectionPool.check_connection(self)
+            else:
+                begin(self)
         finally:
             self.patience_s = usual
+
+
+_begin: ContextVar[Callable[[BoundedConnection[Any]], object] | None] = ContextVar(
+    "saldo_begin", default=None
+)
+"""How a connection is checked that this thread or greenlet takes from a pool."""
 
 
 @contextmanager
@@ -177,30 +192,95 @@ def snapshot_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
     What kind of transaction it is goes with its BEGIN: no statement of its own.
     """
     mode = {"isolation_level": IsolationLevel.REPEATABLE_READ, "read_only": True}
-    with (
-        _in_mode(pool, **mode) as connection,
-        connection.transaction(),
-        connection.cursor() as cursor,
-    ):
+    with in_transaction(pool, **mode) as connection, connection.cursor() as cursor:
         yield cursor
+
+
+@contextmanager
+def unchecked_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
+    """Yield a cursor of a pooled connection that may be dead, in autocommit mode.
+
+    Whoever reads by it reads again where the connection turns out to be closed.
+    """
+    connection = _taken(pool, lambda connection: _set_mode(connection, {"autocommit": True}))
+    with ExitStack() as stack:
+        stack.callback(pool.putconn, connection)
+        stack.callback(_set_mode_back, connection, {"autocommit": False})
+        yield stack.enter_context(connection.cursor())
+
+
+@contextmanager
+def in_transaction(pool: ConnectionPool[Any], **mode: Any) -> Iterator[Any]:
+    """Yield a pooled connection in a transaction, with these attributes for the block only.
+
+    A dead connection is noticed by its BEGIN, and the next one is taken.
+    """
+    begun: list[tuple[AbstractContextManager[Any], dict[str, Any]]] = []
+
+    def begin(connection: BoundedConnection[Any]) -> None:
+        before = _set_mode(connection, mode)
+        transaction = connection.transaction()
+        try:
+            transaction.__enter__()
+        except BaseException:
+            _set_mode_back(connection, before)
+            raise
+        begun.append((transaction, before))
+
+    connection = _taken(pool, begin)
+    transaction, before = begun[-1]
+    with ExitStack() as stack:
+        stack.callback(pool.putconn, connection)
+        stack.callback(_set_mode_back, connection, before)
+        try:
+            with ExitStack() as inner:
+                inner.push(transaction)
+                yield connection
+        except psycopg.errors.ReadOnlySqlTransaction:
+            # Its server is not the one to write to any more: the next connection may be.
+            connection.close()
+            raise
+
+
+def _taken(pool: ConnectionPool[Any], check: Callable[[BoundedConnection[Any]], object]) -> Any:
+    """Return a connection of a pool that has passed a check, in place of the usual one."""
+    token = _begin.set(check)
+    try:
+        return pool.getconn()
+    finally:
+        _begin.reset(token)
 
 
 @contextmanager
 def _in_mode(pool: ConnectionPool[Any], **mode: Any) -> Iterator[Any]:
     """Yield a pooled connection with these attributes, which it has for the block only."""
     with pool.connection() as connection:
-        before = {name: getattr(connection, name) for name in mode}
+        before = _set_mode(connection, mode)
         try:
-            for name, value in mode.items():
-                setattr(connection, name, value)
             yield connection
         finally:
-            # On another one, as one that was given up, it would fail, and hide why.
-            if connection.info.transaction_status == TransactionStatus.IDLE:
-                for name, value in before.items():
-                    setattr(connection, name, value)
-            else:
-                connection.close()  # the pool replaces it
+            _set_mode_back(connection, before)
+
+
+def _set_mode(connection: Any, mode: Mapping[str, Any]) -> dict[str, Any]:
+    """Set attributes of an idle connection; return what they were before."""
+    before = {name: getattr(connection, name) for name in mode}
+    try:
+        for name, value in mode.items():
+            setattr(connection, name, value)
+    except BaseException:
+        _set_mode_back(connection, before)
+        raise
+    return before
+
+
+def _set_mode_back(connection: Any, before: Mapping[str, Any]) -> None:
+    # On another one, as one that was given up, it would fail, and hide why.
+    if connection.info.transaction_status == TransactionStatus.IDLE:
+        for name, value in before.items():
+            setattr(connection, name, value)
+    else:
+        connection.close()  # the pool replaces it
 
 
 def open_pool(

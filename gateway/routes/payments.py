@@ -170,7 +170,8 @@ class PaymentRoutes:
             tag=TAG,
             summary="A payment and its state.",
             description="Poll it after the return from the acquirer: `outcome` and `next_check_at` "
-            "say what is known and when that changes. `refresh=true` asks the acquirer first.",
+            "say what is known and when that changes. `refresh=true` asks the acquirer first, and "
+            "waits up to a second for what is charged to be posted.",
             query=shapes.PaymentQuery,
             result=shapes.Payment,
             refusals={404: ("payment_not_found",)},

@@ -79,6 +79,8 @@ class ReadModel:
     """The tables ``balances``, ``proposals``, ``payment_postings``, ``closings`` and ``imports``,
     in one transaction."""
 
+    writes_only = True
+
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
 

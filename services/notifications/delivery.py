@@ -79,7 +79,7 @@ class Delivery:
         Raises ServerUnavailableError when there is no mail server for any letter.
         """
         tried = 0
-        if not self._services.store.query(self._any_due):
+        if not self._services.store.look(self._any_due):
             return tried
         try:
             with self._connect_to(self._services.settings.smtp_url) as connection:
@@ -199,7 +199,7 @@ class Delivery:
             queued_at=letter.queued_at,
             generation=drawn.generation,
         )
-        if not self._services.store.query(lambda session: _is_held(session, letter)):
+        if not self._services.store.look(lambda session: _is_held(session, letter)):
             raise LostClaimError
         connection.send(message, envelope_sender(settings, letter.letter_id))
         return str(message["Message-ID"])

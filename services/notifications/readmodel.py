@@ -37,6 +37,8 @@ _INSERT = (
 class ReadModel:
     """The tables of notifications within one transaction."""
 
+    writes_only = True
+
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
         self.lost = LostLog(cursor)

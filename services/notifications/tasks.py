@@ -16,7 +16,10 @@ from shared.config import Settings
 from shared.smtp import ServerUnavailableError
 
 POLL_S: Final = 1.0
-"""How soon a letter that is queued is found."""
+"""How soon a letter that is queued is found, at the latest."""
+GATHER_S: Final = 0.1
+"""How long the first connection waits for more once there may be a letter: they share a claim, a
+connection and the questions about them."""
 BACK_OFF_S: Final = (1.0, 2.0, 5.0)
 """The waits while there is no mail server; then a code is on its way within seconds."""
 
@@ -29,11 +32,17 @@ class Running(Services, Protocol):
         """Set when the worker is to end."""
         ...
 
+    @property
+    def appended(self) -> StopSignal:
+        """Set when this process has seen new events of the service."""
+        ...
+
 
 def tasks(settings: Settings) -> Sequence[Task]:
     """Return the tasks of a process: `mail_connections` deliver at the same time.
 
-    Bulk letters never take the first connection, unless it is the only one.
+    Bulk letters never take the first connection, unless it is the only one. It is woken for a new
+    letter; the others look now and then whether it needs them.
     """
     claims, slow_domains = Claims(), SlowDomains()
 
@@ -41,9 +50,10 @@ def tasks(settings: Settings) -> Sequence[Task]:
         while not services.stop.wait(RENEWED_EVERY):
             claims.renew(services)
 
-    def deliver(lowest: Lane, services: Running) -> None:
+    def deliver(lowest: Lane, number: int, services: Running) -> None:
         delivery = Delivery(services, claims, slow_domains, lowest=lowest, stop=services.stop)
-        keep_delivering(delivery, services.stop)
+        woken = (services.appended,) if number == 1 else ()
+        keep_delivering(delivery, services.stop, *woken)
 
     lanes = [Lane.BULK] * settings.mail_connections
     if len(lanes) > 1:
@@ -51,16 +61,21 @@ def tasks(settings: Settings) -> Sequence[Task]:
     return [
         Task("claims", renew),
         *(
-            Task(f"delivery {number}", partial(deliver, lowest))
+            Task(f"delivery {number}", partial(deliver, lowest, number))
             for number, lowest in enumerate(lanes, start=1)
         ),
     ]
 
 
-def keep_delivering(delivery: Delivery, stop: StopSignal) -> None:
-    """Deliver until stopped, at longer intervals while there is no mail server."""
+def keep_delivering(delivery: Delivery, stop: StopSignal, woken: StopSignal | None = None) -> None:
+    """Deliver until stopped, at longer intervals while there is no mail server.
+
+    Before its time when `woken` is set, too.
+    """
     failures = 0
     while not stop.is_set():
+        if woken is not None:
+            woken.clear()  # what is queued from here on wakes it again
         try:
             done = delivery.deliver()
         except ServerUnavailableError:
@@ -68,5 +83,9 @@ def keep_delivering(delivery: Delivery, stop: StopSignal) -> None:
             failures += 1
         else:
             failures = 0
-            if not done:
+            if done:
+                continue
+            if woken is None:
                 stop.wait(POLL_S)
+            elif woken.wait(POLL_S):
+                stop.wait(GATHER_S)

@@ -6,9 +6,7 @@ as commands. What is shown of payments is in `views`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import wraps
 from typing import Any, Final
 from uuid import UUID
 
@@ -164,21 +162,16 @@ class PostRefund(msgspec.Struct, frozen=True, kw_only=True):
     position: int
 
 
-def starting(limits: Limits, first: str) -> Callable[[Session, StartPayment], dict[str, Any]]:
-    """Return `start_payment` within limits that are no part of the command, and may change."""
-
-    @wraps(start_payment)
-    def within_limits(session: Session, command: StartPayment) -> dict[str, Any]:
-        return start_payment(session, command, limits, first)
-
-    return within_limits
-
-
 def start_payment(
-    session: Session, command: StartPayment, limits: Limits = NO_LIMITS, first: str = ""
+    session: Session,
+    command: StartPayment,
+    limits: Limits = NO_LIMITS,
+    first: str = "",
+    claimed_until: datetime | None = None,
 ) -> dict[str, Any]:
     """Freeze the split; return {payment_id}, that of an open payment of the same split if any.
 
+    Until `claimed_until` the caller alone may register the order of one that is started here.
     Raises Conflict `payment_open` where another open payment has one of the accounts, and
     `too_many_open_payments`.
     """
@@ -190,13 +183,15 @@ def start_payment(
             return {"payment_id": str(other)}
     payment.start(command.person_id, command.lines, command.acquirer or first, limits.largest)
     session.read.polls.put(payment.id, session.now, 0, session.now + POLL_AFTER[0], "started")
+    if claimed_until is not None:
+        session.read.polls.claim(payment.id, session.now, claimed_until)
     return {"payment_id": str(payment.id)}
 
 
 def _open_instead(session: Session, command: StartPayment, most_open: int) -> UUID | None:
     """Return the open payment that a start leads to; None where it may start one of its own."""
     rows = session.read.payments_in_the_way(command.person_id)
-    lines = session.read.lines([row["payment_id"] for row in rows])
+    lines = session.read.lines([row["payment_id"] for row in rows]) if rows else {}
     accounts = {line.account for line in command.lines}
     for row in rows:
         split = [

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import wraps
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from msgspec.structs import replace
 
 from services.payments import application, snapshots
@@ -20,6 +23,7 @@ from services.payments.domain import must_be_restarted, payment_id_of
 from services.payments.events import Line, Split
 from services.payments.polling import Acquirers
 from services.payments.registration import Registrar, close_declined, close_order
+from services.payments.scheduling import CLAIM
 from services.payments.snapshots import PaymentSnapshot
 from services.payments.splits import frozen_split
 from services.payments.state import OPEN, State
@@ -27,7 +31,7 @@ from shared import context
 from shared.account_key import number_of
 from shared.clock import Clock
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
-from shared.eventstore import Store
+from shared.eventstore import Session, Store
 from shared.ids import new_id
 
 #: Seconds that one call waits for another that is registering the same order.
@@ -39,6 +43,18 @@ _MOST_CLOSED: Final = 10
 
 #: (person, account numbers) -> what he may do with those that are his: key, role and state.
 FindAccess = Callable[[UUID, list[str]], Mapping[str, Mapping[str, Any]]]
+
+
+class _Started(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment as it is once it is started, and who may register its order.
+
+    The pages of `declined` payments, which may take another card, are to be closed: the same
+    accounts are paid anew.
+    """
+
+    payment: PaymentSnapshot
+    claimed_until: datetime | None
+    declined: tuple[PaymentSnapshot, ...]
 
 
 class Checkout:
@@ -59,7 +75,6 @@ class Checkout:
         self._find_access = find_access
         self._registrar = Registrar(store, acquirers, return_url)
         self._limits = limits
-        self._start = application.starting(limits, acquirers.first)
 
     def start(
         self, person_id: UUID, lines: Sequence[Line], acquirer: str | None = None
@@ -86,17 +101,34 @@ class Checkout:
             acquirer=acquirer or "",
         )
         with context.bind(command_id=command_id):
-            self._close_declined(command)
-            payment = self._started(command)
+            until = self._clock.now() + CLAIM
+            started = self._started(command, until)
+            for declined in started.declined:
+                close_declined(self._store, self._acquirers, declined)
+            payment = started.payment
             if payment.state is State.CREATED and not payment.form_url:
-                payment = self._with_page(payment)
+                payment = (
+                    self._registrar.register_claimed(payment, until)
+                    if started.claimed_until == until
+                    else self._with_page(payment)
+                )
         return self._result(payment)
 
-    def _started(self, command: application.StartPayment) -> PaymentSnapshot:
-        """Start the payment, closing those that stand in its way."""
+    def _started(self, command: application.StartPayment, until: datetime) -> _Started:
+        """Start the payment, closing those that stand in its way.
+
+        Who starts it may register its order until an instant.
+        """
+
+        @wraps(application.start_payment)
+        def start(session: Session, command: application.StartPayment) -> dict[str, Any]:
+            # With what is no part of the command, and may change before it is repeated.
+            first = self._acquirers.first
+            return application.start_payment(session, command, self._limits, first, until)
+
         for _ in range(_MOST_CLOSED):
             try:
-                result = self._store.execute(self._start, command)
+                result = self._store.execute(start, command)
             except Conflict as error:
                 if error.code != "payment_open":
                     raise
@@ -110,15 +142,22 @@ class Checkout:
                 if self._load(in_the_way.payment_id) != in_the_way:
                     continue
                 raise
-            return self._load(UUID(result["payment_id"]))
+            return self._load_started(UUID(result["payment_id"]), command)
         raise application.payment_open(command.payment_id)
 
-    def _close_declined(self, command: application.StartPayment) -> None:
-        """Close the pages of declined payments that the same accounts are paid anew in place of."""
+    def _load_started(self, payment_id: UUID, command: application.StartPayment) -> _Started:
         accounts = [line.account for line in command.lines]
-        rows = self._store.query(lambda session: session.read.declined(command.person_id, accounts))
-        for row in rows:
-            close_declined(self._store, self._acquirers, snapshots.snapshot_of(row))
+
+        def read(session: Session) -> _Started:
+            row = session.read.shown(payment_id)
+            declined = session.read.declined(command.person_id, accounts)
+            return _Started(
+                payment=_known(payment_id, snapshots.snapshot_of(row) if row else None),
+                claimed_until=row["claimed_until"],
+                declined=tuple(snapshots.snapshot_of(one) for one in declined),
+            )
+
+        return self._store.look(read)
 
     def _with_page(self, payment: PaymentSnapshot) -> PaymentSnapshot:
         """Return the payment with its page, where an acquirer has one for it soon."""
@@ -135,13 +174,13 @@ class Checkout:
         return payment
 
     def _is_claimed(self, payment: PaymentSnapshot) -> bool:
-        poll = self._store.query(lambda session: session.read.polls.find(payment.payment_id))
+        poll = self._store.look(lambda session: session.read.polls.find(payment.payment_id))
         until = poll["claimed_until"] if poll else None
         return until is not None and until > self._clock.now()
 
     def _with_keys(self, person_id: UUID, payment_id: UUID, split: Split) -> Split:
         """Return a split by the keys of its accounts; one that was started keeps its own."""
-        known = self._store.query(lambda session: session.read.lines([payment_id]))
+        known = self._store.look(lambda session: session.read.lines([payment_id]))
         keys = {number_of(line["account"]): line["account"] for line in known.get(payment_id, ())}
         if not keys:
             keys = self._payable(person_id, [line.account for line in split])
@@ -181,11 +220,12 @@ class Checkout:
             "state": payment.state.value,
         }
 
-    def _find(self, payment_id: UUID) -> PaymentSnapshot | None:
-        return self._store.query(lambda session: snapshots.snapshot(session, payment_id))
-
     def _load(self, payment_id: UUID) -> PaymentSnapshot:
-        payment = self._find(payment_id)
-        if payment is None:
-            raise RuntimeError(f"payment {payment_id} was started but is missing")
-        return payment
+        found = self._store.look(lambda session: snapshots.snapshot(session, payment_id))
+        return _known(payment_id, found)
+
+
+def _known(payment_id: UUID, payment: PaymentSnapshot | None) -> PaymentSnapshot:
+    if payment is None:
+        raise RuntimeError(f"payment {payment_id} was started but is missing")
+    return payment

@@ -47,7 +47,7 @@ def poll_undecided(services: Services) -> int:
 def poll_due(store: Store, acquirers: Acquirers, return_url: str) -> int:
     """Record what is decided, and postpone what is not; return the number of payments polled."""
     registrar = Registrar(store, acquirers, return_url)
-    due = store.query(lambda session: scheduling.due_polls(session, _BATCH))
+    due = store.look(lambda session: scheduling.due_polls(session, _BATCH))
     return _together(due, lambda payment: poll_one(store, acquirers, registrar, payment))
 
 
@@ -73,7 +73,7 @@ def poll_one(
 def make_refunds(services: Services) -> int:
     """Make the refunds that are due; return their number."""
     store, acquirers = services.store, acquirers_of(services.settings)
-    if store.query(lambda session: session.read.lost.is_open()):
+    if store.look(lambda session: session.read.lost.is_open()):
         return 0  # one may have been made and lost: recovery says so
     due = store.query(lambda session: due_refunds(session, _BATCH))
     return _together(due, lambda refund: make_refund(store, acquirers, refund))

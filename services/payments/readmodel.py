@@ -28,6 +28,7 @@ from services.payments.events import (
     Split,
 )
 from services.payments.fiscal.tables import FiscalTables
+from services.payments.payment_rows import chosen, shown_row
 from services.payments.poll_schedule import PollSchedule
 from services.payments.refund_table import RefundTable
 from services.payments.registers.tables import RegisterTables
@@ -58,6 +59,8 @@ _CHOSEN = (
 
 class ReadModel:
     """The tables of the service, within one transaction."""
+
+    writes_only = True
 
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
@@ -184,7 +187,7 @@ class ReadModel:
             "SELECT capturing_at FROM orders WHERE order_number = %s FOR UPDATE", (order_number,)
         )
         row = self._cursor.fetchone()
-        return row is not None and row["capturing_at"] is not None
+        return bool(row and row["capturing_at"])
 
     def note_capture(self, order_number: str, now: datetime) -> None:
         """Note that what is held for an order is being charged."""
@@ -194,8 +197,19 @@ class ReadModel:
 
     def payment(self, payment_id: UUID) -> dict[str, Any] | None:
         """Return the row of a payment, with the outcome of its last poll and the next poll."""
-        self._cursor.execute(f"{_WITH_POLLS} WHERE payment_id = %s", (payment_id,))
-        return self._cursor.fetchone()
+        return self._cursor.execute(
+            f"{_WITH_POLLS} WHERE payment_id = %s", (payment_id,)
+        ).fetchone()
+
+    def shown(self, payment_id: UUID) -> dict[str, Any] | None:
+        """Return the same row with all that is shown of the payment; see `shown_row`."""
+        return shown_row(self._cursor, payment_id)
+
+    def states(self, payment_ids: Sequence[UUID]) -> dict[UUID, str]:
+        """Return the states of payments."""
+        query = "SELECT payment_id, state FROM payments WHERE payment_id = ANY(%s)"
+        rows = self._cursor.execute(query, (list(payment_ids),)).fetchall()
+        return {row["payment_id"]: row["state"] for row in rows}
 
     def payment_by_order(self, order_number: str, order_id: str = "") -> dict[str, Any] | None:
         """Return the row of the payment with an order, by our number or the acquirer's own id.
@@ -250,7 +264,7 @@ class ReadModel:
         self._cursor.execute(
             f"{_WITH_POLLS} WHERE {_CHOSEN} AND (%(before)s::bigint IS NULL"
             " OR position < %(before)s) ORDER BY position DESC LIMIT %(limit)s",
-            _chosen(person_id, account, since, until, states) | {"before": before, "limit": limit},
+            chosen(person_id, account, since, until, states) | {"before": before, "limit": limit},
         )
         return self._cursor.fetchall()
 
@@ -269,7 +283,7 @@ class ReadModel:
             " coalesce(sum(total) FILTER (WHERE captured_at IS NOT NULL), 0)::bigint"
             " AS paid, coalesce(sum(refunded) FILTER (WHERE captured_at IS NOT NULL), 0)::bigint"
             f" AS refunded FROM payments WHERE {_CHOSEN}",
-            _chosen(person_id, account, since, until, states),
+            chosen(person_id, account, since, until, states),
         )
         [row] = self._cursor.fetchall()
         return row
@@ -373,19 +387,3 @@ class ReadModel:
             " AND account = %(account)s",
             {**changes, "payment_id": payment_id, "account": account},
         )
-
-
-def _chosen(
-    person_id: UUID,
-    account: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    states: Sequence[str] | None,
-) -> dict[str, Any]:
-    return {
-        "person": person_id,
-        "since": since,
-        "until": until,
-        "account": account,
-        "states": None if states is None else list(states),
-    }

@@ -8,6 +8,7 @@ was lost can therefore be left, and another one takes its place.
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Final
 
 from services.payments import application, scheduling, snapshots
@@ -33,7 +34,7 @@ from services.payments.scheduling import SESSION, RecordPoll
 from services.payments.snapshots import PaymentSnapshot
 from services.payments.state import State
 from shared.contracts.payments import Failure
-from shared.eventstore import Store
+from shared.eventstore import Session, Store
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -67,18 +68,33 @@ class Registrar:
         until = self._store.transact(scheduling.claim_registration, payment.payment_id)
         if until is None:
             return self.load(payment)
+        try:
+            # As it is now: another call may have had the claim since the payment was read.
+            payment = self.load(payment)
+        except BaseException:
+            self._end_claim(payment, until)
+            raise
+        return self.register_claimed(payment, until)
+
+    def register_claimed(self, payment: PaymentSnapshot, until: datetime) -> PaymentSnapshot:
+        """Do the same under a claim that the caller has had since before the payment was read."""
         ends = time.monotonic() + MOST_SECONDS
         try:
             for _ in range(MOST_ORDERS):
-                # As it is now: another call may have had the claim since the payment was read.
-                payment = self.load(payment)
                 if payment.state is not State.CREATED or payment.form_url:
                     break
-                if time.monotonic() > ends or not self._attempt(payment):
+                if time.monotonic() > ends:
                     break
-        finally:
-            claim = scheduling.EndClaim(payment_id=payment.payment_id, until=until)
-            self._store.transact(scheduling.end_claim, claim)
+                attempted = self._attempt(payment, until)
+                if isinstance(attempted, PaymentSnapshot):
+                    return attempted
+                if not attempted:
+                    break
+                payment = self.load(payment)
+        except BaseException:
+            self._end_claim(payment, until)
+            raise
+        self._end_claim(payment, until)
         return self.load(payment)
 
     def page_of(self, payment: PaymentSnapshot) -> str:
@@ -87,21 +103,25 @@ class Registrar:
 
     def load(self, payment: PaymentSnapshot) -> PaymentSnapshot:
         """Return a payment as it is now."""
-        found = self._store.query(lambda s: snapshots.snapshot(s, payment.payment_id))
-        if found is None:
-            raise RuntimeError(f"payment {payment.payment_id} was started but is missing")
-        return found
+        found = self._store.look(lambda s: snapshots.snapshot(s, payment.payment_id))
+        return _known(payment, found)
 
-    def _attempt(self, payment: PaymentSnapshot) -> bool:
-        """Try one order; return whether another one may be tried."""
+    def _end_claim(self, payment: PaymentSnapshot, until: datetime) -> None:
+        claim = scheduling.EndClaim(payment_id=payment.payment_id, until=until)
+        self._store.transact(scheduling.end_claim, claim)
+
+    def _attempt(self, payment: PaymentSnapshot, until: datetime) -> PaymentSnapshot | bool:
+        """Try one order; return the payment with its page, or whether another one may be tried.
+
+        With the page the claim has ended.
+        """
         acquirer = self._acquirers.of(payment.acquirer)
         registration: Registration = Refused("not configured")
         if acquirer is not None:
             registration = self._ask(acquirer, payment)
         match registration:
             case Registered(order_id=order_id, form_url=form_url):
-                self._record(acquirer, payment, order_id, form_url)
-                return False
+                return self._record(acquirer, payment, order_id, form_url, until)
             case NumberTaken():
                 return self._recover(acquirer, payment)
             case Refused(reason=reason):
@@ -130,17 +150,36 @@ class Registrar:
         )
 
     def _record(
-        self, acquirer: Acquirer | None, payment: PaymentSnapshot, order_id: str, form_url: str
-    ) -> None:
+        self,
+        acquirer: Acquirer | None,
+        payment: PaymentSnapshot,
+        order_id: str,
+        form_url: str,
+        until: datetime,
+    ) -> PaymentSnapshot:
+        """Record the page and end the claim, in one transaction; return the payment as it is then.
+
+        An order that no payer may see any more is closed.
+        """
         command = application.RecordRegistration(
             payment_id=payment.payment_id,
             order_number=payment.order_number,
             acquirer_order_id=order_id,
             form_url=form_url,
         )
-        seen = self._store.transact(application.record_registration, command)
+        claim = scheduling.EndClaim(payment_id=payment.payment_id, until=until)
+
+        def record_page(
+            session: Session, command: application.RecordRegistration
+        ) -> tuple[bool, PaymentSnapshot | None]:
+            seen = application.record_registration(session, command)
+            scheduling.end_claim(session, claim)
+            return seen, snapshots.snapshot(session, command.payment_id)
+
+        seen, found = self._store.transact(record_page, command)
         if not seen and acquirer is not None:
             acquirer.close(order_of(payment))
+        return _known(payment, found)
 
     def _recover(self, acquirer: Acquirer | None, payment: PaymentSnapshot) -> bool:
         """Leave an order that an earlier call has registered, and whose page it has lost."""
@@ -190,6 +229,12 @@ class Registrar:
         command = RecordPoll(payment_id=payment.payment_id, outcome=PollOutcome.UNKNOWN.value)
         self._store.transact(scheduling.restart_polling, command)
         return False
+
+
+def _known(payment: PaymentSnapshot, found: PaymentSnapshot | None) -> PaymentSnapshot:
+    if found is None:
+        raise RuntimeError(f"payment {payment.payment_id} was started but is missing")
+    return found
 
 
 def close_order(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from services.payments.reconciliation import runs
 from services.payments.registers import reports, staff_commands
 from services.payments.registers import schemas as register_schemas
 from services.payments.registers.receiving import AssignPayment, ReturnPayment
+from services.payments.watching import watch_of
 from shared.config import GATEWAY
 from shared.rpc.callers import staff
 from shared.rpc.server import RpcClientProvider, SettingsProvider, StoreProvider, rpc
@@ -61,11 +63,18 @@ class PaymentsService:
 
     @rpc(schemas.Payment, callers=(GATEWAY, "notifications"))
     def payment(self, person_id: UUID, payment_id: UUID, refresh: bool) -> dict[str, Any]:
-        """Return one payment of a person; `refresh` polls the acquirer first."""
+        """Return one payment of a person; `refresh` polls the acquirer first.
+
+        Then it waits a moment for what is being done to the payment.
+        """
         if refresh:
-            callback.refresh_own(self.store, acquirers_of(self.settings), person_id, payment_id)
+            changed = partial(watch_of(self.store).wait, self.store)
+            return callback.refresh_own(
+                self.store, acquirers_of(self.settings), person_id, payment_id, changed
+            )
         query = views.OwnPayment(person_id=person_id, payment_id=payment_id)
-        return self._query(lambda session: views.own_payment(session, query))
+        found: dict[str, Any] = self.store.look(lambda session: views.own_payment(session, query))
+        return found
 
     @rpc(schemas.KnownPayments, callers=("ledger",))
     def known_payments(self, payment_ids: list[UUID]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.payments.scheduling import SESSION
+from services.payments.scheduling import CALLBACK_PAUSE, SESSION
 from services.payments.snapshots import PaymentSnapshot, snapshot_of
 from services.payments.state import OPEN, State
 from shared.account_key import number_of
@@ -74,9 +74,36 @@ def own_payment(session: Session, query: OwnPayment) -> dict[str, Any]:
     or `mismatch`, `charged` what the acquirer took in a mismatch, `closes_at` when the card can no
     longer be entered.
     """
+    return own_payment_and_snapshot(session, query)[0]
+
+
+def own_payment_and_snapshot(
+    session: Session, query: OwnPayment
+) -> tuple[dict[str, Any], PaymentSnapshot]:
+    """Return the same with what `own_snapshot` returns."""
     row = _own_row(session, query)
-    found = [query.payment_id]
-    return _view(row, session.read.lines(found), session.read.refunds.of_payments(found))
+    return _shown(session, row), snapshot_of(row)
+
+
+def look_at_own(
+    session: Session, query: OwnPayment
+) -> tuple[dict[str, Any], PaymentSnapshot, bool]:
+    """Return the same, and whether the acquirer was asked about an undecided order just now."""
+    row = _own_row(session, query)
+    payment, asked_at = snapshot_of(row), row.get("asked_at")
+    recently = asked_at is not None and asked_at >= session.now - CALLBACK_PAUSE
+    return _shown(session, row), payment, payment.state in OPEN and recently
+
+
+def _shown(session: Session, row: dict[str, Any]) -> dict[str, Any]:
+    payment_id = row["payment_id"]
+    found = session.read.refunds.of_payments([payment_id]) if row.get("has_refunds", True) else {}
+    lines = (
+        row["lines"] or []
+        if "lines" in row
+        else session.read.lines([payment_id]).get(payment_id, [])
+    )
+    return _view(row, {payment_id: lines}, found)
 
 
 def history(session: Session, query: History) -> dict[str, Any]:
@@ -130,7 +157,7 @@ def _without_keys(payment: dict[str, Any]) -> dict[str, Any]:
 
 
 def _own_row(session: Session, query: OwnPayment) -> dict[str, Any]:
-    row: dict[str, Any] | None = session.read.payment(query.payment_id)
+    row: dict[str, Any] | None = session.read.shown(query.payment_id)
     if row is None or row["person_id"] != query.person_id:
         raise NotFound("payment_not_found", "There is no such payment among your payments.")
     return row

@@ -191,7 +191,11 @@ def read_history(cursor: Any) -> LogHistory:
     ``log_not_confirmed`` while the relay has not compared the log with the bus since the server
     was started, or replaced.
     """
-    history, confirmed = stored_history(cursor)
+    return confirmed_history(*stored_history(cursor))
+
+
+def confirmed_history(history: LogHistory, confirmed: bool) -> LogHistory:
+    """Return a history that was read; raises Unavailable like read_history."""
     if not confirmed:
         raise Unavailable(
             "log_not_confirmed",
@@ -203,5 +207,16 @@ def read_history(cursor: Any) -> LogHistory:
 
 def stored_history(cursor: Any) -> tuple[LogHistory, bool]:
     """Return the history of the log as it stands, and whether it is confirmed."""
-    row = cursor.execute(_HISTORY).fetchone()
+    ask_history(cursor)
+    return history_asked(cursor)
+
+
+def ask_history(cursor: Any) -> None:
+    """Ask for what `history_asked` returns, as one of several statements of a pipeline."""
+    cursor.execute(_HISTORY)
+
+
+def history_asked(cursor: Any) -> tuple[LogHistory, bool]:
+    """Return what stored_history returns of a cursor by which it was asked for."""
+    row = cursor.fetchone()
     return from_wire({"epochs": row["epochs"], "head": row["head"]}), row["confirmed"]

@@ -36,6 +36,11 @@ RETURNING term, pg_postmaster_start_time() AS started_at
 """
 _CHECK = "SELECT FROM leaders WHERE task = %s AND term = %s AND pg_postmaster_start_time() = %s"
 _HELD = "EXISTS (SELECT FROM leaders WHERE task = %(task)s AND term = %(term)s)"
+_WITHOUT_DISK = "set_config('synchronous_commit', 'off', true) = 'off'"
+_HELD_HERE = (
+    "EXISTS (SELECT FROM leaders WHERE task = %(task)s AND term = %(term)s"
+    " AND pg_postmaster_start_time() = %(started_at)s)"
+)
 
 
 class LeadLostError(Exception):
@@ -65,6 +70,16 @@ class Lead:
         if found.fetchone() is None:
             raise LeadLostError(self.task)
 
+    def write_on(self, cursor: Any, statement: str, parameters: dict[str, Any]) -> None:
+        """Execute an UPDATE on another connection, conditional on what check_on asks for.
+
+        The statement ends in a condition. Raises LeadLostError when it finds no row.
+        """
+        held = {"task": self.task, "term": self.term, "started_at": self.started_at}
+        cursor.execute(f"{statement} AND {_HELD_HERE}", parameters | held)
+        if not cursor.rowcount:
+            raise LeadLostError(self.task)
+
     def while_ours(self, items: Iterable[T]) -> Iterator[T]:
         """Yield items while the lead is ours; the caller has just checked that it is.
 
@@ -77,6 +92,14 @@ class Lead:
                 self.check()
                 checked = time.monotonic()
             yield item
+
+    def note(self, statement: str, parameters: dict[str, Any]) -> None:
+        """Execute an UPDATE like `write`, of how far some work has got that may be done again.
+
+        Its commit does not wait for the disk. It outlives every process; a server that crashes may
+        lose the last half second of such notes, after which as much is done once more.
+        """
+        self.write(f"{statement} AND {_WITHOUT_DISK}", parameters)
 
     def write(self, statement: str, parameters: dict[str, Any]) -> None:
         """Execute an UPDATE on the connection of the lock, conditional on the term.

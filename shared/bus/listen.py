@@ -33,6 +33,9 @@ BATCH = 200
 """Messages in one transaction. A service whose reactions call others sets ``BATCH = 1`` in its
 ``reactions.py``, so that it does not hold the append lock while it waits for a reply."""
 
+RIDE_S = 0.25
+"""How long messages without a reaction wait for one that has one, to be passed over with it: they
+cost a transaction of their own otherwise. Well below the age at which a message raises doubt."""
 IDLE_S = 60.0
 LOOK_AGAIN_S = 5.0
 CHECK_S = 1.0
@@ -62,6 +65,8 @@ class Listener:
         self._reader = Reader(services, self._reactions, self._consumer, upstream, stop, batch)
         self._stop = stop
         self._buffer: list[Delivery] = []
+        self._began_at = 0.0
+        """When the first message in the buffer came."""
         self._checked_at = 0.0
         self._strangers = telemetry.BUS_STRANGERS.labels(self._consumer, upstream)
 
@@ -152,6 +157,8 @@ class Listener:
                 self._fill_buffer(broker, wait=0.5)
                 self._check(lead)
                 batch = self._buffer[: self._batch]
+                if self._may_wait(batch):
+                    continue
                 if batch:
                     self.process(batch, pause)
                     del self._buffer[: len(batch)]
@@ -205,6 +212,8 @@ class Listener:
             return
         headers = message.properties.get("application_headers") or {}
         body = message.body
+        if not self._buffer:
+            self._began_at = time.monotonic()
         self._buffer.append(
             Delivery(
                 headers, body.encode() if isinstance(body, str) else bytes(body),
@@ -212,9 +221,21 @@ class Listener:
             )
         )  # fmt: skip
 
+    def _may_wait(self, batch: Sequence[Delivery]) -> bool:
+        """Return whether a batch may wait for what comes next: nothing in it has a reaction."""
+        if not batch or len(batch) >= self._batch or self._ride_left() <= 0:
+            return False
+        return not any(self._reactions.concerns(delivery) for delivery in batch)
+
+    def _ride_left(self) -> float:
+        return self._began_at + RIDE_S - time.monotonic()
+
     def _fill_buffer(self, broker: Any, wait: float) -> None:
-        """Wait for a first message, then take all available ones, up to a batch."""
-        timeout = wait if not self._buffer else 0.001
+        """Wait for a first message, then take all available ones, up to a batch.
+
+        What is in the buffer waits for another one until its time is over.
+        """
+        timeout = min(wait, max(self._ride_left(), 0.001)) if self._buffer else wait
         while len(self._buffer) < self._batch:
             try:
                 broker.drain_events(timeout=timeout)

@@ -23,7 +23,7 @@ from psycopg.types.json import Jsonb
 
 from shared import telemetry
 from shared.bus.disclosure import without_persons
-from shared.bus.epochs import stored_history
+from shared.bus.epochs import ask_history, history_asked
 from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Envelope, Publish, TypePredecessors
 from shared.bus.publisher import ConfirmedPublisher
@@ -130,13 +130,13 @@ class LiveFeed:
         """Send what the relay has published and subscribers have not got; return how many."""
         sent = 0
         while not self._stop.is_set() and (found := self._next(lead)) is not None:
-            tag, (window, types) = 0, found
+            tag, (window, types, left) = 0, found
             for message in lead.while_ours(window.envelopes):
                 tag = self._send(publisher, message, types)
             sent += len(window.envelopes)
             self._confirm(publisher, tag)
             self._events.inc(len(window.envelopes))
-            lead.write(
+            lead.note(
                 "UPDATE live SET position = %(position)s, published = %(published)s,"
                 " types = %(types)s WHERE position = %(after)s",
                 {
@@ -146,6 +146,9 @@ class LiveFeed:
                     "types": Jsonb(types.last),
                 },
             )
+            if left <= 0:
+                self._handoff.forget(window.position)
+                break  # what the relay publishes from here on is handed on, or polled for
         return sent
 
     def _send(
@@ -159,14 +162,18 @@ class LiveFeed:
             tag = publisher.publish(person_exchange(self._service).name, whole)
         return tag
 
-    def _next(self, lead: Lead) -> tuple[Window, TypePredecessors] | None:
-        """Return the window after our position, and what was sent of each type before it.
+    def _next(self, lead: Lead) -> tuple[Window, TypePredecessors, int] | None:
+        """Return the window after our position, what was sent of each type before it, and how far
+        the relay was beyond it.
 
         Returns None while the relay has got no further, and while the log is not confirmed.
         """
-        with lead.connection.transaction(), lead.connection.cursor() as cursor:
-            history, confirmed = stored_history(cursor)
-            row = cursor.execute(_OWED).fetchone()
+        with lead.connection.cursor() as told, lead.connection.cursor() as owed:
+            with lead.connection.pipeline():  # one round trip, and one transaction
+                ask_history(told)
+                owed.execute(_OWED)
+            history, confirmed = history_asked(told)
+            row = owed.fetchone()
         if row is None or not confirmed:
             return None
         position, behind = row["position"], row["behind"]
@@ -184,7 +191,9 @@ class LiveFeed:
                 min(WINDOW, behind),
                 row["published"],
             )
-        return None if window is None else (window, TypePredecessors(row["types"]))
+        if window is None:
+            return None
+        return window, TypePredecessors(row["types"]), position + behind - window.position
 
     def _confirm(self, publisher: ConfirmedPublisher, tag: int) -> None:
         """Wait a while for the confirms of a window, and count what some queue did not take."""

@@ -265,6 +265,10 @@ class Reactions:
             self._check_lead(cursor)
         self._note_set_back(Moved(point.epoch, point.position, to))
 
+    def concerns(self, delivery: Delivery) -> bool:
+        """Return whether there is a reaction to the type of a message."""
+        return delivery.type in self._types
+
     def begin_attempt(self, place: tuple[str, int]) -> int:
         """Note that an event is about to be handled alone; return how often that was begun."""
         return attempts.begin(self._store, self._upstream, place)
@@ -371,15 +375,7 @@ class Reactions:
     ) -> None:
         session.flush()
         proof = self._memory.proof_with(marks)
-        session.cursor.execute(
-            "UPDATE positions SET position = %s, epoch = %s, updated_at = clock_timestamp(), "
-            "proof_after = %s, proof_until = %s, proof = %s WHERE upstream = %s",
-            (
-                point.position, point.epoch, proof.after, point.position, proof.total,
-                self._upstream,
-            ),
-        )  # fmt: skip
-        self._check_lead(session.cursor)
+        reading.advance(session.cursor, self._upstream, point, proof, self.leader)
 
     def _cause(self, message_id: str, correlation_id: str = "") -> Cause:
         service = self._store.service

@@ -13,12 +13,19 @@ from typing import Any, NamedTuple
 
 from shared.bus import quarantine
 from shared.bus.epochs import JUMP, LogHistory
+from shared.bus.leadership import Lead
 from shared.bus.messages import Message
 from shared.bus.proof import Proof
 
 YOUNG = timedelta(seconds=1)
 """How old an event may be that is taken without asking whether its log still has it: nobody puts
 a database back from a copy, or promotes another, in less."""
+
+
+_ADVANCE = """
+UPDATE positions SET position = %(position)s, epoch = %(epoch)s, updated_at = clock_timestamp(),
+       proof_after = %(after)s, proof_until = %(position)s, proof = %(total)s
+ WHERE upstream = %(upstream)s"""
 
 
 class ReadPoint(NamedTuple):
@@ -89,6 +96,26 @@ def read_point(cursor: Any, upstream: str, *, lock: bool = False) -> ReadPoint:
         parked=row["parked"],
         proof=None if after is None else Proof(after, total),
     )
+
+
+def advance(
+    cursor: Any, upstream: str, point: ReadPoint, proof: Proof, leader: Lead | None
+) -> None:
+    """Move a reader to a point, with its proof; for the term of a leader alone, if there is one.
+
+    Raises LeadLostError.
+    """
+    moved = {
+        "upstream": upstream,
+        "position": point.position,
+        "epoch": point.epoch,
+        "after": proof.after,
+        "total": proof.total,
+    }
+    if leader is None:
+        cursor.execute(_ADVANCE, moved)
+    else:
+        leader.write_on(cursor, _ADVANCE, moved)
 
 
 def stop(cursor: Any, upstream: str, reason: str) -> None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from shared import telemetry, tracing
 from shared.bus.confirmation import compare, confirm
-from shared.bus.epochs import LogHistory, read_history
+from shared.bus.epochs import LogHistory, ask_history, confirmed_history, history_asked
 from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Envelope, Publish, envelope, in_order
 from shared.bus.publisher import ConfirmedPublisher
@@ -32,6 +32,8 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 WINDOW = 500
+LEFT_S, MOST_LEFT = 0.5, 100
+"""How long events that are not published may be left to be read again, and how many of them."""
 
 
 def published_of(
@@ -81,9 +83,35 @@ def read_window(
     It is read on the connection that holds the lock: whoever has lost it reads nothing, and no
     other connection can be to another server. Raises Unavailable ``log_not_confirmed``.
     """
-    with lead.connection.transaction(), lead.connection.cursor() as cursor:
-        history = read_history(cursor)
-        rows = store.recorder.after(cursor, after, limit)
+    return _read(lead, store, publish, limit, (after, predecessor))
+
+
+def next_window(lead: Lead, store: PostgresStore, publish: Publish, limit: int) -> Window | None:
+    """Return the window of the log that follows what the relay has published."""
+    return _read(lead, store, publish, limit, None)
+
+
+def _read(
+    lead: Lead, store: PostgresStore, publish: Publish, limit: int, since: tuple[int, int] | None
+) -> Window | None:
+    """Read by one round trip, which is one transaction, what makes a window."""
+    connection, recorder = lead.connection, store.recorder
+    with (
+        connection.cursor() as place,
+        connection.cursor() as told,
+        recorder.reading(connection) as reading,
+    ):
+        with connection.pipeline():
+            if since is None:
+                place.execute("SELECT position, published FROM relay")
+            ask_history(told)
+            recorder.ask_after(reading, None if since is None else since[0], limit)
+        if since is None:
+            row = place.fetchone()
+            since = (row["position"], row["published"]) if row else (0, 0)
+        history = confirmed_history(*history_asked(told))
+        rows = [LoggedEvent(*row) for row in reading]
+    after, predecessor = since
     envelopes, position, published = published_of(store, publish, history, rows, after, predecessor)
     if position == after:
         return None
@@ -93,7 +121,8 @@ def read_window(
 class Relay:
     """Publishes one service's log until stopped.
 
-    ``hand_on`` gets each window once it is published and recorded as such; it must not wait.
+    ``hand_on`` gets each window once it is published and recorded as such; ``noticed`` is called
+    when there are new events, also such as are not published. Neither may wait.
     """
 
     def __init__(
@@ -103,12 +132,15 @@ class Relay:
         publish: Publish,
         stop: StopSignal,
         hand_on: Callable[[Window], None] | None = None,
+        noticed: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._publish = publish
         self._stop = stop
         self._hand_on = hand_on
+        self._noticed = noticed
+        self._left_since: float | None = None
         self._service = store.service
         self._published = telemetry.RELAY_EVENTS.labels(store.service)
 
@@ -138,11 +170,15 @@ class Relay:
     def drain(self, lead: Lead, publisher: ConfirmedPublisher) -> int:
         """Publish the log to its end; return the number of messages sent.
 
-        While one window waits for its confirms, the next is read and sent.
+        While one window waits for its confirms, the next is read and sent. What is appended after
+        the last one was read is a reason to be woken.
         """
         exchange = log_exchange(self._service).name
         sent, in_flight = 0, None
         for window in self._windows(lead):
+            self._noticed()
+            if self._may_leave(window):
+                break
             tag, began = 0, time.time_ns()
             for message in lead.while_ours(window.envelopes):
                 tag = publisher.publish(exchange, message)
@@ -154,15 +190,28 @@ class Relay:
             self._confirm(lead, publisher, *in_flight)
         return sent
 
+    def _may_leave(self, window: Window) -> bool:
+        """Return whether a window may be read again with what follows it.
+
+        Nothing of it is published, and to record that for each event of a service's own costs as
+        much as to publish it.
+        """
+        if window.envelopes or window.position - window.after > MOST_LEFT:
+            return False
+        now = time.monotonic()
+        if self._left_since is None:
+            self._left_since = now
+        return now - self._left_since < LEFT_S
+
     def _windows(self, lead: Lead) -> Iterator[Window]:
-        row = lead.connection.execute("SELECT position, published FROM relay").fetchone()
-        position, published = (row["position"], row["published"]) if row else (0, 0)
-        while not self._stop.is_set():
-            window = read_window(lead, self._store, self._publish, position, WINDOW, published)
-            if window is None:
-                return
-            position, published = window.position, window.published
+        window = next_window(lead, self._store, self._publish, WINDOW)
+        while window is not None and not self._stop.is_set():
             yield window
+            if window.position - window.after < WINDOW:
+                return  # it was not full
+            window = read_window(
+                lead, self._store, self._publish, window.position, WINDOW, window.published
+            )
 
     def _confirm(
         self,
@@ -173,9 +222,10 @@ class Relay:
         began: int,
     ) -> None:
         publisher.wait_for(tag)
+        self._left_since = None
         exchange = log_exchange(self._service).name
         tracing.published(self._service, exchange, window.envelopes, began)
-        lead.write(
+        lead.note(
             "UPDATE relay SET position = %(position)s, published = %(published)s"
             " WHERE position = %(after)s",
             {

@@ -72,6 +72,9 @@ class MemoryStore:
     def query(self, handler: Callable[[Any], R]) -> R:
         return self._run(handler, None)
 
+    def look(self, handler: Callable[[Any], R]) -> R:
+        return self._run(handler, None)
+
     def hash_key(self, purpose: str) -> bytes:
         return purpose.encode()
 

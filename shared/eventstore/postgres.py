@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared import context, telemetry, tracing
@@ -19,10 +21,13 @@ from shared.clock import Clock, SystemClock
 from shared.config import Settings
 from shared.database import (
     STATEMENT_TIMEOUT_MS,
+    BoundedConnection,
     Login,
     autocommit_cursor,
+    in_transaction,
     open_pool,
     snapshot_cursor,
+    unchecked_cursor,
 )
 from shared.database_errors import Failure, failure_of, outages_refused, unavailable
 from shared.errors import ServiceError, Unavailable
@@ -179,6 +184,23 @@ class PostgresStore:
                 raise
             raise unavailable(error) from error
 
+    def look(self, handler: Callable[[Any], R]) -> R:
+        """Run a function that reads, without a transaction around it; see Store.look."""
+        for _ in range(self.pool.max_size):
+            try:
+                with unchecked_cursor(self.pool) as cursor:
+                    try:
+                        return handler(PostgresSession(self, cursor, None))
+                    except psycopg.OperationalError:
+                        if not cursor.connection.closed:
+                            raise
+                        # It has died in the pool, or now: the pool replaces it, and has others.
+            except psycopg.Error as error:
+                if failure_of(error) is Failure.DEFECT:
+                    raise
+                raise unavailable(error) from error
+        return self.query(handler)
+
     @contextmanager
     def reading(self) -> Iterator[Any]:
         """Open a connection for a long read; yield a cursor whose statements have a snapshot each.
@@ -187,6 +209,21 @@ class PostgresStore:
         """
         with autocommit_cursor(self.pool) as cursor:
             yield cursor
+
+    @contextmanager
+    def appends(self) -> Iterator[Callable[[float], None]]:
+        """Yield what waits so many seconds at most for the next append to the log.
+
+        It has a connection of its own, by which one append, or many, may be missed: look at first.
+        """
+        info, channel = str(self.pool.conninfo), self.recorder.channel
+        with BoundedConnection.connect(info, autocommit=True) as connection:
+            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+
+            def wait(seconds: float) -> None:
+                deque(connection.notifies(timeout=seconds, stop_after=1), maxlen=0)
+
+            yield wait
 
     @contextmanager
     def session(self, cause: Cause | None = None) -> Iterator[PostgresSession]:
@@ -299,11 +336,5 @@ class PostgresStore:
     @contextmanager
     def transaction(self) -> Iterator[Any]:
         """Open a transaction and yield its cursor."""
-        with self.pool.connection() as connection:
-            try:
-                with connection.transaction(), connection.cursor() as cursor:
-                    yield cursor
-            except psycopg.errors.ReadOnlySqlTransaction:
-                # Its server is not the one to write to any more: the next connection may be.
-                connection.close()
-                raise
+        with in_transaction(self.pool) as connection, connection.cursor() as cursor:
+            yield cursor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
@@ -61,6 +61,7 @@ class PostgresSession(Session):
         self._causes: list[Cause | None] = []
         """The causes of the first pending events: those of earlier messages of a batch."""
         self._tables = store.new_read_model(cursor)
+        self._together: ExitStack | None = None
 
     @cached_property
     def vault(self) -> Vault:
@@ -95,6 +96,12 @@ class PostgresSession(Session):
         if self._causes:
             self.flush()
         return super().peek
+
+    def flush(self) -> Sequence[Recorded]:
+        # Events and the rows of the read model go together: none waits for an answer.
+        with ExitStack() as together:
+            self._together = together if getattr(self._tables, "writes_only", False) else None
+            return super().flush()
 
     def copy_states(self, rows: Iterable[EventRow]) -> tuple[int, int]:
         """Append encoded events in bulk; the caller writes the read model.
@@ -147,7 +154,9 @@ class PostgresSession(Session):
             last = store.recorder.copy_after(self.cursor, tail, rows, causes[0])
             positions, recorded_at = list(range(tail.position + 1, last + 1)), tail.recorded_at
         else:
-            positions, recorded_at = store.recorder.append(self.cursor, rows, causes)
+            positions, recorded_at = store.recorder.append(
+                self.cursor, rows, causes, self._together
+            )
         self.appended += positions
         return store.recorded_events(pending, causes, positions, recorded_at)
 

@@ -15,7 +15,7 @@ Differences from the library's recorder:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
@@ -151,14 +151,21 @@ class PostgresRecorder(ApplicationRecorder):
         return list(range(tail.position + 1, tail.position + 1 + len(rows)))
 
     def append(
-        self, cursor: Any, rows: Sequence[EventRow], causes: Sequence[Cause]
+        self,
+        cursor: Any,
+        rows: Sequence[EventRow],
+        causes: Sequence[Cause],
+        together: ExitStack | None = None,
     ) -> tuple[list[int], datetime]:
         """Append rows in order, each with its cause; return their positions and their time.
 
+        With ``together`` they are sent in a pipeline, with what the caller writes until that ends.
         Raises psycopg.errors.UniqueViolation when a version is taken, ForeignKeyViolation when its
-        predecessor is missing.
+        predecessor is missing; in a pipeline when it ends.
         """
         tail = self.lock_tail(cursor)
+        if together is not None:
+            together.enter_context(cursor.connection.pipeline())
         return self.write(cursor, tail, rows, causes), tail.recorded_at
 
     def copy(self, cursor: Any, rows: Iterable[EventRow], cause: Cause) -> tuple[int, int]:
@@ -211,14 +218,23 @@ class PostgresRecorder(ApplicationRecorder):
 
     def after(self, cursor: Any, position: int, limit: int) -> list[LoggedEvent]:
         """Return up to ``limit`` events after a position, in the order of the log."""
-        # As in _histories: in text format, and as dictionaries, rows would take twice as long.
-        with cursor.connection.cursor(binary=True, row_factory=tuple_row) as reading:
-            reading.execute(
-                f"SELECT {_COLUMNS} FROM events WHERE notification_id > %s "
-                "ORDER BY notification_id LIMIT %s",
-                (position, limit),
-            )
+        with self.reading(cursor.connection) as reading:
+            self.ask_after(reading, position, limit)
             return [LoggedEvent(*row) for row in reading]
+
+    def reading(self, connection: Any) -> Any:
+        """Return a cursor for `ask_after`, whose rows are the values of a LoggedEvent."""
+        # As in _histories: in text format, and as dictionaries, rows would take twice as long.
+        return connection.cursor(binary=True, row_factory=tuple_row)
+
+    def ask_after(self, reading: Any, position: int | None, limit: int) -> None:
+        """Ask for the events after a position; None: after the one that the relay has got to."""
+        after = "%s" if position is not None else "(SELECT position FROM relay)"
+        reading.execute(
+            f"SELECT {_COLUMNS} FROM events WHERE notification_id > {after} "
+            "ORDER BY notification_id LIMIT %s",
+            (limit,) if position is None else (position, limit),
+        )
 
     def position_before(self, cursor: Any, instant: datetime) -> int:
         """Return the position of the last event recorded before an instant; 0 if there is none."""

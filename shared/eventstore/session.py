@@ -55,7 +55,11 @@ def command_content(handler: Callable[..., Any], command: Any) -> bytes:
 
 
 class ReadModel(Protocol):
-    """A service's tables: written from events, read by queries."""
+    """A service's tables: written from events, read by queries.
+
+    One whose ``project`` neither copies nor counts rows says so by ``writes_only = True``: its
+    statements are then sent together with the events.
+    """
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Update the tables from events, in the transaction that appends them."""
@@ -229,6 +233,10 @@ class Store(Protocol):
 
     def query(self, handler: Callable[[Any], R]) -> R:
         """Run a function that only reads; appending raises."""
+        ...
+
+    def look(self, handler: Callable[[Any], R]) -> R:
+        """Run a function that reads by one statement, or by some that need no common snapshot."""
         ...
 
     def hash_key(self, purpose: str) -> bytes:

@@ -17,6 +17,7 @@ from tests.bench.billing_run import beside_save, billing_run
 from tests.bench.bills import bill_pdfs
 from tests.bench.company import Bench, bench_database
 from tests.bench.held import greenlets_held
+from tests.bench.journeys import journeys
 from tests.bench.letters import letters
 from tests.bench.mailings import mailings
 from tests.bench.measure import RUNS, CannotMeasureError, Result
@@ -64,6 +65,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "cli": starts,
     "bill-pdf": bill_pdfs,
     "bill-pdf-neighbours": pdf_neighbours,
+    "journeys": journeys,
     "pages": pages,
     "reads": reads,
 }

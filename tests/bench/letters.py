@@ -44,6 +44,7 @@ class _Services:
     settings: Settings
     store: PostgresStore
     stop: threading.Event = field(default_factory=threading.Event)
+    appended: threading.Event = field(default_factory=threading.Event)
 
     def call(self, service: str, method: str, *, deadline: float = 5.0, **asked: Any) -> Any:
         match method:

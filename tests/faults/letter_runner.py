@@ -30,7 +30,7 @@ class Worker:
     def __init__(self, codes: Path) -> None:
         self.settings = load_settings()
         self.store = open_store("notifications", self.settings)
-        self.stop = Event()
+        self.stop, self.appended = Event(), Event()
         self._codes = codes
 
     def call(self, service: str, method: str, *, deadline: float = 5.0, **asked: Any) -> Any:

@@ -70,7 +70,7 @@ for (const form of all("form.pay")) {
   recount();
 }
 
-// A payment that is not decided: every 3 s for a minute, then every 30 s for half an hour.
+// A payment that is not decided: twice a second for 3 s, every 3 s for a minute, then every 30 s for half an hour.
 for (const line of all("[data-poll]")) {
   let asked = 0;
   const ask = async () => {
@@ -79,7 +79,7 @@ for (const line of all("[data-poll]")) {
     if (answer && answer.state !== line.dataset.state) {
       line.textContent = answer.text;
       setTimeout(() => location.reload(), 1500);
-    } else if (++asked < 80) setTimeout(ask, asked < 20 ? 3000 : 30000);
+    } else if (++asked < 86) setTimeout(ask, asked < 6 ? 500 : asked < 26 ? 3000 : 30000);
   };
-  setTimeout(ask, 3000);
+  setTimeout(ask, 500);
 }

@@ -65,13 +65,13 @@ class SignInRpcs(IdentityRpcs):
     def authenticate(self, token: str) -> dict[str, Any]:
         digest = token_digest(token)
         required = self.settings.access.second_factor
-        found = self.store.query(lambda session: access.authenticate(session, digest, required))
+        found = self.store.look(lambda session: access.authenticate(session, digest, required))
         return self._authenticated(found)
 
     def authenticate_many(self, calls: list[dict[str, Any]]) -> list[Any]:
         digests = [token_digest(call["token"]) for call in calls]
         required = self.settings.access.second_factor
-        found = self.store.query(
+        found = self.store.look(
             lambda session: access.authenticate_many(session, digests, required)
         )
         stale = {one["session_id"]: one for one in found if isinstance(one, dict) and one["stale"]}

@@ -61,7 +61,7 @@ def request_new(store: Store, settings: FiscalSettings) -> int:
 
 def register_due(store: Store, registrar: FiscalRegistrar, buyer: Buyer) -> int:
     """Ask the registrar about the receipts that are due; return their number."""
-    due = store.query(lambda session: application.due_receipts(session, _BATCH))
+    due = store.look(lambda session: application.due_receipts(session, _BATCH))
     for row in due:
         _record(store, row, _asked(registrar, row, buyer))
     return len(due)

@@ -19,7 +19,7 @@ _BATCH: Final = 200
 def take_bank_payments(services: Services) -> int:
     """Ask the ledger which accounts it knows, and decide; return how many were decided."""
     with context.bind(actor="service:payments", command_id=None, correlation_id=""):
-        due = services.store.query(lambda session: session.read.registers.to_take(_BATCH))
+        due = services.store.look(lambda session: session.read.registers.to_take(_BATCH))
         if due:
             try:
                 services.store.transact(take_payments, _decided(services, due))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ import pytest
 import requests
 
 from services.payments.acquirers import Acquirer, CallbackRequest
-from services.payments.callback import receive_callback
+from services.payments.callback import receive_callback, refresh_own
 from services.payments.checkout import Checkout
 from services.payments.domain import PaymentOrder
 from services.payments.events import Line, RefundLine
@@ -22,6 +23,7 @@ from services.payments.reactions import payment_posted
 from services.payments.refunding import due_refunds, make_refund
 from services.payments.sweep import Sweep
 from services.payments.views import History, OwnPayment, history, own_payment
+from services.payments.watching import watch_of
 from shared import context
 from shared.bus import Message
 from shared.clock import SystemClock
@@ -320,3 +322,23 @@ def test_database_holds_no_card(harness: PaymentHarness, merchant: Merchant) -> 
     states = b"".join(bytes(logged.state) for logged in harness.store.log_after(0, 100))
     assert b"411111**1111" in states
     assert re.search(rb"4111 ?1111 ?1111 ?1111", states) is None
+
+
+def test_payer_who_looks_sees_the_posting_as_soon_as_it_is_there(
+    harness: PaymentHarness,
+) -> None:
+    started = harness.start(Line("0001", 450_000, 1_250))
+    press_pay(started["redirect_url"], PAYS)
+    payment_id, watch = UUID(started["payment_id"]), watch_of(harness.store)
+    changed = partial(watch.wait, harness.store)
+
+    def look() -> Any:
+        return refresh_own(
+            harness.store, harness.acquirers, harness.person_id, payment_id, changed
+        )["state"]
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        eventually(lambda: harness.view(started)["state"] == "captured", "it is charged")
+        harness.ledger_posts(started["payment_id"], "0001", 1)
+        assert looking.result() == "completed"

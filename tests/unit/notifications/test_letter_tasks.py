@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from threading import Event
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -65,6 +66,7 @@ def test_one_connection_of_several_takes_no_bulk_letters(
     monkeypatch.setattr(tasks, "keep_delivering", lambda *_: None)
     services = Harness()
     services.stop = Stop(1)  # type: ignore[attr-defined]
+    services.appended = Stop(1)  # type: ignore[attr-defined]
     made = tasks.tasks(replace(SETTINGS, mail_connections=connections))
     for task in made:
         task.run(services)
@@ -80,6 +82,18 @@ def keep_delivering(stop: Stop, *results: int | Exception) -> list[float]:
 
 def test_it_goes_on_at_once_while_there_are_letters() -> None:
     assert keep_delivering(Stop(1), 10, 10, 0) == [tasks.POLL_S]
+
+
+def test_it_looks_at_once_when_it_is_woken_and_waits_a_moment_for_more() -> None:
+    stop, woken = Stop(1), Event()
+
+    class Queueing(Deliveries):
+        def deliver(self) -> int:
+            woken.set()  # after the look: it must not be lost
+            return super().deliver()
+
+    tasks.keep_delivering(cast(Any, Queueing(0, 0)), cast(Any, stop), woken)
+    assert stop.waits == [tasks.GATHER_S]
 
 
 def test_it_waits_longer_while_there_is_no_mail_server() -> None:

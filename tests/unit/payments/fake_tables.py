@@ -371,6 +371,18 @@ class FakeReadModel:
         poll = self.polls.find(row["payment_id"]) or {"outcome": None, "due_at": None}
         return row | {"outcome": poll["outcome"], "next_check_at": poll["due_at"]}
 
+    def shown(self, payment_id: UUID) -> Row | None:
+        row = self.payments.get(payment_id)
+        if row is None:
+            return None
+        poll = self.polls.find(payment_id) or {"claimed_until": None}
+        return self._with_poll(row) | {
+            "claimed_until": poll["claimed_until"],
+            "asked_at": self.order_rows[row["order_number"]]["asked_at"],
+            "lines": self.lines([payment_id]).get(payment_id),
+            "has_refunds": bool(self.refunds.of_payments([payment_id])),
+        }
+
     def payment_by_order(self, order_number: str, order_id: str = "") -> Row | None:
         for order in self.order_rows.values():
             if order["order_number"] == order_number or (
