@@ -24,6 +24,7 @@ from services.terminal import (
     Reason,
     author,
     counting_bytes,
+    err,
     money,
     new_table,
     out,
@@ -118,12 +119,22 @@ def import_(
                 dry_run=dry_run,
                 quarantine=quarantine,
             )
-            summary = import_file(store, request, counting_bytes)
+            summary = import_file(store, request, counting_bytes, _tell_wait)
     if json:
         print_json(summary)
     else:
         _show(summary)
     raise typer.Exit(_exit_code(summary))
+
+
+def _tell_wait() -> None:
+    err.print(
+        text(
+            "Waiting for the bus now and then: payments posted meanwhile do not wait behind this "
+            "file."
+        ),
+        soft_wrap=True,
+    )
 
 
 def _exit_code(summary: Summary) -> int:
@@ -174,6 +185,11 @@ def _remarks(summary: Summary) -> Iterator[str]:
             "Positions {first}-{last} of the log.",
             first=summary.first_position,
             last=summary.last_position,
+        )
+    if summary.unpublished:
+        yield text(
+            "The relay does not run, or does not get on: others learn of these rows, and of what "
+            "comes after them, once it does."
         )
     if summary.quarantine:
         yield text("Refused rows with their reasons: {file}", file=summary.quarantine)

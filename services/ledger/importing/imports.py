@@ -19,6 +19,7 @@ from services.ledger.importing.registry import Registry
 from services.ledger.importing.repeats import Repeats
 from services.ledger.importing.run import Progress, Run
 from shared.errors import ValidationFailed
+from shared.eventstore.pacing import Pacing
 from shared.eventstore.postgres import PostgresStore
 from shared.money import Kopecks
 from shared.tablefiles import ControlTotals, quarantine_path
@@ -55,7 +56,8 @@ class Summary(msgspec.Struct, kw_only=True):
     ``state``: ``imported``, ``dry_run``, ``refused`` (strict, and rows were refused: nothing is
     posted), ``nothing_posted`` (all rows were refused; the file may be tried again) or
     ``imported_before``. ``counts`` are of the whole file, also when the run was resumed.
-    ``empty_rows`` had nothing but empty cells, and were skipped.
+    ``empty_rows`` had nothing but empty cells, and were skipped. It has waited for so many seconds
+    for what it posted to be published; ``unpublished``: for some of it it has not.
     """
 
     file: str
@@ -70,15 +72,23 @@ class Summary(msgspec.Struct, kw_only=True):
     empty_rows: int = 0
     quarantine: str | None = None
     quarantine_lost: bool = False
+    waited_seconds: float = 0.0
+    unpublished: bool = False
     first_position: int | None = None
     last_position: int | None = None
 
 
-def import_file(store: PostgresStore, request: ImportRequest, bar: Bar) -> Summary:
+def import_file(
+    store: PostgresStore,
+    request: ImportRequest,
+    bar: Bar,
+    tell_wait: Callable[[], None] = lambda: None,
+) -> Summary:
     """Import a file chunk by chunk, each row exactly once.
 
-    Raises ValidationFailed for a file that cannot be read, or whose control totals differ, and
-    Conflict while another process imports it; nothing is posted then.
+    ``tell_wait`` is called when it first waits for what is posted to be published. Raises
+    ValidationFailed for a file that cannot be read, or whose control totals differ, and Conflict
+    while another process imports it; nothing is posted then.
     """
     source = open_source(request.path, request.kind, request.encoding)
     if request.missed and source.kind is not CHARGES:
@@ -87,10 +97,12 @@ def import_file(store: PostgresStore, request: ImportRequest, bar: Bar) -> Summa
         )
     quarantine = request.quarantine or quarantine_path(request.path)
     posting = posting_of(store, source, request)
+    pacing = Pacing(store, tell_wait)
     with closing(Repeats(source, posting.name_by_key)) as repeats:
-        run = Run[Any](store, source, posting, quarantine, repeats)
+        run = Run[Any](store, source, posting, quarantine, repeats, pacing)
         summary = _import(source, run, repeats, request, bar)
         summary.empty_rows = repeats.empty_rows
+    summary.waited_seconds, summary.unpublished = round(pacing.waited, 1), pacing.gave_up
     return summary
 
 
