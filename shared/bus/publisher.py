@@ -98,7 +98,6 @@ class ConfirmedPublisher:
     def flush(self) -> None:
         """Write what is gathered."""
         if self._gathered:
-            # Each write lets other threads run, and waits until one of them gives Python back.
             self._write(self._gathered)
             self._gathered.clear()
 

@@ -1,9 +1,9 @@
 """Reading from a broker in large pieces.
 
-py-amqp asks the kernel for each part of each frame, some twenty times for one message. Each time it
-lets other threads of the process run, and has to wait until one of them gives Python back: readers
-of a busy worker come to a fraction of what they could do. Here what has arrived is taken at once,
-and all frames that it has whole are handled before the kernel is asked again.
+py-amqp asks the kernel for each part of each frame, and sets the time-out of the socket anew: some
+twenty calls for one message. Here what has arrived is taken at once, and all frames that it has
+whole are handled before the kernel is asked again. A reader that passes over an event spends 20 µs
+of CPU on it, not 47.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,7 +93,7 @@ def bills(harness: ImportHarness, numbers: list[str]) -> Path:
 
 @pytest.mark.usefixtures("relay")
 def test_import_leaves_little_unpublished_and_a_payment_passes(
-    harness: ImportHarness, opened: list[str], amqp_url: str
+    harness: ImportHarness, opened: list[str]
 ) -> None:
     """The payment is posted in the middle, and published long before the last bill is posted."""
     database, posted = harness.database, len(opened) + BOOK
@@ -115,7 +116,7 @@ def test_import_leaves_little_unpublished_and_a_payment_passes(
     assert summary["counts"]["entries"] == BILLS
     assert summary["waited_seconds"] > 0
     assert not summary["unpublished"]
-    assert watch.most <= AHEAD + AT_ONCE + BOOK
+    assert watch.most <= AHEAD + AT_ONCE + BOOK + 1, "the payment is the one"
     assert arrived[0] < len(opened) + BILLS, "bills were still to come"
     harness.is_sound()
 
@@ -138,16 +139,15 @@ def test_import_waits_for_a_relay_that_gets_nowhere_only_once(
     database = harness.database
     with database.runtime("ledger") as held:
         held.execute("SELECT pg_advisory_lock(hashtextextended('ledger.relay', 0))")
-        summary = harness.run(bills(harness, opened[:-1]), "--json")
-        assert summary.exit_code == 0, summary.output
-    assert "Waiting for the bus" in summary.stderr
-    found = summary.stdout.splitlines()[-1]
-    assert '"unpublished": true' in found or '"unpublished":true' in found
+        result = harness.run(bills(harness, opened[:-1]), "--json")
+        assert result.exit_code == 0, result.output
+    assert "Waiting for the bus" in result.stderr
+    assert json.loads(result.stdout.splitlines()[-1])["unpublished"]
     assert harness.events() == len(opened) + BILLS
 
 
 def test_import_waits_for_readers_who_are_behind(
-    harness: ImportHarness, opened: list[str], worker: Worker, monkeypatch: pytest.MonkeyPatch
+    harness: ImportHarness, opened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The relay has published all, and says that its readers have not read it."""
     monkeypatch.setattr(pacing, "AHEAD", 1_000_000)
