@@ -78,7 +78,7 @@ def beside_import(bench: Bench, progress: Callable[[str], None]) -> list[Result]
         alone = seconds(lambda: company.imports(company.bills(1)))
         company.installation.up(("serve", "work"))
         progress("everything arrives")
-        drained = seconds(company.wait_until_arrived)
+        company.wait_until_arrived()
         with _payer(company) as payer:
             progress("payments without an import")
             quiet = payer.pay_while(lambda: time.sleep(QUIET_S))
@@ -99,7 +99,6 @@ def beside_import(bench: Bench, progress: Callable[[str], None]) -> list[Result]
         _took(f"import of {BILLS:,} bills beside the worker", took[0], "with no worker", alone),
         _took("the last bill has arrived", took[1], "the import beside the worker", took[0]),
         _took("the last bill has arrived", took[1], "the import with no worker", alone),
-        _took("the same without payments, after the import", drained, "the import alone", alone),
     ]
 
 
@@ -166,11 +165,24 @@ class _Company:
         with psycopg.connect(self.owner_url, autocommit=True) as owner:
             while True:
                 row = owner.execute(_ARRIVED).fetchone()
-                if row is not None and row[0]:
+                # What was read from the log at the start is in the queues once more.
+                if row is not None and row[0] and not self._queued():
                     return
                 if time.monotonic() > ends:
                     raise RuntimeError("not everything has arrived")
                 time.sleep(POLL_S)
+
+    def _queued(self) -> int:
+        """Return how many events wait for a reader."""
+        connection = pika.BlockingConnection(pika.URLParameters(self.amqp_url))
+        try:
+            channel = connection.channel()
+            return sum(
+                int(channel.queue_declare(name, passive=True).method.message_count)
+                for name in ("payments.from.ledger", "helpdesk.from.ledger")
+            )
+        finally:
+            connection.close()
 
 
 @contextmanager
