@@ -19,7 +19,7 @@ from shared.bus.topology import reaction_queue
 from shared.bus.waking import POLL_S
 from shared.eventstore.recorder import PostgresRecorder
 
-CROWDED = 1_000
+CROWDED = 500
 """Messages that wait in a queue for its reader from which on it is behind."""
 MANY = 500
 """The queues are looked at once so many messages were published."""

@@ -1,7 +1,7 @@
 """Pacing: a bulk append waits for those who carry the log to others.
 
-A log is read in its order. What is appended a hundred thousand times faster than it is published
-would therefore hold up whatever is appended after it: a payment would arrive behind all bills. So a
+A log is read in its order. What is appended faster than it is published therefore holds up whatever
+is appended after it: a payment would arrive behind all bills. So a
 bulk append goes on only while little is left to publish, and while Saldo's own readers, of which
 the relay knows, are not behind. Order, positions and contracts stay what they are.
 
@@ -20,9 +20,9 @@ from shared.logs import get_logger
 
 log = get_logger(__name__)
 
-AHEAD = 1_000
+AHEAD = 500
 """Events that may be left to publish when more are appended: well below a second's work."""
-AT_ONCE = 1_000
+AT_ONCE = 500
 """Events to append at once, about: none of them is published before all are committed."""
 STUCK_S = 10.0
 """How long is waited for a relay that publishes nothing."""
