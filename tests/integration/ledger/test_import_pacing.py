@@ -77,7 +77,9 @@ def opened(harness: ImportHarness) -> list[str]:
 
 
 @pytest.fixture
-def relay(harness: ImportHarness, opened: list[str], worker: Worker) -> Iterator[None]:
+def relay(
+    clean_bus: None, harness: ImportHarness, opened: list[str], worker: Worker
+) -> Iterator[None]:
     """A slow relay, once it has published that the accounts are open."""
     database = harness.database
     made = SlowRelay(database.settings, harness.store, publish, worker.stop)
