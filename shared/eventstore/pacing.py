@@ -1,9 +1,9 @@
 """Pacing: a bulk append waits for those who carry the log to others.
 
 A log is read in its order. What is appended faster than it is published therefore holds up whatever
-is appended after it: a payment would arrive behind all bills. So a
-bulk append goes on only while little is left to publish, and while Saldo's own readers, of which
-the relay knows, are not behind. Order, positions and contracts stay what they are.
+is appended after it: a payment would arrive behind all bills. So a bulk append goes on only while
+little is left to publish, and while Saldo's own readers, of which the relay knows, are not behind.
+Order, positions and contracts stay what they are.
 
 Nobody waits for a relay that is not there or gets nowhere: what is appended is published later.
 """
@@ -28,7 +28,7 @@ STUCK_S = 10.0
 """How long is waited for a relay that publishes nothing."""
 LONGEST_S = 60.0
 """How long is waited at once, whatever the reason: a bulk append always comes to its end."""
-SHOWN_S = 1.0
+TOLD_S = 1.0
 POLL_S = 0.02
 
 _LOOK = """
@@ -78,10 +78,9 @@ class Pacing:
     ``gave_up`` says that it went on though the relay did not run, or did not get on.
     """
 
-    def __init__(self, store: Log, tell: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, store: Log, tell: Callable[[], None] | None = None) -> None:
         self._store = store
         self._tell = tell
-        self._told = False
         self._names = {
             "relay": f"{store.recorder.service}.relay",
             "crowded": store.recorder.crowded,
@@ -118,9 +117,9 @@ class Pacing:
                 return
             if now - began >= LONGEST_S:
                 return
-            if now - began >= SHOWN_S and not self._told:
-                self._told = True
+            if now - began >= TOLD_S and self._tell is not None:
                 self._tell()
+                self._tell = None
             time.sleep(POLL_S)
         self._stuck_at = None
 

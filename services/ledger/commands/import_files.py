@@ -118,8 +118,9 @@ def import_(
                 missed=missed,
                 dry_run=dry_run,
                 quarantine=quarantine,
+                tell_wait=_tell_wait,
             )
-            summary = import_file(store, request, counting_bytes, _tell_wait)
+            summary = import_file(store, request, counting_bytes)
     if json:
         print_json(summary)
     else:

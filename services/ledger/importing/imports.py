@@ -34,7 +34,8 @@ class ImportRequest(msgspec.Struct, kw_only=True):
 
     Nothing is posted if the file differs from one of the control ``totals`` given, or, with
     ``strict``, if a single row is refused. ``limit`` is what one adjustment may move, in
-    kopecks; None: anything. Bills that were ``missed`` take effect today.
+    kopecks; None: anything. Bills that were ``missed`` take effect today. ``tell_wait`` is called
+    when the import first waits for what it has posted to be published.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class ImportRequest(msgspec.Struct, kw_only=True):
     missed: bool = False
     dry_run: bool = False
     quarantine: Path | None = None
+    tell_wait: Callable[[], None] | None = None
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -78,17 +80,11 @@ class Summary(msgspec.Struct, kw_only=True):
     last_position: int | None = None
 
 
-def import_file(
-    store: PostgresStore,
-    request: ImportRequest,
-    bar: Bar,
-    tell_wait: Callable[[], None] = lambda: None,
-) -> Summary:
+def import_file(store: PostgresStore, request: ImportRequest, bar: Bar) -> Summary:
     """Import a file chunk by chunk, each row exactly once.
 
-    ``tell_wait`` is called when it first waits for what is posted to be published. Raises
-    ValidationFailed for a file that cannot be read, or whose control totals differ, and Conflict
-    while another process imports it; nothing is posted then.
+    Raises ValidationFailed for a file that cannot be read, or whose control totals differ, and
+    Conflict while another process imports it; nothing is posted then.
     """
     source = open_source(request.path, request.kind, request.encoding)
     if request.missed and source.kind is not CHARGES:
@@ -97,7 +93,7 @@ def import_file(
         )
     quarantine = request.quarantine or quarantine_path(request.path)
     posting = posting_of(store, source, request)
-    pacing = Pacing(store, tell_wait)
+    pacing = Pacing(store, request.tell_wait)
     with closing(Repeats(source, posting.name_by_key)) as repeats:
         run = Run[Any](store, source, posting, quarantine, repeats, pacing)
         summary = _import(source, run, repeats, request, bar)

@@ -137,7 +137,7 @@ def test_import_waits_for_a_relay_that_gets_nowhere_only_once(
 ) -> None:
     """The broker is down, say: the bills are posted all the same, and published later."""
     monkeypatch.setattr(pacing, "STUCK_S", 0.5)
-    monkeypatch.setattr(pacing, "SHOWN_S", 0.1)
+    monkeypatch.setattr(pacing, "TOLD_S", 0.1)
     database = harness.database
     with database.runtime("ledger") as held:
         held.execute("SELECT pg_advisory_lock(hashtextextended('ledger.relay', 0))")
