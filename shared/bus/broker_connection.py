@@ -11,6 +11,8 @@ from typing import Any
 
 from kombu import Connection
 
+from shared.bus.read_ahead import read_ahead
+
 LIMIT_S = 10.0
 """How long one write, or the wait for one reply of the broker, may take."""
 
@@ -20,6 +22,8 @@ class BrokerConnection(Connection):
 
     is_blocked = False
     """Whether the broker has said so (``connection.blocked``), as far as it has been read."""
+    reads_ahead = False
+    """Whether it is read in large pieces; to be set before it is established."""
 
     def drop(self) -> None:
         """End the connection without a farewell: the broker may not be listening."""
@@ -40,6 +44,8 @@ class BrokerConnection(Connection):
         self.is_blocked = False
         made.on_blocked = lambda _: self._note_blocked(True)
         made.on_unblocked = lambda: self._note_blocked(False)
+        if self.reads_ahead:
+            read_ahead(made)
         return made
 
     def _note_blocked(self, blocked: bool) -> None:

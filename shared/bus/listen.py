@@ -93,7 +93,7 @@ class Listener:
         self._reader.led_by(lead)
         name = f"{self._consumer} from {self._upstream}"
         url = self._services.settings.amqp_url_of(self._consumer)
-        with connect(url, name=name) as broker:
+        with connect(url, name=name, reads_ahead=True) as broker:
             pause = partial(self._pause, broker, lead)
             if not self._wait_for_upstream(broker, pause):
                 return

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from datetime import datetime
 from threading import Condition
 from threading import Event as StopSignal
@@ -27,7 +28,7 @@ from shared.bus.epochs import ask_history, history_asked
 from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Envelope, Publish, TypePredecessors
 from shared.bus.publisher import ConfirmedPublisher
-from shared.bus.relay import WINDOW, Window, read_window
+from shared.bus.relay import WINDOW, Window, read_window, send_all
 from shared.bus.topology import connect, declare_live, event_exchange, person_exchange
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
@@ -103,6 +104,8 @@ class LiveFeed:
         self._stop = stop
         self._handoff = handoff
         self._service = store.service
+        self._for_all = event_exchange(store.service).name
+        self._for_some = person_exchange(store.service).name
         self._patience = CONFIRM_S
         self._refused = 0
         self._reported = float("-inf")
@@ -115,7 +118,7 @@ class LiveFeed:
 
     def _send_on(self, lead: Lead) -> None:
         url = self._settings.amqp_url_of(self._service)
-        with connect(url, name=f"{self._service} live") as broker:
+        with connect(url, name=f"{self._service} live", reads_ahead=True) as broker:
             channel = broker.channel()
             declare_live(channel, self._service)
             publisher = ConfirmedPublisher(channel, self._service, forgiving=True)
@@ -130,9 +133,11 @@ class LiveFeed:
         """Send what the relay has published and subscribers have not got; return how many."""
         sent = 0
         while not self._stop.is_set() and (found := self._next(lead)) is not None:
-            tag, (window, types, left) = 0, found
-            for message in lead.while_ours(window.envelopes):
-                tag = self._send(publisher, message, types)
+            window, types, left = found
+            messages = (
+                one for message in window.envelopes for one in self._sent_as(message, types)
+            )
+            tag = send_all(lead, publisher, messages, len(window.envelopes))
             sent += len(window.envelopes)
             self._confirm(publisher, tag)
             self._events.inc(len(window.envelopes))
@@ -151,16 +156,15 @@ class LiveFeed:
                 break  # what the relay publishes from here on is handed on, or polled for
         return sent
 
-    def _send(
-        self, publisher: ConfirmedPublisher, message: Envelope, types: TypePredecessors
-    ) -> int:
-        """Send one event to all, and whole to those who may see persons; return the last tag."""
+    def _sent_as(
+        self, message: Envelope, types: TypePredecessors
+    ) -> Iterator[tuple[str, Envelope]]:
+        """Yield one event for all, and whole for those who may see persons, with the exchanges."""
         whole = types.added_to(message)
         public = without_persons(self._service, whole)
-        tag = publisher.publish(event_exchange(self._service).name, public)
+        yield self._for_all, public
         if public is not whole:
-            tag = publisher.publish(person_exchange(self._service).name, whole)
-        return tag
+            yield self._for_some, whole
 
     def _next(self, lead: Lead) -> tuple[Window, TypePredecessors, int] | None:
         """Return the window after our position, what was sent of each type before it, and how far

@@ -8,6 +8,8 @@ In any doubt the connection is dropped, and unconfirmed messages are sent again.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from amqp import RecoverableConnectionError
@@ -16,6 +18,8 @@ from shared.bus.frames import encoder
 from shared.bus.messages import CONTENT_TYPE, REPEATED_HEADERS, Envelope
 
 CONFIRM_TIMEOUT_S = 30.0
+BLOCK = 2**16
+"""Bytes of messages that are written at once, where very many follow each other."""
 
 
 class PublishError(Exception):
@@ -53,6 +57,8 @@ class ConfirmedPublisher:
         self._unconfirmed: set[int] = set()
         self._lowest = 1
         self._refusal: str | None = None
+        self._gathers = False
+        self._gathered = bytearray()
         channel.events["basic_ack"].add(self._on_ack)
         channel.events["basic_nack"].add(self._on_nack)
         channel.events["basic_return"].add(self._on_return)
@@ -63,19 +69,46 @@ class ConfirmedPublisher:
         """The number of messages in flight."""
         return len(self._unconfirmed)
 
+    @contextmanager
+    def gathering(self, gathers: bool) -> Iterator[None]:
+        """Write messages together during a block, if so: those that are left, by `flush`.
+
+        What a block that fails has not written is forgotten: its connection is dropped.
+        """
+        self._gathers = gathers
+        try:
+            yield
+        finally:
+            self._gathers = False
+            self._gathered.clear()
+
     def publish(self, exchange: str, envelope: Envelope) -> int:
         """Send one message without waiting; return its delivery tag."""
         frames = self._encode(exchange, envelope.routing_key, envelope.headers, envelope.body)
+        self._sent += 1
+        self._unconfirmed.add(self._sent)
+        if self._gathers:
+            self._gathered += frames
+            if len(self._gathered) >= BLOCK:
+                self.flush()
+        else:
+            self._write(frames)
+        return self._sent
+
+    def flush(self) -> None:
+        """Write what is gathered."""
+        if self._gathered:
+            self._write(self._gathered)
+            self._gathered.clear()
+
+    def _write(self, frames: bytes | bytearray) -> None:
         connection = self._channel.connection
         if connection is None:
             raise RecoverableConnectionError("connection already closed")
-        self._sent += 1
-        self._unconfirmed.add(self._sent)
         # basic_publish would poll for incoming frames before each message, a system call that costs
         # as much as the publish; we poll once per window.
         connection.transport.write(frames)
         connection.bytes_sent += 1  # no heartbeat is due meanwhile
-        return self._sent
 
     def wait_for(self, tag: int, timeout: float = CONFIRM_TIMEOUT_S) -> None:
         """Wait until this message and all before it are confirmed; raises PublishError."""

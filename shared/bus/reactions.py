@@ -142,7 +142,9 @@ class Reactions:
                 self._store.recorder.lock(session.cursor)
                 session.from_log = True
             for delivery in deliveries:
-                message = read_message(delivery.headers, delivery.body)
+                message = read_message(
+                    delivery.headers, delivery.body, with_data=delivery.type in self._types
+                )
                 of_log = delivery.tag is None
                 mark = mark_of(delivery.headers)
                 if reading.is_duplicate(message, point, known, of_log=of_log):

@@ -9,14 +9,16 @@ confirms the log (:mod:`shared.bus.confirmation`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from threading import Event as StopSignal
 from typing import NamedTuple
 
 from shared import telemetry, tracing
 from shared.bus.confirmation import compare, confirm
+from shared.bus.crowding import Crowding
 from shared.bus.epochs import LogHistory, ask_history, confirmed_history, history_asked
 from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Envelope, Publish, envelope, in_order
@@ -34,6 +36,8 @@ log = get_logger(__name__)
 WINDOW = 500
 LEFT_S, MOST_LEFT = 0.5, 100
 """How long events that are not published may be left to be read again, and how many of them."""
+MANY = 100
+"""Messages of a window from which on they are written together: fewer are to arrive at once."""
 
 
 def published_of(
@@ -118,6 +122,23 @@ def _read(
     return Window(after, envelopes, position, published, (lead.started_at, history.current.name))
 
 
+def send_all(
+    lead: Lead,
+    publisher: ConfirmedPublisher,
+    messages: Iterable[tuple[str, Envelope]],
+    count: int,
+) -> int:
+    """Send messages, each to its exchange, while the lead is ours; return the last tag."""
+    tag = 0
+    with publisher.gathering(count >= MANY):
+        for found in lead.while_ours(chain(messages, (None,))):
+            if found is None:
+                publisher.flush()
+            else:
+                tag = publisher.publish(*found)
+    return tag
+
+
 class Relay:
     """Publishes one service's log until stopped.
 
@@ -141,6 +162,7 @@ class Relay:
         self._hand_on = hand_on
         self._noticed = noticed
         self._left_since: float | None = None
+        self._crowding: Crowding | None = None
         self._service = store.service
         self._published = telemetry.RELAY_EVENTS.labels(store.service)
 
@@ -151,7 +173,7 @@ class Relay:
     def _publish_on(self, lead: Lead) -> None:
         waking = Waking(lead.connection, self._store.recorder)
         url = self._settings.amqp_url_of(self._service)
-        with connect(url, name=f"{self._service} relay") as broker:
+        with connect(url, name=f"{self._service} relay", reads_ahead=True) as broker:
             confirm(
                 lead.connection,
                 self._store,
@@ -160,10 +182,11 @@ class Relay:
             )
             declare_publishing(broker, self._service, self._settings)
             publisher = ConfirmedPublisher(broker.channel(), self._service)
+            self._crowding = Crowding(lead.connection, broker, self._store.recorder)
             log.info("relay_ready", service=self._service, term=lead.term)
             while not self._stop.is_set():
                 # It returns within a second, which keeps the heartbeats of the broker going.
-                waking.wait(self.drain(lead, publisher))
+                waking.wait(self.drain(lead, publisher), self._crowding.look())
                 broker.heartbeat_check()
                 publisher.process(0.001)
 
@@ -179,9 +202,9 @@ class Relay:
             self._noticed()
             if self._may_leave(window):
                 break
-            tag, began = 0, time.time_ns()
-            for message in lead.while_ours(window.envelopes):
-                tag = publisher.publish(exchange, message)
+            began = time.time_ns()
+            messages = ((exchange, message) for message in window.envelopes)
+            tag = send_all(lead, publisher, messages, len(window.envelopes))
             sent += len(window.envelopes)
             if in_flight is not None:
                 self._confirm(lead, publisher, *in_flight)
@@ -237,3 +260,6 @@ class Relay:
         self._published.inc(len(window.envelopes))
         if self._hand_on is not None:
             self._hand_on(window)
+        if self._crowding is not None:
+            self._crowding.published(len(window.envelopes))
+            self._crowding.look()

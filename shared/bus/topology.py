@@ -44,12 +44,16 @@ TRANSPORT_OPTIONS = {
 }
 
 
-def connect(amqp_url: str, *, name: str, heartbeat: int = HEARTBEAT_S) -> BrokerConnection:
+def connect(
+    amqp_url: str, *, name: str, heartbeat: int = HEARTBEAT_S, reads_ahead: bool = False
+) -> BrokerConnection:
     """Return a connection that is established on first use.
 
     Pass ``heartbeat=0`` for a connection that is never read: it could not answer heartbeats.
+    ``reads_ahead`` is for one on which very many messages may come or go
+    (:mod:`shared.bus.read_ahead`).
     """
-    return BrokerConnection(
+    made = BrokerConnection(
         amqp_url,
         ssl=tls_of(amqp_url) or False,
         heartbeat=heartbeat,
@@ -59,6 +63,8 @@ def connect(amqp_url: str, *, name: str, heartbeat: int = HEARTBEAT_S) -> Broker
             "client_properties": {"connection_name": name},
         },
     )
+    made.reads_ahead = reads_ahead
+    return made
 
 
 def log_exchange(service: str) -> Exchange:

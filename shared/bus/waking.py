@@ -44,7 +44,7 @@ class Waking:
         self.awake = False
         connection.execute(self._listen)
 
-    def wait(self, found: int) -> None:
+    def wait(self, found: int, at_most: float = POLL_S) -> None:
         """Return when the log is to be read again; ``found``: what was published just now."""
         now = time.monotonic()
         self._found.extend([now] * min(found, BUSY))
@@ -54,7 +54,7 @@ class Waking:
             self._wake()
         else:
             # All that have arrived are one reason to read the log.
-            deque(self._connection.notifies(timeout=POLL_S, stop_after=1), maxlen=0)
+            deque(self._connection.notifies(timeout=at_most, stop_after=1), maxlen=0)
 
     def _look_again(self, found: int, now: float) -> None:
         if found:

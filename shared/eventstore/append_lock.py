@@ -59,6 +59,8 @@ class AppendLock:
         self.channel = f"saldo_{schema}"
         """Where an append is notified, unless somebody holds the lock `awake`."""
         self.awake = f"{schema}.awake"
+        self.crowded = f"{schema}.crowded"
+        """The lock that the relay holds while readers of this log are behind."""
         self._limited = _statements(_LOCK + _IDLE + _WHOLE, _LOCK + _GROUP, self)
         self._unlimited = _statements(_LOCK + _IDLE, _LOCK + _IDLE, self)
 

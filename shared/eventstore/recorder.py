@@ -99,8 +99,10 @@ class PostgresRecorder(ApplicationRecorder):
 
     def __init__(self, pool: ConnectionPool[Any], schema: str) -> None:
         self._pool = pool
+        self.service = schema
         self._append_lock = AppendLock(schema)
         self.channel, self.awake = self._append_lock.channel, self._append_lock.awake
+        self.crowded = self._append_lock.crowded
         self.lock_name = self._append_lock.name
 
     def lock(self, cursor: Any) -> None:

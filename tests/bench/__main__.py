@@ -12,6 +12,7 @@ from rich.table import Table
 from tests.bench.accruals import penalties
 from tests.bench.appends import at_once, bulk, one_by_one
 from tests.bench.beside_hordak import hordak
+from tests.bench.beside_import import beside_import
 from tests.bench.billing_file import from_a_file, memory, memory_of_lines
 from tests.bench.billing_run import beside_save, billing_run
 from tests.bench.bills import bill_pdfs
@@ -45,6 +46,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "billing-file": from_a_file,
     "billing-memory": memory,
     "billing-memory-lines": memory_of_lines,
+    "import-bus": beside_import,
     "registry": registry,
     "mailings": mailings,
     "letters": letters,

@@ -85,9 +85,10 @@ def _peaks(bench: Bench, what: str, lines_per_bill: int, progress: Callable[[str
     )
 
 
-def write_file(folder: Path, bills: int, lines_per_bill: int) -> Path:
-    """Write a file of charges, a bill for each account."""
-    file = folder / f"{bills}-{lines_per_bill}.csv"
+def write_file(folder: Path, bills: int, lines_per_bill: int, month: int = 1) -> Path:
+    """Write a file of charges, a bill of a month for each account."""
+    file = folder / f"{bills}-{lines_per_bill}-{month}.csv"
+    day = DAY.replace(month=month)
     with file.open("w", encoding="utf-8") as writing:
         writing.write(HEADER)
         for index in range(bills):
@@ -95,7 +96,7 @@ def write_file(folder: Path, bills: int, lines_per_bill: int) -> Path:
                 code, name, amount, unit, tariff, volume = service
                 charged = amount + index % 10_000
                 writing.write(
-                    f"{index:010};2025-01;{DAY};{DAY};{code};{name};{unit};{tariff};{volume};"
+                    f"{index:010};{day:%Y-%m};{day};{day};{code};{name};{unit};{tariff};{volume};"
                     f"{charged // 100},{charged % 100:02}\n"
                 )
     return file

@@ -89,7 +89,7 @@ def running_site(bench: Bench) -> Iterator[Site]:
     """Run an installation on the benchmark's nodes, with the demo company and a person."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        owner_url = stack.enter_context(_fresh_database(bench.settings.database_url))
+        owner_url = stack.enter_context(fresh_database(bench.settings.database_url))
         given = {
             "SALDO_DATABASE_URL": owner_url,
             # The operator of a machine of its own would be made by `make up`.
@@ -134,7 +134,8 @@ def _resident(environment: Mapping[str, str]) -> tuple[Journey, str]:
 
 
 @contextmanager
-def _fresh_database(owner_url: str) -> Iterator[str]:
+def fresh_database(owner_url: str) -> Iterator[str]:
+    """Make a database for the length of a block; yield its URL."""
     name = f"saldo_bench_site_{secrets.token_hex(4)}"
     with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -24,6 +24,7 @@ from services.terminal import (
     Reason,
     author,
     counting_bytes,
+    err,
     money,
     new_table,
     out,
@@ -117,6 +118,7 @@ def import_(
                 missed=missed,
                 dry_run=dry_run,
                 quarantine=quarantine,
+                tell_wait=_tell_wait,
             )
             summary = import_file(store, request, counting_bytes)
     if json:
@@ -124,6 +126,16 @@ def import_(
     else:
         _show(summary)
     raise typer.Exit(_exit_code(summary))
+
+
+def _tell_wait() -> None:
+    err.print(
+        text(
+            "Waiting for the bus now and then: payments posted meanwhile do not wait behind this "
+            "file."
+        ),
+        soft_wrap=True,
+    )
 
 
 def _exit_code(summary: Summary) -> int:
@@ -174,6 +186,11 @@ def _remarks(summary: Summary) -> Iterator[str]:
             "Positions {first}-{last} of the log.",
             first=summary.first_position,
             last=summary.last_position,
+        )
+    if summary.unpublished:
+        yield text(
+            "The relay does not run, or does not get on: others learn of these rows, and of what "
+            "comes after them, once it does."
         )
     if summary.quarantine:
         yield text("Refused rows with their reasons: {file}", file=summary.quarantine)

@@ -19,6 +19,7 @@ from services.ledger.importing.registry import Registry
 from services.ledger.importing.repeats import Repeats
 from services.ledger.importing.run import Progress, Run
 from shared.errors import ValidationFailed
+from shared.eventstore.pacing import Pacing
 from shared.eventstore.postgres import PostgresStore
 from shared.money import Kopecks
 from shared.tablefiles import ControlTotals, quarantine_path
@@ -33,7 +34,8 @@ class ImportRequest(msgspec.Struct, kw_only=True):
 
     Nothing is posted if the file differs from one of the control ``totals`` given, or, with
     ``strict``, if a single row is refused. ``limit`` is what one adjustment may move, in
-    kopecks; None: anything. Bills that were ``missed`` take effect today.
+    kopecks; None: anything. Bills that were ``missed`` take effect today. ``tell_wait`` is called
+    when the import first waits for what it has posted to be published.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class ImportRequest(msgspec.Struct, kw_only=True):
     missed: bool = False
     dry_run: bool = False
     quarantine: Path | None = None
+    tell_wait: Callable[[], None] | None = None
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -55,7 +58,8 @@ class Summary(msgspec.Struct, kw_only=True):
     ``state``: ``imported``, ``dry_run``, ``refused`` (strict, and rows were refused: nothing is
     posted), ``nothing_posted`` (all rows were refused; the file may be tried again) or
     ``imported_before``. ``counts`` are of the whole file, also when the run was resumed.
-    ``empty_rows`` had nothing but empty cells, and were skipped.
+    ``empty_rows`` had nothing but empty cells, and were skipped. It has waited for so many seconds
+    for what it posted to be published; ``unpublished``: for some of it it has not.
     """
 
     file: str
@@ -70,6 +74,8 @@ class Summary(msgspec.Struct, kw_only=True):
     empty_rows: int = 0
     quarantine: str | None = None
     quarantine_lost: bool = False
+    waited_seconds: float = 0.0
+    unpublished: bool = False
     first_position: int | None = None
     last_position: int | None = None
 
@@ -87,10 +93,12 @@ def import_file(store: PostgresStore, request: ImportRequest, bar: Bar) -> Summa
         )
     quarantine = request.quarantine or quarantine_path(request.path)
     posting = posting_of(store, source, request)
+    pacing = Pacing(store, request.tell_wait)
     with closing(Repeats(source, posting.name_by_key)) as repeats:
-        run = Run[Any](store, source, posting, quarantine, repeats)
+        run = Run[Any](store, source, posting, quarantine, repeats, pacing)
         summary = _import(source, run, repeats, request, bar)
         summary.empty_rows = repeats.empty_rows
+    summary.waited_seconds, summary.unpublished = round(pacing.waited, 1), pacing.gave_up
     return summary
 
 

@@ -1,7 +1,8 @@
 """The run of an import: chunk after chunk, each with its own commit and journal entry.
 
 While a chunk is being written, the next one is read and decided. A run that was killed at any
-point resumes after the last committed chunk when the same file is imported again.
+point resumes after the last committed chunk when the same file is imported again. While a relay
+publishes the log, chunks are small, and each waits until there is little left to publish.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from services.ledger.tables.closed_periods import closed_through
 from shared import context
 from shared.database import JOB_HOLDS_LOG
 from shared.eventstore.append_lock import hold_log_for
+from shared.eventstore.pacing import AT_ONCE, Pacing
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.postgres_session import PostgresSession
 from shared.ids import NAMESPACE, derived_id
@@ -79,11 +81,13 @@ class Run(Generic[E]):
         posting: Posting[E],
         quarantine: Path,
         repeats: Repeats,
+        pacing: Pacing | None = None,
     ) -> None:
         self._store = store
         self._source = source
         self._posting = posting
         self._repeats = repeats
+        self._pacing = pacing or Pacing(store)
         self.reasons: list[str] = []
         self._entries = Entries[E](source, posting.read)
         self.quarantine = Quarantine(source, quarantine)
@@ -124,10 +128,12 @@ class Run(Generic[E]):
 
     def _post(self, resume: ResumePoint | None, actor: str, progress: Progress) -> Counts:
         counts = _copied(resume.counts) if resume else Counts()
-        writer = _Writer(self._store, self._posting, self.quarantine, self.journal, resume, actor)
+        writer = _Writer(
+            self._store, self._posting, self.quarantine, self.journal, self._pacing, resume, actor
+        )
         ahead = deque[tuple[Chunk[E], Future[Posted]]]()
         with ThreadPoolExecutor(1, "import") as pool, _two_threads() as collect:
-            for chunk in self._chunks(resume):
+            for chunk in self._chunks(resume, self._entries_at_once()):
                 if any(_share_accounts(earlier, chunk) for earlier, _ in ahead):
                     while ahead:
                         counts.add(_done(*ahead.popleft(), progress))
@@ -147,12 +153,18 @@ class Run(Generic[E]):
             left = REASONS - len(self.reasons)
             self.reasons += [f"row {row}: {why}" for row, why in list(rows.items())[:left]]
 
-    def _chunks(self, resume: ResumePoint | None) -> Iterator[Chunk[E]]:
+    def _entries_at_once(self) -> int:
+        """Return how many entries of a chunk are posted while somebody may publish them."""
+        at_once = self._posting.at_once
+        return min(at_once, AT_ONCE) if self._pacing.is_followed() else at_once
+
+    def _chunks(self, resume: ResumePoint | None, at_once: int | None = None) -> Iterator[Chunk[E]]:
         source, number = self._source, 0
         offset, row = source.start, source.row
         if resume and resume.place:
             number, offset, row = resume.place.chunk + 1, resume.place.offset, resume.place.row
-        for chunk in chunks(self._entries, self._posting.at_once, number, offset, row):
+        most = at_once or self._posting.at_once
+        for chunk in chunks(self._entries, most, number, offset, row):
             self._refuse_repeated(chunk)
             yield chunk
 
@@ -186,6 +198,7 @@ class _Writer(Generic[E]):
         posting: Posting[E],
         quarantine: Quarantine,
         journal: Journal,
+        pacing: Pacing,
         resume: ResumePoint | None,
         actor: str,
     ) -> None:
@@ -193,6 +206,7 @@ class _Writer(Generic[E]):
         self._posting = posting
         self._quarantine = quarantine
         self._journal = journal
+        self._pacing = pacing
         self._attempt = resume.attempt if resume else 1
         self._length = resume.place.quarantine_bytes if resume and resume.place else 0
         self._actor = actor
@@ -206,6 +220,7 @@ class _Writer(Generic[E]):
         """
         if chunk.number != self._turn:
             raise _OutOfTurnError
+        self._pacing.wait()
         digest = self._journal.digest
         command = PostChunk(digest=digest, attempt=self._attempt, chunk=chunk.number)
         command_id = derived_id(

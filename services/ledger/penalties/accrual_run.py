@@ -45,6 +45,7 @@ from services.ledger.tables.newest_event import newest_event
 from shared.database import JOB_HOLDS_LOG
 from shared.errors import Conflict, ServiceError
 from shared.eventstore.append_lock import hold_log_for
+from shared.eventstore.pacing import Pacing
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause
 from shared.ids import NAMESPACE, derived_id
@@ -154,12 +155,13 @@ def accrue_all(
     owing = _count(store, parameters)
     ranges = stream_ranges(owing // ACCOUNTS_IN_A_RANGE + SMALLEST_RANGES)
     work = partial(accrue_range, on=on, rules=rules, parameters=parameters, keep=not dry_run)
-    events = owing * EVENTS_OF_AN_ACCOUNT
+    events, pacing = owing * EVENTS_OF_AN_ACCOUNT, Pacing(store)
     for part in over_ranges(work, conninfo_of(store), ranges, events, progress, workers):
         summary, accrued = part
         total.add(summary)
         for first in range(0, len(accrued), CHUNK):
             chunk = accrued[first : first + CHUNK]
+            pacing.wait()
             _write(store, chunk, on, law, actor, written)
             written += len(chunk)
     return total
