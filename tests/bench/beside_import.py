@@ -76,7 +76,7 @@ def beside_import(bench: Bench, progress: Callable[[str], None]) -> list[Result]
     with tempfile.TemporaryDirectory() as folder, _company(bench, Path(folder)) as company:
         progress(f"import of {BILLS:,} bills, no worker")
         alone = seconds(lambda: company.imports(company.bills(1)))
-        company.installation.up(("serve", "work"))
+        company.installation.up(("serve", "work"), seconds=DRAINED_S)
         progress("everything arrives")
         company.wait_until_arrived()
         with _payer(company) as payer:
