@@ -35,6 +35,7 @@ REASONS = {
     "shared/bus/worker.py: self.join()": NO_WAIT,
     "shared/bus/worker.py: self.stop.wait()": UNTIL_STOPPED,
     "shared/context.py: _current.get()": NO_WAIT,
+    "shared/database.py: _begin.get()": NO_WAIT,
     "shared/eventstore/batch_decision.py: self.wakeup.acquire()": NO_WAIT,
     "shared/eventstore/group_commit.py: mine.wakeup.acquire()": BOUNDED_INSIDE,
     "shared/eventstore/subscription.py: self._listen_thread.join()": BOUNDED_INSIDE,

@@ -34,7 +34,7 @@ from deploy.embedded.installation import Installation
 
 def without_fiscal(spec):
     import msgspec
-    kept = {name: value for name, value in spec.environ.items() if "SALDO_FISCAL" not in name}
+    kept = {name: value for name, value in spec.environ.items() if name != "SALDO_FISCAL"}
     return msgspec.structs.replace(spec, environ=kept)
 
 options = {"owner": process.identity_of(int(sys.argv[2]))}
