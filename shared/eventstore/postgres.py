@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -46,6 +46,8 @@ R = TypeVar("R")
 
 log = get_logger(__name__)
 
+MOST_AHEAD = timedelta(hours=12)
+"""By how much a process's clock may be ahead of the database's: half a day makes it another day."""
 ATTEMPTS = 5
 """How often a command is decided when others change the same streams concurrently. From the second
 attempt on it holds the append lock while it decides, so that it cannot lose again."""
@@ -258,7 +260,18 @@ class PostgresStore:
         positions: Sequence[int],
         recorded_at: datetime,
     ) -> list[Recorded]:
-        """Return pending events with their positions, for the read model."""
+        """Return pending events with their positions, for the read model.
+
+        Raises Unavailable where this process's clock is days ahead of the database's: what it
+        decides of days and dates is of none that anybody else has.
+        """
+        if isinstance(self.clock, SystemClock) and self.clock.now() - recorded_at > MOST_AHEAD:
+            log.error("clock_ahead", service=self.service)
+            raise Unavailable(
+                "database_unavailable",
+                "The clock of this process is ahead of the database's by more than half a day: it "
+                "records nothing until its clock is right.",
+            )
         return [
             Recorded(
                 originator_id=aggregate.id,

@@ -35,13 +35,12 @@ from services.payments.fiscal.receipts import (
     positions,
     returned_items,
 )
-from services.payments.fiscal.tables import LoggedMoney
+from services.payments.fiscal.tables import LONGEST_PAUSE, LoggedMoney
 from shared.errors import NotFound
 from shared.eventstore import EventTypes, Session
 from shared.fiscal_settings import METHODS, TAXATIONS, VAT_RATES
 
 _MONEY: Final = EventTypes(PaymentCaptured, MoneyReturned)
-_LONGEST_PAUSE: Final = timedelta(minutes=10)
 
 
 class RequestReceipts(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +117,7 @@ def record_refusal(session: Session, command: RecordRefusal) -> None:
 
 def postpone(session: Session, command: Postpone) -> None:
     """Set when the registrar is asked next: 2 s later, then twice that, up to ten minutes."""
-    pause = min(timedelta(seconds=2 ** min(command.tries + 1, 10)), _LONGEST_PAUSE)
+    pause = min(timedelta(seconds=2 ** min(command.tries + 1, 10)), LONGEST_PAUSE)
     session.read.fiscal.postpone(command.receipt_id, session.now + pause, command.reference)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from services.payments.fiscal.domain import (
 from services.payments.fiscal.receipts import Item, ReceiptKind
 from shared.eventstore import Recorded
 
+LONGEST_PAUSE = timedelta(minutes=10)
 _WINDOW = 5_000
 """How many positions of the log one query reads at most."""
 
@@ -96,12 +97,15 @@ class FiscalTables:
         return [_decoded(row) for row in self._cursor.fetchall()]
 
     def due(self, now: datetime, limit: int) -> list[dict[str, Any]]:
-        """Return the receipts to ask the registrar about now, with the payer."""
+        """Return the receipts to ask the registrar about now, with the payer.
+
+        One that is due later than anything is postponed was so by a clock that ran ahead.
+        """
         self._cursor.execute(
             "SELECT fiscal_receipts.*, payments.person_id FROM fiscal_receipts"
-            " JOIN payments USING (payment_id) WHERE due_at <= %s"
+            " JOIN payments USING (payment_id) WHERE due_at <= %s OR due_at > %s"
             " ORDER BY due_at, fiscal_receipts.position LIMIT %s",
-            (now, limit),
+            (now, now + LONGEST_PAUSE, limit),
         )
         return [_decoded(row) for row in self._cursor.fetchall()]
 

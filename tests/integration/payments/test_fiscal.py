@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -91,11 +91,11 @@ class FiscalHarness:
         self.make_due()
         registration.register_due(self.store, self.port, self.buyer)
 
-    def make_due(self) -> None:
+    def make_due(self, at: datetime = datetime(2020, 1, 1, tzinfo=UTC)) -> None:
         def now(session: Any, _: None) -> None:
             session.cursor.execute(
                 "UPDATE fiscal_receipts SET due_at = %s WHERE due_at IS NOT NULL",
-                (datetime(2020, 1, 1, tzinfo=UTC),),
+                (at,),
             )
 
         self.store.transact(now, None)
@@ -217,6 +217,18 @@ def test_nothing_is_made_up_for_what_was_paid_before_there_was_a_registrar(
     harness.work()
     assert harness.receipts(payment_id) == []
     assert harness.receipts(harness.pay(Line("0001", 100, 0))) == []
+
+
+def test_a_receipt_that_a_clock_ahead_has_postponed_is_asked_for_now(
+    harness: FiscalHarness,
+) -> None:
+    payment_id = harness.pay(Line("0001", 100, 0))
+    registration.request_new(harness.store, harness.settings)
+    ahead = harness.store.clock.now() + timedelta(days=2)
+    for _ in range(2):
+        harness.make_due(ahead)
+        registration.register_due(harness.store, harness.port, harness.buyer)
+    assert harness.receipts(payment_id)[0]["state"] == "registered"
 
 
 def test_a_lost_answer_leads_to_no_second_receipt(harness: FiscalHarness) -> None:
