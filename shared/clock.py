@@ -23,6 +23,11 @@ class Clock(Protocol):
         ...
 
 
+def wall_time() -> datetime:
+    """Return the time that this process's machine has."""
+    return datetime.now(UTC)
+
+
 class SystemClock:
     """The machine's clock, read in the time zone of the utility."""
 
@@ -30,7 +35,7 @@ class SystemClock:
         self._zone = ZoneInfo(zone)
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return wall_time()
 
     def today(self) -> date:
         return self.day_of(self.now())

@@ -17,9 +17,6 @@ from tests.nodes import Nodes, acquire_nodes, given_brokers
 
 MOST_WORKERS = 5
 """Of `-n auto`: a few files take most of the time, and more workers would wait for those."""
-WAITING = 0
-"""Workers above the number of cores: tests wait a third of their time, for processes that start and
-for time limits that they try."""
 
 Address: TypeAlias = tuple[str, str]
 """A local socket and the key to it, as text that the controller may hand to its workers."""
@@ -31,7 +28,7 @@ class NoNodesError(Exception):
 
 def number_of_workers() -> int:
     """Return how many workers suit this machine and the nodes."""
-    suitable = min(len(os.sched_getaffinity(0)) + WAITING, MOST_WORKERS)
+    suitable = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
     brokers = given_brokers()
     if not brokers or len(brokers) >= suitable:
         return suitable

@@ -6,6 +6,7 @@ their rights, limits and policies, and lists queues, exchanges, bindings and con
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
@@ -27,6 +28,7 @@ from shared.bus.principals import principal_of
 from shared.errors import Unavailable
 
 TIMEOUT_S = 10.0
+CLOSE_ATTEMPTS, CLOSE_AGAIN_S = 4, 0.25
 _NO_KEY = TopicRights(write=NOTHING, read=NOTHING)
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
@@ -36,6 +38,14 @@ class BrokerAdministrationError(Unavailable):
 
     def __init__(self, text: str) -> None:
         super().__init__("broker_unavailable", text)
+
+
+class RefusedError(BrokerAdministrationError):
+    """The management API has answered with a status that says so."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class User(NamedTuple):
@@ -125,7 +135,16 @@ class BrokerAdministration:
 
     def close_connections(self, name: str) -> None:
         """Close all connections of a user, whichever virtual host they are to."""
-        self._do("DELETE", "connections", "username", name, missing_ok=True)
+        for left in reversed(range(CLOSE_ATTEMPTS)):
+            try:
+                self._do("DELETE", "connections", "username", name, missing_ok=True)
+            except RefusedError as refused:
+                # RabbitMQ fails where one of them is closing by itself just then.
+                if refused.status < 500 or not left:
+                    raise
+                time.sleep(CLOSE_AGAIN_S)
+            else:
+                return
 
     # The virtual host
 
@@ -259,7 +278,7 @@ class BrokerAdministration:
         if missing_ok and response.status_code == 404:
             return None
         if not 200 <= response.status_code < 300:
-            raise BrokerAdministrationError(self._refusal(method, where, response))
+            raise RefusedError(response.status_code, self._refusal(method, where, response))
         return response.json() if response.content else True
 
     def _refusal(self, method: str, where: str, response: requests.Response) -> str:

@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared import context, telemetry, tracing
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock, SystemClock, wall_time
 from shared.config import Settings
 from shared.database import (
     STATEMENT_TIMEOUT_MS,
@@ -302,7 +302,7 @@ class PostgresStore:
         Raises Unavailable where this process's clock is days ahead of the database's: what it
         decides of days and dates is of none that anybody else has.
         """
-        if isinstance(self.clock, SystemClock) and self.clock.now() - recorded_at > MOST_AHEAD:
+        if wall_time() - recorded_at > MOST_AHEAD:
             log.error("clock_ahead", service=self.service)
             raise Unavailable(
                 "database_unavailable",

@@ -85,7 +85,7 @@ def test_nodes_that_do_not_start_fail_the_worker() -> None:
 def test_given_nodes_serve_as_many_workers_as_they_have_virtual_hosts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: set(range(2)))
+    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: set(range(3)))
     monkeypatch.setenv("SALDO_TEST_DATABASE_URL", "postgresql://owner@there/db")
     monkeypatch.setenv("SALDO_TEST_AMQP_URL", FIRST)
     assert number_of_workers() == 1

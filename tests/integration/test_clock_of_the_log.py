@@ -14,8 +14,8 @@ from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.replay.log_checks import check_log
 from services.ledger.reports.balances import balance
 from shared.bus.progress import progress_of
-from shared.clock import SystemClock
 from shared.errors import Unavailable
+from shared.eventstore import postgres
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import Cause, Tail
 from tests.conftest import Database
@@ -124,19 +124,15 @@ def test_event_of_a_jump_counts_as_recorded_by_what_follows_it(store: PostgresSt
     assert recorded(store)[1].year == 2030  # what is sealed and published stays as it is
 
 
-class ClockAhead(SystemClock):
-    """The clock of a process that somebody has set two days ahead."""
-
-    def now(self) -> datetime:
-        return super().now() + timedelta(days=2)
-
-
-def test_process_whose_clock_is_days_ahead_records_nothing(store: PostgresStore) -> None:
-    right, store.clock = store.clock, ClockAhead()
-    with pytest.raises(Unavailable, match="The clock of this process is ahead"):
-        open_one(store, 1)
+def test_process_whose_clock_is_days_ahead_records_nothing(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = datetime.now(UTC) + timedelta(days=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres, "wall_time", lambda: ahead)
+        with pytest.raises(Unavailable, match="The clock of this process is ahead"):
+            open_one(store, 1)
     assert recorded(store) == []
-    store.clock = right
     open_one(store, 1)
     assert len(recorded(store)) == 1
 

@@ -220,7 +220,7 @@ def test_message_that_nobody_can_read_does_not_keep_the_others_from_coming_back(
     assert owed(house) == before
 
 
-def test_what_staff_were_to_repeat_is_listed_in_their_language(house: House) -> None:
+def test_lost_events_are_listed_with_their_advice_in_the_language_of_staff(house: House) -> None:
     lost_three(house)
     house.publish("ledger")
     house.search("ledger")

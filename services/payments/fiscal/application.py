@@ -83,9 +83,7 @@ class RetryReceipt(msgspec.Struct, frozen=True, kw_only=True):
 
 def begin(session: Session, _: None = None) -> None:
     """Have receipts made of the money from here on; does nothing where that began before."""
-    tables = session.read.fiscal
-    if tables.position() is None:
-        tables.move_to(tables.end_of_log())
+    session.read.fiscal.begin()
 
 
 def request_receipts(session: Session, command: RequestReceipts) -> int:

@@ -123,13 +123,16 @@ class FiscalTables:
         row = self._cursor.fetchone()
         return None if row is None else int(row["position"])
 
+    def begin(self) -> None:
+        """Take the log for read to its end, unless somebody else has begun, also just now."""
+        self._cursor.execute(
+            "INSERT INTO fiscal_position (position)"
+            " SELECT coalesce(max(notification_id), 0) FROM events ON CONFLICT DO NOTHING"
+        )
+
     def move_to(self, position: int) -> None:
         """Remember up to where the log was read."""
-        self._cursor.execute(
-            "INSERT INTO fiscal_position (position) VALUES (%s)"
-            " ON CONFLICT (only_row) DO UPDATE SET position = excluded.position",
-            (position,),
-        )
+        self._cursor.execute("UPDATE fiscal_position SET position = %s", (position,))
 
     def end_of_log(self) -> int:
         self._cursor.execute("SELECT coalesce(max(notification_id), 0) AS position FROM events")

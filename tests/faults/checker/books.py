@@ -58,8 +58,13 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _order_of_payment(fact: Fact, after: Postings) -> Iterator[Finding]:
-    """What a payer named for principal pays no penalty while principal is owed."""
+    """What a payer named for principal pays no penalty while principal is owed.
+
+    Where an event moves what others had paid, it pays for these, too: I4 judges the whole then.
+    """
     if not fact.topic.startswith("ledger.payment_posted") or not fact.data["penalty_named"]:
+        return
+    if fact.data["moved"] or fact.data["moved_penalty"]:
         return
     beyond = fact.data["penalty_allocated"] - fact.data["penalty"]
     owed = sum(amount for name, amount in after.items() if is_service(name))

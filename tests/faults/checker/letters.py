@@ -124,7 +124,7 @@ def _arrived(evidence: Evidence, queued: list[Fact]) -> Iterator[Finding]:
     sent = Counter(fact.stream for fact in evidence.by_topic("notifications", "letter_sent"))
     again = Counter(fact.stream for fact in evidence.by_topic("notifications", "letter_requeued"))
     known = {fact.stream: fact for fact in queued}
-    arrived = _mailbox(Path(evidence.environment["SALDO_MAIL_DIR"]))
+    arrived = mailbox(evidence)
     for letter, times in sent.items():
         kind = known[letter].data["kind"] if letter in known else "unknown"
         if times > 1 + again[letter]:
@@ -225,8 +225,9 @@ def _amounts(path: Path) -> set[int]:
     }
 
 
-def _mailbox(folder: Path) -> Mapping[str, list[Copy]]:
+def mailbox(evidence: Evidence) -> Mapping[str, list[Copy]]:
     """Return the copies of each letter that have arrived, in their order."""
+    folder = Path(evidence.environment["SALDO_MAIL_DIR"])
     arrived: dict[str, list[Copy]] = defaultdict(list)
     for part in ("new", "cur"):
         for path in (folder / part).glob("*"):

@@ -155,7 +155,7 @@ def test_why_an_epoch_began_is_told_in_the_language_of_staff(
     assert "восстановлен из копии" in capsys.readouterr().out
 
 
-def test_what_was_never_published_is_said_to_be_unknown(log: dict[str, Any]) -> None:
+def test_recover_says_that_events_never_published_may_be_lost(log: dict[str, Any]) -> None:
     """Nothing is left by what the bus has: no order that took another's place is in that."""
     found = Unpublished(epoch=EPOCH, since=NOW - timedelta(hours=1), until=NOW, skipped=2)
     log["status"] = msgspec.structs.replace(
