@@ -11,6 +11,7 @@ import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from deploy.embedded.install import MissingPrerequisite, install_with_root
 from deploy.embedded.plan import ProcessSpec
 from tests.faults.faults import House
 from tests.faults.injectors.errors import TroubleError
+from tests.faults.process_tree import descendants
 from tests.waiting import eventually
 
 WRAPPED = ("serve", "work", "seal", "gateway", "postgres")
@@ -96,9 +98,13 @@ def restore(house: House, name: str, subject: str) -> None:
 
 
 def start_anew(house: House, name: str) -> process.Identity:
-    """Kill a process with -9, wait until another runs, and return it."""
+    """Kill a process with -9 and all below it, wait until another runs, and return it."""
     before = house.identities().get(name)
+    below = descendants(before) if before else ()
     house.restart(name)
+    # One that another fault has stopped would keep the memory that the next server needs.
+    for one in below:
+        process.send(one, signal.SIGKILL)
 
     def another() -> process.Identity | None:
         now = house.identities().get(name)

@@ -10,11 +10,9 @@ crashes PostgreSQL at its start: it stands in for every call of POSIX.
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from random import Random
 
-from deploy.embedded import process
 from tests.faults.faults import House, fault
 from tests.faults.injectors.circumstances import (
     can_compile,
@@ -27,7 +25,6 @@ from tests.faults.injectors.circumstances import (
 )
 from tests.faults.injectors.errors import TroubleError
 from tests.faults.injectors.restores import responds, wait_for_node
-from tests.faults.process_tree import descendants
 from tests.waiting import eventually
 
 _SOURCE = Path(__file__).with_name("failing_fsync.c")
@@ -85,10 +82,6 @@ def _end_if_silent(house: House) -> str:
     try:
         eventually(lambda: responds(house, "postgres"), "PostgreSQL responds", RESPONDS_S)
     except AssertionError:
-        leader = house.identities().get("postgres")
-        # One that stands still would keep the memory that the next server needs.
-        for below in descendants(leader) if leader else ():
-            process.send(below, signal.SIGKILL)
         start_anew(house, "postgres")
         wait_for_node(house, "postgres")
         return "kill -9 postgres, which did not respond"

@@ -16,6 +16,7 @@ from deploy.embedded import process
 from tests.faults.injectors import clock, disks, fsync
 from tests.faults.injectors.circumstances import COMPILER, compiled, package_file
 from tests.faults.injectors.errors import TroubleError
+from tests.faults.injectors.processes import standing_still
 from tests.faults.injectors.small_house import Choosing, SmallHouse
 from tests.faults.newcomers import Newcomer
 from tests.waiting import eventually
@@ -134,7 +135,8 @@ def test_postgresql_that_no_longer_responds_is_ended_when_its_fsync_is_healed(
 ) -> None:
     needs(*COMPILER)
     fault = fsync.FsyncError()
-    fault.inject(house, Choosing(100))
+    with standing_still(house, "postgres"):  # what another fault has stopped is no obstacle
+        fault.inject(house, Choosing(100))
     silent = house.identities()["postgres"]
     assert process.send(silent, signal.SIGSTOP)
     assert fault.heal(house) == "kill -9 postgres, which did not respond"
