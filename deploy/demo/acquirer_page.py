@@ -35,12 +35,14 @@ class Payer:
     """A person with a card and a browser.
 
     `patience`: for how many seconds a request is retried during an outage. Submitting again is
-    harmless: an order that is charged redirects back.
+    harmless: an order that is charged redirects back, as one does that was closed meanwhile.
+    `entered` tells whether a card was entered at all.
     """
 
     def __init__(self, *, patience: float = 0.0) -> None:
         self.patience = patience
         self.repeats = 0
+        self.entered = False
         self._http = requests.Session()
         self._http.trust_env = False
 
@@ -69,6 +71,7 @@ class Payer:
             if form.method != "post" or not filled.keys() & answers.keys():
                 raise PageError(f"{url} has no form in which a card or a code is entered")
             url = urljoin(url, form.action)
+            self.entered = True
             response = self._request("post", url, filled)
         raise PageError(f"{page_url} leads from page to page without an end")
 

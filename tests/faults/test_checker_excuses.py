@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ import pytest
 
 from tests.faults.checker.evidence import Evidence, Fact
 from tests.faults.checker.letters import AGAIN_AFTER_S, Copy, _twice
+from tests.faults.checker.postings import _believed
 from tests.faults.checker.published import differences
 from tests.faults.load.beliefs import Belief
+from tests.faults.thousand_orders.books import Books
 
 NOON = 1_764_410_000.0
 POSTED = Fact(
@@ -103,3 +105,33 @@ def test_published_event_that_says_otherwise_is_found(
 ) -> None:
     body = msgspec.json.encode({**PUBLISHED, **data})
     assert list(differences(POSTED, {**HEADERS, **headers}, body))
+
+
+class OneCard(Evidence):
+    """A payer who was led back from the bank's page after he had entered a card."""
+
+    def __init__(self, *log: Fact) -> None:
+        belief = Belief(
+            id="1",
+            at=NOON,
+            who="somebody",
+            what="payment.card",
+            outcome="acknowledged",
+            data={"payment_id": "p", "charged": "yes"},
+        )
+        super().__init__({}, None, [belief])  # type: ignore[arg-type]
+        self._log = log
+
+    def facts(self, service: str) -> Sequence[Fact]:
+        return self._log
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        return [{"id": "p"}]
+
+
+@pytest.mark.parametrize(("topic", "found"), [("captured", 1), ("expired", 0)])
+def test_page_of_an_order_that_was_closed_meanwhile_leads_back_without_a_charge(
+    topic: str, found: int
+) -> None:
+    event = Fact(1, "p", 1, f"payments.payment_{topic}.v1", {}, POSTED.recorded_at, "")
+    assert len(list(_believed(OneCard(event), Books({}, {}, {}, [])))) == found

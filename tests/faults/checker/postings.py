@@ -179,6 +179,8 @@ def _believed(evidence: Evidence, books: Books) -> Iterator[Finding]:
             " HAVING count(*) = 1 AND bool_and(acquirer = 'main')"
         )
     }
+    # A page whose order is closed while a card is entered leads back like one that has charged it.
+    closed = {str(fact.stream) for fact in evidence.by_topic("payments", "payment_expired")}
     said: dict[str, list[Belief]] = defaultdict(list)
     for belief in evidence.about("payment.card"):
         if not evidence.may_be_lost(belief):
@@ -187,7 +189,7 @@ def _believed(evidence: Evidence, books: Books) -> Iterator[Finding]:
         charged = books.money[payment].charged if payment in books.money else 0
         # A second card after a decline leads back to us at once, and is not even asked for.
         first = beliefs[0]
-        if first.data.get("charged") == "yes" and not charged and payment in at_once:
+        if first.data.get("charged") == "yes" and not charged and payment in at_once - closed:
             sentence = f"{first.who} saw the card charged, the bank has charged nothing"
             yield Finding(INVARIANT, "believed", payment, sentence)
         if charged and all(one.data.get("charged") == "no" for one in beliefs):
