@@ -288,13 +288,17 @@ def record_mismatch(session: Session, command: RecordMismatch) -> None:
         )
 
 
-def record_returns(session: Session, command: RecordReturns) -> None:
+def record_returns(session: Session, command: RecordReturns) -> bool:
     """Record what went back of a charge, as the acquirer says it in all.
 
-    Not while lost events are to be brought back: a refund among them keeps its own id.
+    Not while lost events are to be brought back: a refund among them keeps its own id. Then the
+    acquirer is asked again, and False returned.
     """
-    if not session.read.lost.is_open():
-        note_returns(session, command)
+    if session.read.lost.is_open():
+        session.read.polls.ask_soon(command.payment_id, session.now + POLL_AFTER[0], "recovering")
+        return False
+    note_returns(session, command)
+    return True
 
 
 def note_returns(session: Session, command: RecordReturns) -> None:

@@ -128,21 +128,23 @@ def _record_charge(
         )
         store.transact(application.record_mismatch, command)
         return PollOutcome.MISMATCH
-    if report.returned:
-        _record_returns(store, payment, report)
+    if report.returned and not _record_returns(store, payment, report):
+        return PollOutcome.UNKNOWN
     return PollOutcome.DECIDED
 
 
 def _record_full_return(store: Store, payment: PaymentSnapshot, report: OrderReport) -> PollOutcome:
     """Fail a payment whose charge went back before it was credited."""
     # By the payment as it is now: it may have been captured, or found to be a mismatch.
-    _record_returns(store, payment, report)
+    if not _record_returns(store, payment, report):
+        return PollOutcome.UNKNOWN
     return _fail(store, payment, Failure.GIVEN_BACK)
 
 
-def _record_returns(store: Store, payment: PaymentSnapshot, report: OrderReport) -> None:
+def _record_returns(store: Store, payment: PaymentSnapshot, report: OrderReport) -> bool:
+    """Record what went back; return whether that may be recorded now."""
     command = application.RecordReturns(payment_id=payment.payment_id, returned=report.returned)
-    store.transact(application.record_returns, command)
+    return store.transact(application.record_returns, command)
 
 
 def _capture(store: Store, payment: PaymentSnapshot, report: OrderReport) -> bool:

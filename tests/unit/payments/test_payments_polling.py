@@ -118,6 +118,33 @@ def test_unanswered_poll_restarts_the_schedule(harness: Harness) -> None:
     assert poll_row["due_at"] == harness.clock.now() + timedelta(seconds=5)
 
 
+@pytest.mark.parametrize("posted", [True, False])
+def test_what_the_bank_returned_during_a_recovery_is_asked_about_until_it_is_over(
+    harness: Harness, posted: bool
+) -> None:
+    started = harness.start(ONE)
+    harness.acquirer.pay(harness.number(started))
+    if posted:
+        harness.call_back(started)
+        harness.ledger_posts(started["payment_id"], "0001", 41)
+        harness.advance(seconds=5)
+    harness.acquirer.give_back_at_bank(harness.number(started), 451_250)
+    harness.tables.lost.opened = True
+    with pytest.raises(Unavailable):
+        harness.call_back(started)
+    harness.advance(seconds=30)
+    assert harness.poll() == 1
+    assert "MoneyReturned" not in harness.events()
+    harness.tables.lost.opened = False
+    harness.advance(minutes=1)
+    assert harness.poll() == 1
+    shown = harness.view(started)
+    # Of a charge that was never credited nothing is to be taken back.
+    expected = ("refunded", 451_250) if posted else ("failed", 0)
+    assert (shown["state"], shown["refunded"]) == expected
+    assert harness.poll() == 0
+
+
 def test_different_amount_is_a_state_and_is_returned(harness: Harness) -> None:
     started = harness.start(ONE)
     harness.acquirer.pay(harness.number(started), amount=7)
