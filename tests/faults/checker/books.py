@@ -42,6 +42,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Check each event, and the trial balance of all by service."""
     total: Postings = Counter()
     accounts: dict[str, Postings] = defaultdict(Counter)
+    restored: dict[str, Counter[str]] = defaultdict(Counter)
     for fact in evidence.facts("ledger"):
         books = postings_of(fact)
         if books is None:
@@ -51,16 +52,22 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(INVARIANT, "an event does not balance", str(fact.position), sentence)
         total.update(books)
         accounts[fact.stream].update(books)
-        yield from _order_of_payment(fact, accounts[fact.stream])
+        if "restored" in fact.data:
+            back = sum(part["amount"] for part in fact.data["restored"])
+            restored[fact.stream][fact.data["effective_on"]] += back
+        yield from _order_of_payment(fact, accounts[fact.stream], restored[fact.stream])
     if off := sum(total.values()):
         yield Finding(INVARIANT, "trial balance", "all", f"off by {off} kopecks")
     yield from _against_rows(evidence, accounts)
 
 
-def _order_of_payment(fact: Fact, after: Postings) -> Iterator[Finding]:
+def _order_of_payment(
+    fact: Fact, after: Postings, restored: Mapping[str, int]
+) -> Iterator[Finding]:
     """What a payer named for principal pays no penalty while principal is owed.
 
     Where an event moves what others had paid, it pays for these, too: I4 judges the whole then.
+    What goes back on a day (``restored``: day -> kopecks) does so after the payments of that day.
     """
     if not fact.topic.startswith("ledger.payment_posted") or not fact.data["penalty_named"]:
         return
@@ -68,6 +75,7 @@ def _order_of_payment(fact: Fact, after: Postings) -> Iterator[Finding]:
         return
     beyond = fact.data["penalty_allocated"] - fact.data["penalty"]
     owed = sum(amount for name, amount in after.items() if is_service(name))
+    owed -= sum(back for day, back in restored.items() if day >= fact.data["effective_on"])
     if beyond > 0 and owed > 0:
         sentence = (
             f"{beyond} kopecks named for principal of {fact.data['account']} pay a penalty, and "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +17,7 @@ from uuid import uuid4
 
 from deploy.demo.acquirer_page import ASKS_FOR_CODE, DECLINED, PAYS, Payer
 from deploy.demo.client import CabinetClient, OutageError, PaymentLine, Problem
+from shared.logs import get_logger
 from tests.faults.load.beliefs import (
     EXPECTED,
     SERVER_FAULTS,
@@ -24,10 +26,16 @@ from tests.faults.load.beliefs import (
     Notebook,
 )
 
+log = get_logger(__name__)
+
 LARGEST = 200_00
 WAIT_FOR_PAGE_S = 15.0
 LOOK_EVERY_S = 0.3
 PATIENCE_S = (2.0, 8.0, 25.0)
+TRIES, PAUSE_S = 2, 3.0
+"""How often a password is tried whose change has an unknown outcome, and the pause between."""
+MOST_TAKEN_BACK = 2
+"""How many changes of a password a restore takes back at most."""
 """How long a request is repeated before its outcome is unknown: people differ."""
 PAUSE_S = (0.1, 0.8)
 
@@ -317,28 +325,38 @@ class Resident:
 
     def sign_in_again(self) -> None:
         """Sign in by the password that holds: a restore, or a bug, may have taken the last back."""
-        self._find_password(tuple(dict.fromkeys((self.password, *self.passwords))))
+        last = (self.password, *self.passwords[:MOST_TAKEN_BACK])
+        self._find_password(tuple(dict.fromkeys(last)))
         self.introduce()
         self.notebook.signed_out.discard(self.who)
 
     def _find_password(self, candidates: Sequence[str]) -> None:
-        """Sign in by the one of two passwords that holds."""
+        """Sign in by the one of some passwords that holds.
+
+        A change that is under way may end between two tries, so each is tried twice. Whoever tries
+        wrong ones has to wait at last: nothing is known of a password that was refused for that.
+        """
         ends = time.monotonic() + 4 * PATIENCE_S[-1]
+        wrong = Counter[str]()
         while time.monotonic() < ends:
             for password in candidates:
+                if wrong[password] == TRIES:
+                    continue
                 client = self.client()
                 client.token = None
                 try:
                     session = client.sign_in(self.email, password)
                 except Problem as refusal:
-                    if refusal.code != "wrong_credentials":
-                        time.sleep(LOOK_EVERY_S)
-                except OutageError:
-                    time.sleep(LOOK_EVERY_S)
+                    wrong[password] += refusal.code == "wrong_credentials"
+                except OutageError as outage:
+                    log.info("no_answer", about=str(outage))
                 else:
                     self.password, self.token = password, session["token"]
                     return
-        self._contradiction("neither the old nor the new password holds", email=self.email)
+            if all(wrong[password] == TRIES for password in candidates):
+                self._contradiction("neither the old nor the new password holds", email=self.email)
+                return
+            time.sleep(PAUSE_S)
 
     def _contradiction(self, says: str, **data: Any) -> None:
         self.notebook.note(self.who, "contradiction", says=says, **data)
