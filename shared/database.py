@@ -35,6 +35,8 @@ JOB_HOLDS_LOG = "60s"
 GIVE_UP_S = 5.0
 """How long after its statement_timeout a statement without a reply is given up: the server would
 have ended it, so its machine is frozen."""
+FRESH_S = 1.0
+"""For so long a connection that was used counts as alive for what may be asked again."""
 
 _PEER_GONE_MS = 10_000
 """Within this, either side notices that the other's machine has vanished (about 15 s at most)."""
@@ -198,11 +200,19 @@ def snapshot_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
 
 @contextmanager
 def unchecked_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
-    """Yield a cursor of a pooled connection that may be dead, in autocommit mode.
+    """Yield a cursor, in autocommit mode, of a pooled connection that is not checked if it was used
+    just now: it may be dead.
 
     Whoever reads by it reads again where the connection turns out to be closed.
     """
-    connection = _taken(pool, lambda connection: _set_mode(connection, {"autocommit": True}))
+
+    def check(connection: BoundedConnection[Any]) -> None:
+        if time.monotonic() - connection.used_at >= FRESH_S:
+            # A frozen server is noticed now, not after as long as a statement may take.
+            ConnectionPool.check_connection(connection)
+        _set_mode(connection, {"autocommit": True})
+
+    connection = _taken(pool, check)
     with ExitStack() as stack:
         stack.callback(pool.putconn, connection)
         stack.callback(_set_mode_back, connection, {"autocommit": False})
