@@ -25,7 +25,7 @@ MANY = 500
 """The queues are looked at once so many messages were published."""
 LOOK_EVERY_S = 0.1
 ABSENT_S = 60.0
-"""How long a queue is not looked for that is not there."""
+"""How long a queue that is not there is not looked for again."""
 STUCK_S = 10.0
 """A reader that has taken nothing for so long is not at work."""
 
@@ -60,7 +60,8 @@ class Crowding:
         self._published += count
 
     def look(self) -> float:
-        """Look at the queues if there may be many messages; return when to look again at latest."""
+        """Look at the queues if there may be many messages; return how soon to look again, at the
+        latest, in seconds."""
         if not self.is_crowded and self._published - self._looked < MANY:
             return POLL_S
         now = time.monotonic()
