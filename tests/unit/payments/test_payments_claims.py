@@ -35,6 +35,33 @@ def undecided(harness: Harness) -> str:
     return harness.number(harness.start(ONE))
 
 
+def start_and_end(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start a payment by a process that is killed right after its first commit."""
+    execute = harness.store.execute
+
+    def killed_after_commit(handler: Callable[..., Any], command: Any) -> Any:
+        execute(handler, command)
+        raise Killed
+
+    with monkeypatch.context() as killing:
+        killing.setattr(harness.store, "execute", killed_after_commit)
+        with pytest.raises(Killed):
+            harness.start(OTHER)
+
+
+def test_worker_gets_the_page_of_a_start_that_has_ended_once_its_claim_is_over(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_and_end(harness, monkeypatch)
+    for seconds in (5, 25):
+        harness.advance(seconds=seconds)
+        harness.poll()
+        assert harness.acquirer.registered == []
+    harness.advance(seconds=CLAIM.total_seconds() - 30)
+    harness.poll()
+    assert len(harness.acquirer.registered) == 1
+
+
 def test_page_of_a_declined_card_is_closed_though_a_start_ends_after_its_first_commit(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,16 +71,9 @@ def test_page_of_a_declined_card_is_closed_though_a_start_ends_after_its_first_c
         closed.append(order.order_number)
         return Done()
 
-    def killed_after_commit(handler: Callable[..., Any], command: Any) -> Any:
-        execute(handler, command)
-        raise Killed
-
-    number, execute = declined(harness), harness.store.execute
+    number = declined(harness)
     monkeypatch.setattr(harness.acquirer, "close", close)
-    with monkeypatch.context() as killing:
-        killing.setattr(harness.store, "execute", killed_after_commit)
-        with pytest.raises(Killed):
-            harness.start(OTHER)
+    start_and_end(harness, monkeypatch)
     harness.advance(seconds=46)
     harness.poll()
     assert len(harness.acquirer.registered) == 2  # the worker has got the page of the second
