@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
+from threading import RLock
 from typing import Any, NamedTuple, Self
 
 import psycopg
@@ -132,6 +133,17 @@ class BoundedConnection(psycopg.Connection[Row]):
     """How long each wait for the server may take, in seconds."""
     used_at: float = float("-inf")
     """When a statement has last ended or failed, by the monotonic clock."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.undivided = RLock()
+        """Held for as long as a pipeline is open. psycopg cannot tell a statement of another thread
+        apart while it closes one."""
+
+    @contextmanager
+    def pipeline(self) -> Iterator[psycopg.Pipeline]:
+        with self.undivided, super().pipeline() as opened:
+            yield opened
 
     @classmethod
     def connect(cls, conninfo: str = "", **options: Any) -> Self:
