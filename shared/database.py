@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
+from threading import RLock
 from typing import Any, NamedTuple, Self
 
 import psycopg
@@ -35,6 +36,8 @@ JOB_HOLDS_LOG = "60s"
 GIVE_UP_S = 5.0
 """How long after its statement_timeout a statement without a reply is given up: the server would
 have ended it, so its machine is frozen."""
+FRESH_S = 1.0
+"""For so long a connection that was used counts as alive for what may be asked again."""
 
 _PEER_GONE_MS = 10_000
 """Within this, either side notices that the other's machine has vanished (about 15 s at most)."""
@@ -131,6 +134,17 @@ class BoundedConnection(psycopg.Connection[Row]):
     used_at: float = float("-inf")
     """When a statement has last ended or failed, by the monotonic clock."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.undivided = RLock()
+        """Held for as long as a pipeline is open. psycopg cannot tell a statement of another thread
+        apart while it closes one."""
+
+    @contextmanager
+    def pipeline(self) -> Iterator[psycopg.Pipeline]:
+        with self.undivided, super().pipeline() as opened:
+            yield opened
+
     @classmethod
     def connect(cls, conninfo: str = "", **options: Any) -> Self:
         connection = super().connect(conninfo, **options)
@@ -198,11 +212,19 @@ def snapshot_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
 
 @contextmanager
 def unchecked_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
-    """Yield a cursor of a pooled connection that may be dead, in autocommit mode.
+    """Yield a cursor, in autocommit mode, of a pooled connection that is not checked if it was used
+    just now: it may be dead.
 
     Whoever reads by it reads again where the connection turns out to be closed.
     """
-    connection = _taken(pool, lambda connection: _set_mode(connection, {"autocommit": True}))
+
+    def check(connection: BoundedConnection[Any]) -> None:
+        if time.monotonic() - connection.used_at >= FRESH_S:
+            # A frozen server is noticed now, not after as long as a statement may take.
+            ConnectionPool.check_connection(connection)
+        _set_mode(connection, {"autocommit": True})
+
+    connection = _taken(pool, check)
     with ExitStack() as stack:
         stack.callback(pool.putconn, connection)
         stack.callback(_set_mode_back, connection, {"autocommit": False})

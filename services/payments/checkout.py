@@ -46,15 +46,13 @@ FindAccess = Callable[[UUID, list[str]], Mapping[str, Mapping[str, Any]]]
 
 
 class _Started(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment as it is once it is started, and who may register its order.
+    """A payment as it is once it is started.
 
-    The pages of `declined` payments, which may take another card, are to be closed: the same
-    accounts are paid anew.
+    `claimed_until`: until then this call alone may register its order; None: it has no claim.
     """
 
     payment: PaymentSnapshot
     claimed_until: datetime | None
-    declined: tuple[PaymentSnapshot, ...]
 
 
 class Checkout:
@@ -101,34 +99,32 @@ class Checkout:
             acquirer=acquirer or "",
         )
         with context.bind(command_id=command_id):
-            until = self._clock.now() + CLAIM
-            started = self._started(command, until)
-            for declined in started.declined:
-                close_declined(self._store, self._acquirers, declined)
-            payment = started.payment
+            # First, as the worker goes on with what is started when this process ends.
+            self._close_declined(command)
+            started = self._started(command)
+            payment, until = started.payment, started.claimed_until
             if payment.state is State.CREATED and not payment.form_url:
                 payment = (
-                    self._registrar.register_claimed(payment, until)
-                    if started.claimed_until == until
-                    else self._with_page(payment)
+                    self._with_page(payment)
+                    if until is None
+                    else self._registrar.register_claimed(payment, until)
                 )
         return self._result(payment)
 
-    def _started(self, command: application.StartPayment, until: datetime) -> _Started:
-        """Start the payment, closing those that stand in its way.
+    def _close_declined(self, command: application.StartPayment) -> None:
+        """Close the pages of declined payments that the same accounts are paid anew in place of."""
+        accounts = [line.account for line in command.lines]
+        rows = self._store.look(lambda session: session.read.declined(command.person_id, accounts))
+        for row in rows:
+            close_declined(self._store, self._acquirers, snapshots.snapshot_of(row))
 
-        Who starts it may register its order until an instant.
-        """
-
-        @wraps(application.start_payment)
-        def start(session: Session, command: application.StartPayment) -> dict[str, Any]:
-            # With what is no part of the command, and may change before it is repeated.
-            first = self._acquirers.first
-            return application.start_payment(session, command, self._limits, first, until)
-
+    def _started(self, command: application.StartPayment) -> _Started:
+        """Start the payment, closing those that stand in its way; claim its order with that."""
         for _ in range(_MOST_CLOSED):
+            # Anew each time: to close an order takes a part of the time of a claim.
+            until = self._clock.now() + CLAIM
             try:
-                result = self._store.execute(start, command)
+                result = self._store.execute(self._start_until(until), command)
             except Conflict as error:
                 if error.code != "payment_open":
                     raise
@@ -142,22 +138,30 @@ class Checkout:
                 if self._load(in_the_way.payment_id) != in_the_way:
                     continue
                 raise
-            return self._load_started(UUID(result["payment_id"]), command)
+            return self._load_started(UUID(result["payment_id"]), until)
         raise application.payment_open(command.payment_id)
 
-    def _load_started(self, payment_id: UUID, command: application.StartPayment) -> _Started:
-        accounts = [line.account for line in command.lines]
+    def _start_until(
+        self, until: datetime
+    ) -> Callable[[Session, application.StartPayment], dict[str, Any]]:
+        """Return `start_payment` with what is no part of the command, and may change."""
 
-        def read(session: Session) -> _Started:
-            row = session.read.shown(payment_id)
-            declined = session.read.declined(command.person_id, accounts)
-            return _Started(
-                payment=_known(payment_id, snapshots.snapshot_of(row) if row else None),
-                claimed_until=row["claimed_until"],
-                declined=tuple(snapshots.snapshot_of(one) for one in declined),
-            )
+        @wraps(application.start_payment)
+        def start(session: Session, command: application.StartPayment) -> dict[str, Any]:
+            first = self._acquirers.first
+            return application.start_payment(session, command, self._limits, first, until)
 
-        return self._store.look(read)
+        return start
+
+    def _load_started(self, payment_id: UUID, until: datetime) -> _Started:
+        row = self._store.look(lambda session: session.read.shown(payment_id))
+        if row is None:
+            raise RuntimeError(f"payment {payment_id} was started but is missing")
+        # Another claim is that of whoever has started it, or goes on with it.
+        is_ours = row["claimed_until"] == until
+        return _Started(
+            payment=snapshots.snapshot_of(row), claimed_until=until if is_ours else None
+        )
 
     def _with_page(self, payment: PaymentSnapshot) -> PaymentSnapshot:
         """Return the payment with its page, where an acquirer has one for it soon."""
@@ -221,11 +225,7 @@ class Checkout:
         }
 
     def _load(self, payment_id: UUID) -> PaymentSnapshot:
-        found = self._store.look(lambda session: snapshots.snapshot(session, payment_id))
-        return _known(payment_id, found)
-
-
-def _known(payment_id: UUID, payment: PaymentSnapshot | None) -> PaymentSnapshot:
-    if payment is None:
-        raise RuntimeError(f"payment {payment_id} was started but is missing")
-    return payment
+        payment = self._store.look(lambda session: snapshots.snapshot(session, payment_id))
+        if payment is None:
+            raise RuntimeError(f"payment {payment_id} was started but is missing")
+        return payment

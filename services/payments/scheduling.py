@@ -67,6 +67,10 @@ def postpone_poll(session: Session, command: RecordPoll) -> None:
     record_doubt(session, command)
     attempts = poll["attempts"] + 1
     next_at = due_at(poll["since"], attempts, session.now)
+    claimed_until = poll["claimed_until"]
+    if next_at is not None and claimed_until is not None and claimed_until > session.now:
+        # Who is registering the order may have ended: the worker goes on once the claim is over.
+        next_at = min(next_at, claimed_until)
     if session.load(PaymentOrder, command.payment_id).state is State.MISMATCH:
         next_at = mismatch_due_at(poll["since"], session.now)
     session.read.polls.put(command.payment_id, poll["since"], attempts, next_at, command.outcome)

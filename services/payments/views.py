@@ -74,36 +74,24 @@ def own_payment(session: Session, query: OwnPayment) -> dict[str, Any]:
     or `mismatch`, `charged` what the acquirer took in a mismatch, `closes_at` when the card can no
     longer be entered.
     """
-    return own_payment_and_snapshot(session, query)[0]
-
-
-def own_payment_and_snapshot(
-    session: Session, query: OwnPayment
-) -> tuple[dict[str, Any], PaymentSnapshot]:
-    """Return the same with what `own_snapshot` returns."""
-    row = _own_row(session, query)
-    return _shown(session, row), snapshot_of(row)
+    return _shown(session, _own_row(session, query))
 
 
 def look_at_own(
     session: Session, query: OwnPayment
 ) -> tuple[dict[str, Any], PaymentSnapshot, bool]:
-    """Return the same, and whether the acquirer was asked about an undecided order just now."""
+    """Return the same, the payment as `own_snapshot` does, and whether the acquirer was asked about
+    its undecided order just now."""
     row = _own_row(session, query)
-    payment, asked_at = snapshot_of(row), row.get("asked_at")
+    payment, asked_at = snapshot_of(row), row["asked_at"]
     recently = asked_at is not None and asked_at >= session.now - CALLBACK_PAUSE
     return _shown(session, row), payment, payment.state in OPEN and recently
 
 
 def _shown(session: Session, row: dict[str, Any]) -> dict[str, Any]:
     payment_id = row["payment_id"]
-    found = session.read.refunds.of_payments([payment_id]) if row.get("has_refunds", True) else {}
-    lines = (
-        row["lines"] or []
-        if "lines" in row
-        else session.read.lines([payment_id]).get(payment_id, [])
-    )
-    return _view(row, {payment_id: lines}, found)
+    refunds = session.read.refunds.of_payments([payment_id]) if row["has_refunds"] else {}
+    return _view(row, {payment_id: row["lines"] or []}, refunds)
 
 
 def history(session: Session, query: History) -> dict[str, Any]:

@@ -25,7 +25,7 @@ MANY = 500
 """The queues are looked at once so many messages were published."""
 LOOK_EVERY_S = 0.1
 ABSENT_S = 60.0
-"""How long a queue is not looked for that is not there."""
+"""How long a queue that is not there is not looked for again."""
 STUCK_S = 10.0
 """A reader that has taken nothing for so long is not at work."""
 
@@ -46,17 +46,22 @@ class Crowding:
         self._channel: Any = None
         readers = [name for name, upstreams in UPSTREAMS.items() if service in upstreams]
         self._queues = [_Queue(reaction_queue(name, service).name) for name in readers]
-        self._published = 0
+        self._sent = self._published = 0
         self._looked = 0
         self._looked_at = 0.0
         self.is_crowded = False
 
+    def sends(self, count: int) -> None:
+        """Note that so many messages are about to be sent."""
+        self._sent += count
+
     def published(self, count: int) -> None:
-        """Note that so many messages were published."""
+        """Note that so many of them were published."""
         self._published += count
 
     def look(self) -> float:
-        """Look at the queues if there may be many messages; return when to look again at latest."""
+        """Look at the queues if there may be many messages; return how soon to look again, at the
+        latest, in seconds."""
         if not self.is_crowded and self._published - self._looked < MANY:
             return POLL_S
         now = time.monotonic()
@@ -84,25 +89,27 @@ class Crowding:
         except amqp.NotFound:
             queue.absent_until = now + ABSENT_S
             return 0
-        is_at_work = queue.note(found.message_count, self._published, now)
+        is_at_work = queue.note(found.message_count, self._sent, self._published, now)
         return found.message_count if found.consumer_count and is_at_work else 0
 
 
 class _Queue:
-    """A reader's queue, as it was when it was last looked at."""
+    """A reader's queue, and when messages were last seen to be taken from it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.absent_until = 0.0
-        self._length = 0
-        self._published = 0
+        self._most_taken: int | None = None
+        """Of all messages that were sent, no more had been taken when `_taken_at` was."""
         self._taken_at = 0.0
 
-    def note(self, length: int, published: int, now: float) -> bool:
-        """Note how long it is once so many were published; return whether its reader gets on."""
-        taken = published - self._published - (length - self._length)
-        is_first = self._taken_at == 0.0
-        if taken > 0 or is_first:
-            self._taken_at = now
-        self._length, self._published = length, published
+    def note(self, length: int, sent: int, published: int, now: float) -> bool:
+        """Note how long it is once so many were sent and published; return whether its reader gets
+        on.
+
+        What is in flight may be in the queue, or not yet: only what must have been taken counts.
+        """
+        if self._most_taken is None or published - length > self._most_taken:
+            self._most_taken, self._taken_at = sent - length, now
+        self._most_taken = min(self._most_taken, sent - length)
         return now - self._taken_at < STUCK_S

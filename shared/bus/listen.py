@@ -150,8 +150,8 @@ class Listener:
                 if self._stop.is_set():
                     return
             channel.basic_qos(0, 2 * self._batch, False)
-            channel.basic_consume(queue, callback=self._on_message)
             self._buffer.clear()
+            channel.basic_consume(queue, callback=self._on_message)
             idle_since = time.monotonic()
             while not self._stop.is_set():
                 self._fill_buffer(broker, wait=0.5)

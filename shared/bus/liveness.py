@@ -93,10 +93,11 @@ def end_transactions_of_others(connection: psycopg.Connection[Any], upstream: st
 
 def _beat(connection: BoundedConnection[Any], ended: StopSignal) -> None:
     while not ended.wait(max(0.0, _due_in(connection))):
-        if _due_in(connection) > 0:
-            continue  # it was used meanwhile
         try:
-            connection.execute("SELECT 1")
+            with connection.undivided:
+                if _due_in(connection) > 0:
+                    continue  # it was used meanwhile
+                connection.execute("SELECT 1")
         except psycopg.errors.InFailedSqlTransaction:
             continue  # it was heard; a statement of the leader has failed, which it handles itself
         except psycopg.Error as error:

@@ -112,13 +112,19 @@ class ConfirmedPublisher:
 
     def wait_for(self, tag: int, timeout: float = CONFIRM_TIMEOUT_S) -> None:
         """Wait until this message and all before it are confirmed; raises PublishError."""
+        self._refuse()
         while self._lowest <= tag:
             try:
                 self._channel.connection.drain_events(timeout=timeout)
             except TimeoutError:
                 raise PublishError(f"no confirm within {timeout:.0f} s") from None
-            if self._refusal:
-                raise PublishError(self._refusal)
+            self._refuse()
+
+    def _refuse(self) -> None:
+        # Whoever waits for something else on the connection may have read it, with the confirm that
+        # follows: what no queue takes is confirmed, too.
+        if self._refusal:
+            raise PublishError(self._refusal)
 
     def confirm_within(self, tag: int, timeout: float) -> Missing:
         """Wait for the fate of this message and all before it, at most so many seconds.

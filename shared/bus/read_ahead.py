@@ -57,13 +57,19 @@ class ReadAhead:
 def read_ahead(connection: Any) -> None:
     """Let a connection of py-amqp read ahead: one ``drain_events`` then handles several events.
 
+    Not so while a channel waits for a reply: what comes behind the reply is handled once the caller
+    has it. A message for a new consumer would be given back, as one for nobody.
+
     Nobody may wait for its socket to become readable: what is to be read may be here already.
     """
     transport, drain_one = connection.transport, connection.drain_events
     ahead = transport._quick_recv = ReadAhead(transport._quick_recv)
 
     def drain_events(timeout: float | None = None) -> None:
+        awaits_reply = any(one._pending for one in (connection.channels or {}).values())
         drain_one(timeout)
+        if awaits_reply:
+            return
         # A part of a frame that py-amqp has kept comes first.
         while not transport._read_buffer and (frame := ahead.frame()) is not None:
             connection.on_inbound_frame(frame)

@@ -204,6 +204,8 @@ class Relay:
                 break
             began = time.time_ns()
             messages = ((exchange, message) for message in window.envelopes)
+            if self._crowding is not None:
+                self._crowding.sends(len(window.envelopes))
             tag = send_all(lead, publisher, messages, len(window.envelopes))
             sent += len(window.envelopes)
             if in_flight is not None:

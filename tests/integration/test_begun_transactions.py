@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
+from services.ledger.application import PaidLine, PostPayment, post_payment
+from shared import context
 from shared.database import in_transaction, snapshot_cursor
 from tests.conftest import Database, role_of
+from tests.integration.bus_ends import NUMBER, open_one, pay
 
 pytestmark = pytest.mark.nodes
 
@@ -81,3 +86,34 @@ def fail_after_an_insert(pool: ConnectionPool[Any]) -> None:
     with in_transaction(pool) as connection:
         connection.execute("INSERT INTO positions (upstream, position) VALUES ('payments', 1)")
         raise RuntimeError
+
+
+def test_command_that_is_overtaken_is_decided_again_and_leaves_its_connection_clean(
+    database: Database,
+) -> None:
+    """Its events and rows go together: the answer about the version comes after all of them."""
+    ledger, other = database.store("ledger"), database.store("ledger")
+    open_one(ledger)
+    attempts: list[dict[str, Any]] = []
+
+    def overtaken(session: Any, command: PostPayment) -> Any:
+        result = post_payment(session, command)
+        if not attempts:
+            pay(other, 1)
+        attempts.append(result)
+        return result
+
+    line = PaidLine(account=NUMBER, amount=100, penalty=0)
+    command = PostPayment(payment_id=uuid4(), paid_on=date(2026, 11, 1), lines=(line,))
+    with context.bind(command_id=uuid4()):
+        ledger.execute(overtaken, command)
+    assert len(attempts) == 2
+    assert [row.id for row in ledger.log_after(0, 10)] == [1, 2, 3]
+    [posted] = ledger.query(
+        lambda session: session.cursor.execute("SELECT count(*) FROM payment_postings").fetchall()
+    )
+    assert posted["count"] == 2
+    for _ in range(ledger.pool.max_size):
+        with ledger.pool.connection() as connection:
+            assert connection.info.transaction_status == TransactionStatus.IDLE
+            assert not connection.autocommit

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, TypeAlias
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
+from shared.bus import liveness
 from shared.config import SEALER
 from shared.database import (
     BoundedConnection,
@@ -126,3 +129,32 @@ def test_several_servers_in_a_url_mean_the_one_to_write_to() -> None:
     assert "target_session" not in connection_info(
         "postgresql://u:p@one/saldo", "ledger", statement_timeout_ms=1
     )
+
+
+def test_beat_of_a_leader_never_comes_between_the_parts_of_a_pipeline(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """psycopg sent it by the rules of a pipeline that had just ended: the connection was lost."""
+    close, beats = psycopg.Pipeline.__exit__, list[threading.Thread]()
+    url = database.settings.database_url_of("ledger")
+    with BoundedConnection.connect(url, autocommit=True, row_factory=dict_row) as connection:
+
+        def close_and_beat(pipeline: psycopg.Pipeline, *error: Any) -> None:
+            close(pipeline, *error)
+            connection.used_at = float("-inf")
+            beat = threading.Thread(target=liveness._beat, args=(connection, ended), daemon=True)
+            beat.start()
+            beat.join(0.2)
+            beats.append(beat)
+
+        ended = threading.Event()
+        monkeypatch.setattr(psycopg.Pipeline, "__exit__", close_and_beat)
+        with connection.cursor() as cursor:
+            with connection.pipeline():
+                cursor.execute("SELECT 10 AS number")
+            assert cursor.fetchone() == {"number": 10}
+        assert connection.execute("SELECT 20 AS number").fetchone() == {"number": 20}
+        ended.set()
+        [beat] = beats
+        beat.join(10)
+        assert not beat.is_alive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -130,3 +131,17 @@ def test_a_busy_relay_publishes_all_and_wakes_up_again(
         assert row == (4 * BUSY + 1,)
     pay(ledger, 1)
     eventually(lambda: relayed(database) == 4 * BUSY + 2, "the last one is, too")
+
+
+def test_append_while_the_relay_reads_the_log_wakes_it_at_once(
+    database: Database, ledger: PostgresStore
+) -> None:
+    """It reads the log by a pipeline, and not again before it waits."""
+    with leading(database, "ledger", "relay") as lead:
+        relay, patience = Waking(lead.connection, ledger.recorder), 60.0
+        with lead.connection.pipeline():
+            lead.connection.execute("SELECT 1")
+            pay(ledger, 1)
+        began = time.monotonic()
+        relay.wait(0, patience)
+        assert time.monotonic() - began < patience / 2

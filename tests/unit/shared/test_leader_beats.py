@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,7 @@ class Leader:
         self.beats: list[float] = []
         self.silences: list[float] = []
         self.fails: Exception | None = None
+        self.undivided = nullcontext()
         self._rounds = rounds
         self.at_work: Callable[[], None] = lambda: None
         monkeypatch.setattr(liveness, "time", SimpleNamespace(monotonic=lambda: self.now))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.bus.messages import Envelope
-from shared.bus.publisher import BLOCK, ConfirmedPublisher
+from shared.bus.publisher import BLOCK, ConfirmedPublisher, PublishError
 
 BODY = b"x" * 1_000
 
@@ -77,3 +77,17 @@ def test_what_a_failed_block_has_not_written_is_never_sent() -> None:
         lose_the_lead()
     publisher.flush()
     assert channel.written == []
+
+
+def test_message_that_no_queue_takes_is_an_error_whoever_has_read_so() -> None:
+    """The relay asks how long queues are while messages are in flight, which reads their fates."""
+    channel = Channel()
+    publisher = ConfirmedPublisher(channel, "ledger")
+    first, second = (publisher.publish("ledger.log", one) for one in envelopes(2))
+    for returned in channel.events["basic_return"]:
+        returned(None, "ledger.log", "bill", None)
+    for confirmed in channel.events["basic_ack"]:
+        confirmed(second, True)
+    for tag in (first, second):
+        with pytest.raises(PublishError):
+            publisher.wait_for(tag)

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from amqp import Channel, Connection
 from amqp.exceptions import UnexpectedFrame
+from amqp.method_framing import frame_handler
 from amqp.transport import TCPTransport
 
 from shared.bus.read_ahead import ReadAhead, read_ahead
@@ -53,7 +55,10 @@ def connection_to(receive: Callable[[int], bytes], got: list[Any]) -> Any:
         on_inbound_frame(transport.read_frame())
 
     made = SimpleNamespace(
-        transport=transport, drain_events=drain_events, on_inbound_frame=on_inbound_frame
+        transport=transport,
+        drain_events=drain_events,
+        on_inbound_frame=on_inbound_frame,
+        channels={},
     )
     read_ahead(made)
     return made
@@ -79,6 +84,37 @@ def test_what_arrives_together_is_handled_at_once() -> None:
         connection = connection_to(ours.recv, got)
         connection.drain_events(timeout=1)
     assert got == FRAMES
+
+
+def consuming(sock: socket.socket, written: list[Any]) -> Channel:
+    """Return an open channel of a connection of py-amqp that reads ahead from a socket."""
+    made = Connection()
+    made._transport = TCPTransport("127.0.0.1")
+    made._transport.sock = sock
+    made._transport._quick_recv, made._transport._read_buffer = sock.recv, b""
+    made.channels = {}
+    made._on_inbound_frame = frame_handler(made, made.on_inbound_method)
+    made._frame_writer = lambda *frame: written.append(frame)
+    read_ahead(made)
+    channel = Channel(made, 1)
+    channel.is_open = True
+    return channel
+
+
+def test_messages_that_arrive_with_the_reply_to_their_consumer_are_his() -> None:
+    """py-amqp knows the consumer once it has the reply, and gives back what comes before."""
+    reply = pack(">HH", 60, 21) + b"\x01c"
+    delivery = pack(">HH", 60, 60) + b"\x01c" + pack(">QB", 1, 0) + b"\x01e" + b"\x01k"
+    header, body = pack(">HHQH", 60, 0, 4, 0), b"bill"
+    ours, theirs = socket.socketpair()
+    written: list[Any] = []
+    with ours, theirs:
+        theirs.sendall(encoded([(1, 1, reply), (1, 1, delivery), (2, 1, header), (3, 1, body)]))
+        channel, got = consuming(ours, written), list[Any]()
+        channel.basic_consume("payments.from.ledger", "c", callback=got.append)
+        channel.connection.drain_events(timeout=1)
+    assert [message.body for message in got] == [b"bill"]
+    assert len(written) == 1  # it was not given back
 
 
 def test_frame_without_its_end_is_refused() -> None:
