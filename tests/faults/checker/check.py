@@ -54,6 +54,8 @@ EXTENT: Mapping[str, str] = {
 
 OUTAGES = (psycopg.OperationalError, requests.RequestException, PageError, OSError)
 LOOK_EVERY_S = 0.5
+PASSES_S = 10.0
+"""A job may just have begun something."""
 
 
 def check(
@@ -66,7 +68,8 @@ def check(
 ) -> list[Finding]:
     """Return everything that is found, without repetition; `tell` gets the name of each check.
 
-    Unless `own_words`, the product's own commands are not asked.
+    Unless `own_words`, the product's own commands are not asked. What is under way in one moment,
+    and not any more soon after, is not unresolved.
     """
     found: dict[tuple[str, str, str], Finding] = {}
     with open_evidence(environment, beliefs) as evidence:
@@ -76,6 +79,14 @@ def check(
             for run in (*CHECKS[invariant], *asked):
                 for finding in run(evidence):
                     found.setdefault(finding.key, finding)
+    if any(one.invariant == unresolved.INVARIANT for one in found.values()):
+        _, left = settle(environment, beliefs, PASSES_S)
+        stays = {one.key for one in left}
+        found = {
+            key: one
+            for key, one in found.items()
+            if one.invariant != unresolved.INVARIANT or key in stays
+        }
     return sorted(found.values())
 
 
