@@ -39,7 +39,7 @@ from services.identity.passwords import Passwords
 from services.ledger.domain.events import ChargeLine
 from services.ledger.reactions import REACTIONS
 from services.notifications import unsubscribe
-from services.payments.application import NO_LIMITS, StartPayment, starting
+from services.payments.application import StartPayment, start_payment
 from services.payments.events import Line
 from shared import context
 from shared.account_key import key_of
@@ -389,9 +389,12 @@ def _own_things(world: World) -> None:
     owner, services = world.persons["owner"], world.services
     payment_id = uuid4()
     started = StartPayment(
-        payment_id=payment_id, person_id=UUID(owner), lines=(Line(SHARED, 100, 0),)
+        payment_id=payment_id,
+        person_id=UUID(owner),
+        lines=(Line(SHARED, 100, 0),),
+        acquirer="main",
     )
-    services.store("payments").execute(starting(NO_LIMITS, "main"), started)
+    services.store("payments").execute(start_payment, started)
     registering = {"person_type": "individual", "organisation": None, "ip": IP}
     started_id = services.call(
         "identity", "start_registration", email="begun@example.org", **registering

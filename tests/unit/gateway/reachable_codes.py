@@ -287,6 +287,8 @@ def _meanings(
     if isinstance(used.value, ast.Name) and imported in modules:
         yield imported, used.attr
         return
+    if isinstance(used.value, ast.Call) and name_of(used.value.func) == "Thread":
+        return  # to start a thread is no method of ours
     method = f".{used.attr}"
     on_self = name_of(used.value) == "self"
     for known in modules.values():
