@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 import psycopg
 from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.generators import send
 from psycopg.pq import TransactionStatus
 from psycopg.rows import Row, dict_row
 from psycopg_pool import ConnectionPool
@@ -122,6 +123,24 @@ def connect_as_owner(url: str) -> psycopg.Connection[Any]:
     return psycopg.connect(info, autocommit=True)
 
 
+class _CountedPipeline(psycopg.Pipeline):
+    """A pipeline after which the server counts how long its client leaves it idle.
+
+    psycopg asks for a flush behind the end of a pipeline. Whatever arrives stops that clock, and
+    only the reply to a statement starts it again: a process that is stopped then would hold its
+    locks for as long as a whole transaction may take.
+    """
+
+    def _exit_gen(self) -> Any:
+        try:
+            self._enqueue_sync()
+            yield from self._communicate_gen()
+        finally:
+            if self.result_queue:
+                yield from send(self.pgconn)
+            yield from self._fetch_gen(flush=False)  # the end of the pipeline has flushed
+
+
 class BoundedConnection(psycopg.Connection[Row]):
     """A connection that gives up a statement that the server should have ended by now.
 
@@ -142,8 +161,12 @@ class BoundedConnection(psycopg.Connection[Row]):
 
     @contextmanager
     def pipeline(self) -> Iterator[psycopg.Pipeline]:
-        with self.undivided, super().pipeline() as opened:
-            yield opened
+        with self.undivided:
+            with self.lock:
+                self._check_connection_ok()
+                self._pipeline = self._pipeline or _CountedPipeline(self)
+            with super().pipeline() as opened:
+                yield opened
 
     @classmethod
     def connect(cls, conninfo: str = "", **options: Any) -> Self:
