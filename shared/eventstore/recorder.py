@@ -231,9 +231,9 @@ class PostgresRecorder(ApplicationRecorder):
 
     def ask_after(self, reading: Any, position: int | None, limit: int) -> None:
         """Ask for the events after a position; None: after the one that the relay has got to."""
-        after = "%s" if position is not None else "(SELECT position FROM relay)"
         reading.execute(
-            f"SELECT {_COLUMNS} FROM events WHERE notification_id > {after} "
+            f"SELECT {_COLUMNS} FROM events WHERE notification_id > "
+            f"{'(SELECT position FROM relay)' if position is None else '%s'} "
             "ORDER BY notification_id LIMIT %s",
             (limit,) if position is None else (position, limit),
         )
