@@ -139,10 +139,11 @@ class Standing:
         owed = {line.service: line.payable for line in event.lines if line.payable > 0}
         if owed:
             self.open_items[event.period] = owed
-        for line in event.lines:
-            if line.payable < 0:
-                # A recalculation that is more than the charge is money back.
-                self.advance -= line.payable
+        if len(owed) < len(event.lines):
+            for line in event.lines:
+                if line.payable < 0:
+                    # A recalculation that is more than the charge is money back.
+                    self.advance -= line.payable
         if event.allocation:
             self._pay_by_advance(event.allocation)
 
