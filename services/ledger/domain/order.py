@@ -51,7 +51,7 @@ _RANKS: dict[type[Any], int] = {
     AccountClosed: 9,
 }
 
-_NO_FACTS = (PenaltyAccrued, PenaltyCorrected, AdvanceSettled, AccountClosed)
+_NO_FACTS = frozenset((PenaltyAccrued, PenaltyCorrected, AdvanceSettled, AccountClosed))
 
 PAYMENTS = "{}/5/"
 """How the places of the payments of a day begin."""
@@ -87,7 +87,7 @@ def is_fact(event: Any) -> bool:
 
     Accruals only book what the rules say, and a closing leaves all debts as they are.
     """
-    return not isinstance(event, _NO_FACTS)
+    return type(event) not in _NO_FACTS
 
 
 def in_order(events: Iterable[Any]) -> list[Any]:

@@ -41,6 +41,7 @@ _INSERT = (
 )
 _encode, _decode = msgspec.json.encode, msgspec.json.decode
 _NOTHING = b"{}"
+_WIDTH = len(NAMES[BALANCES])
 _HEAD = struct.Struct(">hi16si")
 _NUMBERS = struct.Struct(">iqiqiqiqiqi")
 _NUMBER = struct.Struct(">iq")
@@ -100,7 +101,7 @@ def balance_row(account: Account) -> bytes:
     due = _encode({period: due_dates[period] for period in sorted(owed)})
     return b"".join(
         (
-            _HEAD.pack(len(NAMES[BALANCES]), 16, account.id.bytes, len(number)),
+            _HEAD.pack(_WIDTH, 16, account.id.bytes, len(number)),
             number,
             _text(account.payer_kind),
             _NUMBERS.pack(
