@@ -69,6 +69,12 @@ SELECT DISTINCT originator_id AS id FROM events WHERE notification_id BETWEEN %s
 """
 
 
+class PaymentRange(Range):
+    """A range of ids of payments, beside ranges of streams."""
+
+    __slots__ = ()
+
+
 class Rebuilt(msgspec.Struct):
     """What a rebuild has covered, and how many rows of each table were wrong.
 
@@ -116,10 +122,9 @@ def rebuild(
         began_at = last_position(cursor)
         work = partial(rebuild_range, compare_only=compare_only)
         total = Rebuilt()
-        for part in over_streams(store, work, progress, workers):
+        payments = [PaymentRange(*part) for part in payment_ranges(cursor)]
+        for part in over_streams(store, work, progress, workers, payments):
             total.add(part)
-        for payments in payment_ranges(cursor):
-            _record(cursor, orphan_postings(cursor, payments), total, compare_only)
         for row in wrong_rows(cursor):
             total.wrong[row.table] += 1
             total.differences += row.differences() if compare_only else ()
@@ -145,8 +150,14 @@ def rebuild(
 def rebuild_range(
     connection: psycopg.Connection[Any], part: Range, progress: Progress, *, compare_only: bool
 ) -> Rebuilt:
-    """Replay the streams of a range, and write the right rows for those that are wrong."""
+    """Replay the streams of a range, and write the right rows for those that are wrong.
+
+    Of a range of payments, find the rows whose event is not in the log.
+    """
     total, cursor = Rebuilt(), connection.cursor()
+    if isinstance(part, PaymentRange):
+        _record(cursor, orphan_postings(cursor, part), total, compare_only)
+        return total
     streams = (
         replay_stream(id_, entries) for id_, entries in read_streams(connection, part, progress)
     )
