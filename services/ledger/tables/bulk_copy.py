@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -76,7 +76,7 @@ def _read(cursor: Any, query: str, keys: Any) -> Iterator[Account]:
         # JSON as bytes: a loader in Python would be called twice for each of a million rows.
         reading.adapters.register_loader("json", ByteaBinaryLoader)
         reading.execute(query, (keys,))
-        from_values = Account.from_values
+        from_values: Callable[..., Account] = Account.from_values
         for *before, items, days, months, late_days, last_fact, order_matters_on in reading:
             open_items = {} if items == _NOTHING else _decode(items)
             due_dates = {} if days == _NOTHING else _decode(days)
