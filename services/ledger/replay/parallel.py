@@ -209,7 +209,7 @@ def _read(reader: _Reader, part: Range, progress: Progress) -> Any:
     """Do the work of a range in the parent; a failure is that of a worker."""
     try:
         return reader.read(part, progress)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told the same
         # Without its text, which may quote a row.
         raise WorkerFailedError(f"{type(error).__name__}\n{trace_of(error)}") from None
 
