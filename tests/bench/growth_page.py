@@ -74,7 +74,17 @@ def tables(points: Sequence[Point]) -> str:
             by_size = {point.size: _rounded(point.figure) for point in same}
             rows.append([f"{cost}, {unit}", *(by_size.get(size, NOT_MEASURED) for size in sizes)])
         parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n")
+        parts.append(_when(mine))
     return "\n".join(parts)
+
+
+def _when(points: Sequence[Point]) -> str:
+    """Return when points were measured, and beside what else."""
+    days, loads = sorted({p.day for p in points}), sorted({p.load for p in points})
+    if not points:
+        return "Not measured yet.\n"
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return f"Measured {when}, at a load of {loads[0]} to {loads[-1]}.\n"
 
 
 def picture(points: Sequence[Point]) -> str:
