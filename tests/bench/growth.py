@@ -24,7 +24,8 @@ from tests.nodes import Nodes, acquire_nodes
 MONTHS = 12
 EVENTS_OF_AN_ACCOUNT = 1 + 2 * MONTHS
 SIZES = [int(size) for size in os.environ.get("SALDO_BENCH_GROWTH", "10000,100000").split(",")]
-STREAMS = (10, 100, 1_000, 10_000)
+STREAMS = (10, 100, 1_000)
+LONGEST_OVERDUE = 1_000
 CONNECTIONS = (0, 50, 100, 200)
 SUBSCRIBERS = (0, 1, 4, 16)
 CALLERS = 8
@@ -65,12 +66,17 @@ def with_events(nodes: Nodes, size: int) -> Measured:
 def with_stream(nodes: Nodes, length: int) -> Measured:
     """Measure what one account costs whose stream has so many events."""
     with bench_database(nodes) as bench:
-        populate(bench, paid_often(length), 1)
         number = f"{0:010}"
+        populate(bench, paid_often(length), 1)
         yield "balance", "ms", costs.balance_now(bench, number)
         yield "past balance", "ms", costs.past_balance(bench, number)
         yield "page of a statement", "ms", costs.page_of_statement(bench, number)
         yield "payment", "ms", costs.lone_payment(bench, number)
+        if length > LONGEST_OVERDUE:
+            return
+        populate(bench, paid_often(length, overdue=True), 1)
+        yield "balance, overdue", "ms", costs.balance_now(bench, number)
+        yield "payment, overdue", "ms", costs.lone_payment(bench, number)
 
 
 def with_connections(nodes: Nodes, count: int) -> Measured:
@@ -88,19 +94,21 @@ def with_subscribers(nodes: Nodes, count: int) -> Measured:
         yield "relay, an event", "µs", costs.published_event(bench, count)
 
 
-def paid_often(events: int) -> Account:
-    """Return an account with a bill a month for a year, and a stream of so many events."""
+def paid_often(events: int, *, overdue: bool = False) -> Account:
+    """Return an account with a bill a month for a year, and a stream of about so many events.
+
+    Each bill is paid in time, in many parts; of an overdue one all but the last part.
+    """
     account = Account(account_id(COPIED))
     account.open(COPIED, "household", date(2025, 1, 1))
-    payments = max(1, (events - 1) // MONTHS - 1)
-    for month in range(MONTHS):
+    parts = max(1, events // MONTHS - 1)
+    for month in range(min(MONTHS, events // 2)):
         day = date(2025, month + 1, 5)
-        if account.version < events:
-            account.post_charges(f"{day:%Y-%m}", day, day + timedelta(days=14), LINES)
-        for _ in range(min(payments, events - account.version)):
-            account.post_payment(uuid4(), day + timedelta(days=10), 100, 0)
-    while account.version < events:
-        account.post_payment(uuid4(), date(2025, 12, 20), 100, 0)
+        account.post_charges(f"{day:%Y-%m}", day, day + timedelta(days=14), LINES)
+        for _ in range(parts - 1):
+            account.post_payment(uuid4(), day + timedelta(days=7), 1, 0)
+        if not overdue:
+            account.post_payment(uuid4(), day + timedelta(days=10), account.principal, 0)
     return account
 
 
