@@ -107,12 +107,15 @@ def picture(points: Sequence[Point]) -> str:
 def _chart(points: Sequence[Point]) -> str:
     first = points[0]
     wanted = WANTED.get(first.axis, ())
-    across = _scale([*(p.size for p in points), *wanted], LEFT, WIDTH - RIGHT)
+    # One more, so that none has a place.
+    across = _scale(
+        [1 + size for size in (*(p.size for p in points), *wanted)], LEFT, WIDTH - RIGHT
+    )
     # At least a decade high, so that what does not grow looks flat.
     figures = [p.figure for p in points]
     middle = math.sqrt(min(figures) * max(figures))
     up = _scale([*figures, middle / 3.2, middle * 3.2], HEIGHT - BOTTOM, TOP)
-    places = [(across(p.size), up(p.figure)) for p in points]
+    places = [(across(1 + p.size), up(p.figure)) for p in points]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     parts = [
         f'<text x="{LEFT}" y="16" font-weight="bold">{escape(first.cost)}, {first.unit}</text>',
@@ -124,7 +127,7 @@ def _chart(points: Sequence[Point]) -> str:
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#1d70b8"/>')
         parts.append(_text(x, y - 7, _rounded(point.figure), "middle", "black"))
     for size in sorted({p.size for p in points} | set(wanted)):
-        parts.append(_text(across(size), HEIGHT - BOTTOM + 13, _short(size), "middle", "#555"))
+        parts.append(_text(across(1 + size), HEIGHT - BOTTOM + 13, _short(size), "middle", "#555"))
     return "".join(parts)
 
 
