@@ -48,7 +48,8 @@ class Aggregate(ABC):
 
     def take_pending(self) -> list[Event]:
         """Remove and return the pending events: the caller appends them in bulk."""
-        taken, journal = self.pending, self._journal
+        journal = self._journal
+        taken = [event for owner, _, event in journal if owner is self]
         if len(taken) == len(journal):
             journal.clear()
         else:

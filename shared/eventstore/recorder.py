@@ -53,6 +53,9 @@ SELECT e.originator_id, e.originator_version, e.topic, e.state, %s + e.ordinalit
                             actor, correlation_id, ordinality)
 """
 
+# The trigger against holes is given all copied rows; beyond work_mem they would go to a file.
+_KEEP_COPIED_IN_MEMORY = "SET LOCAL work_mem = '64MB'"
+
 EventRow: TypeAlias = tuple[UUID, int, str, bytes]
 """(originator id, version, topic, state) of an event to append."""
 
@@ -175,6 +178,7 @@ class PostgresRecorder(ApplicationRecorder):
 
         Last < first when there were no rows. Raises like append.
         """
+        cursor.execute(_KEEP_COPIED_IN_MEMORY)
         tail = self.lock_tail(cursor)
         return tail.position + 1, self.copy_after(cursor, tail, rows, cause)
 

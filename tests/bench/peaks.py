@@ -41,7 +41,7 @@ def memory_of_reads(bench: Bench, progress: Callable[[str], None]) -> list[Resul
             raise RuntimeError(f"{written} events were written, not {size}")
         for name, command in COMMANDS.items():
             progress(f"memory: {name} with {size:,} events")
-            peaks[name].append(_peak(bench, command))
+            peaks[name].append(run_ledger(bench, *command)[1])
     return [
         Result(
             name=f"peak memory of {name}, {LARGE:,} events, all its processes",
@@ -56,8 +56,8 @@ def memory_of_reads(bench: Bench, progress: Callable[[str], None]) -> list[Resul
     ]
 
 
-def _peak(bench: Bench, command: tuple[str, ...]) -> float:
-    """Return the peak MiB of a command and its workers together."""
+def run_ledger(bench: Bench, *command: str) -> tuple[float, float]:
+    """Return the seconds of ``saldo ledger ...``, and the peak MiB of it and its workers."""
     environment = {
         **os.environ,
         "SALDO_DATABASE_URL": bench.settings.database_url,
@@ -66,6 +66,7 @@ def _peak(bench: Bench, command: tuple[str, ...]) -> float:
         "SALDO_SECRET": bench.settings.secret.hex(),
         "SALDO_LEDGER_SEAL_VERIFIER": str(Signer(DEFAULT_NAME, bytes(32)).verifier),
     }
+    began = time.perf_counter()
     running = subprocess.Popen(
         [sys.executable, "-m", "services.cli", "ledger", *command],
         env=environment,
@@ -78,7 +79,7 @@ def _peak(bench: Bench, command: tuple[str, ...]) -> float:
         time.sleep(SAMPLE_INTERVAL_S)
     if running.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with exit code {running.returncode}")
-    return peak / 2**20
+    return time.perf_counter() - began, peak / 2**20
 
 
 def _resident(tree: psutil.Process) -> int:

@@ -36,7 +36,7 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
     for rows in (opened(ACCOUNTS), billing_run(ACCOUNTS)):
         with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
             session.copy_states(encoded_rows(bench.store, rows))
-    with _as_service(bench) as database:
+    with as_service(bench) as database:
         confirm(database, bench.store, publish, lambda: None)
     envelopes = page_after(
         bench.store, publish, 0, 0, limit=10 * ACCOUNTS, max_bytes=2**40
@@ -47,7 +47,7 @@ def relay(bench: Bench, progress: Callable[[str], None]) -> Result:
     def ours() -> float:
         with (
             connect(amqp_url, name="bench relay", heartbeat=0) as broker,
-            _as_service(bench) as database,
+            as_service(bench) as database,
         ):
             database.execute("UPDATE relay SET position = 0, published = 0")
             lead = take_lead(database, "relay")
@@ -122,7 +122,8 @@ def _all_sent(sent: int, expected: int) -> None:
         raise RuntimeError(f"the relay sent {sent} of {expected} events")
 
 
-def _as_service(bench: Bench) -> psycopg.Connection[Any]:
+def as_service(bench: Bench) -> psycopg.Connection[Any]:
+    """Connect as the ledger's runtime role, to its schema."""
     return psycopg.connect(
         bench.settings.database_url_of("ledger"),
         autocommit=True,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Protocol
-from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -69,10 +68,8 @@ class DecidingAccount(AccountState):
     policies: Mapping[str, Policy] = POLICIES
     """By name: a payment is settled by the one that it was posted by."""
 
-    def __init__(self, id: UUID) -> None:
-        super().__init__(id)
-        self._kept: tuple[Settlement, int, int] | None = None
-        self._kept_by_day: tuple[Settlement, date, int, int] | None = None
+    _kept: tuple[Settlement, int, int] | None = None
+    _kept_by_day: tuple[Settlement, date, int, int] | None = None
 
     def must_exist(self) -> None:
         """Raise NotFound ``account_not_found`` for an account that is not open."""

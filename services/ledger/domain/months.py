@@ -39,6 +39,12 @@ def months_in(ranges: tuple[str, ...]) -> frozenset[str]:
     return frozenset(months)
 
 
+@lru_cache(maxsize=4_096)
+def with_month(months: frozenset[str], month: str) -> frozenset[str]:
+    """Return these months and one more."""
+    return months | {month}
+
+
 def _next(month: str) -> str:
     year, number = int(month[:4]), int(month[5:])
     return f"{year + number // 12:04}-{number % 12 + 1:02}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from services.ledger.domain.events import (
@@ -50,6 +51,8 @@ _RANKS: dict[type[Any], int] = {
     AccountClosed: 9,
 }
 
+_NO_FACTS = frozenset((PenaltyAccrued, PenaltyCorrected, AdvanceSettled, AccountClosed))
+
 PAYMENTS = "{}/5/"
 """How the places of the payments of a day begin."""
 
@@ -61,8 +64,8 @@ def place(event: Any) -> Place:
     """Return where an event comes in the order of effect."""
     kind = type(event)
     if kind is ChargesPosted:
-        name = event.period
-    elif kind is PaymentPosted or kind is PaymentReversed:
+        return _place_of_bill(event.effective_on, event.period)
+    if kind is PaymentPosted or kind is PaymentReversed:
         name = str(event.payment_id)
     elif kind is PaymentRefunded:
         name = str(event.refund_id)
@@ -70,7 +73,13 @@ def place(event: Any) -> Place:
         return OPENING_PLACE
     else:
         name = str(event.adjustment_id) if kind is ChargesAdjusted else ""
-    return f"{event.effective_on}/{_RANKS[kind]}/{name}"
+    return f"{event.effective_on.isoformat()}/{_RANKS[kind]}/{name}"
+
+
+@lru_cache(maxsize=4_096)
+def _place_of_bill(effective_on: date, period: str) -> Place:
+    # Nearly all accounts are billed for the same months.
+    return f"{effective_on.isoformat()}/{_RANKS[ChargesPosted]}/{period}"
 
 
 def is_fact(event: Any) -> bool:
@@ -78,7 +87,7 @@ def is_fact(event: Any) -> bool:
 
     Accruals only book what the rules say, and a closing leaves all debts as they are.
     """
-    return not isinstance(event, PenaltyAccrued | PenaltyCorrected | AdvanceSettled | AccountClosed)
+    return type(event) not in _NO_FACTS
 
 
 def in_order(events: Iterable[Any]) -> list[Any]:

@@ -84,7 +84,8 @@ class RowDecidingAccount(DecidingAccount):
 
     def _order_matters(self, bill: ChargesPosted) -> bool:
         """Return whether a bill may change what is accrued, or what later facts have paid."""
-        if max(bill.due_on, bill.effective_on).isoformat() < self.order_matters_on:
+        since = self.order_matters_on
+        if since and max(bill.due_on, bill.effective_on).isoformat() < since:
             return True
         if place(bill) >= self.last_fact:
             return False

@@ -28,10 +28,11 @@ class Standing:
     _short = False
     """Whether an item went below zero since the last check."""
 
+    penalty: Kopecks = 0
+    advance: Kopecks = 0
+
     def __init__(self) -> None:
         self.open_items: dict[str, dict[str, Kopecks]] = {}
-        self.penalty: Kopecks = 0
-        self.advance: Kopecks = 0
 
     @classmethod
     def of(
@@ -50,7 +51,10 @@ class Standing:
     @property
     def principal(self) -> Kopecks:
         """What is owed for services, without penalty; an advance is not taken off."""
-        return sum([sum(owed.values()) for owed in self.open_items.values()])
+        total = 0
+        for owed in self.open_items.values():
+            total += sum(owed.values())
+        return total
 
     @property
     def stands_beside_a_debt(self) -> bool:
@@ -139,10 +143,11 @@ class Standing:
         owed = {line.service: line.payable for line in event.lines if line.payable > 0}
         if owed:
             self.open_items[event.period] = owed
-        for line in event.lines:
-            if line.payable < 0:
-                # A recalculation that is more than the charge is money back.
-                self.advance -= line.payable
+        if len(owed) < len(event.lines):
+            for line in event.lines:
+                if line.payable < 0:
+                    # A recalculation that is more than the charge is money back.
+                    self.advance -= line.payable
         if event.allocation:
             self._pay_by_advance(event.allocation)
 

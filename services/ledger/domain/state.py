@@ -27,7 +27,7 @@ from services.ledger.domain.events import (
     PenaltyWrittenOff,
     ServiceAmount,
 )
-from services.ledger.domain.months import month_ranges, months_in
+from services.ledger.domain.months import month_ranges, months_in, with_month
 from services.ledger.domain.order import OPENING_PERIOD, PAYMENTS, Place, is_fact, place
 from services.ledger.domain.standing import Standing
 from shared.account_key import FIRST, number_of, tenure_of
@@ -51,17 +51,39 @@ class AccountState(Aggregate, Standing):
     keeps those of the open ones.
     """
 
+    # Constants that an account begins with stand here: a billing run makes a million accounts.
+    number = ""
+    payer_kind = ""
+    complete = True
+    opening: tuple[ServiceAmount, ...] = ()
+    """The opening balance as it was posted; unknown to a state from a row."""
+    charged_periods: frozenset[str] = frozenset()
+    last_bill = 0
+    """The version of the bill that was posted last; 0: none."""
+    last_accrual = 0
+    penalty_changed_on = date.min
+    penalty_accrued: Kopecks = 0
+    penalty_waived: Kopecks = 0
+    last_fact: Place = ""
+    """The place of the last fact in the order of effect; empty: there is none."""
+    order_matters_on = ""
+    """The last day on which one more debt would have changed something: there was an advance,
+    money was left after principal, a payer had named a month, or a penalty was accrued. ISO;
+    empty: none."""
+    late_days = 0
+    """The longest delay of what was paid late since the last accrual."""
+    opened_on: date | None = None
+    """The day of the opening; unknown to a state from a row, as the next two."""
+    closed_on: date | None = None
+    """The last day of the holder; None: the account is open."""
+    tenure_version = 1
+    """The version of the last event that opened or closed the account."""
+    other_kind_since: date | None = None
+    """The first day of the kind of payer, if the account had another one before."""
+
     def __init__(self, id: UUID) -> None:
         super().__init__(id)
         Standing.__init__(self)
-        self.number = ""
-        self.payer_kind = ""
-        self.complete = True
-        # The opening balance as it was posted; unknown to a state from a row.
-        self.opening: tuple[ServiceAmount, ...] = ()
-        self.charged_periods: frozenset[str] = frozenset()
-        # The version of the bill that was posted last; 0: none.
-        self.last_bill = 0
         self.due_dates: dict[str, date] = {}
         self.bills: dict[str, tuple[int, ChargesPosted]] = {}
         self.payments: dict[UUID, tuple[int, PaymentPosted]] = {}
@@ -73,26 +95,6 @@ class AccountState(Aggregate, Standing):
         self.facts: list[Any] = []
         """What happened, as recorded (see :mod:`services.ledger.domain.order`)."""
         self.accruals: list[PenaltyAccrued | PenaltyCorrected] = []
-        self.last_accrual = 0
-        self.penalty_changed_on = date.min
-        self.penalty_accrued: Kopecks = 0
-        self.penalty_waived: Kopecks = 0
-        self.last_fact: Place = ""
-        """The place of the last fact in the order of effect; empty: there is none."""
-        self.order_matters_on: str = ""
-        """The last day on which one more debt would have changed something: there was an advance,
-        money was left after principal, a payer had named a month, or a penalty was accrued. ISO;
-        empty: none."""
-        self.late_days = 0
-        """The longest delay of what was paid late since the last accrual."""
-        self.opened_on: date | None = None
-        """The day of the opening; unknown to a state from a row, as the next two."""
-        self.closed_on: date | None = None
-        """The last day of the holder; None: the account is open."""
-        self.tenure_version = 1
-        """The version of the last event that opened or closed the account."""
-        self.other_kind_since: date | None = None
-        """The first day of the kind of payer, if the account had another one before."""
 
     def apply(self, event: Any) -> None:  # noqa: PLR0912 - one branch for each event
         """Change the state by one event; the most frequent cases come first."""
@@ -270,7 +272,7 @@ class AccountState(Aggregate, Standing):
         self.late_days = ANY_DELAY
 
     def _note_charges(self, event: ChargesPosted) -> None:
-        self.charged_periods |= {event.period}
+        self.charged_periods = with_month(self.charged_periods, event.period)
         self.due_dates[event.period] = event.due_on
         self.last_bill = self.version + 1
         self.bills[event.period] = (self.last_bill, event)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
-from services.ledger.days import day_limits
+from services.ledger.days import DayLimits, day_limits
 from services.ledger.domain import EVENTS, Account, account_id
 from services.ledger.domain.events import ChargeLine, ChargesPosted, PenaltyAccrued
 from services.ledger.domain.tenures import Tenure, key_of_month
@@ -126,7 +127,7 @@ class Charges(Posting[Bill]):
         """
         if self._missed:
             return self.today()
-        return min(entry.effective_on, _first_day(entry))
+        return min(entry.effective_on, _first_day(entry.period))
 
     def advice_when_closed(self) -> str:
         """Return how a bill comes into a closed month."""
@@ -138,16 +139,14 @@ class Charges(Posting[Bill]):
 
     def post(self, account: Account, entry: Bill) -> bool:
         """Post the bill, and the penalty that came with it."""
-        limits, today = day_limits(), self.today()
+        today = self.day
         if self._missed and entry.due_on <= today:
             raise ValidationFailed(
                 "invalid_day",
                 f"due_on is {entry.due_on}: a missed bill is due after today, so that nobody owes "
                 "a penalty for the time before it came",
             )
-        limits.check_bill(_first_day(entry), today, f"The first day of {entry.period}")
-        limits.check_bill(entry.effective_on, today, "effective_on")
-        limits.check_bill(entry.due_on, today, "due_on")
+        _check_days(day_limits(), entry.period, entry.effective_on, entry.due_on, today)
         on = today if self._missed else entry.effective_on
         account.post_charges(
             entry.period,
@@ -230,8 +229,19 @@ class Charges(Posting[Bill]):
         return self._titles.setdefault(titles, known)
 
 
-def _first_day(bill: Bill) -> date:
-    year, month = bill.period.split("-")
+@lru_cache(maxsize=1_024)
+def _check_days(
+    limits: DayLimits, period: str, effective_on: date, due_on: date, today: date
+) -> None:
+    """Refuse days that no bill can have; nearly all bills of a file have the same."""
+    limits.check_bill(_first_day(period), today, f"The first day of {period}")
+    limits.check_bill(effective_on, today, "effective_on")
+    limits.check_bill(due_on, today, "due_on")
+
+
+@lru_cache(maxsize=1_024)
+def _first_day(period: str) -> date:
+    year, month = period.split("-")
     return date(int(year), int(month), 1)
 
 

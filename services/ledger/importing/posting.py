@@ -117,6 +117,8 @@ class Posting(ABC, Generic[E]):
 
     def __init__(self, today: Callable[[], date]) -> None:
         self.today = today
+        self.day = today()
+        """The day on which the entries of a chunk are decided."""
 
     def name_of(self, entry: E) -> str:
         """Return the name of the entry; all are refused that have the same name."""
@@ -171,6 +173,7 @@ class Posting(ABC, Generic[E]):
 
     def decide(self, cursor: Any, entries: Sequence[E]) -> Decided[E]:
         """Decide on all entries of a chunk; nothing is written."""
+        self.day = self.today()
         decided = Decided[E]()
         decided.closed = closed_through(cursor)
         if decided.closed is not None:
@@ -207,14 +210,15 @@ class Posting(ABC, Generic[E]):
         """Yield each entry with the key of its account, or why it has none."""
         tenures = read_tenures(cursor, {entry.account for entry in entries})
         for entry in entries:
-            place: str | Refused
+            # Nearly all numbers have had one holder.
+            of_number = tenures.get(entry.account) if tenures else None
+            if of_number is None:
+                yield entry, entry.account
+                continue
             try:
-                # Nearly all numbers have had one holder.
-                of_number = tenures.get(entry.account)
-                place = self.holders_key(entry, of_number) if of_number else entry.account
+                yield entry, self.holders_key(entry, of_number)
             except ServiceError as error:
-                place = Refused.because(entry, error.code, error.message)
-            yield entry, place
+                yield entry, Refused.because(entry, error.code, error.message)
 
     def _without_closed(
         self, entries: Sequence[E], closed: date, decided: Decided[E]

@@ -110,13 +110,16 @@ def over_ranges(
     events: int,
     progress: Progress = quiet,
     workers: int | None = None,
+    *,
+    parent_reads: bool = False,
 ) -> Iterator[R]:
     """Yield ``work(connection, range, progress)`` of each range, in any order.
 
     ``work`` is a function of a module (or a partial of one), its result can be pickled; each range
     has a REPEATABLE READ transaction of its own. ``events`` is an estimate of their number; below
     FEW_EVENTS the parent does the work itself. ``workers`` is their number (None: one for each
-    core). Raises WorkerFailedError.
+    core). With ``parent_reads`` the parent is one of them: for whoever has little to do with the
+    results. Raises WorkerFailedError.
     """
     count = min(workers or len(os.sched_getaffinity(0)), len(ranges))
     if count <= 1 or (workers is None and events < FEW_EVENTS):
@@ -125,9 +128,14 @@ def over_ranges(
             for part in ranges:
                 yield reader.read(part, progress)
         return
-    pool = _Workers(work, conninfo, count)
+    pool = _Workers(work, conninfo, count - parent_reads)
     try:
-        yield from pool.run(ranges, progress)
+        if parent_reads:
+            with ExitStack() as opened:
+                reader = _Reader(work, conninfo, opened)
+                yield from pool.run(ranges, progress, reader)
+        else:
+            yield from pool.run(ranges, progress)
     finally:
         pool.stop()
 
@@ -147,25 +155,34 @@ class _Workers:
             self._processes.append(process)
             self._pipes.append(ours)
 
-    def run(self, ranges: Sequence[Range], progress: Progress) -> Iterator[Any]:
+    def run(
+        self, ranges: Sequence[Range], progress: Progress, parent: _Reader | None = None
+    ) -> Iterator[Any]:
+        """Yield the results of all ranges; the parent's reader takes some of them, if it is given.
+
+        While the parent reads, each process has one range more in its pipe.
+        """
         left = list(reversed(ranges))
-        busy: set[Any] = set()
-        for pipe in self._pipes:
-            pipe.send(left.pop())
-            busy.add(pipe)
-        while busy:
-            for pipe in list[Any](wait(list(busy))):
-                kind, value = _receive(pipe)
-                if kind == "progress":
-                    progress(value)
-                    continue
-                if kind == "failed":
-                    raise WorkerFailedError(value)
-                if left:
+        given = dict.fromkeys(self._pipes, 0)
+        deep = 1 if parent is None else 2
+        while left or any(given.values()):
+            for pipe in given:
+                # Near the end nobody takes a second range that another could begin.
+                while left and given[pipe] < (deep if len(left) > 2 * len(given) else 1):
                     pipe.send(left.pop())
-                else:
-                    busy.discard(pipe)
-                yield value
+                    given[pipe] += 1
+            if parent is not None and left:
+                yield _read(parent, left.pop(), progress)
+            busy = [pipe for pipe, count in given.items() if count]
+            for pipe in list[Any](wait(busy, 0 if parent is not None and left else None)):
+                for kind, value in _received(pipe):
+                    if kind == "progress":
+                        progress(value)
+                        continue
+                    if kind == "failed":
+                        raise WorkerFailedError(value)
+                    given[pipe] -= 1
+                    yield value
 
     def stop(self) -> None:
         for pipe in self._pipes:
@@ -178,12 +195,23 @@ class _Workers:
                 process.kill()
 
 
-def _receive(pipe: Any) -> tuple[str, Any]:
+def _received(pipe: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a worker has sent so far."""
     try:
-        kind, value = pipe.recv()
-    except (EOFError, ConnectionResetError):
+        while pipe.poll():
+            kind, value = pipe.recv()
+            yield kind, value
+    except (EOFError, BrokenPipeError, ConnectionResetError):
         raise WorkerFailedError("a worker process has ended before its work was done") from None
-    return kind, value
+
+
+def _read(reader: _Reader, part: Range, progress: Progress) -> Any:
+    """Do the work of a range in the parent; a failure is that of a worker."""
+    try:
+        return reader.read(part, progress)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told the same
+        # Without its text, which may quote a row.
+        raise WorkerFailedError(f"{type(error).__name__}\n{trace_of(error)}") from None
 
 
 def _serve(work: Callable[..., Any], conninfo: str, pipe: Any) -> None:

@@ -69,6 +69,12 @@ SELECT DISTINCT originator_id AS id FROM events WHERE notification_id BETWEEN %s
 """
 
 
+class PaymentRange(Range):
+    """A range of ids of payments, beside ranges of streams."""
+
+    __slots__ = ()
+
+
 class Rebuilt(msgspec.Struct):
     """What a rebuild has covered, and how many rows of each table were wrong.
 
@@ -114,12 +120,19 @@ def rebuild(
         clear_shadow_tables(connection)
         cursor = connection.cursor()
         began_at = last_position(cursor)
-        work = partial(rebuild_range, compare_only=compare_only)
+        work = partial(rebuild_part, compare_only=compare_only)
         total = Rebuilt()
-        for part in over_streams(store, work, progress, workers):
-            total.add(part)
-        for payments in payment_ranges(cursor):
-            _record(cursor, orphan_postings(cursor, payments), total, compare_only)
+        payments = [PaymentRange(*part) for part in payment_ranges(cursor)]
+        with_orphans = []
+        for found in over_streams(store, work, progress, workers, payments):
+            match found:
+                case Rebuilt():
+                    total.add(found)
+                case PaymentRange():
+                    with_orphans.append(found)
+        # Once the right rows of all streams are kept: a row at a wrong position is an orphan, too.
+        for part in with_orphans:
+            _record(cursor, orphan_postings(cursor, part), total, compare_only)
         for row in wrong_rows(cursor):
             total.wrong[row.table] += 1
             total.differences += row.differences() if compare_only else ()
@@ -142,6 +155,15 @@ def rebuild(
         return total
 
 
+def rebuild_part(
+    connection: psycopg.Connection[Any], part: Range, progress: Progress, *, compare_only: bool
+) -> Rebuilt | PaymentRange | None:
+    """Rebuild a range of streams; return a range of payments if some of its rows have no event."""
+    if isinstance(part, PaymentRange):
+        return part if _has_orphans(connection, part) else None
+    return rebuild_range(connection, part, progress, compare_only=compare_only)
+
+
 def rebuild_range(
     connection: psycopg.Connection[Any], part: Range, progress: Progress, *, compare_only: bool
 ) -> Rebuilt:
@@ -157,6 +179,14 @@ def rebuild_range(
         _compare(cursor, batch, total, compare_only)
     _record(cursor, orphan_rows(cursor, part), total, compare_only)
     return total
+
+
+def _has_orphans(connection: psycopg.Connection[Any], payments: PaymentRange) -> bool:
+    try:
+        with connection.transaction(), connection.cursor() as cursor:
+            return any(True for _ in orphan_postings(cursor, payments))
+    except psycopg.DataError:
+        return True  # whoever looks again says which
 
 
 def _compare(

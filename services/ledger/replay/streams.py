@@ -147,11 +147,17 @@ def over_streams(
     work: Callable[[psycopg.Connection[Any], Range, Progress], R],
     progress: Progress,
     workers: int | None = None,
+    beside: Sequence[Range] = (),
 ) -> Iterator[R]:
-    """Yield the results of ``work`` for ranges that cover all streams; see over_ranges."""
+    """Yield the results of ``work`` for ranges that cover all streams; see over_ranges.
+
+    ``beside`` are further ranges for it, of something else.
+    """
     events = store.query(lambda session: last_position(session.cursor))
-    ranges = stream_ranges(events // EVENTS_IN_A_RANGE + SMALLEST_RANGES)
-    return over_ranges(work, conninfo_of(store), ranges, events, progress, workers)
+    ranges = [*beside, *stream_ranges(events // EVENTS_IN_A_RANGE + SMALLEST_RANGES)]
+    return over_ranges(
+        work, conninfo_of(store), ranges, events, progress, workers, parent_reads=True
+    )
 
 
 def last_position(cursor: Any) -> int:
