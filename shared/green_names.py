@@ -43,7 +43,12 @@ def _numeric_first(resolve: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(resolve)
     def resolve_unless_numeric(
-        host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0  # noqa: A002
+        host: Any,
+        port: Any,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,  # noqa: A002
     ) -> Any:
         try:
             return at_once(host, port, family, type, proto, flags | socket.AI_NUMERICHOST)

@@ -13,8 +13,8 @@ import subprocess
 from hashlib import sha256
 from pathlib import Path
 
-from deploy.embedded.environment import PLAIN_ENVIRONMENT
 from deploy.embedded.plan import Check, ProcessSpec
+from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
 from deploy.embedded.system_user import SystemUser
 
 USER = "saldo"
