@@ -46,9 +46,9 @@ def _numeric_first(resolve: Callable[..., Any]) -> Callable[..., Any]:
         host: Any,
         port: Any,
         family: int = 0,
-        type: int = 0,
+        type: int = 0,  # noqa: A002 - as it is called in socket
         proto: int = 0,
-        flags: int = 0,  # noqa: A002
+        flags: int = 0,
     ) -> Any:
         try:
             return at_once(host, port, family, type, proto, flags | socket.AI_NUMERICHOST)

@@ -106,7 +106,11 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
 
 def _encoded(event: Any, **options: Any) -> str:
     """Return JSON that is harmless on a terminal: plain JSON leaves C1 and marks of direction."""
-    return visible_json(json.dumps(event, **options))
+    return visible_json(_encoder(**options).encode(event))
+
+
+_encoder = cache(json.JSONEncoder)
+"""One for all lines: with options, json.dumps makes one for each."""
 
 
 def _traced(
