@@ -36,6 +36,10 @@ GIVE_UP_S = 5.0
 """How long after its statement_timeout a statement without a reply is given up: the server would
 have ended it, so its machine is frozen."""
 
+IDLE_CONNECTION_S = 60.0
+"""How long a pool keeps a connection beyond its first that nobody takes: the server holds 2 to 5 MB
+for each. psycopg_pool keeps it for ten minutes."""
+
 _PEER_GONE_MS = 10_000
 """Within this, either side notices that the other's machine has vanished (about 15 s at most)."""
 _KEEPALIVES = {"idle": 5, "interval": 2, "count": 3}
@@ -299,6 +303,7 @@ def open_pool(
         connection_class=BoundedConnection,
         min_size=1,
         max_size=size,
+        max_idle=IDLE_CONNECTION_S,
         timeout=CONNECT_TIMEOUT_S,
         # As long as a caller waits: he gets his connection as soon as the server is back.
         reconnect_timeout=CONNECT_TIMEOUT_S,

@@ -41,6 +41,9 @@ LOOK_AGAIN_S = 5.0
 CHECK_S = 1.0
 UPSTREAM_POLL_S = 0.5
 UNAVAILABLE_S = (0.2, 0.5, 1.0, 2.0)
+FIRST_ANSWER_S = (0.5, 1.0, 2.0, 5.0)
+"""How long the first questions to an upstream wait for their answers. Where everything starts at the
+same time, it may not have declared yet the queue in which they would wait for it."""
 
 Pause = Callable[[float], None]
 
@@ -124,7 +127,7 @@ class Listener:
             if self._stop.is_set():
                 raise StoppedError
             try:
-                stopped = self._reader.look()
+                stopped = self._reader.look(FIRST_ANSWER_S[min(attempts, len(FIRST_ANSWER_S) - 1)])
                 if careful and not stopped:
                     self._reader.verify(pause)
             except Unavailable as error:
