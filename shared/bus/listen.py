@@ -42,8 +42,8 @@ CHECK_S = 1.0
 UPSTREAM_POLL_S = 0.5
 UNAVAILABLE_S = (0.2, 0.5, 1.0, 2.0)
 FIRST_ANSWER_S = (0.5, 1.0, 2.0, 5.0)
-"""How long the first questions to an upstream wait for their answers. Where everything starts at the
-same time, it may not have declared yet the queue in which they would wait for it."""
+"""How long the first questions to an upstream wait for their answers. Where all start at the same
+time, it may not have declared yet the queue in which they would wait for it."""
 
 Pause = Callable[[float], None]
 
