@@ -21,6 +21,9 @@ import eventlet
 del sys.modules["OpenSSL"]
 eventlet.monkey_patch()
 
+from eventlet import tpool
+from eventlet.green import socket as green_socket
+
 from gateway.server import run
 from shared import allocator, logs
 from shared.config import ConfigurationError, load_settings
@@ -29,7 +32,7 @@ from shared.green_names import resolve_in_threads
 
 def main() -> int:
     """Run the gateway; return the exit code (2 if a setting is missing or wrong)."""
-    resolve_in_threads()
+    resolve_in_threads(tpool.execute, green_socket)
     allocator.return_memory()
     try:
         settings = load_settings()

@@ -39,9 +39,12 @@ def main(arguments: list[str]) -> int:
 
         del sys.modules["OpenSSL"]
         eventlet.monkey_patch()
+        from eventlet import tpool
+        from eventlet.green import socket as green_socket
+
         from shared.green_names import resolve_in_threads
 
-        resolve_in_threads()
+        resolve_in_threads(tpool.execute, green_socket)
     if verb not in VERBS or (verb == "seal" and names):
         sys.stderr.write(USAGE + "\n")
         return 2

@@ -10,29 +10,31 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from functools import wraps
+from types import ModuleType
 from typing import Any
 
 _FUNCTIONS = ("getaddrinfo", "getnameinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr")
 
 
-def resolve_in_threads() -> None:
-    """Let greenlets look up names while others run; to be called once, after patching."""
-    from eventlet.green import socket as green_socket
+def resolve_in_threads(execute: Callable[..., Any], green_socket: ModuleType) -> None:
+    """Let greenlets look up names while others run; to be called once, after patching.
 
+    ``execute`` runs a function in a native thread (eventlet's tpool has it), ``green_socket`` is
+    eventlet's own module of sockets.
+    """
     for name in _FUNCTIONS:
-        in_thread = _in_thread(getattr(socket, name))
+        in_thread = _in_thread(getattr(socket, name), execute)
         for module in (socket, green_socket):
             setattr(module, name, in_thread)
     numeric_first = _numeric_first(socket.getaddrinfo)
-    socket.getaddrinfo = green_socket.getaddrinfo = numeric_first
+    for module in (socket, green_socket):
+        module.getaddrinfo = numeric_first  # type: ignore[attr-defined]
 
 
-def _in_thread(resolve: Callable[..., Any]) -> Callable[..., Any]:
+def _in_thread(resolve: Callable[..., Any], execute: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(resolve)
     def resolve_in_thread(*arguments: Any, **options: Any) -> Any:
-        from eventlet import tpool
-
-        return tpool.execute(resolve, *arguments, **options)
+        return execute(resolve, *arguments, **options)
 
     return resolve_in_thread
 

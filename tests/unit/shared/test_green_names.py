@@ -29,8 +29,10 @@ def slowly(host, port, *arguments):
 socket.getaddrinfo = slowly
 import eventlet
 eventlet.monkey_patch()
+from eventlet import tpool
+from eventlet.green import socket as green_socket
 from shared.green_names import resolve_in_threads
-resolve_in_threads()
+resolve_in_threads(tpool.execute, green_socket)
 
 
 def turn():
