@@ -292,16 +292,18 @@ def open_pool(
     schema: str,
     *,
     size: int = 8,
+    kept: int = 1,
     statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
 ) -> ConnectionPool[Any]:
-    """Open a pool of dict_row connections that are made on demand.
+    """Open a pool of up to ``size`` dict_row connections that are made on demand.
 
+    ``kept`` of them stay open however long nobody takes them, the others for IDLE_CONNECTION_S.
     A caller waits at most 3 s for a connection (psycopg_pool.PoolTimeout, an OperationalError).
     """
     return ConnectionPool(
         connection_info(login, schema, statement_timeout_ms=statement_timeout_ms),
         connection_class=BoundedConnection,
-        min_size=1,
+        min_size=kept,
         max_size=size,
         max_idle=IDLE_CONNECTION_S,
         timeout=CONNECT_TIMEOUT_S,

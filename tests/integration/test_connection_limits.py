@@ -126,3 +126,18 @@ def test_several_servers_in_a_url_mean_the_one_to_write_to() -> None:
     assert "target_session" not in connection_info(
         "postgresql://u:p@one/saldo", "ledger", statement_timeout_ms=1
     )
+
+
+def test_idle_connections_are_returned(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.database.IDLE_CONNECTION_S", 0.2)
+    url = database.settings.database_url_of("ledger")
+    for kept in (0, 1):
+        with closing(open_pool(url, "ledger", size=4, kept=kept)) as pool:
+            with pool.connection(), pool.connection(), pool.connection():
+                assert pool.get_stats()["pool_size"] == 3
+            eventually(
+                lambda pool=pool, kept=kept: pool.get_stats()["pool_size"] == kept,
+                f"{kept} connections left",
+            )
+            with pool.connection() as connection:
+                assert connection.execute("SELECT 1").fetchone()
