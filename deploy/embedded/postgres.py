@@ -32,6 +32,9 @@ _SETTINGS = """\
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 300
+# The rest is cached by the system, which takes it back: a day of load fills whatever is set here.
+shared_buffers = 64MB
+wal_buffers = 4MB
 fsync = on
 dynamic_shared_memory_type = mmap
 timezone = 'UTC'
