@@ -16,7 +16,7 @@ from threading import Event as StopSignal
 from typing import Any
 
 from shared import telemetry
-from shared.bus.leadership import Lead, lead
+from shared.bus.leadership import Lead, LockConnection, lead
 from shared.bus.liveness import end_transactions_of_others
 from shared.bus.messages import Reaction, Services
 from shared.bus.reactions import Delivery, Reactions
@@ -59,8 +59,10 @@ class Listener:
         handlers: Mapping[str, Reaction],
         stop: StopSignal,
         batch: int = BATCH,
+        locks: LockConnection | None = None,
     ) -> None:
         self._batch = batch
+        self._locks = locks
         self._services = services
         self._consumer = store.service
         self._upstream = upstream
@@ -85,7 +87,7 @@ class Listener:
         lag = telemetry.REACTION_LAG.labels(self._consumer, self._upstream)
         lag.set_function(self.lag_seconds)
         task = f"from.{self._upstream}"
-        lead(self._services.settings, self._consumer, task, self._stop, self._listen)
+        lead(self._services.settings, self._consumer, task, self._stop, self._listen, self._locks)
 
     def process(self, batch: Sequence[Delivery], pause: Pause) -> None:
         """Apply, park or quarantine each message of a batch; raises StoppedError on stop."""
