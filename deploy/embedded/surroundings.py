@@ -22,4 +22,6 @@ PLAIN_ENVIRONMENT = {
     "HOME": _home(),
     "LANG": "C.UTF-8",
     "PYTHONUNBUFFERED": "1",
+    # Not a heap for each thread; see shared.allocator, which the doubles do without.
+    "MALLOC_ARENA_MAX": "2",
 }
