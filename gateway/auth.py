@@ -16,7 +16,7 @@ def person_of(request: Request, services: ServiceCalls, access: Access) -> Perso
 
     Raises Refusal: 401 ``not_signed_in`` without a live session, 403 as `due_first` says.
     """
-    if access in {Access.PUBLIC, Access.SUBSCRIBER}:
+    if access is Access.PUBLIC or access is Access.SUBSCRIBER:
         return None
     person = person_of_token(bearer_token(request, "not_signed_in"), services)
     if due := due_first(person, access):

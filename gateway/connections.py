@@ -5,8 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from http.client import HTTPMessage
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from eventlet import Timeout
@@ -14,7 +13,7 @@ from eventlet.wsgi import STATE_REQUEST, format_date_time
 from nameko.web.server import HttpOnlyProtocol
 from werkzeug.wrappers import Response
 
-from gateway.framing import Head, chunked_input
+from gateway.framing import Head, RequestHeaders, chunked_input
 from gateway.problems import Refusal
 
 SOCKET_SECONDS = 30.0
@@ -47,7 +46,9 @@ class StrictProtocol(HttpOnlyProtocol):
         self.conn_state[2] = STATE_REQUEST
         head, seconds = Head(), self.server.head_seconds
         try:
-            with Timeout(seconds, HeadTooSlow()):
+            # One that has arrived as a whole needs no timer.
+            arrived = b"\r\n\r\n" in self.rfile.peek()
+            with nullcontext() if arrived else Timeout(seconds, HeadTooSlow()):
                 head.read(self.rfile)
         except HeadTooSlow:
             self._refuse(head, Refusal(408, "head_too_slow", seconds=max(1, round(seconds))))
@@ -76,9 +77,7 @@ class StrictProtocol(HttpOnlyProtocol):
         self.command, self.path = head.method, head.target
         self.request_version = f"HTTP/{head.version[0]}.{head.version[1]}"
         self.requestline = f"{head.method} {head.target} {self.request_version}"
-        self.headers = HTTPMessage()
-        for name, value in head.headers:
-            self.headers[name] = value
+        self.headers = RequestHeaders(head.headers)
         self.close_connection = not head.keeps_alive
         self.environ = self.get_environ()
         self.application = self.server.app
@@ -112,8 +111,7 @@ class StrictProtocol(HttpOnlyProtocol):
     def _closer(self) -> Callable[[bool], None]:
         def close_after_response(still_sending: bool) -> None:
             # eventlet decides by the request's own header whether to keep the connection.
-            del self.headers["Connection"]
-            self.headers["Connection"] = "close"
+            self.headers.replace("Connection", "close")
             self.lingers = still_sending
 
         return close_after_response

@@ -30,6 +30,27 @@ _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
+class RequestHeaders:
+    """The headers of a request as eventlet asks for them: `HTTPMessage` takes them apart anew."""
+
+    def __init__(self, headers: list[tuple[str, str]]) -> None:
+        self._headers = headers
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return the value of the first header of a name."""
+        name = name.lower()
+        return next((value for known, value in self._headers if known.lower() == name), default)
+
+    def get_content_type(self) -> str:
+        """Return the type of a body that names none."""
+        return "text/plain"
+
+    def replace(self, name: str, value: str) -> None:
+        """Put one value in the place of all headers of a name."""
+        kept = [pair for pair in self._headers if pair[0].lower() != name.lower()]
+        self._headers = [*kept, (name, value)]
+
+
 class Head:
     """The request line and the headers of one request, as far as they have been read."""
 
@@ -38,6 +59,7 @@ class Head:
         self.target = ""
         self.version = (1, 1)
         self.headers: list[tuple[str, str]] = []
+        self._values: dict[str, list[str]] = {}
 
     def read(self, file: IO[bytes]) -> None:
         """Read a head to its end, and check the framing of the body that it announces.
@@ -51,16 +73,15 @@ class Head:
 
     def values(self, name: str) -> list[str]:
         """Return the values of all headers of a name."""
-        return [value for known, value in self.headers if known.lower() == name]
+        return self._values.get(name, [])
 
     @property
     def keeps_alive(self) -> bool:
         """Whether the client wants to send further requests on the connection."""
-        options = {
-            option.strip().lower()
-            for value in self.values("connection")
-            for option in value.split(",")
-        }
+        connection = self.values("connection")
+        if not connection:
+            return self.version >= (1, 1)
+        options = {option.strip().lower() for value in connection for option in value.split(",")}
         if self.version < (1, 1):
             return "keep-alive" in options
         return "close" not in options
@@ -104,7 +125,9 @@ class Head:
             found = _HEADER_LINE.fullmatch(line)
             if found is None:
                 raise Refusal(400, "malformed_request")
-            self.headers.append((found[1].decode("ascii"), found[2].decode("latin-1")))
+            name, value = found[1].decode("ascii"), found[2].decode("latin-1")
+            self.headers.append((name, value))
+            self._values.setdefault(name.lower(), []).append(value)
 
     def _check_host(self, authority: str | None) -> None:
         hosts = self.values("host")
@@ -113,7 +136,8 @@ class Head:
         if authority is not None:
             self.headers = [(name, value) for name, value in self.headers if name.lower() != "host"]
             self.headers.append(("Host", authority))
-        if not all(_HOST.fullmatch(host) for host in self.values("host")):
+            self._values["host"] = hosts = [authority]
+        if not all(map(_HOST.fullmatch, hosts)):
             raise Refusal(400, "malformed_request")
 
     def _check_framing(self) -> None:

@@ -25,6 +25,8 @@ log = get_logger("gateway.handling")
 
 Handler = Callable[[Any, Call], Any]
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 BODY = "saldo.body"
 CALLER = "saldo.caller"
 FILE = "saldo.file"
@@ -126,14 +128,13 @@ def _encoded(operation: Operation, result: Any) -> Response:
         return Response(status=operation.status, headers=dict(reply.headers))
     data = instance_of(operation.result).dump(reply.data)
     location = {"Location": operation.location_of(data)} if operation.location else {}
-    response = Response(
-        json.dumps(data, ensure_ascii=False, separators=(",", ":")),
+    return Response(
+        _JSON.encode(data),
         status=operation.status,
         content_type="application/json",
-        headers={**location, **reply.headers},
+        # The language is that of the messages to people.
+        headers={"Vary": "Accept-Language", **location, **reply.headers},
     )
-    response.vary.add("Accept-Language")  # for the messages to people
-    return response
 
 
 def _revalidated(response: Response, request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -19,16 +19,23 @@ _ALWAYS = (
 )
 _OF_API = (("Cache-Control", "no-store"),)
 _OF_HTTPS = (("Strict-Transport-Security", "max-age=63072000; includeSubDomains"),)
+_WANTED = {
+    (api, https): tuple(
+        (header[0].lower(), header)
+        for header in (*_ALWAYS, *(_OF_API if api else ()), *(_OF_HTTPS if https else ()))
+    )
+    for api in (False, True)
+    for https in (False, True)
+}
 _STATE = {"policy", "limit", "window_seconds", "retry_after_seconds"}
 
 
-def secure(response: Response, *, api: bool, https: bool) -> None:
-    """Add the security headers; keep a page's own Content-Security-Policy."""
+def security_headers(response: Response, *, api: bool, https: bool) -> Iterator[tuple[str, str]]:
+    """Yield the security headers that a response lacks: a page has policies of its own."""
     own = {name.lower() for name, _ in response.headers}
-    wanted = [*_ALWAYS, *(_OF_API if api else ()), *(_OF_HTTPS if https else ())]
-    for name, value in wanted:
-        if name.lower() not in own:
-            response.headers.add(name, value)
+    for lowered, header in _WANTED[api, https]:
+        if lowered not in own:
+            yield header
 
 
 def limit_headers(state: Mapping[str, Any] | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any, Protocol
 from urllib.parse import quote
 from uuid import UUID
@@ -149,7 +150,7 @@ class Operation:
     revalidates: bool = False
     """Whether the response has an ETag, and If-None-Match is honoured."""
 
-    @property
+    @cached_property
     def template(self) -> str:
         """The path as OpenAPI and the metrics write it: ``/payments/{payment_id}``."""
         return template_of(self.path)

@@ -14,7 +14,9 @@ from shared.monitoring import UNAVAILABLE
 
 log = get_logger("gateway.readiness")
 
-READY_SECONDS = 2.0
+ANSWER_SECONDS = (0.5, 1.5)
+"""How long the first and the second question to a service wait for their answers. What is asked of
+one that is starting may be lost: its queue is not there yet."""
 
 
 def states_of(services: ServiceCalls) -> Mapping[str, str]:
@@ -24,9 +26,12 @@ def states_of(services: ServiceCalls) -> Mapping[str, str]:
 
 
 def _state(services: ServiceCalls, name: str) -> str:
-    try:
-        health = services.call(name, "health", deadline=READY_SECONDS)
-    except ServiceError as error:
-        log.info("service_not_ready", service=name, code=error.code)
-        return UNAVAILABLE
-    return str(health["status"])
+    for seconds in ANSWER_SECONDS:
+        try:
+            health = services.call(name, "health", deadline=seconds)
+        except ServiceError as error:
+            code = error.code
+        else:
+            return str(health["status"])
+    log.info("service_not_ready", service=name, code=code)
+    return UNAVAILABLE

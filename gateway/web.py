@@ -23,7 +23,7 @@ from werkzeug.wrappers import Request, Response
 
 from gateway.connections import CLOSE, SOCKET_SECONDS, StrictProtocol
 from gateway.handling import BODY, CALLER, CONTEXT, FILE, Handler, guarded, respond
-from gateway.headers import secure
+from gateway.headers import security_headers
 from gateway.operations import PATH_PARTS, Operation
 from gateway.peer import caller_address, trusted_networks
 from gateway.problems import Refusal, problem_response
@@ -46,6 +46,9 @@ CLIENT_KEY = "saldo.rpc_client"
 """Key of nameko's config under which the process puts the RPC client."""
 SETTINGS_KEY = "saldo.settings"
 """Key of nameko's config under which the process puts its settings."""
+
+
+Headers = list[tuple[str, str]]
 
 
 class GatewayServer(WebServer):
@@ -137,25 +140,34 @@ class GatewayApp:
     def __init__(self, server: GatewayServer, *, https: bool) -> None:
         self._server = server
         self._rules = server.make_url_map()
+        self._exact = exact_paths(self._rules)
         self._https = https
         self._trusted = trusted_networks(os.environ.get("SALDO_TRUSTED_PROXY", ""))
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        response = self._answered(Request(environ), self._routed)
+        response, added = self._answered(Request(environ), self._routed)
         unread = BODY not in environ and announces_body(environ)
         if CLOSE in environ and (unread or self._server.stopping):
             environ[CLOSE](unread)
-        return response(environ, start_response)
+
+        def start_with_ours(status: str, headers: Headers, exc_info: Any = None) -> Any:
+            return start_response(status, [*headers, *added], exc_info)
+
+        return response(environ, start_with_ours)
 
     def refused(self, environ: dict[str, Any], refusal: Refusal) -> Response:
         """Return the problem document for a request that is not one of HTTP."""
-        return self._answered(
+        response, added = self._answered(
             Request(environ), lambda request: (UNMATCHED, problem_response(request, refusal))
         )
+        response.headers.extend(added)
+        return response
 
     def _answered(
         self, request: Request, respond_to: Callable[[Request], tuple[str, Response]]
-    ) -> Response:
+    ) -> tuple[Response, Headers]:
+        """Return a response, and the headers that it gets on its way: werkzeug takes each of its
+        own apart several times."""
         started, environ = time.monotonic(), request.environ
         environ[CONTEXT] = incoming_context(
             request.headers.get(CORRELATION_HEADER, ""), request.headers.get(TRACE_HEADER, "")
@@ -172,9 +184,13 @@ class GatewayApp:
             bound = context.current()
             environ[CONTEXT]["traceparent"] = bound.traceparent
             route, response = respond_to(request)
-            response.headers[CORRELATION_HEADER] = bound.correlation_id
-            response.headers[TRACE_HEADER] = bound.traceparent or ""
-            secure(response, api=request.path.startswith("/api/"), https=self._https)
+            added = [
+                (CORRELATION_HEADER, bound.correlation_id),
+                (TRACE_HEADER, bound.traceparent or ""),
+                *security_headers(
+                    response, api=request.path.startswith("/api/"), https=self._https
+                ),
+            ]
             seconds = time.monotonic() - started
             method = request.method if route != UNMATCHED else "ANY"
             telemetry.http_answered(method, route, response.status_code, seconds)
@@ -191,9 +207,11 @@ class GatewayApp:
                 status=response.status_code,
                 milliseconds=round(seconds * 1000, 1),
             )
-        return response
+        return response, added
 
     def _routed(self, request: Request) -> tuple[str, Response]:
+        if exact := self._exact.get((request.method, request.path)):
+            return exact.operation.template, exact.handle(request, {})
         try:
             rule, values = self._rules.bind_to_environ(request.environ).match(return_rule=True)
         except MethodNotAllowed as error:
@@ -204,6 +222,19 @@ class GatewayApp:
             return UNMATCHED, problem_response(request, Refusal(404, "path_not_found"))
         provider: Route = rule.endpoint
         return provider.operation.template, provider.handle(request, values)
+
+
+def exact_paths(rules: Map) -> dict[tuple[str, str], Route]:
+    """Return the routes whose paths are fixed texts, by method and path.
+
+    Any other spelling of such a path is left to the rules.
+    """
+    return {
+        (method, rule.rule): rule.endpoint
+        for rule in rules.iter_rules()
+        if "<" not in rule.rule
+        for method in rule.methods or ()
+    }
 
 
 class OutsideApi(BaseConverter):
@@ -272,11 +303,17 @@ class Route(HttpRequestHandler):
         service = container.service_cls()
         for dependency in container.dependencies:
             setattr(service, dependency.attr_name, dependency.get_dependency(None))
+        if isinstance(self.operation, Operation) and not self.operation.asks_services:
+            # It waits for nobody: another greenlet would cost more than what it does.
+            return self._endpoint(service, request, values)
         # The container waits for its pool before it ends. The rest of nameko's machinery for a
         # worker (contexts, hooks, log records) costs as much as the routing, and nobody needs it.
-        endpoint = getattr(service, self.method_name)
-        done = container._worker_pool.spawn(endpoint, request, values)
+        done = container._worker_pool.spawn(self._endpoint, service, request, values)
         response: Response = done.wait()
+        return response
+
+    def _endpoint(self, service: Any, request: Request, values: Mapping[str, Any]) -> Response:
+        response: Response = getattr(service, self.method_name)(request, values)
         return response
 
 

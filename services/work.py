@@ -15,6 +15,7 @@ from services.readiness import states_of
 from shared import gc_tuning, tracing
 from shared.bus.epoch_metrics import EpochCollector
 from shared.bus.jobs import JobRunner
+from shared.bus.leadership import LockConnection
 from shared.bus.listen import Listener
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.progress import ProgressCollector
@@ -79,13 +80,14 @@ def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient
     relay = Relay(settings, store, publish, worker.stop, handoff.put, noticed=services.appended.set)
     worker.start(f"{name} relay", relay.run)
     worker.start(f"{name} live", LiveFeed(settings, store, publish, worker.stop, handoff).run)
+    locks = LockConnection(settings, name)
     for upstream, handlers in reactions_of(name).items():
-        listener = Listener(services, store, upstream, handlers, worker.stop, batch_of(name))
+        listener = Listener(services, store, upstream, handlers, worker.stop, batch_of(name), locks)
         worker.start(f"{name} from {upstream}", listener.run)
     if reactions := reactions_of(name):
-        worker.start(f"{name} retries", Retrier(services, store, reactions, worker.stop).run)
+        worker.start(f"{name} retries", Retrier(services, store, reactions, worker.stop, locks).run)
     if jobs := jobs_of(name):
-        worker.start(f"{name} jobs", JobRunner(name, services, jobs, worker.stop).run)
+        worker.start(f"{name} jobs", JobRunner(name, services, jobs, worker.stop, locks).run)
     for task in tasks:
         worker.start(f"{name} {task.name}", partial(task.run, services))
     return store

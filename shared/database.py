@@ -40,6 +40,10 @@ have ended it, so its machine is frozen."""
 FRESH_S = 1.0
 """For so long a connection that was used counts as alive for what may be asked again."""
 
+IDLE_CONNECTION_S = 60.0
+"""How long a pool keeps a connection beyond its first that nobody takes: the server holds 2 to 5 MB
+for each. psycopg_pool keeps it for ten minutes."""
+
 _PEER_GONE_MS = 10_000
 """Within this, either side notices that the other's machine has vanished (about 15 s at most)."""
 _KEEPALIVES = {"idle": 5, "interval": 2, "count": 3}
@@ -333,17 +337,20 @@ def open_pool(
     schema: str,
     *,
     size: int = 8,
+    kept: int = 1,
     statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
 ) -> ConnectionPool[Any]:
-    """Open a pool of dict_row connections that are made on demand.
+    """Open a pool of up to ``size`` dict_row connections that are made on demand.
 
+    ``kept`` of them stay open however long nobody takes them, the others for IDLE_CONNECTION_S.
     A caller waits at most 3 s for a connection (psycopg_pool.PoolTimeout, an OperationalError).
     """
     return ConnectionPool(
         connection_info(login, schema, statement_timeout_ms=statement_timeout_ms),
         connection_class=BoundedConnection,
-        min_size=1,
+        min_size=kept,
         max_size=size,
+        max_idle=IDLE_CONNECTION_S,
         timeout=CONNECT_TIMEOUT_S,
         # As long as a caller waits: he gets his connection as soon as the server is back.
         reconnect_timeout=CONNECT_TIMEOUT_S,

@@ -14,9 +14,11 @@ import traceback
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from functools import cache, partial
+from types import ModuleType
 from typing import Any, ClassVar, TextIO
 
 from shared import context
+from shared.optional_imports import hidden
 from shared.visible_text import visible_json
 
 _TRACE = 4000
@@ -52,8 +54,7 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
     formatters would cost as much again. Its loggers (nameko, kombu, eventlet) write the same, from
     WARNING on: their INFO lines may quote message bodies.
     """
-    import structlog  # it takes as long as a short verb of staff, most of which log nothing
-
+    structlog = _structlog()
     _lines.stream = stream or sys.stdout
 
     def add_context(
@@ -105,7 +106,11 @@ def configure(process: str, level: str = "INFO", stream: TextIO | None = None) -
 
 def _encoded(event: Any, **options: Any) -> str:
     """Return JSON that is harmless on a terminal: plain JSON leaves C1 and marks of direction."""
-    return visible_json(json.dumps(event, **options))
+    return visible_json(_encoder(**options).encode(event))
+
+
+_encoder = cache(json.JSONEncoder)
+"""One for all lines: with options, json.dumps makes one for each."""
 
 
 def _traced(
@@ -182,6 +187,12 @@ class _Logger:
 
 @cache
 def _logger(name: str) -> Any:
-    import structlog
+    return _structlog().stdlib.get_logger(name)
 
-    return structlog.stdlib.get_logger(name)
+
+def _structlog() -> ModuleType:
+    # It takes as long as a short verb of staff, most of which log nothing; and it would take rich
+    # and Pygments for a console that none of ours has: 5 MB in each process.
+    with hidden("rich"):
+        import structlog
+    return structlog

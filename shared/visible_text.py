@@ -39,6 +39,8 @@ def visible(text: str) -> str:
 
 def visible_json(encoded: str) -> str:
     """Return JSON of the same value, whose shapeless characters are escaped."""
+    if encoded.isascii() and encoded.isprintable():
+        return encoded
     return SHAPELESS.sub(_json_escape, encoded)
 
 

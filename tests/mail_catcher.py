@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from deploy.doubles.mailcatcher.letters import Letters
-from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
+from deploy.embedded.surroundings import PLAIN_ENVIRONMENT, REPOSITORY
 
 _TIMEOUT = 15
 

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from deploy.demo import database
 from deploy.demo.charges import all_bills
 from deploy.demo.company import ACCOUNTS_FILE, CHARGES_FILE, DemoAccount, demo_accounts
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from shared.money import Kopecks, format_roubles
 
 REASON = "the demo company"

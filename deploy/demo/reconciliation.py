@@ -21,7 +21,7 @@ import requests
 from deploy.demo.client import PaymentLine
 from deploy.demo.database import open_snapshot
 from deploy.demo.loop import Belief
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from shared.config import SERVICES
 from shared.money import Kopecks, format_roubles
 

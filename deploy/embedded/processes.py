@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.embedded import postgres, rabbitmq
-from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.keys import sealer_settings
 from deploy.embedded.plan import Check, ProcessSpec
 from deploy.embedded.process_settings import settings_of
 from deploy.embedded.state import StateDir
+from deploy.embedded.surroundings import PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.system_user import system_user
 from services.discovery import reactions_of
 from shared.bus.topology import reaction_queue

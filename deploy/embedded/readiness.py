@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import socket
+import subprocess
 import urllib.request
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from deploy.embedded.plan import Check
+from deploy.embedded.postgres_binaries import binaries
 
 TIMEOUT_SECONDS = 2.0
 """How long each wait for the target may take."""
@@ -45,31 +48,49 @@ def _responds_to_http(url: str) -> bool:
 
 
 def _responds_to_sql(url: str) -> bool:
-    import psycopg
-
-    from shared.database import BoundedConnection
-
+    # The supervisor would hold the memory of a driver as long as it runs: psql does it.
+    parts = urlsplit(url)
+    without_password = parts._replace(netloc=f"{parts.username}@{parts.netloc.rpartition('@')[2]}")
     try:
-        with BoundedConnection.connect(url, connect_timeout=int(TIMEOUT_SECONDS)) as connection:
-            connection.patience_s = TIMEOUT_SECONDS
-            connection.execute("SELECT 1")
-    except psycopg.Error:
+        result = subprocess.run(
+            [str(binaries() / "psql"), "-X", "-c", "SELECT 1", urlunsplit(without_password)],
+            env={
+                "PGPASSWORD": unquote(parts.password or ""),
+                "PGCONNECT_TIMEOUT": str(max(2, round(TIMEOUT_SECONDS))),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=2 * TIMEOUT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
         return False
-    return True
+    return result.returncode == 0
 
 
 def _responds_to_amqp(url: str, queues: tuple[str, ...]) -> bool:
-    from kombu import Connection
+    from amqp import Connection
+    from amqp.exceptions import AMQPError
 
-    connection = Connection(url, connect_timeout=TIMEOUT_SECONDS, heartbeat=0)
+    parts = urlsplit(url)
+    connection = Connection(
+        host=f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}",
+        userid=unquote(parts.username or "guest"),
+        password=unquote(parts.password or "guest"),
+        virtual_host=unquote(parts.path[1:]) or "/",
+        ssl=parts.scheme == "amqps",
+        connect_timeout=TIMEOUT_SECONDS,
+        read_timeout=TIMEOUT_SECONDS,
+        write_timeout=TIMEOUT_SECONDS,
+    )
     try:
-        # kombu limits only the connecting. BrokerConnection limits all, but with shared.bus would
-        # come 10 MB that the supervisor holds as long as it runs.
-        connection.connect().transport.sock.settimeout(TIMEOUT_SECONDS)
+        connection.connect()
         channel = connection.channel()
         answers = [channel.queue_declare(queue, passive=True) for queue in queues]
-    except (OSError, *connection.connection_errors, *connection.channel_errors):
+        connection.close()
+    except (OSError, AMQPError):
         return False
     finally:
-        connection.release()
+        connection.collect()
     return all(answer.consumer_count for answer in answers)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -94,7 +94,7 @@ class Page:
         ending = "." in self.path.rpartition("/")[2]
         return self.method == "GET" and not (self.plain or self.bare or ending)
 
-    @property
+    @cached_property
     def template(self) -> str:
         """The path as the metrics write it; strange addresses must not create series."""
         return UNMATCHED if self.is_fallback else template_of(self.path)

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-import xlsxwriter
-
 from gateway.documents.native_threads import out_of_hub
 from gateway.documents.statement import COLUMNS, column_names, rows
 from gateway.translation import translations
@@ -49,6 +47,8 @@ def _csv(statements: Mapping[str, Any], language: str) -> bytes:
 
 
 def _xlsx(statements: Mapping[str, Any], language: str) -> bytes:
+    import xlsxwriter
+
     file = io.BytesIO()
     # A row is written to disk as soon as the next one begins, however many there are.
     options = {

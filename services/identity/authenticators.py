@@ -1,27 +1,16 @@
-"""WebAuthn: what a browser is asked for, and whether what an authenticator signed is right."""
+"""WebAuthn: what a browser is asked for, and whether what an authenticator signed is right.
+
+The library, with the formats of certificates that it knows, is imported by the first passkey: it
+takes 6 MB of each process that has this module.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
-
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import base64url_to_bytes, options_to_json_dict, parse_client_data_json
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from services.identity.limits import CHALLENGE_LIFE
 from services.identity.one_time_codes import ISSUER
@@ -30,6 +19,9 @@ from services.identity.refusals import refused
 from shared.errors import Conflict
 from shared.logs import get_logger
 from shared.relying_party import RelyingParty, relying_party_of
+
+if TYPE_CHECKING:
+    from webauthn.helpers.structs import PublicKeyCredentialDescriptor
 
 log = get_logger(__name__)
 
@@ -73,6 +65,14 @@ class Authenticators:
 
         A passkey has to be discoverable and to verify its user: then it signs in by itself.
         """
+        from webauthn import generate_registration_options
+        from webauthn.helpers import options_to_json_dict
+        from webauthn.helpers.structs import (
+            AuthenticatorSelectionCriteria,
+            ResidentKeyRequirement,
+            UserVerificationRequirement,
+        )
+
         options = generate_registration_options(
             rp_id=self.party.id,
             rp_name=ISSUER,
@@ -93,6 +93,10 @@ class Authenticators:
 
         With no passkey named, the person chooses one, and it has to verify him.
         """
+        from webauthn import generate_authentication_options
+        from webauthn.helpers import options_to_json_dict
+        from webauthn.helpers.structs import UserVerificationRequirement
+
         options = generate_authentication_options(
             rp_id=self.party.id,
             challenge=nonce,
@@ -111,6 +115,8 @@ class Authenticators:
 
         Raises ValidationFailed ``passkey_refused``.
         """
+        from webauthn import verify_registration_response
+
         with _refusing():
             made = verify_registration_response(
                 credential=dict(credential),
@@ -129,6 +135,9 @@ class Authenticators:
         ``alone``: nothing else says who it is, so it has to name and to verify its user. A counter
         that did not grow is that of a copy. Raises ValidationFailed ``passkey_refused``.
         """
+        from webauthn import verify_authentication_response
+        from webauthn.helpers.exceptions import WebAuthnException
+
         with _refusing():
             if alone and user_of(credential) != passkey.person_id.bytes:
                 raise WebAuthnException("the passkey names another user")
@@ -146,12 +155,16 @@ class Authenticators:
 
 def id_of(credential: Mapping[str, Any]) -> bytes:
     """Return the id of a credential. Raises ValidationFailed ``passkey_refused``."""
+    from webauthn.helpers import base64url_to_bytes
+
     with _refusing():
         return base64url_to_bytes(credential["rawId"])
 
 
 def nonce_of(credential: Mapping[str, Any]) -> bytes:
     """Return the nonce that was signed. Raises ValidationFailed ``passkey_refused``."""
+    from webauthn.helpers import base64url_to_bytes, parse_client_data_json
+
     with _refusing():
         text = credential["response"]["clientDataJSON"]
         return parse_client_data_json(base64url_to_bytes(text)).challenge
@@ -159,10 +172,14 @@ def nonce_of(credential: Mapping[str, Any]) -> bytes:
 
 def user_of(credential: Mapping[str, Any]) -> bytes:
     """Return the user that a passkey names; raises what base64 raises."""
+    from webauthn.helpers import base64url_to_bytes
+
     return base64url_to_bytes(credential["response"].get("userHandle") or "")
 
 
 def _descriptors(known: Sequence[Passkey]) -> list[PublicKeyCredentialDescriptor]:
+    from webauthn.helpers.structs import PublicKeyCredentialDescriptor
+
     return [PublicKeyCredentialDescriptor(id=passkey.credential_id) for passkey in known]
 
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from itertools import pairwise
 from pathlib import Path
-
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 _RUSSIAN = Path(__file__).with_name("common_passwords_ru.txt")
 
@@ -88,18 +87,59 @@ def is_common(password: str) -> bool:
     )
 
 
+class _Words:
+    """A set of words that takes a byte for each of their bytes: sorted lines."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._lines = b"\n".join(sorted({word.encode() for word in words}))
+
+    def __contains__(self, text: str) -> bool:
+        word = text.encode(errors="surrogatepass")
+        low, high = 0, len(self._lines)  # it can begin from here to there
+        while low < high:
+            middle = (low + high) // 2
+            begin = self._lines.rfind(b"\n", low, middle) + 1 or low
+            end = self._lines.find(b"\n", begin)
+            end = end if end >= 0 else len(self._lines)
+            line = self._lines[begin:end]
+            if line == word:
+                return True
+            low, high = (end + 1, high) if line < word else (low, begin)
+        return False
+
+
 @lru_cache(maxsize=1)
-def _words() -> frozenset[str]:
-    listed = {word for words in FREQUENCY_LISTS.values() for word in words}
+def _words() -> _Words:
+    return _Words(_listed())
+
+
+def _listed() -> Iterator[str]:
+    for words in _frequency_lists().values():
+        yield from words
     for line in _RUSSIAN.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             russian = line.split()
-            listed.update(russian, map(in_latin_letters, russian))
-    return frozenset(listed)
+            yield from russian
+            yield from map(in_latin_letters, russian)
+
+
+def _frequency_lists() -> dict[str, list[str]]:
+    """Return the lists of zxcvbn, without its other modules, which keep them as dictionaries."""
+    package = find_spec("zxcvbn")
+    folders = package.submodule_search_locations if package else None
+    if not folders:
+        raise ModuleNotFoundError("zxcvbn is not installed")
+    spec = spec_from_file_location("frequency_lists", Path(folders[0]) / "frequency_lists.py")
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError("zxcvbn has no frequency lists")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    lists: dict[str, list[str]] = module.FREQUENCY_LISTS
+    return lists
 
 
 def _is_word(text: str) -> bool:
-    return not _words().isdisjoint(_spellings(text))
+    return any(each in _words() for each in _spellings(text))
 
 
 def _spellings(text: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from shared.documents.markdown import document_data
-from shared.documents.papers import paper_pdf
+from shared.documents.printing import printed
 
 
 def instruction_pdf(document: Mapping[str, Any]) -> bytes:
@@ -18,4 +18,4 @@ def instruction_pdf(document: Mapping[str, Any]) -> bytes:
 @lru_cache(maxsize=2)
 def _made(version: str, title: str, text: str) -> bytes:
     document = {"version": version, "title": title, "text": text}
-    return paper_pdf("text", document_data(document), "ru")
+    return printed("text", document_data(document), "ru")

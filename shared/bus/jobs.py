@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from threading import Event as StopSignal
 
 from shared import context, telemetry
-from shared.bus.leadership import Lead, lead
+from shared.bus.leadership import Lead, LockConnection, lead
 from shared.bus.messages import Job, Services
 from shared.bus.reader import StoppedError
 from shared.ids import new_id
@@ -26,8 +26,14 @@ class JobRunner:
     """Runs the jobs of one service behind an advisory lock."""
 
     def __init__(
-        self, service: str, services: Services, jobs: Sequence[Job], stop: StopSignal
+        self,
+        service: str,
+        services: Services,
+        jobs: Sequence[Job],
+        stop: StopSignal,
+        locks: LockConnection | None = None,
     ) -> None:
+        self._locks = locks
         self._service = service
         self._services = services
         self._jobs = jobs
@@ -35,7 +41,7 @@ class JobRunner:
 
     def run(self) -> None:
         """Run the jobs until stopped; raises when the database is lost."""
-        lead(self._services.settings, self._service, "jobs", self._stop, self._work)
+        lead(self._services.settings, self._service, "jobs", self._stop, self._work, self._locks)
 
     def _work(self, lead: Lead) -> None:
         log.info("jobs_ready", service=self._service, jobs=[job.name for job in self._jobs])

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as StopSignal
+from threading import Lock
 from typing import Any, TypeVar
 
 import psycopg
@@ -22,6 +24,9 @@ from shared import telemetry
 from shared.bus.liveness import beating, evict_silent
 from shared.config import Settings
 from shared.database import STATEMENT_TIMEOUT_MS, BoundedConnection, connection_info
+from shared.logs import get_logger
+
+log = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -29,6 +34,7 @@ POLL_S = 0.5
 SURE_S = 1.0
 """How long a leader takes the lead for granted, in the middle of what it sends."""
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS mine"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 _BEGIN = """
 INSERT INTO leaders (task, term) VALUES (%s, 1)
 ON CONFLICT (task) DO UPDATE SET term = leaders.term + 1
@@ -112,29 +118,71 @@ class Lead:
             raise LeadLostError(self.task)
 
 
+class LockConnection:
+    """The connection for the locks of several tasks of a service in one process.
+
+    Each connection takes 2 MB of the server. Those that lead by a shared one use it for single
+    statements; whoever works on it all the time, as a relay does, leads by one of its own. A
+    process that is stopped falls silent on it, and one that loses it loses all that it leads by it.
+    """
+
+    def __init__(self, settings: Settings, service: str) -> None:
+        self._info = connection_info(
+            settings.database_url_of(service), service, statement_timeout_ms=STATEMENT_TIMEOUT_MS
+        )
+        self._changing = Lock()
+        self._connection: BoundedConnection[Any] | None = None
+        self._users = 0
+
+    @contextmanager
+    def taken(self) -> Iterator[BoundedConnection[Any]]:
+        """Lend the connection for a block; the last one to leave closes it."""
+        connection = self._entered()
+        try:
+            yield connection
+        finally:
+            self._leave(connection)
+
+    def _entered(self) -> BoundedConnection[Any]:
+        with self._changing:
+            if self._connection is None or self._connection.closed:
+                self._connection, self._users = _connected(self._info), 0
+            self._users += 1
+            return self._connection
+
+    def _leave(self, connection: BoundedConnection[Any]) -> None:
+        with self._changing:
+            if connection is not self._connection:
+                return  # it was lost, and others have a new one
+            self._users -= 1
+            if not self._users:
+                connection.close()
+
+
 def lead(
     settings: Settings,
     service: str,
     task: str,
     stop: StopSignal,
     work: Callable[[Lead], None],
+    shared: LockConnection | None = None,
 ) -> None:
-    """Wait for the lock ``<service>.<task>`` and work with the lead.
+    """Wait for the lock ``<service>.<task>`` and work with the lead, by a shared connection if any.
 
     Whoever holds it and has fallen silent is evicted. Returns when the work does, or on stop;
     raises when the database is lost.
     """
     lock = f"{service}.{task}"
     telemetry.LEADERS_EVICTED.labels(lock)
-    info = connection_info(
-        settings.database_url_of(service), service, statement_timeout_ms=STATEMENT_TIMEOUT_MS
-    )
-
-    def work_on(held: BoundedConnection[Any]) -> None:
-        with beating(held):
-            work(take_lead(held, task))
-
-    lead_on(info, lock, stop, work_on, while_waiting=lambda held: evict_silent(held, lock))
+    with (shared or LockConnection(settings, service)).taken() as held:
+        if not _locked(held, lock, stop, lambda waiting: evict_silent(waiting, lock)):
+            return
+        try:
+            with beating(held):
+                work(take_lead(held, task))
+        finally:
+            if shared is not None:
+                _unlock(held, lock)
 
 
 def take_lead(held: psycopg.Connection[Any], task: str) -> Lead:
@@ -150,18 +198,40 @@ def lead_on(
     lock: str,
     stop: StopSignal,
     work: Callable[[BoundedConnection[Any]], None],
-    *,
-    while_waiting: Callable[[psycopg.Connection[Any]], object] = lambda _: None,
 ) -> None:
     """Work on a connection by this connection string once it holds this lock."""
+    with _connected(info) as database:
+        if _locked(database, lock, stop):
+            work(database)
+
+
+def _connected(info: str) -> BoundedConnection[Any]:
     connected: BoundedConnection[Any] = BoundedConnection.connect(
         info, autocommit=True, row_factory=dict_row
     )
-    with connected as database:
-        while not stop.is_set():
-            row = database.execute(_TRY_LOCK, (lock,)).fetchone()
-            if row and row["mine"]:
-                work(database)
-                return
-            while_waiting(database)
-            stop.wait(POLL_S)
+    return connected
+
+
+def _locked(
+    database: BoundedConnection[Any],
+    lock: str,
+    stop: StopSignal,
+    while_waiting: Callable[[psycopg.Connection[Any]], object] = lambda _: None,
+) -> bool:
+    """Wait until a connection holds a lock; return whether it does: not on stop."""
+    while not stop.is_set():
+        row = database.execute(_TRY_LOCK, (lock,)).fetchone()
+        if row and row["mine"]:
+            return True
+        while_waiting(database)
+        stop.wait(POLL_S)
+    return False
+
+
+def _unlock(held: BoundedConnection[Any], lock: str) -> None:
+    """Give up a lock of a connection by which others lead; end the connection if that fails."""
+    try:
+        held.execute(_UNLOCK, (lock,))
+    except psycopg.Error as error:
+        log.info("lock_ends_with_its_connection", lock=lock, error=type(error).__name__)
+        held.close()

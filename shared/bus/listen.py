@@ -16,7 +16,7 @@ from threading import Event as StopSignal
 from typing import Any
 
 from shared import telemetry
-from shared.bus.leadership import Lead, lead
+from shared.bus.leadership import Lead, LockConnection, lead
 from shared.bus.liveness import end_transactions_of_others
 from shared.bus.messages import Reaction, Services
 from shared.bus.reactions import Delivery, Reactions
@@ -41,6 +41,9 @@ LOOK_AGAIN_S = 5.0
 CHECK_S = 1.0
 UPSTREAM_POLL_S = 0.5
 UNAVAILABLE_S = (0.2, 0.5, 1.0, 2.0)
+FIRST_ANSWER_S = (0.5, 1.0, 2.0, 5.0)
+"""How long the first questions to an upstream wait for their answers. Where all start at the same
+time, it may not have declared yet the queue in which they would wait for it."""
 
 Pause = Callable[[float], None]
 
@@ -56,8 +59,10 @@ class Listener:
         handlers: Mapping[str, Reaction],
         stop: StopSignal,
         batch: int = BATCH,
+        locks: LockConnection | None = None,
     ) -> None:
         self._batch = batch
+        self._locks = locks
         self._services = services
         self._consumer = store.service
         self._upstream = upstream
@@ -82,7 +87,7 @@ class Listener:
         lag = telemetry.REACTION_LAG.labels(self._consumer, self._upstream)
         lag.set_function(self.lag_seconds)
         task = f"from.{self._upstream}"
-        lead(self._services.settings, self._consumer, task, self._stop, self._listen)
+        lead(self._services.settings, self._consumer, task, self._stop, self._listen, self._locks)
 
     def process(self, batch: Sequence[Delivery], pause: Pause) -> None:
         """Apply, park or quarantine each message of a batch; raises StoppedError on stop."""
@@ -124,7 +129,7 @@ class Listener:
             if self._stop.is_set():
                 raise StoppedError
             try:
-                stopped = self._reader.look()
+                stopped = self._reader.look(FIRST_ANSWER_S[min(attempts, len(FIRST_ANSWER_S) - 1)])
                 if careful and not stopped:
                     self._reader.verify(pause)
             except Unavailable as error:

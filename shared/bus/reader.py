@@ -46,6 +46,7 @@ MOST_CONFLICTS = 10
 OUTAGE_S = 1.0
 """The longest pause before an outage is looked at again: a call of a service that is away waits by
 itself, and who waits for one that is back is late."""
+DEADLINE_S = 5.0
 FRESH_S = 1.0
 """How long an answer about the upstream's history is taken for that of now. So a reader with a
 backlog asks that often."""
@@ -94,12 +95,12 @@ class Reader:
         self._gap_open.set(0)
         self._held.set(0)
 
-    def look(self) -> str:
+    def look(self, deadline: float = DEADLINE_S) -> str:
         """Ask the upstream whether its log has our point; return why not, or "".
 
-        Raises Unavailable when it does not answer.
+        Raises Unavailable when it does not answer within the deadline, in seconds.
         """
-        return self._reactions.look(self._ask())
+        return self._reactions.look(self._ask(deadline))
 
     def verify(self, pause: Pause) -> None:
         """Go back where the upstream's log does not bear out what was applied by our point.
@@ -189,9 +190,10 @@ class Reader:
     def _is_fresh(self) -> bool:
         return self._history is not None and time.monotonic() - self._history[0] < FRESH_S
 
-    def _ask(self) -> LogHistory:
+    def _ask(self, deadline: float = DEADLINE_S) -> LogHistory:
         asked_at = time.monotonic()
-        history = from_wire(self._services.call(self._upstream, "log_history"))
+        asked = self._services.call(self._upstream, "log_history", deadline=deadline)
+        history = from_wire(asked)
         self._history = asked_at, history
         return history
 

@@ -12,7 +12,7 @@ from threading import Event as StopSignal
 from typing import Any
 
 from shared.bus import failures, parked, waiting
-from shared.bus.leadership import Lead, lead
+from shared.bus.leadership import Lead, LockConnection, lead
 from shared.bus.messages import Reaction, Services
 from shared.bus.reactions import Reactions
 from shared.bus.reader import KilledItsReaderError
@@ -34,7 +34,9 @@ class Retrier:
         store: PostgresStore,
         reactions: Mapping[str, Mapping[str, Reaction]],
         stop: StopSignal,
+        locks: LockConnection | None = None,
     ) -> None:
+        self._locks = locks
         self._services = services
         self._store = store
         self._reactions = {
@@ -47,7 +49,8 @@ class Retrier:
 
     def run(self) -> None:
         """Take the lock and retry; returns on stop, raises when the database is lost."""
-        lead(self._services.settings, self._store.service, "retries", self._stop, self._work)
+        service = self._store.service
+        lead(self._services.settings, service, "retries", self._stop, self._work, self._locks)
 
     def _work(self, lead: Lead) -> None:
         while not self._stop.is_set():

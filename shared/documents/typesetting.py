@@ -11,9 +11,10 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import typst
+if TYPE_CHECKING:
+    import typst
 
 STANDARDS: list[Literal["a-3a", "ua-1"]] = ["a-3a", "ua-1"]
 """PDF/A-3a: kept for decades, with its data attached. PDF/UA-1: tagged, for screen readers."""
@@ -39,6 +40,8 @@ class Typesetter:
 
         A character that no font has, in a name or a reason, is a box: PDF/A has no other.
         """
+        import typst  # 12 MB, which a process without documents does not need
+
         try:
             made = self._compile(template, {"data": data})
         except typst.TypstError as error:
@@ -51,6 +54,8 @@ class Typesetter:
 
     def _compile(self, template: Path, inputs: dict[str, str]) -> Any:
         if self._compiler is None:
+            import typst
+
             self._compiler = typst.Compiler(
                 root=str(_ROOT), font_paths=[str(_FONTS)], ignore_system_fonts=True
             )

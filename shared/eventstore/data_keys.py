@@ -61,6 +61,7 @@ class DataKeys:
                     self._login or self._settings.keys_database_url_of(self._service),
                     keys_schema(self._service),
                     size=self._size,
+                    kept=0,  # it is seldom asked, and each connection takes memory of its server
                     statement_timeout_ms=STATEMENT_TIMEOUT_MS,
                 )
             return self._pool

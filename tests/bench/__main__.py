@@ -29,6 +29,7 @@ from tests.bench.publishing import relay
 from tests.bench.reads import as_of, now, payment, payment_over_the_bus
 from tests.bench.registry import registry
 from tests.bench.replays import audit_log, beside_get, replay, replay_all
+from tests.bench.resting import at_rest
 from tests.bench.starts import starts
 from tests.bench.traces import traced
 from tests.bench.web import pages, pdf_neighbours, reads
@@ -62,6 +63,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "penalties": penalties,
     "owing": of_those_who_owe,
     "memory": memory_of_reads,
+    "at-rest": at_rest,
     "relay": relay,
     "traces": traced,
     "cli": starts,

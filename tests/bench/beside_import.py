@@ -29,8 +29,9 @@ import pika
 import psycopg
 
 from deploy.embedded import process
-from deploy.embedded.environment import REPOSITORY, keys_url
+from deploy.embedded.environment import keys_url
 from deploy.embedded.installation import Installation
+from deploy.embedded.surroundings import REPOSITORY
 from services.discovery import open_store
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from shared import context

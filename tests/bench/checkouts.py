@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from tests.bench.measure import CannotMeasureError
 
 UP_SECONDS = 300.0

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from deploy.embedded.postgres import binaries
+from deploy.embedded.postgres_binaries import binaries
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.domain import Account, account_id
 from services.ledger.domain.events import ServiceAmount

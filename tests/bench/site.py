@@ -29,8 +29,9 @@ from deploy.demo.loading import load
 from deploy.demo.person import Journey
 from deploy.demo.report import Report
 from deploy.embedded import process
-from deploy.embedded.environment import REPOSITORY, keys_url
+from deploy.embedded.environment import keys_url
 from deploy.embedded.installation import Installation
+from deploy.embedded.surroundings import REPOSITORY
 from gateway.cabinet.cookies import SESSION
 from tests.bench.company import Bench
 from tests.nodes import ANY_PORTS, broker_environment

@@ -18,7 +18,7 @@ from deploy.demo.journey import register, set_up_cabinet
 from deploy.demo.letters import Mailbox
 from deploy.demo.person import Journey
 from deploy.demo.report import Report
-from deploy.embedded.environment import PLAIN_ENVIRONMENT, REPOSITORY
+from deploy.embedded.surroundings import PLAIN_ENVIRONMENT, REPOSITORY
 from services.staff_administration import StaffAdministration
 from services.staff_environment import signed_in
 from shared.bus.principals import Principal

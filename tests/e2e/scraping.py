@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.embedded.environment import MONITORED, REPOSITORY
+from deploy.embedded.environment import MONITORED
+from deploy.embedded.surroundings import REPOSITORY
 
 _ROW = re.compile(r"^\| `(saldo_\w+)` \| ([a-z_, ]*)\| ([a-z, ]+) \|", re.MULTILINE)
 _SUFFIX = re.compile(r"_(bucket|count|sum)$")

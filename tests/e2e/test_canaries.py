@@ -26,7 +26,7 @@ from deploy.demo.person import Person
 from deploy.demo.report import Report
 from deploy.embedded import process
 from deploy.embedded.installation import Installation
-from deploy.embedded.postgres import binaries
+from deploy.embedded.postgres_binaries import binaries
 from deploy.embedded.rabbitmq import package_server
 from services.cli import app
 from shared.config import Settings, load_settings

@@ -12,8 +12,8 @@ import pytest
 
 from deploy.demo import reconciliation
 from deploy.demo.client import CabinetClient
-from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import Installation
+from deploy.embedded.surroundings import REPOSITORY
 
 pytestmark = pytest.mark.nodes
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from deploy.embedded.environment import PLAIN_ENVIRONMENT
 from deploy.embedded.installation import Installation
+from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
 
 pytestmark = pytest.mark.nodes
 

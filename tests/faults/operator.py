@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from shared.config import SERVICES
 from tests.faults.checker.findings import Finding
 from tests.faults.house import READY_S, RunningHouse

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import psycopg
 
-from deploy.embedded.environment import PLAIN_ENVIRONMENT
-from deploy.embedded.postgres import DATABASE, OWNER, binaries, initialise
+from deploy.embedded.postgres import DATABASE, OWNER, initialise
+from deploy.embedded.postgres_binaries import binaries
 from deploy.embedded.state import StateDir
+from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
 from deploy.embedded.system_user import system_user
 from services.discovery import migrations_of
 from shared.config import SERVICES, Settings

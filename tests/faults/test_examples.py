@@ -27,8 +27,8 @@ import psycopg
 import pytest
 
 from deploy.embedded import process
-from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import Installation
+from deploy.embedded.surroundings import REPOSITORY
 from services.discovery import open_store
 from services.ledger.application import (
     OpenAccount,

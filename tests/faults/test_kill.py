@@ -17,8 +17,8 @@ from pathlib import Path
 
 from deploy.demo.loop import read_beliefs
 from deploy.embedded import process
-from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import Installation
+from deploy.embedded.surroundings import REPOSITORY
 from tests.waiting import eventually
 
 # Killed once each, in this order.

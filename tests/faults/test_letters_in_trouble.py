@@ -22,7 +22,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from services.notifications.claims import Claims
 from services.notifications.delivery import Delivery
 from services.notifications.requests import LetterRequest

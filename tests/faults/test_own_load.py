@@ -18,8 +18,8 @@ import requests
 
 from deploy.demo.acquirer_page import PAYS, Payer
 from deploy.demo.company import demo_accounts, households
-from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import Installation
+from deploy.embedded.surroundings import REPOSITORY
 from tests.faults.load.beliefs import Notebook
 from tests.faults.load.newcomers import Settlers
 from tests.faults.load.residents import Resident

@@ -21,8 +21,8 @@ import pytest
 
 from deploy.demo.loop import Belief, read_beliefs
 from deploy.embedded.backup import back_up, restore
-from deploy.embedded.environment import REPOSITORY
 from deploy.embedded.installation import Installation
+from deploy.embedded.surroundings import REPOSITORY
 from shared.config import SERVICES
 from tests.faults.test_examples import EXAMPLES, Example, subscriber_environment
 from tests.waiting import eventually

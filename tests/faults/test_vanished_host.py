@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from tests.faults.private_postgres import PrivatePostgres
 from tests.waiting import eventually
 

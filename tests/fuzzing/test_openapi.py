@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from deploy.demo import reconciliation
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from tests.conftest import Database
 from tests.demo_installation import demo_installation
 from tests.fuzzing.cabinets import Cabinets, Plan

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from deploy.embedded.postgres import binaries
+from deploy.embedded.postgres_binaries import binaries
 from deploy.embedded.system_user import system_user
 from services.discovery import migrations_of
 from shared.config import Settings

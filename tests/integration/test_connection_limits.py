@@ -158,3 +158,18 @@ def test_beat_of_a_leader_never_comes_between_the_parts_of_a_pipeline(
         [beat] = beats
         beat.join(10)
         assert not beat.is_alive()
+
+
+def test_idle_connections_are_returned(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.database.IDLE_CONNECTION_S", 0.2)
+    url = database.settings.database_url_of("ledger")
+    for kept in (0, 1):
+        with closing(open_pool(url, "ledger", size=4, kept=kept)) as pool:
+            with pool.connection(), pool.connection(), pool.connection():
+                assert pool.get_stats()["pool_size"] == 3
+            eventually(
+                lambda pool=pool, kept=kept: pool.get_stats()["pool_size"] == kept,
+                f"{kept} connections left",
+            )
+            with pool.connection() as connection:
+                assert connection.execute("SELECT 1").fetchone()

@@ -96,7 +96,7 @@ def apart(base_settings: Settings, tmp_path: Path) -> Iterator[Apart]:
 
 def dump(url: str) -> str:
     """Return what pg_dump writes of a database."""
-    from deploy.embedded.postgres import binaries
+    from deploy.embedded.postgres_binaries import binaries
 
     done = subprocess.run(
         [binaries() / "pg_dump", "--inserts", url], check=True, capture_output=True, text=True

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from deploy.embedded.postgres import binaries
+from deploy.embedded.postgres_binaries import binaries
 from shared.bus.epochs import LogHistory, read_history
 from shared.bus.listen import Listener
 from shared.bus.reading import ReadPoint, read_point

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from shared.config import GATEWAY, Settings
 from shared.errors import NotFound, Unavailable
 from shared.rpc.client import RpcClient

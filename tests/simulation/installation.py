@@ -19,7 +19,7 @@ import psycopg
 from psycopg.rows import dict_row
 from typer.testing import CliRunner
 
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.cli import app
 from services.ledger.corrections import Correct, correct

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
-
-import requests
+from urllib.parse import urlencode
 
 from deploy.doubles.acquirer.database import Database
 from deploy.doubles.acquirer.order import epoch_ms
 from deploy.doubles.acquirer.signature import Signer
+from deploy.doubles.sending import send
 
-_TIMEOUT_SECONDS: Final = (3.05, 10.0)
 _SENDERS: Final = 4
 _LONGEST_PAUSE_MS: Final = 30 * 1000
 _GIVE_UP_AFTER_MS: Final = 3 * 24 * 3600 * 1000
@@ -115,13 +114,5 @@ class CallbackSender:
         return delivered_at is not None
 
     def _send(self, callback: Callback) -> str:
-        try:
-            response = requests.get(
-                self._callback_url,
-                params=callback.signed_parameters(self._sign),
-                timeout=_TIMEOUT_SECONDS,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            return type(error).__name__
-        return str(response.status_code)
+        parameters = urlencode(callback.signed_parameters(self._sign))
+        return send("GET", f"{self._callback_url}?{parameters}")

@@ -9,10 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-
 PRIVATE_KEY_FILE: Final = "callback_key.pem"
 PUBLIC_KEY_FILE: Final = "callback_public_key.pem"
 
@@ -40,6 +36,11 @@ def by_own_key(folder: Path) -> Signer:
 
     The public key lies beside it, for the merchant.
     """
+    # A bank with a shared key does without, and without 7 MB of memory.
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+
     path = folder / PRIVATE_KEY_FILE
     if path.exists():
         loaded = serialization.load_pem_private_key(path.read_bytes(), password=None)

@@ -8,12 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-import requests
-
+from deploy.doubles.sending import send
 from deploy.doubles.yookassa.database import Database
 from deploy.doubles.yookassa.objects import epoch_ms
 
-_TIMEOUT_SECONDS: Final = (3.05, 10.0)
 _SENDERS: Final = 4
 _LONGEST_PAUSE_MS: Final = 5 * 60 * 1000
 _GIVE_UP_AFTER_MS: Final = 24 * 3600 * 1000
@@ -96,14 +94,4 @@ class NotificationSender:
         return delivered_at is not None
 
     def _send(self, notification: Notification) -> str:
-        try:
-            response = requests.post(
-                self._callback_url,
-                data=notification.body.encode(),
-                headers={"Content-Type": "application/json"},
-                timeout=_TIMEOUT_SECONDS,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            return type(error).__name__
-        return str(response.status_code)
+        return send("POST", self._callback_url, notification.body.encode(), "application/json")

@@ -15,7 +15,7 @@ from services.ledger.penalties.payment_matching import check_day
 from services.ledger.tables.columns import UNKNOWN
 from shared.cooperation import cooperatively
 from shared.errors import NotFound
-from shared.eventstore import Session
+from shared.eventstore import Recorded, Session
 from shared.money import Kopecks
 
 
@@ -61,7 +61,8 @@ def penalties_due(
     """Return what accounts owe of penalty by the rules through a day: number -> kopecks.
 
     ``rows`` are those of the read model. Only accounts that may owe what is not accrued yet are
-    replayed, by one query for all.
+    replayed, by one query for all; those whose history has not changed since they were replayed for
+    the same day are remembered.
     """
     due = dict[str, Kopecks]()
     replayed = list[str]()
@@ -74,12 +75,25 @@ def penalties_due(
     if replayed:
         histories = session.histories([account_id(number) for number in replayed])
         for number in cooperatively(replayed):
-            account = Account(account_id(number))
-            for recorded in cooperatively(histories.get(account.id, ())):
-                account.replay(recorded.event)
-            account.law = law
-            due[number] = account.penalty_due(on)
+            due[number] = _due(histories.get(account_id(number), ()), on, law)
     return due
+
+
+def _due(history: Sequence[Recorded], on: date, law: PenaltyLaw) -> Kopecks:
+    """Return what an account owes of penalty by its history through a day."""
+    if not history:
+        return 0
+    last = history[-1]
+    # The last event, not the number of events alone: after a restore another history has as many.
+    event = (last.originator_id, last.originator_version, last.position, last.command_id)
+    known_by = (*event, last.recorded_at, on)
+    if (known := law.remembered(known_by)) is not None:
+        return known
+    account = Account(last.originator_id)
+    for recorded in cooperatively(history):
+        account.replay(recorded.event)
+    account.law = law
+    return law.remember(known_by, account.penalty_due(on))
 
 
 def _debt(debt: ChargePenalty) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import date
 from functools import lru_cache
 
@@ -13,6 +13,9 @@ from services.ledger.penalties.payment_matching import Due, Part
 from services.ledger.penalties.rules import PenaltyRules, load_rules
 from shared.errors import ServiceError
 from shared.money import Kopecks
+
+REMEMBERED = 4096
+"""How many sums are remembered: whoever looks at his debts looks at them more than once."""
 
 
 class PenaltyLaw:
@@ -26,6 +29,18 @@ class PenaltyLaw:
         self.rules = rules
         self.version = rules.version
         self._falls = rules.falling_days()
+        self._remembered: dict[Hashable, Kopecks] = {}
+
+    def remembered(self, known_by: Hashable) -> Kopecks | None:
+        """Return a sum that these rules have given for something; None if it is not known."""
+        return self._remembered.get(known_by)
+
+    def remember(self, known_by: Hashable, amount: Kopecks) -> Kopecks:
+        """Remember a sum for a while, in place of the oldest one; return it."""
+        while len(self._remembered) >= REMEMBERED:
+            self._remembered.pop(next(iter(self._remembered)), None)
+        self._remembered[known_by] = amount
+        return amount
 
     def penalty(self, debt: Debt, on: date) -> Kopecks:
         """Return the penalty on a debt through a day, which counts."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from tests.faults.checker import balances, seal
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from tests.faults.injectors.circumstances import package_file
 from tests.faults.injectors.errors import TroubleError
 

@@ -18,9 +18,10 @@ import psycopg
 import requests
 
 from deploy.embedded import process
-from deploy.embedded.environment import PLAIN_ENVIRONMENT
 from deploy.embedded.plan import Check, ProcessSpec
-from deploy.embedded.postgres import DATABASE, OWNER, binaries, owner_statements
+from deploy.embedded.postgres import DATABASE, OWNER, owner_statements
+from deploy.embedded.postgres_binaries import binaries
+from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
 from deploy.embedded.system_user import system_user
 from tests.faults.cluster import packages
 from tests.faults.cluster.fencing import Fencing

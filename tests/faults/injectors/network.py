@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from deploy.embedded.environment import PLAIN_ENVIRONMENT
 from deploy.embedded.plan import ProcessSpec
+from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
 from tests.faults.injectors import tcp_proxy
 
 Which = Literal["both", "there", "back"]

@@ -23,7 +23,7 @@ from uuid import uuid4
 from deploy.demo.acquirer_page import PageError
 from deploy.demo.charges import Bill
 from deploy.demo.client import Problem
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from shared import context
 from shared.errors import ServiceError, Unavailable
 from shared.money import Kopecks

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from deploy.demo.reconciliation import audit, parked_messages
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 
 AGREED, DIFFERED = 0, 1
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from services.ledger.domain.book import BOOK_STREAMS
 from tests.conftest import Database, fresh_database
 from tests.simulation.installation import QuickTerminal

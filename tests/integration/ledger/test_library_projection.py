@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from services.ledger.reports.totals import turnover_of
 from tests.integration.ledger.small_company import NUMBERS, SmallCompany, pay
 from tests.staff_logins import SignedIn, signed_in, staff_name

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded import process
-from deploy.embedded.environment import PLAIN_ENVIRONMENT
 from deploy.embedded.installation import Installation, InstallationError
 from deploy.embedded.plan import Plan, ProcessSpec
+from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
 
 SLEEP = ("sleep", "600")
 

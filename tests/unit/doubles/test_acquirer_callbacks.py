@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import requests
 from bank_doubles import PAYS, BankHarness
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -23,25 +23,22 @@ from deploy.doubles.acquirer.signature import (
 
 
 class Merchant:
-    """Stands in for `requests.get`: records the parameters, and returns `answer`."""
+    """Stands in for `send`: records the parameters, and returns `answer`; None: it is down."""
 
     def __init__(self) -> None:
         self.received: list[dict[str, str]] = []
         self.answer: int | None = 200
 
-    def get(self, _url: str, *, params: dict[str, str], **_: Any) -> requests.Response:
-        self.received.append(params)
-        if self.answer is None:
-            raise requests.ConnectionError
-        response = requests.Response()
-        response.status_code = self.answer
-        return response
+    def send(self, method: str, url: str) -> str:
+        assert method == "GET"
+        self.received.append(dict(parse_qsl(urlsplit(url).query, strict_parsing=True)))
+        return "ConnectionRefusedError" if self.answer is None else str(self.answer)
 
 
 @pytest.fixture
 def merchant(monkeypatch: pytest.MonkeyPatch) -> Merchant:
     merchant = Merchant()
-    monkeypatch.setattr("deploy.doubles.acquirer.callbacks.requests.get", merchant.get)
+    monkeypatch.setattr("deploy.doubles.acquirer.callbacks.send", merchant.send)
     return merchant
 
 

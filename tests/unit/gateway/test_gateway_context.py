@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -108,6 +109,28 @@ def test_readiness_lists_every_service(services: FakeServices) -> None:
     assert states_of(services) == {
         name: "unavailable" if name == "ledger" else "ok" for name in SERVICES
     }
+
+
+def test_service_that_has_just_started_is_asked_again_at_once(
+    services: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was asked before it had a queue is lost: nobody is to wait for that answer."""
+    for name in SERVICES:
+        services.answers[name, "health"] = {"status": "ok"}
+    deadlines = list[float]()
+    call = services.call
+
+    def lose_the_first(service: str, method: str, *, deadline: float, **asked: Any) -> Any:
+        if service == "ledger":
+            deadlines.append(deadline)
+            if len(deadlines) == 1:
+                raise Unavailable("service_unavailable", "no reply")
+        return call(service, method, deadline=deadline, **asked)
+
+    monkeypatch.setattr(services, "call", lose_the_first)
+    assert states_of(services) == dict.fromkeys(SERVICES, "ok")
+    assert deadlines[0] <= 0.5
+    assert sum(deadlines) <= 2.0, "the supervisor waits no longer"
 
 
 def test_clients_learn_that_the_gateway_is_alive_and_nothing_else_of_its_state(

@@ -16,7 +16,7 @@ from services.ledger.application import (
     open_account,
     post_payment,
 )
-from services.ledger.domain import EVENTS
+from services.ledger.domain import EVENTS, Account
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.publishing import publish
 from services.ledger.reports import statements
@@ -273,3 +273,30 @@ def test_a_penalty_paid_before_it_is_accrued_is_not_due(
     [paid] = store.query(lambda session: balances(session, [FIRST]))["balances"]
     owed = ("principal", "penalty", "penalty_due", "advance")
     assert [paid[name] for name in owed] == [0, 0, 0, 0]
+
+
+def test_a_penalty_is_calculated_once_for_a_history_and_a_day(
+    store: MemoryStore, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calculated = list[date]()
+    calculate = Account.penalty_due
+
+    def counted(account: Account, on: date) -> int:
+        calculated.append(on)
+        return calculate(account, on)
+
+    def due() -> int:
+        [found] = store.query(lambda session: balances(session, [FIRST]))["balances"]
+        return int(found["penalty_due"])
+
+    monkeypatch.setattr(Account, "penalty_due", counted)
+    clock.advance(timedelta(days=200))
+    first = due()
+    assert due() == first
+    assert len(calculated) == 1
+    pay(store, clock.today(), (FIRST, 400, 0))
+    assert due() == first, "what has accrued until today is still owed"
+    assert len(calculated) == 2, "another history"
+    clock.advance(timedelta(days=30))
+    assert due() > first
+    assert len(calculated) == 3, "another day"

@@ -13,7 +13,6 @@ from gateway_doubles import Browser, FakeServices
 from gateway.documents import engine
 from gateway.documents.engine import COMPILERS, MAX_WAITING, pdf
 from gateway.problems import Refusal
-from shared.documents import typesetting
 
 DATA = {"title": "t", "date": "2026-10-31"}
 
@@ -36,7 +35,7 @@ class HeldCompiler:
 def compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[HeldCompiler]]:
     monkeypatch.setattr(HeldCompiler, "made", [], raising=False)
     monkeypatch.setattr(HeldCompiler, "release", threading.Event(), raising=False)
-    monkeypatch.setattr(typesetting.typst, "Compiler", HeldCompiler)
+    monkeypatch.setattr("typst.Compiler", HeldCompiler)
     engine._free_typesetters.cache_clear()
     yield HeldCompiler
     HeldCompiler.release.set()
