@@ -30,6 +30,7 @@ READABLE = frozenset(
         "live",
         "log_run",
         "log_starts",
+        "migration_progress",
         "migrations",
         "positions",
         "reading_attempts",
@@ -237,7 +238,7 @@ def _grant_writing(
         connection.execute(sql.SQL(statement).format(**names))
     for table in append_only:
         _on(connection, service, role, table, "REVOKE UPDATE, DELETE, TRUNCATE")
-    for table in ("migrations", "staff_grants", *access.sealer.appends):
+    for table in ("migrations", "migration_progress", "staff_grants", *access.sealer.appends):
         _on(connection, service, role, table, "REVOKE INSERT, UPDATE, DELETE")
     # Keys are made in their own database; what is left here is moved there.
     _on(connection, service, role, "data_keys", "REVOKE INSERT")
