@@ -101,7 +101,7 @@ def migrate(
                 make_login(connection, *_login(sealer_url))
             _make_schema(connection, service)
         runner = Runner(connection, service, report, patience)
-        pending = _pending(runner, connection, service, _steps(directory), report, contract)
+        pending = _pending(runner, connection, service, steps_in(directory), report, contract)
         for step in pending:
             runner.apply(step)
         runner.in_transaction(
@@ -217,7 +217,8 @@ def _make_schema(connection: psycopg.Connection[Any], service: str) -> None:
     connection.execute(TABLES)
 
 
-def _steps(directory: Traversable) -> list[Step]:
+def steps_in(directory: Traversable) -> list[Step]:
+    """Return the steps of a service, those of every service first; raises MigrationError."""
     base = [step_of(f"0000_{name}", _base_text(name)) for name in BASE]
     own = sorted(
         (entry.name, entry.read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from shared.eventstore.migration_runner import Patience
+from shared.eventstore.migration_status import status_of
 from shared.eventstore.migration_steps import MigrationError
 from shared.eventstore.migrations import migrate
 from tests.conftest import Database
@@ -305,3 +306,28 @@ def test_a_new_schema_gets_all_steps_at_once(trial: Trial) -> None:
     with trial.connect() as owner:
         owner.execute("DROP SCHEMA ledger CASCADE")
     assert trial.migrate()[-2:] == ["0901_houses.sql", "0902_street.sql"]
+
+
+def test_the_status_names_what_is_not_applied(
+    trial: Trial, others: Callable[[], psycopg.Connection[Any]]
+) -> None:
+    reader = others()
+    reader.execute("BEGIN; UPDATE houses SET street = 'Main' WHERE id = 1")
+    trial.add("0901_street.sql", "concurrent", INDEX)
+    trial.add("0902_street.sql", "contract level=2", "ALTER TABLE houses DROP COLUMN street;")
+    trial.add("0903_doors.sql", "expand", "ALTER TABLE houses ADD COLUMN doors integer;")
+
+    def status() -> list[tuple[str, str]]:
+        found = status_of(trial.database.settings.database_url, "ledger", trial.folder)
+        return [(one.name, f"{one.state} {one.detail}".strip()) for one in found]
+
+    later = [("0902_street.sql", "after the roll-out"), ("0903_doors.sql", "next")]
+    assert status() == [("0901_street.sql", "next"), *later]
+    migrating = trial.begin()
+    eventually(trial.waits, "the index waits for a transaction that began before it")
+    building, *rest = status()
+    assert building[1].startswith("running CREATE INDEX CONCURRENTLY houses_by_street ON houses: ")
+    assert rest == later
+    reader.execute("COMMIT")
+    migrating.result(30)
+    assert status() == later[:1]
