@@ -18,6 +18,7 @@ from services.ledger.domain.account import ACCOUNT_EVENTS
 from services.ledger.domain.events import PaymentPosted
 from services.ledger.publishing import publish
 from shared import context, telemetry
+from shared.bus import relay as relaying
 from shared.bus.history import page_after
 from shared.bus.listen import Delivery, Listener
 from shared.bus.reactions import Reactions
@@ -48,9 +49,16 @@ def stood_down(task: str) -> float:
 
 
 @pytest.mark.usefixtures("clean_bus")
+@pytest.mark.parametrize("window", [relaying.WINDOW, 2])
 def test_a_relay_stands_down_before_what_it_cannot_publish(
-    database: Database, worker: Worker, amqp_url: str
+    database: Database,
+    worker: Worker,
+    amqp_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    window: int,
 ) -> None:
+    """Also where a full window before it is on its way."""
+    monkeypatch.setattr(relaying, "WINDOW", window)
     ledger = database.store("ledger")
     open_one(ledger)
     open_one(ledger, OTHER)

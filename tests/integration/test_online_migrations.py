@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
@@ -12,10 +13,12 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from deploy.embedded.environment import REPOSITORY
 from shared.eventstore.migration_runner import Patience
 from shared.eventstore.migration_status import status_of
-from shared.eventstore.migration_steps import MigrationError
+from shared.eventstore.migration_steps import MigrationError, step_of
 from shared.eventstore.migrations import migrate
+from tests.architecture.migration_rules import findings
 from tests.conftest import Database
 from tests.waiting import eventually
 
@@ -306,6 +309,28 @@ def test_a_new_schema_gets_all_steps_at_once(trial: Trial) -> None:
     with trial.connect() as owner:
         owner.execute("DROP SCHEMA ledger CASCADE")
     assert trial.migrate()[-2:] == ["0901_houses.sql", "0902_street.sql"]
+
+
+def test_the_example_of_the_documents_works(trial: Trial) -> None:
+    text = (REPOSITORY / "docs" / "upgrading.md").read_text(encoding="utf-8")
+    files = re.findall(r"```sql\n-- (\d+_\w+\.sql)\n(.*?)```", text, re.DOTALL)
+    for name, sql in files:
+        trial.add(name, "", sql)
+    steps = [step_of(name, sql) for name, sql in files]
+    for place, step in enumerate(steps):
+        assert findings(step, steps[:place]) == []
+    insert = (
+        "INSERT INTO imports (digest, kind, file_name, size, actor, reason, attempt, started_at) "
+        "SELECT n::text, 'charges', 'a.b.csv', 1, 'x', 'x', 1, now() FROM generate_series({}) n"
+    )
+    with trial.connect() as older:
+        older.execute(insert.format("1, 2500"))
+        assert trial.migrate() == [step.name for step in steps[:3]]
+        older.execute(insert.format("2501, 2502"))
+        assert trial.migrate(contract=True) == [steps[3].name]
+        with pytest.raises(psycopg.errors.NotNullViolation):
+            older.execute(insert.format("2503, 2503"))
+    assert trial.one("SELECT count(*) FROM imports WHERE suffix = 'csv'") == 2502
 
 
 def test_the_status_names_what_is_not_applied(
