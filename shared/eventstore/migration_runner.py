@@ -46,6 +46,10 @@ CREATE TABLE IF NOT EXISTS migration_progress (
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE TABLE IF NOT EXISTS schema_levels (
+    level      integer     PRIMARY KEY CHECK (level > 0),
+    reached_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
 """
 _NOTE = """
 INSERT INTO migration_progress (name, kind, state, detail) VALUES (%s, %s, %s, %s)
@@ -293,6 +297,11 @@ class Runner:
             "INSERT INTO migrations (name, digest) VALUES (%s, %s)", (step.name, _digest(step))
         )
         self._connection.execute(_DONE, (step.name,))
+        if step.level:
+            self._connection.execute(
+                "INSERT INTO schema_levels (level) VALUES (%s) ON CONFLICT DO NOTHING",
+                (step.level,),
+            )
 
     def _note(self, name: str, kind: str, state: str, detail: str) -> None:
         self._connection.execute(_NOTE, (name, kind, state, detail))

@@ -124,7 +124,8 @@ def rolling_house(folder: Path) -> Iterator[RollingHouse]:
 
     def noted(spec: ProcessSpec) -> ProcessSpec:
         environ = {name: value for name, value in spec.environ.items() if name != "SALDO_FISCAL"}
-        specs[spec.name] = spec = msgspec.structs.replace(spec, environ=environ)
+        argv = tuple(word for word in spec.argv if word != "--contract")  # `make up` rolls nothing
+        specs[spec.name] = spec = msgspec.structs.replace(spec, environ=environ, argv=argv)
         return spec
 
     installation = Installation(folder, owner=process.myself(), ports=ANY_PORTS, adapt=noted)

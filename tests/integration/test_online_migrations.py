@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,17 @@ import pytest
 from psycopg.rows import dict_row
 
 from deploy.embedded.environment import REPOSITORY
+from services.__main__ import main
+from shared import database as database_module
+from shared.config import ConfigurationError
 from shared.eventstore.migration_runner import Patience
 from shared.eventstore.migration_status import status_of
 from shared.eventstore.migration_steps import MigrationError, step_of
 from shared.eventstore.migrations import migrate
+from shared.eventstore.schema_level import check_levels
 from tests.architecture.migration_rules import findings
 from tests.conftest import Database
+from tests.service_process import environment_of
 from tests.waiting import eventually
 
 READING = "BEGIN; SELECT count(*) FROM houses"
@@ -269,7 +275,9 @@ def test_whoever_looks_sees_what_a_migration_waits_for(
 
 
 def test_what_older_versions_use_is_taken_away_after_the_roll_out(
-    trial: Trial, others: Callable[[], psycopg.Connection[Any]]
+    trial: Trial,
+    others: Callable[[], psycopg.Connection[Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trial.add("0901_floors.sql", "expand", "ALTER TABLE houses ADD COLUMN floors integer;")
     trial.add("0902_street.sql", "contract level=2", "ALTER TABLE houses DROP COLUMN street;")
@@ -289,7 +297,18 @@ def test_what_older_versions_use_is_taken_away_after_the_roll_out(
     older.close()
     gone = "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'saldo-ledger/1'"
     eventually(lambda: trial.one(f"{gone} AND datname = current_database()"), "it is gone")
+    settings = trial.database.settings
+    check_levels(settings, ["ledger", "payments"])
     assert trial.migrate(contract=True) == ["0902_street.sql", "0903_fill.sql"]
+    with pytest.raises(ConfigurationError, match=r"ledger are those of a newer version \(level 2"):
+        check_levels(settings, ["payments", "ledger"])
+    monkeypatch.setattr(database_module, "LEVEL", 2)
+    check_levels(settings, ["payments", "ledger"])
+
+
+def test_a_process_starts_without_a_database_that_could_tell(database: Database) -> None:
+    away = replace(database.settings, database_urls={"ledger": "postgresql://a@127.0.0.1:1/b"})
+    check_levels(away, ["ledger"])
 
 
 def test_what_was_applied_before_there_were_kinds_stays_applied(trial: Trial) -> None:
@@ -356,3 +375,36 @@ def test_the_status_names_what_is_not_applied(
     reader.execute("COMMIT")
     migrating.result(30)
     assert status() == later[:1]
+
+
+@pytest.fixture
+def as_operator(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of whoever migrates."""
+    for name, value in environment_of(database, "ledger").items():
+        monkeypatch.setenv(name, value)
+    settings = database.settings
+    monkeypatch.setenv("SALDO_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("SALDO_KEYS_DATABASE_URL", settings.keys_database_url)
+
+
+@pytest.mark.usefixtures("as_operator")
+def test_the_operator_is_told_how_far_the_migrations_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["migrate", "--status", "ledger", "accounts"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "ledger: all migrations are applied",
+        "accounts: all migrations are applied",
+    ]
+
+
+@pytest.mark.usefixtures("as_operator")
+def test_a_migration_that_cannot_be_applied_ends_the_migrator_with_two(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["migrate", "--contract", "ledger"]) == 0
+    with database.owner("ledger") as owner:
+        owner.execute("UPDATE migrations SET digest = 'x' WHERE name = '0001_tables.sql'")
+    assert main(["migrate", "ledger"]) == 2
+    assert "ledger/0001_tables.sql was applied with other content" in capsys.readouterr().err
+    assert main(["migrate", "ledger", "--status"]) == 2
