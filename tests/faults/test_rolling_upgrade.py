@@ -35,7 +35,12 @@ PAYERS = 4
 BETWEEN = 8
 """Payments between two steps of the roll-out."""
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not os.environ.get("SALDO_TEST_UPGRADE"), reason="two versions, takes long: make upgrade"
+    ),
+]
 
 
 @pytest.fixture
