@@ -46,12 +46,15 @@ class ServiceProcess:
 
 
 @contextmanager
-def service_process(database: Database, service: str, log: Path) -> Iterator[ServiceProcess]:
-    """Serve a service for the length of a block; the process must end well."""
+def service_process(
+    database: Database, service: str, log: Path, folder: Path | None = None
+) -> Iterator[ServiceProcess]:
+    """Serve a service for the length of a block, by the code in a folder; it must end well."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "services", "serve", service],
             env=environment_of(database, service),
+            cwd=folder,
             stdout=out,
             stderr=subprocess.STDOUT,
         )

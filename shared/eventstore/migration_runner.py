@@ -97,8 +97,9 @@ class Patience:
 
     lock_ms: int = 300
     fourth_lock_ms: int = 1_500
-    statement_ms: int = 5_000
-    """How long a statement of a short step may take, which keeps others from a table meanwhile."""
+    statement_ms: int = 1_500
+    """How long a statement of a short step may take, with a table in its hands: less than others
+    wait for it."""
     row_lock_ms: int = 2_000
     first_pause_s: float = 0.5
     longest_pause_s: float = 10.0
