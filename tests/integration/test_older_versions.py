@@ -21,6 +21,7 @@ from shared import context, telemetry
 from shared.bus import relay as relaying
 from shared.bus.history import page_after
 from shared.bus.listen import Delivery, Listener
+from shared.bus.live import Handoff, LiveFeed
 from shared.bus.reactions import Reactions
 from shared.bus.relay import Relay
 from shared.bus.worker import Worker
@@ -75,6 +76,22 @@ def test_a_relay_stands_down_before_what_it_cannot_publish(
     assert [headers["saldo_position"] for _, headers, _ in got] == [1, 2, 3, 4, 5]
     eventually(lambda: relayed(database) == 5, "the newer relay has published everything")
     reader.connection.close()
+
+
+@pytest.mark.usefixtures("clean_bus")
+def test_a_live_feed_stands_down_before_what_it_cannot_send(
+    database: Database, worker: Worker
+) -> None:
+    ledger = database.store("ledger")
+    open_one(ledger)
+    pay(ledger, 1)
+    worker.start("relay", Relay(database.settings, ledger, publish, worker.stop).run)
+    eventually(lambda: relayed(database) == 2, "the relay has published everything")
+    feed = LiveFeed(database.settings, older(database), publish, threading.Event(), Handoff())
+    with pytest.raises(UnknownTopicError):
+        feed.run()
+    with database.runtime("ledger") as connection:
+        assert connection.execute("SELECT position FROM live").fetchone() == {"position": 1}
 
 
 def test_a_worker_tells_that_a_task_stands_down_and_does_not_crash() -> None:
