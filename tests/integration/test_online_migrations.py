@@ -14,7 +14,6 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from deploy.embedded.environment import REPOSITORY
 from services.__main__ import main
 from shared import database as database_module
 from shared.config import ConfigurationError
@@ -331,7 +330,7 @@ def test_a_new_schema_gets_all_steps_at_once(trial: Trial) -> None:
 
 
 def test_the_example_of_the_documents_works(trial: Trial) -> None:
-    text = (REPOSITORY / "docs" / "upgrading.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "upgrading.md").read_text(encoding="utf-8")
     files = re.findall(r"```sql\n-- (\d+_\w+\.sql)\n(.*?)```", text, re.DOTALL)
     for name, sql in files:
         trial.add(name, "", sql)
