@@ -188,7 +188,7 @@ class Runner:
             run = (
                 partial(self._run, statement)
                 if index is None
-                else (partial(self._build, statement, index))
+                else partial(self._build, statement, index)
             )
             self._patiently(step.name, step.kind, run)
         with self._connection.transaction():
