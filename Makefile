@@ -6,7 +6,7 @@ BIN := .venv/bin
 SALDO := $(BIN)/python -m deploy.embedded
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status env test unit check bench faults mutation format contracts lock release \
+.PHONY: help up down reset status env test unit check bench faults upgrade mutation format contracts lock release \
 	styleguide letters pictures audit \
 	dist install browser venv
 
@@ -57,6 +57,10 @@ faults: install ## Break an installation under load, and judge it (MINUTES=10 SE
 		$(BIN)/python -m tests.faults $(if $(BUGS),bugs,--minutes $(or $(MINUTES),10) \
 		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(REPLAY),--replay $(REPLAY)) \
 		$(if $(CLUSTER),--cluster)))
+
+upgrade: install ## Roll this version out over an older commit while payers pay (FROM=commit)
+	SALDO_TEST_UPGRADE=1 $(if $(FROM),SALDO_UPGRADE_FROM=$(FROM)) \
+		$(BIN)/python -m pytest tests/faults/test_rolling_upgrade.py
 
 mutation: venv ## Mutate the modules of money, and count what the tests notice
 	$(BIN)/python -m tests.mutation

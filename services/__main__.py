@@ -1,9 +1,11 @@
 """``python -m services VERB [NAME...]``: any set of services in one process.
 
 ``serve`` answers RPC and is patched by eventlet before anything else is imported. ``work`` runs
-relays, reactions and jobs in plain threads and is never patched. ``migrate`` creates the tables,
-``broker`` the users of the services and the gateway at RabbitMQ; ``definitions`` prints them for a
-broker that imports a file. ``seal``, which takes no names, seals the log of the ledger.
+relays, reactions and jobs in plain threads and is never patched. ``migrate`` creates the tables:
+with ``--contract`` also what waits until a roll-out is over, with ``--status`` it only says what is
+not done. ``broker`` makes the users of the services and the gateway at RabbitMQ; ``definitions``
+prints them for a broker that imports a file. ``seal``, which takes no names, seals the log of the
+ledger.
 """
 
 from __future__ import annotations
@@ -17,7 +19,11 @@ if TYPE_CHECKING:  # importing it here would come before patching
     from shared.config import Settings
 
 VERBS = ("serve", "work", "migrate", "broker", "definitions", "seal")
-USAGE = f"usage: python -m services {'|'.join(VERBS)} [NAME...]"
+MIGRATE_OPTIONS = ("--contract", "--status")
+USAGE = (
+    f"usage: python -m services {'|'.join(VERBS)} [NAME...]\n"
+    f"       python -m services migrate [{'|'.join(MIGRATE_OPTIONS)}] [NAME...]"
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -45,6 +51,7 @@ def main(arguments: list[str]) -> int:
         from shared.green_names import resolve_in_threads
 
         resolve_in_threads(tpool.execute, green_socket)
+    option = names.pop(0) if verb == "migrate" and names and names[0] in MIGRATE_OPTIONS else ""
     if verb not in VERBS or (verb == "seal" and names):
         sys.stderr.write(USAGE + "\n")
         return 2
@@ -52,6 +59,7 @@ def main(arguments: list[str]) -> int:
     from shared import allocator, logs
     from shared.bus.administration import BrokerAdministrationError
     from shared.config import ConfigurationError, load_settings
+    from shared.eventstore.migration_steps import MigrationError
 
     allocator.return_memory()
     try:
@@ -59,8 +67,13 @@ def main(arguments: list[str]) -> int:
         chosen = check_names(names)
         process = {"serve": "server", "work": "worker", "seal": "sealer"}.get(verb, verb)
         logs.configure(process, settings.log_level)
-        _run(verb, chosen, settings)
-    except (BrokerAdministrationError, ConfigurationError, UnknownServiceError) as error:
+        _run(verb + option, chosen, settings)
+    except (
+        BrokerAdministrationError,
+        ConfigurationError,
+        MigrationError,
+        UnknownServiceError,
+    ) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
@@ -87,10 +100,14 @@ def _run(verb: str, names: list[str], settings: Settings) -> None:
         from services.broker import broker_definitions
 
         json.dump(broker_definitions(names, settings), sys.stdout, indent=2)
+    elif verb == "migrate--status":
+        from services.migrate import show_status
+
+        show_status(names, settings)
     else:
         from services.migrate import migrate_all
 
-        migrate_all(names, settings)
+        migrate_all(names, settings, contract=verb == "migrate--contract")
 
 
 if __name__ == "__main__":

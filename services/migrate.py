@@ -8,11 +8,15 @@ from urllib.parse import urlsplit
 
 from services.discovery import migrations_of
 from shared.config import SEALER, ConfigurationError, Settings
+from shared.eventstore.migration_status import status_of
 from shared.eventstore.migrations import make_database, migrate, migrate_keys
 
 
-def migrate_all(names: Sequence[str], settings: Settings) -> None:
-    """Bring the schemas of services up to date; print each applied migration."""
+def migrate_all(names: Sequence[str], settings: Settings, *, contract: bool = False) -> None:
+    """Bring the schemas of services up to date; print each applied migration.
+
+    With ``contract`` also those steps are applied that wait until a roll-out is over.
+    """
     if not settings.database_url:
         raise ConfigurationError("set SALDO_DATABASE_URL to the PostgreSQL URL of the owner")
     if not settings.keys_database_url:
@@ -29,10 +33,26 @@ def migrate_all(names: Sequence[str], settings: Settings) -> None:
             migrations_of(name),
             report=_report,
             sealer_url=settings.database_urls.get(SEALER, ""),
+            contract=contract,
         )
         migrate_keys(
             settings.keys_database_url, name, settings.keys_database_url_of(name), report=_report
         )
+
+
+def show_status(names: Sequence[str], settings: Settings) -> None:
+    """Print the migrations that are not applied, and how far each has come."""
+    if not settings.database_url:
+        raise ConfigurationError("set SALDO_DATABASE_URL to the PostgreSQL URL of the owner")
+    for name in names:
+        pending = status_of(settings.database_url, name, migrations_of(name))
+        for step in pending:
+            rows = f", {step.rows} rows" if step.rows else ""
+            since = f" ({step.since:%Y-%m-%d %H:%M:%S} UTC)" if step.since else ""
+            detail = f": {step.detail}" if step.detail else ""
+            print(f"{name}: {step.name} ({step.kind}): {step.state}{rows}{detail}{since}")  # noqa: T201
+        if not pending:
+            print(f"{name}: all migrations are applied")  # noqa: T201
 
 
 def _make_database_of_keys(settings: Settings) -> None:

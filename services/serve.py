@@ -19,6 +19,7 @@ from services.readiness import states_of
 from shared import cooperation, gc_tuning, tracing
 from shared.bus.principals import tls_of
 from shared.config import Settings
+from shared.eventstore.schema_level import check_levels
 from shared.logs import get_logger
 from shared.monitoring import Monitoring, stopping
 from shared.rpc.client import RpcClient
@@ -39,8 +40,10 @@ GRACE_S = 15.0
 def serve(names: Sequence[str], settings: Settings) -> None:
     """Run services until SIGTERM or SIGINT; calls in progress are finished first.
 
-    Raises ConfigurationError when the address for monitoring cannot be used.
+    Raises ConfigurationError when the address for monitoring cannot be used, or a newer version has
+    taken away what this one uses.
     """
+    check_levels(settings, names)
     monitoring = Monitoring(settings.monitoring_listen)
     tracing.start(settings.otlp_endpoint)
     pools.set_limit(100)

@@ -24,6 +24,7 @@ from shared.bus.retries import Retrier
 from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.schema_level import check_levels
 from shared.logs import get_logger
 from shared.monitoring import Monitoring
 from shared.rpc.client import RpcClient
@@ -50,8 +51,10 @@ class WorkerServices:
 def work(names: Sequence[str], settings: Settings) -> None:
     """Run the worker until SIGTERM or SIGINT.
 
-    Raises ConfigurationError when the address for monitoring cannot be used.
+    Raises ConfigurationError when the address for monitoring cannot be used, or a newer version has
+    taken away what this one uses.
     """
+    check_levels(settings, names)
     monitoring = Monitoring(settings.monitoring_listen)
     tracing.start(settings.otlp_endpoint)
     clients = {name: RpcClient(settings.amqp_url_of(name), name=f"{name} worker") for name in names}

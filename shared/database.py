@@ -24,6 +24,9 @@ from psycopg_pool import ConnectionPool
 
 from shared.config import ConfigurationError
 
+LEVEL = 0
+"""Which contract steps this version can do without: those up to this level. It is raised with each
+such step (`shared.eventstore.migration_steps`), and told by the name of every connection."""
 CONNECT_TIMEOUT_S = 3
 LOCK_TIMEOUT_MS = 2_000
 STATEMENT_TIMEOUT_MS = 30_000
@@ -107,11 +110,16 @@ def _conninfo(url: str, schema: str, options: Mapping[str, object]) -> str:
     return make_conninfo(
         url,
         connect_timeout=CONNECT_TIMEOUT_S,
-        application_name=f"saldo-{schema}",
+        application_name=application_name(schema),
         options=" ".join(f"-c {name}={value}" for name, value in options.items()),
         **_CLIENT_SIDE,
         **{name: value for name, value in primary.items() if name not in given},
     )
+
+
+def application_name(schema: str) -> str:
+    """Return by which name the connections to a schema are known to the database."""
+    return f"saldo-{schema}/{LEVEL}" if LEVEL else f"saldo-{schema}"
 
 
 def connect_as_owner(url: str) -> psycopg.Connection[Any]:

@@ -225,6 +225,11 @@ LEADERS_EVICTED = Counter(
 TASK_RESTARTS = Counter(
     "saldo_worker_task_restarts", "Restarts of a failed relay, listener or job runner.", ("task",)
 )
+TASKS_STOOD_DOWN = Counter(
+    "saldo_worker_task_stood_down",
+    "How often a relay, live feed or listener has left its task to a newer version.",
+    ("task",),
+)
 
 
 @cache

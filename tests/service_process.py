@@ -46,20 +46,27 @@ class ServiceProcess:
 
 
 @contextmanager
-def service_process(database: Database, service: str, log: Path) -> Iterator[ServiceProcess]:
-    """Serve a service for the length of a block; the process must end well."""
+def service_process(
+    database: Database, service: str, log: Path, folder: Path | None = None, verb: str = "serve"
+) -> Iterator[ServiceProcess]:
+    """Run a server of a service, or a worker, for the length of a block; it must end well.
+
+    It runs the code in a folder, if one is given.
+    """
+    ready = {"serve": "server_ready", "work": "worker_ready"}[verb]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "services", "serve", service],
+            [sys.executable, "-m", "services", verb, service],
             env=environment_of(database, service),
+            cwd=folder,
             stdout=out,
             stderr=subprocess.STDOUT,
         )
     running = ServiceProcess(process, log)
     try:
         eventually(
-            lambda: process.poll() is not None or running.has_logged("server_ready"),
-            "the server is ready",
+            lambda: process.poll() is not None or running.has_logged(ready),
+            "the process is ready",
         )
         assert process.poll() is None, log.read_text(encoding="utf-8")
         yield running

@@ -73,7 +73,8 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
     services = ("migrate", "broker")
     # name, arguments of python -m, requirements, readiness check (None: it runs once)
     rows: list[tuple[str, tuple[str, ...], tuple[str, ...], Check | None]] = [
-        ("migrate", ("services", "migrate"), ("postgres",), None),
+        # No process of an older version runs here by then: see Installation.
+        ("migrate", ("services", "migrate", "--contract"), ("postgres",), None),
         ("broker", ("services", "broker"), ("rabbitmq",), None),
         ("staff", ("deploy.embedded.staff",), services, None),
         ("subscribers", ("deploy.embedded.subscribers",), services, None),

@@ -57,7 +57,8 @@ def page_after(
     its first event.
 
     ``epoch`` is that of ``after``, where the reader knows it. Raises Conflict
-    ``position_not_in_log`` for one that does not fit, and Unavailable ``log_not_confirmed``.
+    ``position_not_in_log`` for one that does not fit, and Unavailable ``log_not_confirmed``, and
+    before an event that only a newer version knows.
     """
     rows = limit if types is None else max(limit, SCANNED)
     with store.transaction() as cursor:
@@ -83,7 +84,9 @@ def page_after(
             chosen += shown
             events += 1
         before = reached
-    return Page(chosen, position, published, more=position - after >= rows, history=history)
+    # It may end before an event that only a newer version knows.
+    more = position - after >= rows or (bool(read) and position < read[-1].id)
+    return Page(chosen, position, published, more=more, history=history)
 
 
 def end_of(store: PostgresStore, since: datetime | None = None) -> int:

@@ -36,6 +36,7 @@ from shared.bus.reading import (
 from shared.bus.remembering import mark_of
 from shared.bus.waiting import NotYet
 from shared.errors import Conflict, Unavailable
+from shared.eventstore.events import UnknownTopicError
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -212,8 +213,8 @@ class Reader:
             attempts += 1
             try:
                 self._apply([delivery], again=conflicts > 0)
-            except (StoppedReaderError, LeadLostError):
-                raise
+            except (StoppedReaderError, LeadLostError, UnknownTopicError):
+                raise  # the last one: a newer version can read what this one cannot
             except GhostError as ghost:
                 # The head that was told may be older than the message.
                 if ghost.reason != quarantine.BEYOND_HEAD:
@@ -293,6 +294,8 @@ class Reader:
                 self._apply([delivery], again=conflicts > 0)
             except (StoppedReaderError, LeadLostError, GapError, GhostError, DoubtError):
                 raise  # our point has moved: reading begins anew from where it is
+            except UnknownTopicError:
+                raise  # a newer version can read what this one cannot
             except NotYet as error:
                 self._reactions.put_aside(delivery, error)
                 return

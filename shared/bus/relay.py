@@ -27,6 +27,7 @@ from shared.bus.stream import last_sent
 from shared.bus.topology import connect, declare_publishing, log_exchange
 from shared.bus.waking import Waking
 from shared.config import Settings
+from shared.eventstore.events import UnknownTopicError
 from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.recorder import LoggedEvent
 from shared.logs import get_logger
@@ -50,11 +51,18 @@ def published_of(
 ) -> tuple[list[Envelope], int, int]:
     """Return (envelopes, last position, last published position) of rows that follow a position.
 
-    ``predecessor`` is the last published position up to ``position``.
+    ``predecessor`` is the last published position up to ``position``. They end before an event that
+    this version does not know: what it would publish of it, a newer version does. Raises
+    UnknownTopicError where the first is such a one.
     """
-    envelopes = []
+    envelopes, begin = [], position
     for logged in rows:
-        recorded = store.recorded(logged)
+        try:
+            recorded = store.recorded(logged)
+        except UnknownTopicError:
+            if position == begin:
+                raise
+            break
         position = recorded.position
         epoch = history.epoch_at(position).name
         versions = in_order(publish(recorded))
@@ -167,7 +175,11 @@ class Relay:
         self._published = telemetry.RELAY_EVENTS.labels(store.service)
 
     def run(self) -> None:
-        """Take the lock and publish; returns on stop, raises when a node is lost."""
+        """Take the lock and publish; returns on stop, raises when a node is lost.
+
+        Raises UnknownTopicError before an event that only a newer version knows: it is not passed
+        over, and the lock is free for that version.
+        """
         lead(self._settings, self._service, "relay", self._stop, self._publish_on)
 
     def _publish_on(self, lead: Lead) -> None:
@@ -234,9 +246,12 @@ class Relay:
             yield window
             if window.position - window.after < WINDOW:
                 return  # it was not full
-            window = read_window(
-                lead, self._store, self._publish, window.position, WINDOW, window.published
-            )
+            try:
+                window = read_window(
+                    lead, self._store, self._publish, window.position, WINDOW, window.published
+                )
+            except UnknownTopicError:
+                return  # it is raised again once what was sent before it is confirmed
 
     def _confirm(
         self,

@@ -16,6 +16,7 @@ from shared.bus.leadership import Lead, LockConnection, lead
 from shared.bus.messages import Reaction, Services
 from shared.bus.reactions import Reactions
 from shared.bus.reader import KilledItsReaderError
+from shared.eventstore.events import UnknownTopicError
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
 
@@ -71,6 +72,8 @@ class Retrier:
                 return False
             try:
                 self._retry(row)
+            except UnknownTopicError:
+                raise  # a newer version can read what this one cannot
             except Exception as error:  # noqa: BLE001 - noted with the message, its trace logged
                 if failures.is_outage(error):
                     self._waits(error)
@@ -92,6 +95,8 @@ class Retrier:
                 self._handle(row["id"], row["upstream"])
             except parked.OutOfOrderError:
                 continue  # what is before it came in between
+            except UnknownTopicError:
+                raise
             except waiting.NotYet as error:
                 if row["over"]:
                     self._give_up(row["id"], error)

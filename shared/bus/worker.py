@@ -1,7 +1,8 @@
 """The threads of a worker process: relays, listeners and jobs, one each.
 
 A thread that loses a node or hits a defect logs it, waits and restarts from the state in the
-database: it keeps none of its own.
+database: it keeps none of its own. One that meets what a newer version wrote stands down: the locks
+of its task are free meanwhile, for a process of that version.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from threading import Event as StopSignal
 
 from shared import context, telemetry
 from shared.bus.reader import StoppedError
+from shared.eventstore.events import UnknownTopicError
 from shared.ids import new_id
 from shared.logs import get_logger, trace_of
 
 log = get_logger(__name__)
 
 RESTART_S = (0.2, 0.5, 1.0, 2.0)
+STAND_DOWN_S = (2.0, 5.0, 15.0, 30.0)
+"""How long a task stands down for a newer version: who waits for its lock looks twice a second."""
 
 
 class Worker:
@@ -32,6 +36,7 @@ class Worker:
     def start(self, name: str, run: Callable[[], None]) -> None:
         """Start a task in a thread that restarts it whenever it fails."""
         telemetry.TASK_RESTARTS.labels(name)
+        telemetry.TASKS_STOOD_DOWN.labels(name)
         thread = threading.Thread(target=self._keep_running, args=(name, run), name=name)
         thread.start()
         self._threads.append(thread)
@@ -50,14 +55,19 @@ class Worker:
             thread.join(timeout=15)
 
     def _keep_running(self, name: str, run: Callable[[], None]) -> None:
-        failures = 0
+        failures = stood_down = 0
         while not self.stop.is_set():
             try:
                 with context.bind(actor=f"service:{name.split(maxsplit=1)[0]}"):
                     run()
-                failures = 0
+                failures = stood_down = 0
             except StoppedError:
                 return
+            except UnknownTopicError as error:
+                log.error("task_stands_down", task=name, topic=error.topic)  # noqa: TRY400
+                telemetry.TASKS_STOOD_DOWN.labels(name).inc()
+                self.stop.wait(STAND_DOWN_S[min(stood_down, len(STAND_DOWN_S) - 1)])
+                stood_down += 1
             except Exception as error:  # noqa: BLE001 - logged; a worker survives every failure
                 log.error(  # noqa: TRY400 - without the text, which may quote data
                     "task_failed",

@@ -14,6 +14,8 @@ from uuid import UUID
 
 import msgspec
 
+from shared.errors import Unavailable
+
 Upcast: TypeAlias = Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
 """Converts the state of an older shape to (newer topic, newer state)."""
 
@@ -48,8 +50,25 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     event: Event
 
 
-class UnknownTopicError(Exception):
-    """The log has a topic that this code does not know: the code is older than the log."""
+class UnknownTopicError(Unavailable):
+    """The log has a topic that this code does not know: a newer version has written it.
+
+    A process of that version can do what this one cannot, so a caller sends the same again, and a
+    leader lets another process lead (:mod:`shared.bus.worker`).
+    """
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            "service_unavailable",
+            "This process is older than what it has to read; send the same again, for a newer one.",
+        )
+        self.topic = topic
+
+    def __str__(self) -> str:
+        return (
+            f"the log holds {self.topic}, which this version of the code does not know; deploy the "
+            "version that wrote it, or a newer one"
+        )
 
 
 class EventTypes:
@@ -74,7 +93,7 @@ class EventTypes:
     def encode(self, event: Event) -> bytes:
         """Return the stored state of an event."""
         if event.topic not in self._types:
-            raise UnknownTopicError(f"{event.topic} is not among the events of this service")
+            raise TypeError(f"{event.topic} is not among the events of this service")
         return self._encoder.encode(event)
 
     def decode(self, topic: str, state: bytes) -> Event:
@@ -92,9 +111,6 @@ class EventTypes:
         while topic not in self._types:
             upcast = self._upcasts.get(topic)
             if upcast is None:
-                raise UnknownTopicError(
-                    f"the log holds {topic}, which this version of the code does not know; "
-                    "deploy the version that wrote it, or a newer one"
-                )
+                raise UnknownTopicError(topic)
             topic, fields = upcast(fields)
         return msgspec.convert(fields, self._types[topic])

@@ -1,15 +1,16 @@
 """Migrations: the owner creates schemas, roles and tables before any service runs.
 
 Each service has a schema of its name. The base tables (``BASE``) come first, then the service's own
-numbered SQL files, each once and in a transaction of its own. The roles and what they may do
-(:mod:`shared.eventstore.privileges`) follow the tables that there are.
+numbered SQL files, each once, as its kind says (:mod:`shared.eventstore.migration_steps`). Steps
+that take away what older versions use wait until the new version is rolled out. The roles and what
+they may do (:mod:`shared.eventstore.privileges`) follow the tables that there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -20,6 +21,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from shared.database import connect_as_owner
 from shared.eventstore.data_keys import keys_schema
+from shared.eventstore.migration_runner import TABLES, Patience, Runner
+from shared.eventstore.migration_steps import MigrationError, Step, step_of
 from shared.eventstore.privileges import (
     access_in,
     grant_all,
@@ -54,12 +57,16 @@ KEYS = ("data_keys.sql",)
 """The scripts of a service's schema in the database of keys."""
 
 
-WAIT_FOR_OTHERS = "15min"
-"""How long a migration waits for those of other processes."""
-
-
-class MigrationError(Exception):
-    """An applied migration was changed afterwards, or a file name is invalid."""
+WAIT_FOR_OTHERS_S, LOOK_AGAIN_S = 900.0, 0.2
+"""How long a migrator waits for that of another process, and how often it looks."""
+PATIENCE = Patience()
+_OLDER = """
+SELECT application_name, count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid()
+   AND split_part(application_name, '/', 1) = %(name)s
+   AND coalesce(nullif(split_part(application_name, '/', 2), ''), '0')::bigint < %(level)s
+ GROUP BY 1 ORDER BY 1
+"""
 
 
 def migrate(
@@ -70,12 +77,17 @@ def migrate(
     report: Callable[[str], None] = lambda _: None,
     *,
     sealer_url: str = "",
+    contract: bool = False,
+    patience: Patience = PATIENCE,
 ) -> list[str]:
     """Bring the schema of a service up to date; return the names of the applied migrations.
 
-    Safe to run from several processes at once, and again at any time. ``runtime_url`` names the
-    runtime role and its password; the role is created if it is missing. So does ``sealer_url``,
-    which matters to a service whose log is sealed.
+    Safe to run from several processes at once, while services work, and again at any time: what was
+    interrupted goes on. With ``contract`` also the steps that wait for a roll-out are applied;
+    raises MigrationError while processes of an older version are connected.
+
+    ``runtime_url`` names the runtime role and its password; the role is created if it is missing.
+    So does ``sealer_url``, which matters to a service whose log is sealed.
     """
     user, sealer = _login(runtime_url)[0], _login(sealer_url)[0]
     access = access_in(directory)
@@ -88,14 +100,14 @@ def migrate(
             if access.sealer.appends and sealer:
                 make_login(connection, *_login(sealer_url))
             _make_schema(connection, service)
-        applied = [
-            name
-            for name, text in _scripts(directory)
-            if _apply(connection, service, name, text, report)
-        ]
-        with connection.transaction():
-            grant_all(connection, service, user, access, sealer)
-    return applied
+        runner = Runner(connection, service, report, patience)
+        pending = _pending(runner, connection, service, steps_in(directory), report, contract)
+        for step in pending:
+            runner.apply(step)
+        runner.in_transaction(
+            "privileges", "", lambda: grant_all(connection, service, user, access, sealer)
+        )
+    return [step.name for step in pending]
 
 
 def migrate_keys(
@@ -103,6 +115,8 @@ def migrate_keys(
     service: str,
     runtime_url: str,
     report: Callable[[str], None] = lambda _: None,
+    *,
+    patience: Patience = PATIENCE,
 ) -> list[str]:
     """Bring the keys of a service up to date, in their database; return what was applied.
 
@@ -117,17 +131,13 @@ def migrate_keys(
             make_login(connection, *_login(runtime_url))
             make_groups(connection, user, service)
             _make_schema(connection, schema)
-        here = files("shared.eventstore")
-        applied = [
-            name
-            for name in KEYS
-            if _apply(
-                connection, schema, name, here.joinpath(name).read_text(encoding="utf-8"), report
-            )
-        ]
-        with connection.transaction():
-            grant_keys(connection, schema, user)
-    return applied
+        runner = Runner(connection, schema, report, patience)
+        steps = [step_of(name, _base_text(name)) for name in KEYS]
+        pending = _pending(runner, connection, schema, steps, report, contract=False)
+        for step in pending:
+            runner.apply(step)
+        runner.in_transaction("privileges", "", lambda: grant_keys(connection, schema, user))
+    return [step.name for step in pending]
 
 
 def make_database(owner_url: str, beside_url: str) -> bool:
@@ -146,11 +156,52 @@ def make_database(owner_url: str, beside_url: str) -> bool:
 
 
 def _wait_for_others(connection: psycopg.Connection[Any]) -> None:
-    """Take the lock of migrations; raises LockNotAvailable when others hold it for too long."""
-    # One lock for all services: roles belong to the whole cluster.
-    connection.execute(f"SET lock_timeout = '{WAIT_FOR_OTHERS}'")
-    connection.execute("SELECT pg_advisory_lock(hashtextextended('saldo.migrate', 0))")
-    connection.execute("SET lock_timeout = 0")
+    """Take the lock of migrators; raises MigrationError when others hold it for too long."""
+    connection.execute("SET lock_timeout = 0; SET statement_timeout = 0")
+    # One lock for all services: roles belong to the whole cluster. A statement that waits for it
+    # would have a snapshot, for whose end the CREATE INDEX CONCURRENTLY of its holder waits.
+    ends = time.monotonic() + WAIT_FOR_OTHERS_S
+    while True:
+        row = connection.execute(
+            "SELECT pg_try_advisory_lock(hashtextextended('saldo.migrate', 0))"
+        ).fetchone()
+        if row is not None and row[0]:
+            return
+        if time.monotonic() > ends:
+            raise MigrationError("another migrator has been at work for too long: see its output")
+        time.sleep(LOOK_AGAIN_S)
+
+
+def _pending(
+    runner: Runner,
+    connection: psycopg.Connection[Any],
+    schema: str,
+    steps: Sequence[Step],
+    report: Callable[[str], None],
+    contract: bool,
+) -> list[Step]:
+    """Return the steps to apply now; raises MigrationError where older processes forbid some."""
+    is_new = runner.is_new()
+    pending = [step for step in steps if not runner.is_applied(step)]
+    late = [step for step in pending if step.level and not is_new]
+    if late and contract:
+        _check_rolled_out(connection, schema, max(step.level for step in late))
+    elif late:
+        for step in late:
+            report(f"{schema}: {step.name} waits until the roll-out is over: migrate --contract")
+        return [step for step in pending if step not in late]
+    return pending
+
+
+def _check_rolled_out(connection: psycopg.Connection[Any], schema: str, level: int) -> None:
+    names = {"name": f"saldo-{schema}", "level": level}
+    older = connection.execute(_OLDER, names).fetchall()
+    if older:
+        found = ", ".join(f"{name} ({count} connections)" for name, count in older)
+        raise MigrationError(
+            f"{schema}: processes of an older version are connected, which use what the steps of "
+            f"level {level} take away: {found}. Replace them first"
+        )
 
 
 def _login(url: str) -> tuple[str, str]:
@@ -163,15 +214,12 @@ def _make_schema(connection: psycopg.Connection[Any], service: str) -> None:
     schema = sql.Identifier(service)
     connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
     connection.execute(sql.SQL("SET search_path = {}").format(schema))
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, digest text NOT NULL, "
-        "applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
-    )
+    connection.execute(TABLES)
 
 
-def _scripts(directory: Traversable) -> list[tuple[str, str]]:
-    here = files("shared.eventstore")
-    base = [(f"0000_{name}", here.joinpath(name).read_text(encoding="utf-8")) for name in BASE]
+def steps_in(directory: Traversable) -> list[Step]:
+    """Return the steps of a service, those of every service first; raises MigrationError."""
+    base = [step_of(f"0000_{name}", _base_text(name)) for name in BASE]
     own = sorted(
         (entry.name, entry.read_text(encoding="utf-8"))
         for entry in (directory.iterdir() if directory.is_dir() else ())
@@ -180,26 +228,8 @@ def _scripts(directory: Traversable) -> list[tuple[str, str]]:
     for name, _ in own:
         if not name[:4].isdigit():
             raise MigrationError(f"{name}: a migration starts with four digits, as 0001_tables.sql")
-    return [*base, *own]
+    return [*base, *(step_of(name, text) for name, text in own)]
 
 
-def _apply(
-    connection: psycopg.Connection[Any],
-    service: str,
-    name: str,
-    text: str,
-    report: Callable[[str], None],
-) -> bool:
-    digest = sha256(text.encode()).hexdigest()
-    known = connection.execute("SELECT digest FROM migrations WHERE name = %s", (name,)).fetchone()
-    if known is not None:
-        if known[0] != digest:
-            raise MigrationError(
-                f"{service}/{name} was applied with other content: add a new migration instead"
-            )
-        return False
-    with connection.transaction():
-        connection.execute(text)
-        connection.execute("INSERT INTO migrations (name, digest) VALUES (%s, %s)", (name, digest))
-    report(f"{service}: {name}")
-    return True
+def _base_text(name: str) -> str:
+    return files("shared.eventstore").joinpath(name).read_text(encoding="utf-8")

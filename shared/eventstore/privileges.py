@@ -30,11 +30,13 @@ READABLE = frozenset(
         "live",
         "log_run",
         "log_starts",
+        "migration_progress",
         "migrations",
         "positions",
         "reading_attempts",
         "recoveries",
         "relay",
+        "schema_levels",
         "security_log",
         "staff_grants",
     }
@@ -74,6 +76,7 @@ _IDENTITY_TO_GIVE = """
 """
 """The functions that say which server this is, where not everybody may call them."""
 
+_OF_MIGRATOR = ("migrations", "migration_progress", "schema_levels")
 _WRITTEN_BY_DATABASE = dict.fromkeys(("events", "commands", "security_log"), ("recorded_by",))
 _GRANTED = ("name", "permission", "up_to", "granted", "reason")
 
@@ -237,7 +240,7 @@ def _grant_writing(
         connection.execute(sql.SQL(statement).format(**names))
     for table in append_only:
         _on(connection, service, role, table, "REVOKE UPDATE, DELETE, TRUNCATE")
-    for table in ("migrations", "staff_grants", *access.sealer.appends):
+    for table in (*_OF_MIGRATOR, "staff_grants", *access.sealer.appends):
         _on(connection, service, role, table, "REVOKE INSERT, UPDATE, DELETE")
     # Keys are made in their own database; what is left here is moved there.
     _on(connection, service, role, "data_keys", "REVOKE INSERT")

@@ -49,7 +49,7 @@ from deploy.embedded.installation import Installation
 Installation(Path(sys.argv[1])).reset()
 """
 # How a payer of the demo's loop is made has another name in older commits.
-_PAYERS = """
+PAYERS_PROGRAM = """
 import json, os, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -161,7 +161,7 @@ def running_house(
             progress(f"{name}: the demo company is loaded")
             checkout.module("deploy.demo", "load", env=environment)
             progress(f"{name}: payers register")
-            people = json.loads(checkout.run(_PAYERS, str(payers), env=environment))
+            people = json.loads(checkout.run(PAYERS_PROGRAM, str(payers), env=environment))
             yield House(name, state, environment, [Person(**one) for one in people])
         finally:
             checkout.run(_RESET, str(state))

@@ -23,7 +23,7 @@ from services.ledger.penalties.law import law_in_force
 from services.ledger.tables.bulk_copy import balance_row, read_accounts, write_rows
 from services.ledger.tables.closed_periods import check_open, closed_through
 from services.ledger.tables.tenure_rows import read_tenures
-from shared.errors import Conflict, ServiceError
+from shared.errors import Conflict, ServiceError, Unavailable
 from shared.eventstore import NeedsHistoryError
 from shared.eventstore.postgres_session import PostgresSession
 from shared.money import Kopecks
@@ -261,6 +261,8 @@ class Posting(ABC, Generic[E]):
         version = account.version
         try:
             return self.post(account, entry)
+        except Unavailable:
+            raise  # the entry is not to blame
         except ServiceError as error:
             if account.version != version:
                 raise

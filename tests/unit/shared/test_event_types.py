@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from shared import context
-from shared.errors import Conflict, Forbidden
+from shared.errors import Conflict, Forbidden, Unavailable
 from shared.eventstore import Aggregate, Event, EventTypes, MemoryStore, Session
 from shared.eventstore.events import UnknownTopicError
 from tests.fixed_clock import FixedClock
@@ -86,8 +86,15 @@ def test_older_event_is_upcast_step_by_step() -> None:
 
 
 def test_unknown_topic_is_refused() -> None:
-    with pytest.raises(UnknownTopicError, match=r"test\.other\.v1"):
+    with pytest.raises(UnknownTopicError, match=r"test\.other\.v1") as refused:
         TYPES.decode("test.other.v1", b"{}")
+    assert isinstance(refused.value, Unavailable)  # a newer process of the service can read it
+    assert "test.other" not in str(refused.value.as_wire())
+
+
+def test_an_event_of_another_service_is_a_defect() -> None:
+    with pytest.raises(TypeError, match="is not among the events"):
+        EventTypes().encode(Renamed(first="A", last="B"))
 
 
 def test_state_of_the_wrong_shape_is_refused() -> None:
