@@ -86,12 +86,12 @@ def run(request: Request, console: Console) -> Report:
                 yield advance
             report.steps[name] = round(monotonic() - since, 1)
 
-        def restored(what: str, source: Path) -> Scratch:
-            backup = latest_backup(source, request.until)
+        def restored(what: str, source: Path, until: datetime | None) -> Scratch:
+            backup = latest_backup(source, until)
             server = scratch_server(request.folder, request.owner, request.tools, keep=request.keep)
             scratch = stack.enter_context(server)
             with timed(f"restoring the {what}", _size(backup)) as advance:
-                scratch.restore(backup, request.until, advance)
+                scratch.restore(backup, until, advance)
             report.backups[what] = {
                 "path": str(backup.path),
                 "taken_at": backup.taken_at,
@@ -100,13 +100,15 @@ def run(request: Request, console: Console) -> Report:
             }
             return scratch
 
-        data = restored(DATA, request.data)
+        data = restored(DATA, request.data, request.until)
         url = data.url_of(_one(data, "ledger"))
         report.logs = logs_of(url)
         _tell_age(report, request)
         keys_url = ""
         if request.keys is not None:
-            keys = data if request.keys == request.data else restored(KEYS, request.keys)
+            # Always the newest: whoever was erased since that moment stays erased.
+            same = request.keys == request.data
+            keys = data if same else restored(KEYS, request.keys, None)
             keys_url = keys.url_of(_one(keys, "identity_keys", besides="ledger"))
         environment = environment_for(url, keys_url, request.environ)
         with timed("auditing"):

@@ -86,7 +86,6 @@ def drill(origin: Origin, *options: object, **environ: str) -> Result:
     report = json.loads(done.stdout) if done.stdout else {}
     assert (done.returncode == 2) == (not report), done.stderr
     assert bool(report.get("findings")) == (done.returncode == 1), done.stderr
-    print(done.stderr)
     return Result(done.returncode, report, done.stderr)
 
 
