@@ -63,6 +63,7 @@ def make_secrets(folder: Path, kind: str, host: str) -> None:
     if not key.exists():
         # Chosen once: every checkpoint has it.
         rotation.create(key, verifiers, f"{host}/ledger")
+    kept.place("terminal", "")  # an operator's own, empty until he has been added
     if kind == "compose":
         _make_certificates(kept, host)
     kept.finish()

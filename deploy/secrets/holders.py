@@ -10,6 +10,8 @@ from deploy.secrets.places import Places
 from shared.config import GATEWAY, SEALER, SERVICES
 
 ADMINISTRATOR, OWNER, BACKUP = "saldo", "saldo", "saldo_backup"
+SCALER = "keda"
+OWNERS = ("SALDO_DATABASE_URL", "SALDO_KEYS_DATABASE_URL")
 
 Password = Callable[[str], str]
 
@@ -62,6 +64,20 @@ def secrets_of(places: Places, root: str) -> Folders:
         "default_user.conf": f"default_user = {ADMINISTRATOR}\ndefault_pass = {administrator}\n",
         "username": ADMINISTRATOR,
         "password": administrator,
+    }
+    # Who adds staff and subscribers; nobody works with these every day.
+    folders["administrator"] = {
+        **{name: folders["migrate"][name] for name in OWNERS},
+        "SALDO_AMQP_ADMIN_URL": folders["broker"]["SALDO_AMQP_ADMIN_URL"],
+        "SALDO_AMQP_URL": places.amqp_url(ADMINISTRATOR, administrator),
+    }
+    # Who looks how long queues are, and scales servers by it.
+    scaler = password("rabbitmq", SCALER)
+    folders[SCALER] = {
+        "host": f"{places.admin_url(SCALER, scaler)}/",
+        "tls": "enable",
+        "username": SCALER,
+        "password": scaler,
     }
     for server in ("postgres", "postgres-keys"):
         folders[server] = {
