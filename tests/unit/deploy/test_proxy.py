@@ -123,6 +123,7 @@ def test_tokens_of_links_stay_out_of_the_log() -> None:
     found = re.match(pattern.replace("(?<", "(?P<"), "/recover/of-the-test")
     assert found is not None
     assert found["door"] == "recover"
+    assert values("error_log") == ["/dev/stderr crit"]  # below that it has the path
     [form] = re.findall(r"log_format saldo escape=json ((?:'[^']*'\s*)+);", CONFIG)
     for variable in ("$uri", "$request_uri", "$request ", "$args", "$http_cookie", "$http_referer"):
         assert variable not in form
@@ -138,8 +139,9 @@ def test_nginx_takes_it(tmp_path: Path) -> None:
     (tmp_path / "installation").mkdir()
     shutil.copy(FOLDER / "host.conf", tmp_path / "installation")
     shutil.copy(FOLDER / "gateway.conf", tmp_path)
-    text = CONFIG.replace("/etc/nginx/", f"{tmp_path}/").replace("/run/tls/", f"{tmp_path}/")
-    text = re.sub("/tmp/", f"{tmp_path}/", text).replace("server gateway:", "server 127.0.0.1:")
+    text = re.sub(r"(?<=\s)/tmp\b", str(tmp_path), CONFIG)
+    text = text.replace("/etc/nginx/", f"{tmp_path}/").replace("/run/tls/", f"{tmp_path}/")
+    text = text.replace("server gateway:", "server 127.0.0.1:")
     (tmp_path / "nginx.conf").write_text(text)
     command = [nginx, "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
