@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from urllib.parse import quote
 
 from deploy.embedded.environment import password_of
 from deploy.secrets.places import Places
@@ -11,9 +10,9 @@ from shared.config import GATEWAY, SEALER, SERVICES
 
 ADMINISTRATOR, OWNER, BACKUP = "saldo", "saldo", "saldo_backup"
 SCALER = "keda"
-OWNERS = ("SALDO_DATABASE_URL", "SALDO_KEYS_DATABASE_URL")
 
-Password = Callable[[str], str]
+Password = Callable[[str, str], str]
+"""Server, user -> password."""
 
 Folders = Mapping[str, Mapping[str, str]]
 """Holder -> name of the file -> content."""
@@ -22,12 +21,21 @@ Folders = Mapping[str, Mapping[str, str]]
 def secrets_of(places: Places, root: str) -> Folders:
     """Return every secret that follows from the root: passwords, alone and in URLs.
 
-    Key rings and certificates do not follow from anything: see `deploy.secrets.folder`.
+    Key rings and certificates do not follow from anything: see `deploy.secrets.__main__`.
     """
 
     def password(server: str, user: str) -> str:
         return password_of(f"{server}/{user}", root)
 
+    return {
+        **_of_processes(places, password),
+        **_of_operators(places, password),
+        **_of_servers(password),
+    }
+
+
+def _of_processes(places: Places, password: Password) -> dict[str, dict[str, str]]:
+    """Return what services, gateway and sealer sign in with, and who makes their logins."""
     data = {
         name: places.database_url(f"saldo_{name}", password("postgres", f"saldo_{name}"))
         for name in (*SERVICES, SEALER)
@@ -50,45 +58,68 @@ def secrets_of(places: Places, root: str) -> Folders:
     folders[GATEWAY] = _settings("SALDO_AMQP_URL", {GATEWAY: broker[GATEWAY]})
     folders[SEALER] = _settings("SALDO_DATABASE_URL", {SEALER: data[SEALER]})
     folders["migrate"] = {
-        "SALDO_DATABASE_URL": places.database_url(OWNER, password("postgres", OWNER)),
-        "SALDO_KEYS_DATABASE_URL": places.keys_url(OWNER, password("postgres-keys", OWNER)),
+        **_owners(places, password),
         **_settings("SALDO_DATABASE_URL", data),
         **_settings("SALDO_KEYS_DATABASE_URL", keys),
     }
-    administrator = password("rabbitmq", ADMINISTRATOR)
     folders["broker"] = {
-        "SALDO_AMQP_ADMIN_URL": places.admin_url(ADMINISTRATOR, administrator),
+        "SALDO_AMQP_ADMIN_URL": places.admin_url(
+            ADMINISTRATOR, password("rabbitmq", ADMINISTRATOR)
+        ),
         **_settings("SALDO_AMQP_URL", broker),
     }
-    folders["rabbitmq"] = {
-        "default_user.conf": f"default_user = {ADMINISTRATOR}\ndefault_pass = {administrator}\n",
-        "username": ADMINISTRATOR,
-        "password": administrator,
+    return folders
+
+
+def _of_operators(places: Places, password: Password) -> dict[str, dict[str, str]]:
+    """Return what those have who add staff and subscribers, and who scales servers."""
+    administrator, scaler = password("rabbitmq", ADMINISTRATOR), password("rabbitmq", SCALER)
+    return {
+        # Nobody works with these every day.
+        "administrator": {
+            **_owners(places, password),
+            "SALDO_AMQP_ADMIN_URL": places.admin_url(ADMINISTRATOR, administrator),
+            "SALDO_AMQP_URL": places.amqp_url(ADMINISTRATOR, administrator),
+        },
+        # It looks how long queues are.
+        SCALER: {
+            "host": f"{places.admin_url(SCALER, scaler)}/",
+            "tls": "enable",
+            "username": SCALER,
+            "password": scaler,
+        },
     }
-    # Who adds staff and subscribers; nobody works with these every day.
-    folders["administrator"] = {
-        **{name: folders["migrate"][name] for name in OWNERS},
-        "SALDO_AMQP_ADMIN_URL": folders["broker"]["SALDO_AMQP_ADMIN_URL"],
-        "SALDO_AMQP_URL": places.amqp_url(ADMINISTRATOR, administrator),
-    }
-    # Who looks how long queues are, and scales servers by it.
-    scaler = password("rabbitmq", SCALER)
-    folders[SCALER] = {
-        "host": f"{places.admin_url(SCALER, scaler)}/",
-        "tls": "enable",
-        "username": SCALER,
-        "password": scaler,
-    }
-    for server in ("postgres", "postgres-keys"):
-        folders[server] = {
+
+
+def _of_servers(password: Password) -> dict[str, dict[str, str]]:
+    """Return what the servers themselves are started with."""
+    administrator = password("rabbitmq", ADMINISTRATOR)
+    first_user = f"default_user = {ADMINISTRATOR}\ndefault_pass = {administrator}\n"
+    databases = {
+        server: {
             "username": OWNER,
             "password": password(server, OWNER),
             "superuser": password(server, "postgres"),
             "backup": password(server, BACKUP),
-            # For pg_basebackup, which connects to the server by its name.
-            "pgpass": f"*:5432:*:{BACKUP}:{quote(password(server, BACKUP))}\n",
+            "pgpass": f"*:5432:*:{BACKUP}:{password(server, BACKUP)}\n",
         }
-    return folders
+        for server in ("postgres", "postgres-keys")
+    }
+    return {
+        **databases,
+        "rabbitmq": {
+            "default_user.conf": first_user,
+            "username": ADMINISTRATOR,
+            "password": administrator,
+        },
+    }
+
+
+def _owners(places: Places, password: Password) -> dict[str, str]:
+    return {
+        "SALDO_DATABASE_URL": places.database_url(OWNER, password("postgres", OWNER)),
+        "SALDO_KEYS_DATABASE_URL": places.keys_url(OWNER, password("postgres-keys", OWNER)),
+    }
 
 
 def _settings(name: str, values: Mapping[str, str]) -> dict[str, str]:
