@@ -85,7 +85,8 @@ class Scratch:
         """Return the databases that have a schema."""
         with psycopg.connect(self.url_of("template1")) as connection:
             rows = connection.execute(
-                "SELECT datname FROM pg_database WHERE datallowconn"
+                "SELECT datname FROM pg_database "
+                "WHERE datallowconn AND has_database_privilege(oid, 'CONNECT')"
             ).fetchall()
         return [name for (name,) in rows if self._has(name, schema)]
 

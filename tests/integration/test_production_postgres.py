@@ -5,9 +5,11 @@ Without TLS, which the server of the wheel was built without: what names it is l
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,3 +170,20 @@ def test_base_backup_is_taken_by_its_own_role(production: Production) -> None:
     assert made.wal is not None
     assert any(made.wal.iterdir())
     assert not (backups / "base" / ".draft").exists()
+
+
+def test_drill_restores_it_as_the_owner_who_is_no_superuser(production: Production) -> None:
+    """All that it finds is what was not put there: one service alone is migrated here."""
+    done = production.program(
+        sys.executable, "-m", "deploy.restore_drill", "--without-keys", "--json",
+        "--data", production.folder / "backup", PYTHONPATH=str(REPOSITORY),
+        SALDO_LEDGER_SEAL_VERIFIER_FILE=str(production.secrets / "public" / "verifiers"),
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout)
+    others = "identity, accounts, payments, notifications, helpdesk"
+    assert report["findings"] == [
+        f"no log of {others} is in the backup",
+        "the backup has no event at all",
+    ]
+    assert report["audit"]["differences"] == 0
