@@ -6,12 +6,12 @@ BIN := .venv/bin
 SALDO := $(BIN)/python -m deploy.embedded
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status env test unit check bench faults upgrade mutation format contracts lock release \
+.PHONY: help up down reset status env test unit check bench restore-drill faults upgrade mutation format contracts lock release \
 	styleguide letters pictures audit \
 	dist install browser venv
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: install ## Install what is missing, start everything, load the demo, drive the journey
 	@$(SALDO) up
@@ -51,6 +51,10 @@ audit: venv ## Fail where a locked package has a known hole (SALDO_AUDIT=require
 
 bench: install ## Measure the ledger and the bus, each beside its reference
 	$(BIN)/python -m tests.bench
+
+restore-drill: venv ## Restore the latest backup into a scratch server, and prove it (DATA=, KEYS=, ARGS=)
+	@$(BIN)/python -m deploy.restore_drill --data $(or $(DATA),/backup/data) \
+		$(if $(KEYS),--keys $(KEYS),--without-keys) $(ARGS)
 
 faults: install ## Break an installation under load, and judge it (MINUTES=10 SEED=, ONLY=, REPLAY=, BUGS=1, CLUSTER=1)
 	@$(if $(filter tests,$(CLUSTER)),SALDO_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/faults/cluster, \

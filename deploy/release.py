@@ -104,11 +104,22 @@ def build_wheel(root: Path) -> bool:
 
 
 def build_image(root: Path, version: str) -> bool:
-    """Build the image with Docker; return whether it is there."""
+    """Build the image with Docker; return whether it is there.
+
+    Its times are the commit's. SALDO_BASE_IMAGE names another base than the Dockerfile's, best by a
+    digest.
+    """
     if shutil.which("docker") is None:
         print("There is no Docker here, so no image: make dist builds it where there is one.")
         return False
-    command = ["docker", "build", "--file", "deploy/Dockerfile", "--tag", f"saldo:{version}", "."]
+    given = {"SOURCE_DATE_EPOCH": git(root, "log", "-1", "--format=%ct")}
+    if base := os.environ.get("SALDO_BASE_IMAGE"):
+        given["PYTHON"] = base
+    arguments = [
+        word for name, value in given.items() for word in ("--build-arg", f"{name}={value}")
+    ]
+    command = ["docker", "build", "--file", "deploy/Dockerfile", "--tag", f"saldo:{version}"]
+    command += [*arguments, "."]
     return subprocess.run(command, cwd=root, check=False).returncode == 0
 
 

@@ -18,6 +18,7 @@ from shared.keys import MASTER, GivenKeys, Key, KeyFile, KeyRing, KeyRingError, 
 from shared.mailbox_url import mailbox_of
 from shared.money import Kopecks, parse_roubles
 from shared.scanner_url import scanner_of
+from shared.secret_files import with_secret_files
 
 SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
 """All services. A new one is its folder, its contracts module, and its name here."""
@@ -49,7 +50,6 @@ _SECONDS = {
 
 ACQUIRER_URL = "http://127.0.0.1:18090"
 """Where the first acquirer answers without a setting: the simulated one."""
-
 # The gateway's keys were derived for the cabinet before it had a secret of its own.
 _DERIVED_FOR = {GATEWAY: "cabinet"}
 
@@ -239,7 +239,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises ConfigurationError with the name of a variable that cannot be used. One that is missing
     is an error where it is needed.
     """
-    env = os.environ if environ is None else environ
+    env = _given(with_secret_files, os.environ if environ is None else environ)
     plain = _plain(env)
     plain["url"] = plain.get("url", Settings.url).rstrip("/")
     for name, parse in (("bounces_url", mailbox_of), ("uploads_scanner", scanner_of)):

@@ -16,7 +16,7 @@ def _secrets_of(*owners: str) -> tuple[str, ...]:
     return ("SALDO_SECRET", *(name for ring in own for name in (ring, f"{ring}_FILE")))
 
 
-_EVERY = ("SALDO_LOG_LEVEL", "SALDO_TIMEZONE")
+_EVERY = ("SALDO_LOG_LEVEL", "SALDO_SECRETS_DIR", "SALDO_TIMEZONE")
 _TRACED = (*_EVERY, "SALDO_OTLP_ENDPOINT")
 _DATABASES = tuple(f"SALDO_DATABASE_URL_{service.upper()}" for service in SERVICES)
 _KEYS_DATABASES = tuple(f"SALDO_KEYS_DATABASE_URL_{service.upper()}" for service in SERVICES)

@@ -341,7 +341,7 @@ def test_the_image_has_neither_installer_nor_demo_nor_doubles() -> None:
     ours = {"deploy", "tests", "examples"}
     assert found(lambda node: bool(imported(node) & ours)) == []
     dockerfile = (REPOSITORY / "deploy" / "Dockerfile").read_text(encoding="utf-8")
-    assert "rm -r /opt/saldo/lib/python*/site-packages/deploy" in dockerfile
+    assert "-path '*/site-packages/deploy' -exec rm -r {} +" in dockerfile
     assert "USER 10001" in dockerfile
     ignored = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert "*" in ignored

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import zipfile
 from datetime import date
@@ -88,3 +89,21 @@ def test_wheel_holds_every_file_of_its_packages_and_the_same_bytes_each_time(
         packed = set(archive.namelist())
     in_tree = {name for name in tracked.splitlines() if (copy / name).is_file()}
     assert in_tree - packed - {"deploy/Dockerfile"} == set()
+
+
+def test_image_has_the_times_of_its_commit_and_the_base_that_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker, said = tmp_path / "docker", tmp_path / "said"
+    docker.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {said}\n')
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SALDO_BASE_IMAGE", "registry.example.org/python@sha256:aa")
+    assert release.build_image(REPOSITORY, "1.2.3")
+    words = said.read_text().splitlines()
+    time = release.git(REPOSITORY, "log", "-1", "--format=%ct")
+    assert words[-1] == "."
+    assert f"SOURCE_DATE_EPOCH={time}" in words
+    assert "PYTHON=registry.example.org/python@sha256:aa" in words
+    dockerfile = (REPOSITORY / "deploy" / "Dockerfile").read_text(encoding="utf-8")
+    assert dockerfile.count("ARG PYTHON=") == dockerfile.count("ARG SOURCE_DATE_EPOCH=") == 1

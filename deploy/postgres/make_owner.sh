@@ -1,0 +1,17 @@
+#!/bin/bash
+# Makes the owner of Saldo's database, and who takes backups. The image of PostgreSQL runs it once, when
+# it has made an empty cluster, as the superuser. SALDO_DATABASE names the database.
+set -euo pipefail
+
+psql --no-psqlrc --set=ON_ERROR_STOP=1 --quiet --dbname=postgres \
+    --set=database="$SALDO_DATABASE" <<'SQL'
+\set password `cat /run/secrets/saldo/password`
+\set backup `cat /run/secrets/saldo/backup`
+CREATE ROLE saldo LOGIN CREATEROLE PASSWORD :'password';
+GRANT pg_monitor, pg_signal_backend, pg_checkpoint TO saldo;
+CREATE ROLE saldo_backup LOGIN REPLICATION PASSWORD :'backup';
+CREATE DATABASE :"database" OWNER saldo;
+REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
+SQL
+psql --no-psqlrc --set=ON_ERROR_STOP=1 --quiet --dbname="$SALDO_DATABASE" \
+    --set=owner=saldo --file=/etc/postgresql/advisory_locks.sql

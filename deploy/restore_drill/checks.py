@@ -1,0 +1,185 @@
+"""What is proved of a restored database, by the same commands that staff have."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+from cryptography.exceptions import InvalidTag
+from psycopg import sql
+
+from deploy.embedded.environment import REPOSITORY
+from services.ledger.seal.checkpoint import epoch_of_origin, parse_checkpoint, parse_note
+from services.ledger.seal.witness_checks import KeptNotes, read_kept
+from shared.config import SERVICES, ConfigurationError, Settings
+from shared.keys import UnknownKeyError
+from shared.privacy import key_id, unwrap
+
+PERSONAL = ("identity", "accounts", "helpdesk")
+"""The services that seal what identifies a person in their events."""
+_HIDDEN = ("SALDO_AMQP", "SALDO_DATABASE_URL", "SALDO_KEYS_DATABASE_URL", "SALDO_STAFF_")
+_NAMED = (
+    "SELECT DISTINCT (regexp_matches(convert_from(state, 'UTF8'), "
+    "'v2\\.([A-Za-z0-9_-]{{8}})\\.', 'g'))[1] FROM {}.events"
+)
+
+
+class CheckError(Exception):
+    """A check could not be made; the text says why."""
+
+
+class Log(NamedTuple):
+    """The log of a service: its last position, and when the newest event was recorded."""
+
+    head: int
+    newest_at: datetime | None
+
+
+class KeptOutside(NamedTuple):
+    """What witnesses keep: as far as the restored log reaches, and how far they reach beyond."""
+
+    notes: list[str]
+    beyond: int
+    """The size of the largest checkpoint that seals more than the restored log has; 0: none."""
+    findings: list[str]
+
+
+def logs_of(url: str) -> dict[str, Log]:
+    """Return the logs of a restored database by service."""
+    found = {}
+    with psycopg.connect(url) as connection:
+        for service in SERVICES:
+            if connection.execute("SELECT to_regclass(%s)", (f"{service}.events",)).fetchone() == (
+                None,
+            ):
+                continue
+            query = sql.SQL(
+                "SELECT coalesce(max(notification_id), 0), max(recorded_at) FROM {}.events"
+            ).format(sql.Identifier(service))
+            [row] = connection.execute(query).fetchall()
+            found[service] = Log(*row)
+    return found
+
+
+def environment_for(url: str, keys_url: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a command that works on the scratch server, and on nothing else."""
+    own = {name: value for name, value in environ.items() if not name.startswith(_HIDDEN)}
+    own |= {"SALDO_DATABASE_URL": url, "SALDO_STAFF_DATABASE_URL": url}
+    own |= {"SALDO_KEYS_DATABASE_URL": keys_url or url, "SALDO_LANG": "en"}
+    own |= {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), environ.get("PYTHONPATH", "")])}
+    return own
+
+
+def saldo(environment: Mapping[str, str], *words: str) -> dict[str, Any]:
+    """Return the JSON that a verb of ``saldo`` prints; its progress goes to standard error.
+
+    Raises CheckError where it could not do its work.
+    """
+    command = [sys.executable, "-W", "ignore", "-m", "services.cli", *words, "--json"]
+    done = subprocess.run(
+        command, env=dict(environment), stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode not in (0, 1):
+        raise CheckError(f"saldo {' '.join(words[:2])} could not do its work")
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def kept_outside(witnesses: Sequence[Path], head: int) -> KeptOutside:
+    """Return the checkpoints that witnesses keep, divided by the end of the restored log.
+
+    Raises CheckError for a witness that cannot be read.
+    """
+    try:
+        kept = read_kept(witnesses) if witnesses else KeptNotes([], [], [])
+    except OSError as error:
+        raise CheckError(f"a witness cannot be read: {error.strerror}") from None
+    read = [(note, parse_checkpoint(parse_note(note).text)) for note in kept.notes]
+    # Of lines that a restore has ended, checkpoints go beyond where it has cut.
+    newest = max((_epoch_number(one.origin) for _, one in read), default=0)
+    beyond = [
+        one.size for _, one in read if one.size > head and _epoch_number(one.origin) == newest
+    ]
+    notes = [note for note, one in read if one.size <= head]
+    return KeptOutside(notes, max(beyond, default=0), [one.text for one in kept.findings])
+
+
+def verified(environment: Mapping[str, str], kept: KeptOutside) -> dict[str, Any]:
+    """Return what `saldo ledger verify` says of the restored log and of kept checkpoints."""
+    own = {name: value for name, value in environment.items() if name != "SALDO_LEDGER_WITNESS_DIR"}
+    if not kept.notes:
+        return saldo(own, "ledger", "verify")
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="saldo-drill-") as file:
+        file.write("\n".join(kept.notes))
+        file.flush()
+        return saldo(own, "ledger", "verify", "--witness", file.name)
+
+
+def opened_keys(
+    service: str, data_url: str, keys_url: str, settings: Settings
+) -> tuple[int, list[str]]:
+    """Open all that a service's ring has wrapped; return how much that is, and what is wrong.
+
+    Each data key that an event names must be there, but for those of whoever was erased.
+    """
+    ring = settings.keys_of(service, "data-keys")
+    rows = _wrapped(data_url, service, "hash_keys", "purpose")
+    rows += _wrapped(data_url, service, "data_keys", "subject")  # where they lay once
+    rows += _wrapped(keys_url, f"{service}_keys", "data_keys", "subject")
+    ids: set[str] = set()
+    unopened = 0
+    for bound_to, wrapped in rows:
+        try:
+            ids.add(key_id(unwrap(ring, wrapped, bound_to)))
+        except (InvalidTag, UnknownKeyError, ConfigurationError, ValueError):
+            unopened += 1
+    findings = []
+    if unopened:
+        findings.append(f"{service}: the ring given does not open {unopened} of {len(rows)} keys")
+    elif service in PERSONAL:
+        missing, erased = _missing(service, data_url, ids)
+        if missing > erased:
+            findings.append(
+                f"{service}: events name {missing} data keys that the backup of the keys lacks, "
+                f"but only {erased} were destroyed: it is older than the data, or not of them"
+            )
+    return len(rows), findings
+
+
+def _wrapped(url: str, schema: str, table: str, subject: str) -> list[tuple[bytes, bytes]]:
+    """Return (what it is bound to, the wrapped key) of each row of a table, if it is there."""
+    with psycopg.connect(url) as connection:
+        here = connection.execute("SELECT to_regclass(%s)", (f"{schema}.{table}",)).fetchone()
+        if here == (None,):
+            return []
+        query = sql.SQL("SELECT {}, wrapped FROM {}").format(
+            sql.Identifier(subject), sql.Identifier(schema, table)
+        )
+        return [
+            (one.bytes if isinstance(one, UUID) else one.encode(), bytes(wrapped))
+            for one, wrapped in connection.execute(query)
+        ]
+
+
+def _missing(service: str, data_url: str, ids: set[str]) -> tuple[int, int]:
+    """Return how many keys the events name that are not among ``ids``, and how many are erased."""
+    with psycopg.connect(data_url) as connection:
+        named = {
+            one for (one,) in connection.execute(sql.SQL(_NAMED).format(sql.Identifier(service)))
+        }
+        query = sql.SQL("SELECT count(*) FROM {}.destroyed_keys").format(sql.Identifier(service))
+        row = connection.execute(query).fetchone()
+    return len(named - ids), row[0] if row else 0
+
+
+def _epoch_number(origin: str) -> int:
+    return int(epoch_of_origin(origin).partition(".")[0] or 1)

@@ -1,0 +1,209 @@
+"""The steps of the drill, and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+
+from deploy.restore_drill.backups import Backup, BackupError, latest_backup
+from deploy.restore_drill.checks import (
+    CheckError,
+    Log,
+    environment_for,
+    kept_outside,
+    logs_of,
+    opened_keys,
+    saldo,
+    verified,
+)
+from deploy.restore_drill.scratch import Scratch, scratch_server
+from services.ledger.seal.keys import VERIFIER, VERIFIER_FILE
+from shared.config import SERVICES, load_settings
+
+DATA, KEYS = "data", "keys"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be restored, and what proves it."""
+
+    data: Path
+    keys: Path | None
+    """The backup of the keys; None: the drill goes without."""
+    witnesses: Sequence[Path]
+    until: datetime | None
+    max_age_minutes: float | None
+    owner: str
+    folder: Path | None
+    tools: Path | None
+    keep: bool
+    environ: Mapping[str, str]
+
+
+@dataclass
+class Report:
+    """What the drill has restored and found; ``findings``: what keeps the backup from being one."""
+
+    backups: dict[str, Any] = field(default_factory=dict)
+    logs: dict[str, Log] = field(default_factory=dict)
+    newest_event_at: datetime | None = None
+    age_seconds: int | None = None
+    audit: dict[str, Any] = field(default_factory=dict)
+    seal: dict[str, Any] = field(default_factory=dict)
+    keys: dict[str, int] | None = None
+    findings: list[str] = field(default_factory=list)
+    steps: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report for a program."""
+        logs = {name: log._asdict() for name, log in self.logs.items()}
+        return {**asdict(self), "logs": logs}
+
+
+class Console(Protocol):
+    """Where the drill says how far it is."""
+
+    def step(self, name: str, total: int | None) -> Any:
+        """Begin a step; a context manager that yields a function to advance by."""
+
+
+def run(request: Request, console: Console) -> Report:
+    """Run the drill. Raises BackupError and CheckError where it cannot be run to its end."""
+    _check_settings(request)
+    report, began = Report(), monotonic()
+    with ExitStack() as stack:
+
+        @contextmanager
+        def timed(name: str, total: int | None = None) -> Iterator[Any]:
+            since = monotonic()
+            with console.step(name, total) as advance:
+                yield advance
+            report.steps[name] = round(monotonic() - since, 1)
+
+        def restored(what: str, source: Path, until: datetime | None) -> Scratch:
+            backup = latest_backup(source, until)
+            server = scratch_server(request.folder, request.owner, request.tools, keep=request.keep)
+            scratch = stack.enter_context(server)
+            with timed(f"restoring the {what}", _size(backup)) as advance:
+                scratch.restore(backup, until, advance)
+            report.backups[what] = {
+                "path": str(backup.path),
+                "taken_at": backup.taken_at,
+                "recovered_to": scratch.recovered_to() if backup.wal else None,
+                "kept_in": str(scratch.folder) if request.keep else None,
+            }
+            return scratch
+
+        data = restored(DATA, request.data, request.until)
+        url = data.url_of(_one(data, "ledger"))
+        report.logs = logs_of(url)
+        _tell_age(report, request)
+        keys_url = ""
+        if request.keys is not None:
+            # Always the newest: whoever was erased since that moment stays erased.
+            same = request.keys == request.data
+            keys = data if same else restored(KEYS, request.keys, None)
+            keys_url = keys.url_of(_one(keys, "identity_keys", besides="ledger"))
+        environment = environment_for(url, keys_url, request.environ)
+        with timed("auditing"):
+            _audit(report, environment)
+        with timed("verifying the seal"):
+            _verify(report, environment, request)
+        if keys_url:
+            with timed("opening the keys", len(SERVICES)) as advance:
+                _open_keys(report, url, keys_url, request, advance)
+    report.seconds = round(monotonic() - began, 1)
+    return report
+
+
+def _check_settings(request: Request) -> None:
+    environ = request.environ
+    if not (environ.get(VERIFIER) or environ.get(VERIFIER_FILE)):
+        raise CheckError(
+            f"set {VERIFIER_FILE} to the file with the verifier keys of the seal, from elsewhere "
+            "than the backup"
+        )
+    if request.keys is not None and not load_settings(environ).key_rings:
+        raise CheckError(
+            "set SALDO_SECRET_<SERVICE>_FILE, or --secrets, to the key rings, from elsewhere than "
+            "the backup; --without-keys leaves the keys out"
+        )
+
+
+def _one(scratch: Scratch, schema: str, besides: str = "") -> str:
+    """Return the database with a schema; the one without another, where several have it."""
+    found = scratch.databases_with(schema)
+    if besides and len(found) > 1:
+        found = [name for name in found if name not in scratch.databases_with(besides)]
+    if len(found) != 1:
+        raise BackupError(
+            f"the backup has {len(found)} databases with the schema {schema}, not one: it is of "
+            "something else"
+        )
+    return found[0]
+
+
+def _tell_age(report: Report, request: Request) -> None:
+    times = [log.newest_at for log in report.logs.values() if log.newest_at]
+    if missing := [name for name in SERVICES if name not in report.logs]:
+        report.findings.append(f"no log of {', '.join(missing)} is in the backup")
+    if not times:
+        report.findings.append("the backup has no event at all")
+        return
+    newest = max(times)
+    report.newest_event_at = newest
+    report.age_seconds = round((datetime.now(UTC) - newest).total_seconds())
+    most = request.max_age_minutes
+    if most is not None and report.age_seconds > most * 60:
+        report.findings.append(
+            f"the newest event is {report.age_seconds // 60} minutes old, more than {most:g}"
+        )
+
+
+def _audit(report: Report, environment: Mapping[str, str]) -> None:
+    audit = saldo(environment, "ledger", "audit")
+    differences = len(audit["differences"]) + audit["unlisted"]
+    report.audit = {
+        "accounts": audit["accounts"],
+        "events": audit["events"],
+        "differences": differences,
+        "trial_balance": sum(audit["trial_balance"].values()),
+    }
+    if differences:
+        report.findings.append(f"the audit finds {differences} differences")
+
+
+def _verify(report: Report, environment: Mapping[str, str], request: Request) -> None:
+    head = report.logs["ledger"].head
+    kept = kept_outside(request.witnesses, head)
+    seal = verified(environment, kept)
+    report.seal = {
+        "sealed": seal["sealed"],
+        "unsealed": seal["unsealed"],
+        "checkpoints": seal["checkpoints"],
+        "kept_elsewhere": len(kept.notes),
+        # Events that a witness knows of, and that the backup does not have: at least so many.
+        "lost": max(0, kept.beyond - head),
+    }
+    report.findings += [f"seal: {text}" for text in kept.findings]
+    report.findings += [f"seal: {one['text']}" for one in seal["findings"]]
+
+
+def _open_keys(report: Report, url: str, keys_url: str, request: Request, advance: Any) -> None:
+    settings, report.keys = load_settings(request.environ), {}
+    for service in SERVICES:
+        report.keys[service], findings = opened_keys(service, url, keys_url, settings)
+        report.findings += [f"keys: {text}" for text in findings]
+        advance(1)
+
+
+def _size(backup: Backup) -> int:
+    files = [backup.path] if backup.path.is_file() else backup.path.rglob("*")
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    return 2 * size if backup.wal else size  # copied, and compared with the manifest

@@ -1,0 +1,90 @@
+"""``python -m deploy.secrets FOLDER --for compose|kubernetes --host lk.example.org``.
+
+Makes the secrets of an installation that are not there yet: a folder for each holder, a file for
+each setting, named for it, as SALDO_SECRETS_DIR reads them. What is there stays, so it can be
+called again: after an upgrade, and before a certificate ends. Exit code 2: a folder cannot be
+written.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.secrets.certificates import ends_soon, make_authority, make_certificate
+from deploy.secrets.holders import secrets_of
+from deploy.secrets.places import PLACES
+from deploy.secrets.writing import SecretFolder
+from services.ledger.seal import rotation
+from shared.config import GATEWAY, SEALER, SERVICES
+from shared.key_files import create_ring
+
+ROOT, AUTHORITY = "root", "ca"
+PUBLIC, OPERATOR = "public", "operator"
+SERVERS = ("rabbitmq", "postgres", "postgres-keys")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    folder: Annotated[Path, typer.Argument(help="Where the secrets are kept, on one host.")],
+    kind: Annotated[str, typer.Option("--for", help="compose, or kubernetes.")],
+    host: Annotated[str, typer.Option(help="The cabinet's host name, as lk.example.org.")],
+) -> None:
+    """Make the secrets that are not there yet; what is there stays."""
+    if kind not in PLACES:
+        raise typer.BadParameter("compose or kubernetes", param_hint="--for")
+    try:
+        make_secrets(folder, kind, host)
+    except OSError as error:
+        typer.echo(f"{error.filename}: {error.strerror}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"{folder} has every secret. Back it up apart from the databases; keep", err=True)
+    typer.echo(f"{folder / OPERATOR} off this host, where nobody needs it.", err=True)
+
+
+def make_secrets(folder: Path, kind: str, host: str) -> None:
+    """Make the secrets of a kind of installation; raises OSError."""
+    kept = SecretFolder(folder)
+    root = kept.text(OPERATOR, ROOT, lambda: secrets.token_hex(32))
+    for holder, files in secrets_of(PLACES[kind], root).items():
+        for name, content in files.items():
+            kept.write(holder, name, content)
+    for owner in (*SERVICES, GATEWAY):
+        ring = kept.place(owner, f"SALDO_SECRET_{owner.upper()}")
+        if not ring.exists():
+            create_ring(ring)
+    key, verifiers = kept.place(SEALER, "seal.key"), kept.place(PUBLIC, "verifiers")
+    if not key.exists():
+        # Chosen once: every checkpoint has it.
+        rotation.create(key, verifiers, f"{host}/ledger")
+    kept.place("terminal", "")  # an operator's own, empty until he has been added
+    if kind == "compose":
+        _make_certificates(kept, host)
+    kept.finish()
+
+
+def _make_certificates(kept: SecretFolder, host: str) -> None:
+    authority, private = kept.place(PUBLIC, "ca.pem"), kept.place(OPERATOR, "ca.key")
+    if not authority.exists():
+        certificate, key = make_authority("Saldo, servers of this installation")
+        kept.write(OPERATOR, "ca.key", key)
+        kept.write(PUBLIC, "ca.pem", certificate)
+    for holder, name in (*((server, server) for server in SERVERS), ("proxy", host)):
+        path = kept.place(holder, "tls.crt")
+        if path.exists() and (holder == "proxy" or not ends_soon(path.read_text("ascii"))):
+            continue  # that of the proxy is the operator's: the first one is a stand-in
+        certificate, key = make_certificate(
+            name, authority.read_text("ascii"), private.read_text("ascii")
+        )
+        kept.write(holder, "tls.key", key)
+        kept.write(holder, "tls.crt", certificate)
+
+
+if __name__ == "__main__":
+    sys.exit(app())

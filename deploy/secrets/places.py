@@ -1,0 +1,53 @@
+"""Where an installation finds its servers, and where a process finds whom it trusts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+AUTHORITY = "/run/saldo-ca"
+"""The folder of certificates of authorities in every container."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Host names and authorities, as the manifests of a kind of installation have them."""
+
+    database: str
+    keys_database: str
+    broker: str
+    database_ca: str
+    keys_database_ca: str
+
+    def database_url(self, user: str, password: str) -> str:
+        """Return the URL of the database, for a user."""
+        return self._postgresql(self.database, "saldo", self.database_ca, user, password)
+
+    def keys_url(self, user: str, password: str) -> str:
+        """Return the URL of the database of keys, for a user."""
+        place = self.keys_database, "saldo_keys", self.keys_database_ca
+        return self._postgresql(*place, user, password)
+
+    def amqp_url(self, user: str, password: str) -> str:
+        """Return the URL of the broker, for a user."""
+        return f"amqps://{user}:{password}@{self.broker}:5671/"
+
+    def admin_url(self, user: str, password: str) -> str:
+        """Return the URL of the broker's management API, for its administrator."""
+        return f"https://{user}:{password}@{self.broker}:15671"
+
+    @staticmethod
+    def _postgresql(host: str, name: str, authority: str, user: str, password: str) -> str:
+        trust = f"sslmode=verify-full&sslrootcert={quote(f'{AUTHORITY}/{authority}', safe='/')}"
+        return f"postgresql://{user}:{password}@{host}:5432/{name}?{trust}"
+
+
+COMPOSE = Places("postgres", "postgres-keys", "rabbitmq", "ca.pem", "ca.pem")
+KUBERNETES = Places(
+    database="saldo-db-rw.saldo.svc",
+    keys_database="saldo-keys-rw.saldo.svc",
+    broker="rabbitmq.saldo.svc",
+    database_ca="database.pem",
+    keys_database_ca="keys.pem",
+)
+PLACES = {"compose": COMPOSE, "kubernetes": KUBERNETES}
