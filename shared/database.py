@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self
 import psycopg
 from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.generators import send
 from psycopg.pq import TransactionStatus
 from psycopg.rows import Row, dict_row
 from psycopg_pool import ConnectionPool
@@ -32,6 +33,8 @@ IDLE_IN_JOB_MS = 600_000
 """The same for who reads at a terminal, or works beside the service for a long time."""
 JOB_HOLDS_LOG = "60s"
 """How long a transaction of such a job may hold the append lock."""
+TRUSTED_S = 1.0
+"""How long after its last statement a connection is taken to be alive, where that may be asked."""
 GIVE_UP_S = 5.0
 """How long after its statement_timeout a statement without a reply is given up: the server would
 have ended it, so its machine is frozen."""
@@ -119,6 +122,24 @@ def connect_as_owner(url: str) -> psycopg.Connection[Any]:
     return psycopg.connect(info, autocommit=True)
 
 
+class _BoundedPipeline(psycopg.Pipeline):
+    """A pipeline after which the server counts how long its client leaves it idle.
+
+    psycopg asks for a flush behind the end of a pipeline. Whatever arrives stops that clock, and
+    only the reply to a statement starts it again: a process that is stopped then would hold its
+    locks for as long as a whole transaction may take.
+    """
+
+    def _exit_gen(self) -> Any:
+        try:
+            self._enqueue_sync()
+            yield from self._communicate_gen()
+        finally:
+            if self.result_queue:
+                yield from send(self.pgconn)
+            yield from self._fetch_gen(flush=False)  # the end of the pipeline has flushed
+
+
 class BoundedConnection(psycopg.Connection[Row]):
     """A connection that gives up a statement that the server should have ended by now.
 
@@ -137,6 +158,14 @@ class BoundedConnection(psycopg.Connection[Row]):
         if (limit := _TIME_LIMIT.search(conninfo)) and int(limit[1]):
             connection.patience_s = int(limit[1]) / 1000 + GIVE_UP_S
         return connection
+
+    @contextmanager
+    def pipeline(self) -> Iterator[Any]:
+        with self.lock:
+            self._check_connection_ok()
+            self._pipeline = self._pipeline or _BoundedPipeline(self)
+        with super().pipeline() as pipeline:
+            yield pipeline
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
@@ -207,6 +236,19 @@ def unchecked_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
         stack.callback(pool.putconn, connection)
         stack.callback(_set_mode_back, connection, {"autocommit": False})
         yield stack.enter_context(connection.cursor())
+
+
+def trusted_connection(pool: ConnectionPool[Any]) -> Any:
+    """Return a pooled connection without a round trip if it has answered just now.
+
+    It may have died since: whoever takes it finds out, and can do what he does again.
+    """
+    return _taken(pool, _check_unless_used_just_now)
+
+
+def _check_unless_used_just_now(connection: BoundedConnection[Any]) -> None:
+    if time.monotonic() - connection.used_at > TRUSTED_S:
+        ConnectionPool.check_connection(connection)
 
 
 @contextmanager

@@ -32,8 +32,10 @@ from shared.database import (
 from shared.database_errors import Failure, failure_of, outages_refused, unavailable
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore import command_table
+from shared.eventstore.batch_decision import PendingCommand, arms_of
 from shared.eventstore.data_keys import DataKeys
 from shared.eventstore.events import EventTypes, Recorded
+from shared.eventstore.group_append import Arm
 from shared.eventstore.hash_keys import HashKeys
 from shared.eventstore.postgres_session import PostgresSession
 from shared.eventstore.recorder import (
@@ -289,6 +291,21 @@ class PostgresStore:
             (aggregate.id, version, event.topic, encode(event))
             for aggregate, version, event in pending
         ]
+
+    def append_group(
+        self, connection: Any, decided: Sequence[PendingCommand], arms: Sequence[Arm]
+    ) -> bool:
+        """Append what commands have decided, with rows of the read model, in one transaction.
+
+        The connection is in autocommit mode. Returns False where the end of the log, or the clock
+        of this process, is not as it should be: then nothing is written. Raises UniqueViolation.
+        """
+        own = arms_of(decided, self.events.encode)
+        not_before = wall_time() - MOST_AHEAD
+        written = self.recorder.group_append.write(connection, (*own, *arms), not_before)
+        if written:
+            telemetry.events_committed(self.service, sum([len(one.events) for one in decided]))
+        return written
 
     def recorded_events(
         self,
