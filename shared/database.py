@@ -220,7 +220,7 @@ def snapshot_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
 
     What kind of transaction it is goes with its BEGIN: no statement of its own.
     """
-    mode = {"isolation_level": IsolationLevel.REPEATABLE_READ, "read_only": True}
+    mode: dict[str, Any] = {"isolation_level": IsolationLevel.REPEATABLE_READ, "read_only": True}
     with in_transaction(pool, **mode) as connection, connection.cursor() as cursor:
         yield cursor
 
@@ -252,18 +252,31 @@ def _check_unless_used_just_now(connection: BoundedConnection[Any]) -> None:
 
 
 @contextmanager
-def in_transaction(pool: ConnectionPool[Any], **mode: Any) -> Iterator[Any]:
+def in_transaction(
+    pool: ConnectionPool[Any],
+    first: Callable[[Any], object] | None = None,
+    together: ExitStack | None = None,
+    **mode: Any,
+) -> Iterator[Any]:
     """Yield a pooled connection in a transaction, with these attributes for the block only.
 
-    A dead connection is noticed by its BEGIN, and the next one is taken.
+    A dead connection is noticed by its BEGIN, and the next one is taken. ``first`` sends a query
+    together with that. A pipeline that is entered in ``together`` ends with the COMMIT, which
+    travels with what was sent before.
     """
     begun: list[tuple[AbstractContextManager[Any], dict[str, Any]]] = []
 
     def begin(connection: BoundedConnection[Any]) -> None:
         before = _set_mode(connection, mode)
-        transaction = connection.transaction()
+        # Not connection.transaction(), which would keep the pipeline that it begins in.
+        transaction = psycopg.Transaction(connection)
         try:
-            transaction.__enter__()
+            if first is None:
+                transaction.__enter__()
+            else:
+                with connection.pipeline():
+                    transaction.__enter__()
+                    first(connection)
         except BaseException:
             _set_mode_back(connection, before)
             raise
@@ -276,12 +289,21 @@ def in_transaction(pool: ConnectionPool[Any], **mode: Any) -> Iterator[Any]:
         stack.callback(_set_mode_back, connection, before)
         try:
             with ExitStack() as inner:
+                if together is not None:
+                    inner.callback(_end_failed, connection)
+                    inner.push(together)
                 inner.push(transaction)
                 yield connection
         except psycopg.errors.ReadOnlySqlTransaction:
             # Its server is not the one to write to any more: the next connection may be.
             connection.close()
             raise
+
+
+def _end_failed(connection: Any) -> None:
+    """Roll back where a pipeline has failed, which then has skipped its last statement."""
+    if connection.info.transaction_status == TransactionStatus.INERROR:
+        connection.rollback()
 
 
 def _taken(pool: ConnectionPool[Any], check: Callable[[BoundedConnection[Any]], object]) -> Any:
