@@ -17,12 +17,12 @@ from typing import Any, NamedTuple, Self
 import psycopg
 from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.generators import send
 from psycopg.pq import TransactionStatus
 from psycopg.rows import Row, dict_row
 from psycopg_pool import ConnectionPool
 
 from shared.config import ConfigurationError
+from shared.pipelines import CountedPipeline
 
 LEVEL = 0
 """Which contract steps this version can do without: those up to this level. It is raised with each
@@ -37,6 +37,8 @@ IDLE_IN_JOB_MS = 600_000
 """The same for who reads at a terminal, or works beside the service for a long time."""
 JOB_HOLDS_LOG = "60s"
 """How long a transaction of such a job may hold the append lock."""
+TRUSTED_S = 1.0
+"""How long after its last statement a connection is taken to be alive, where that may be asked."""
 GIVE_UP_S = 5.0
 """How long after its statement_timeout a statement without a reply is given up: the server would
 have ended it, so its machine is frozen."""
@@ -135,24 +137,6 @@ def connect_as_owner(url: str) -> psycopg.Connection[Any]:
     return psycopg.connect(info, autocommit=True)
 
 
-class _CountedPipeline(psycopg.Pipeline):
-    """A pipeline after which the server counts how long its client leaves it idle.
-
-    psycopg asks for a flush behind the end of a pipeline. Whatever arrives stops that clock, and
-    only the reply to a statement starts it again: a process that is stopped then would hold its
-    locks for as long as a whole transaction may take.
-    """
-
-    def _exit_gen(self) -> Any:
-        try:
-            self._enqueue_sync()
-            yield from self._communicate_gen()
-        finally:
-            if self.result_queue:
-                yield from send(self.pgconn)
-            yield from self._fetch_gen(flush=False)  # the end of the pipeline has flushed
-
-
 class BoundedConnection(psycopg.Connection[Row]):
     """A connection that gives up a statement that the server should have ended by now.
 
@@ -176,7 +160,7 @@ class BoundedConnection(psycopg.Connection[Row]):
         with self.undivided:
             with self.lock:
                 self._check_connection_ok()
-                self._pipeline = self._pipeline or _CountedPipeline(self)
+                self._pipeline = self._pipeline or CountedPipeline(self)
             with super().pipeline() as opened:
                 yield opened
 
@@ -240,7 +224,7 @@ def snapshot_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
 
     What kind of transaction it is goes with its BEGIN: no statement of its own.
     """
-    mode = {"isolation_level": IsolationLevel.REPEATABLE_READ, "read_only": True}
+    mode: dict[str, Any] = {"isolation_level": IsolationLevel.REPEATABLE_READ, "read_only": True}
     with in_transaction(pool, **mode) as connection, connection.cursor() as cursor:
         yield cursor
 
@@ -266,19 +250,45 @@ def unchecked_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
         yield stack.enter_context(connection.cursor())
 
 
+def trusted_connection(pool: ConnectionPool[Any]) -> Any:
+    """Return a pooled connection without a round trip if it has answered just now.
+
+    It may have died since: whoever takes it finds out, and can do what he does again.
+    """
+    return _taken(pool, _check_unless_used_just_now)
+
+
+def _check_unless_used_just_now(connection: BoundedConnection[Any]) -> None:
+    if time.monotonic() - connection.used_at > TRUSTED_S:
+        ConnectionPool.check_connection(connection)
+
+
 @contextmanager
-def in_transaction(pool: ConnectionPool[Any], **mode: Any) -> Iterator[Any]:
+def in_transaction(
+    pool: ConnectionPool[Any],
+    first: Callable[[Any], object] | None = None,
+    together: ExitStack | None = None,
+    **mode: Any,
+) -> Iterator[Any]:
     """Yield a pooled connection in a transaction, with these attributes for the block only.
 
-    A dead connection is noticed by its BEGIN, and the next one is taken.
+    A dead connection is noticed by its BEGIN, and the next one is taken. ``first`` sends a query
+    together with that. A pipeline that is entered in ``together`` ends with the COMMIT, which
+    travels with what was sent before.
     """
     begun: list[tuple[AbstractContextManager[Any], dict[str, Any]]] = []
 
     def begin(connection: BoundedConnection[Any]) -> None:
         before = _set_mode(connection, mode)
-        transaction = connection.transaction()
+        # Not connection.transaction(), which would keep the pipeline that it begins in.
+        transaction = psycopg.Transaction(connection)
         try:
-            transaction.__enter__()
+            if first is None:
+                transaction.__enter__()
+            else:
+                with connection.pipeline():
+                    transaction.__enter__()
+                    first(connection)
         except BaseException:
             _set_mode_back(connection, before)
             raise
@@ -291,12 +301,21 @@ def in_transaction(pool: ConnectionPool[Any], **mode: Any) -> Iterator[Any]:
         stack.callback(_set_mode_back, connection, before)
         try:
             with ExitStack() as inner:
+                if together is not None:
+                    inner.callback(_end_failed, connection)
+                    inner.push(together)
                 inner.push(transaction)
                 yield connection
         except psycopg.errors.ReadOnlySqlTransaction:
             # Its server is not the one to write to any more: the next connection may be.
             connection.close()
             raise
+
+
+def _end_failed(connection: Any) -> None:
+    """Roll back where a pipeline has failed, which then has skipped its last statement."""
+    if connection.info.transaction_status == TransactionStatus.INERROR:
+        connection.rollback()
 
 
 def _taken(pool: ConnectionPool[Any], check: Callable[[BoundedConnection[Any]], object]) -> Any:

@@ -54,6 +54,10 @@ def split_pro_rata(amount: Kopecks, weights: Sequence[int]) -> list[Kopecks]:
         if amount:
             raise ValueError("cannot divide an amount over weights that are all zero")
         return [0] * len(weights)
+    if amount == total:
+        return list(weights)
+    if len(weights) == 1:
+        return [amount]
     parts = [amount * weight // total for weight in weights]
     remainders = [amount * weight % total for weight in weights]
     left = amount - sum(parts)

@@ -17,7 +17,7 @@ import psycopg
 from cryptography.exceptions import InvalidTag
 from psycopg import sql
 
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from services.ledger.seal.checkpoint import epoch_of_origin, parse_checkpoint, parse_note
 from services.ledger.seal.witness_checks import KeptNotes, read_kept
 from shared.config import SERVICES, ConfigurationError, Settings

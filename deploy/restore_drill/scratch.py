@@ -20,8 +20,8 @@ from urllib.parse import quote
 
 import psycopg
 
-from deploy.embedded.environment import PLAIN_ENVIRONMENT
-from deploy.embedded.postgres import PostgresError, binaries
+from deploy.embedded.postgres_binaries import PostgresError, binaries
+from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
 from deploy.embedded.system_user import SystemUser, system_user
 from deploy.restore_drill.backups import Backup, BackupError
 from deploy.restore_drill.manifest import verify_manifest

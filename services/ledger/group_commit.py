@@ -13,9 +13,12 @@ from uuid import UUID
 from services.ledger.application import PostPayment
 from services.ledger.domain import Account, account_id
 from services.ledger.tables.accounts_at_hand import read_to_post, recall_payments
+from services.ledger.tables.group_rows import group_rows
 from shared.eventstore import Aggregate
+from shared.eventstore.group_append import Arm
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
+from shared.eventstore.session import PendingEvent
 
 
 def ledger_group_commit(store: PostgresStore) -> GroupCommit:
@@ -57,3 +60,9 @@ class AccountCommands:
         twin = Account.from_row(aggregate.id, row)
         twin.payments = dict(aggregate.payments)
         return twin
+
+    def arms(
+        self, pending: Sequence[PendingEvent], aggregates: Mapping[UUID, Aggregate]
+    ) -> Sequence[Arm]:
+        """Return the rows of the accounts and of the postings."""
+        return group_rows(pending, aggregates)

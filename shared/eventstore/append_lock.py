@@ -38,17 +38,19 @@ _TAIL = f"""
 SELECT coalesce(max(notification_id), 0) AS position,
        greatest(clock_timestamp(), max(recorded_at)) AS recorded_at, clock_timestamp() AS clock,
        CASE WHEN pg_try_advisory_xact_lock_shared(hashtextextended({{awake}}, 0))
-            THEN length(pg_notify({{channel}}, '')::text) END
+            THEN length(pg_notify({{channel}}, '')::text) END AS notified
   FROM ({_LAST}) AS tail
 """
 
 
 class Statements(NamedTuple):
-    """How the append lock is taken: alone, with the end of the log, and with a transaction."""
+    """How the append lock is taken: alone, with the end of the log, and by a group commit, which
+    reads the end of the log (``last``) in the statement that appends to it."""
 
     lock: sql.Composed
     tail: sql.Composed
-    begin: sql.Composed
+    group: str
+    last: str
 
 
 class AppendLock:
@@ -66,11 +68,11 @@ class AppendLock:
 
     def take(self, cursor: Any) -> None:
         """Take the lock until the end of the transaction."""
-        cursor.execute(self.statements(cursor).lock, prepare=False)
+        cursor.execute(self.statements(cursor.connection).lock, prepare=False)
 
-    def statements(self, cursor: Any) -> Statements:
-        """Return the statements for the server of a cursor."""
-        version = cursor.connection.info.server_version
+    def statements(self, connection: Any) -> Statements:
+        """Return the statements for the server of a connection."""
+        version = connection.info.server_version
         return self._limited if version >= _TRANSACTION_TIMEOUT_SINCE else self._unlimited
 
 
@@ -98,7 +100,8 @@ def _statements(lock: str, lock_of_group: str, of: AppendLock) -> Statements:
     return Statements(
         lock=taken(lock),
         tail=taken(f"{lock};{_TAIL}"),
-        begin=taken(f"BEGIN;{lock_of_group};{_TAIL}"),
+        group=taken(lock_of_group).as_string(),
+        last=taken(_TAIL).as_string(),
     )
 
 

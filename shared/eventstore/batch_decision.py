@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from functools import cached_property
 from typing import Any, NoReturn, Protocol
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from shared.clock import Clock
 from shared.errors import ServiceError
 from shared.eventstore.aggregate import Aggregate, NeedsHistoryError
 from shared.eventstore.events import Event
+from shared.eventstore.group_append import Arm, commands_arm, events_arm
 from shared.eventstore.recorder import Cause
 from shared.eventstore.session import PendingEvent, Session
 from shared.logs import get_logger
@@ -49,6 +52,12 @@ class GroupCommitPolicy(Protocol):
 
     def copy(self, aggregate: Any) -> Aggregate:
         """Return an independent copy of an aggregate."""
+        ...
+
+    def arms(
+        self, pending: Sequence[PendingEvent], aggregates: Mapping[UUID, Aggregate]
+    ) -> Sequence[Arm]:
+        """Return what new events change in the read model: see shared.eventstore.group_append."""
         ...
 
 
@@ -142,25 +151,29 @@ class Batch:
 
 
 class InMemorySession(Session):
-    """The session of one command: it sees the aggregates of its batch and nothing else."""
+    """The session of the commands of a batch, one after the other: it sees the aggregates of the
+    batch and nothing else."""
 
-    def __init__(self, clock: Clock, aggregates: dict[UUID, Aggregate]) -> None:
-        super().__init__(clock)
-        self._aggregates = aggregates
+    @cached_property
+    def today(self) -> date:
+        """The day of the batch."""
+        return self.clock.today()
 
     @property
     def pending(self) -> list[PendingEvent]:
-        """The events that the command has triggered."""
+        """The events that the last command has triggered."""
         return self._journal
 
-    def decide(self, entry: PendingCommand) -> bytes | None:
-        """Run a command's handler; return its encoded result, or None if it was refused.
+    def decide(self, entry: PendingCommand, aggregates: dict[UUID, Aggregate]) -> bytes | None:
+        """Run a command's handler on the aggregates of a batch.
 
-        The refusal is left in ``entry.error``. A defect is left to the caller's own thread
-        (``entry.alone``), where it fails again without harm to others.
+        Returns its encoded result, or None if it was refused. The refusal is left in
+        ``entry.error``. A defect is left to the caller's own thread (``entry.alone``), where it
+        fails again without harm to others.
         """
+        self._aggregates, self._journal = aggregates, []
         for id_ in entry.needs:
-            self._aggregates[id_]._journal = self._journal
+            aggregates[id_]._journal = self._journal
         try:
             return msgspec.json.encode(entry.handler(self, entry.command))
         except ServiceError as refusal:
@@ -217,14 +230,14 @@ def decide_under_lock(
         return found
 
     aggregates = read(ids) if ids else {}
+    session = InMemorySession(clock)
     decided: list[PendingCommand] = []
     seen: set[UUID] = set()
     for entry in group:
         entry.reset()
         if entry.cause.command_id in seen:
             continue
-        session = InMemorySession(clock, aggregates)
-        result = session.decide(entry)
+        result = session.decide(entry, aggregates)
         if result is not None:
             entry.result, entry.events = result, session.pending
             seen.add(entry.cause.command_id)
@@ -256,3 +269,15 @@ def command_rows(
         first, last = (mine[0], mine[-1]) if mine else (None, None)
         rows.append((entry.cause.command_id, entry.fingerprint, entry.result, first, last))
     return rows
+
+
+def arms_of(decided: Sequence[PendingCommand], encode: Callable[[Event], bytes]) -> tuple[Arm, Arm]:
+    """Return the events and the commands of all decisions, in order, as a group appends them."""
+    events, causes, commands = list[Any](), list[Any](), list[Any]()
+    for entry in decided:
+        cause, first = entry.cause, len(events) + 1
+        for aggregate, version, event in entry.events:
+            events.append((aggregate.id, version, event.topic, encode(event)))
+            causes.append((cause.command_id, cause.actor, cause.correlation_id))
+        commands.append((cause.command_id, entry.fingerprint, entry.result, first, len(events)))
+    return events_arm(events, causes), commands_arm(commands)

@@ -23,7 +23,13 @@ _KEEP_MANY = (
 
 def find(cursor: Any, command_id: UUID) -> dict[str, Any] | None:
     """Return the fingerprint and the result of a command, None if it was not executed."""
-    return cursor.execute(_FIND, (command_id,)).fetchone()  # type: ignore[no-any-return]
+    ask(cursor, command_id)
+    return cursor.fetchone()  # type: ignore[no-any-return]
+
+
+def ask(cursor: Any, command_id: UUID) -> None:
+    """Ask for what `find` returns."""
+    cursor.execute(_FIND, (command_id,))
 
 
 def result_of(kept: dict[str, Any], fingerprint: bytes) -> Any:

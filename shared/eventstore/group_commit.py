@@ -5,7 +5,7 @@ Two stages run at the same time, each led by one of the callers:
 - *Deciding* takes the commands that have queued up, reads what they need by one query, and lets
   each decide in memory on top of the earlier decisions, written or not.
 - *Writing* writes all decisions in one transaction: the append lock, the events, the read model and
-  the command ids, in two round trips and one wait for the disk. Decisions made in the meantime go
+  the command ids, in one round trip and one wait for the disk. Decisions made in the meantime go
   into the next transaction.
 
 A command that arrives alone goes through both stages in its own thread and waits for nobody.
@@ -232,11 +232,12 @@ class GroupCommit:
         except PoolTimeout as error:
             _refuse(left, error)
             left.clear()
+        session = InMemorySession(self._store.clock)
         while left:
             with self._state:
                 entry = left[0]
                 if fresh is not None and generation == self._generation:
-                    self._decide_one(entry, known, fresh)
+                    self._decide_one(session, entry, known, fresh)
                 self._open.members.append(entry)
                 del left[0]
 
@@ -255,6 +256,7 @@ class GroupCommit:
 
     def _decide_one(
         self,
+        session: InMemorySession,
         entry: PendingCommand,
         known: dict[UUID, Aggregate],
         fresh: dict[UUID, Aggregate],
@@ -270,8 +272,7 @@ class GroupCommit:
                     # It belongs to a batch in flight or written, which must not change.
                     aggregate = self._policy.copy(known[needed])
                 batch.aggregates[needed] = known[needed] = aggregate
-        session = InMemorySession(self._store.clock, batch.aggregates)
-        result = session.decide(entry)
+        result = session.decide(entry, batch.aggregates)
         if result is not None and session.pending:
             entry.result, entry.events, entry.decided = result, session.pending, True
             batch.commands.add(id_)
@@ -320,25 +321,18 @@ class GroupCommit:
         decided = [entry for entry in batch.members if entry.decided]
         if not decided:
             return True
-        store = self._store
-        pending, causes = events_of(decided)
-        rows = store.rows(pending)
+        pending = [event for entry in decided for event in entry.events]
         try:
-            with self._connections.of(Stage.WRITE) as connection, connection.cursor() as cursor:
-                tail = store.recorder.lock_tail(cursor, begin=True)
-                with connection.pipeline():
-                    positions = store.recorder.write(cursor, tail, rows, causes)
-                    recorded = store.recorded_events(pending, causes, positions, tail.recorded_at)
-                    store.new_read_model(cursor).project(recorded, batch.aggregates)
-                    store.keep_commands(cursor, command_rows(decided, positions))
-                    cursor.execute("COMMIT")
+            with self._connections.of(Stage.WRITE) as connection:
+                arms = self._policy.arms(pending, batch.aggregates)
+                written = self._store.append_group(connection, decided, arms)
         except psycopg.errors.UniqueViolation:
-            telemetry.LOG_CONFLICTS.labels(store.service).inc()
+            written = False
+        if not written:
+            telemetry.LOG_CONFLICTS.labels(self._store.service).inc()
             log.info("group_decided_again", size=len(decided))
             self._discard([])
-            return False
-        telemetry.events_committed(store.service, len(rows))
-        return True
+        return written
 
     def _discard(self, left: Sequence[PendingCommand]) -> None:
         """Drop the decisions based on a batch that could not be written."""

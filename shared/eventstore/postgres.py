@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -32,8 +32,10 @@ from shared.database import (
 from shared.database_errors import Failure, failure_of, outages_refused, unavailable
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore import command_table
+from shared.eventstore.batch_decision import PendingCommand, arms_of
 from shared.eventstore.data_keys import DataKeys
 from shared.eventstore.events import EventTypes, Recorded
+from shared.eventstore.group_append import Arm
 from shared.eventstore.hash_keys import HashKeys
 from shared.eventstore.postgres_session import PostgresSession
 from shared.eventstore.recorder import (
@@ -107,11 +109,15 @@ class PostgresStore:
         fingerprint, from_log = self.fingerprint(handler, command), False
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with self.transaction() as cursor:
-                    if attempt > 1:
-                        self.recorder.lock(cursor)
+                together = ExitStack()
+                with self.command_transaction(
+                    command_id, together, under_lock=attempt > 1
+                ) as found:
+                    cursor, kept = found
+                    if kept is not None:
+                        return cast(R, command_table.result_of(kept, fingerprint))
                     result, appended = self._attempt(
-                        cursor, handler, command, command_id, fingerprint, from_log
+                        cursor, handler, command, command_id, fingerprint, from_log, together
                     )
                 telemetry.events_committed(self.service, appended)
                 return cast(R, result)
@@ -267,17 +273,15 @@ class PostgresStore:
         command_id: UUID,
         fingerprint: bytes,
         from_log: bool,
+        together: ExitStack,
     ) -> tuple[Any, int]:
         """Return the result, and how many events were appended for it."""
         request = context.current()
-        kept = command_table.find(cursor, command_id)
-        if kept is not None:
-            return command_table.result_of(kept, fingerprint), 0
         cause = Cause(command_id, request.actor, request.correlation_id)
         session = PostgresSession(self, cursor, cause)
         session.from_log = from_log
         result = msgspec.json.encode(handler(session, command))
-        session.flush()
+        session.flush_last(together)
         first, last = min(session.appended, default=None), max(session.appended, default=None)
         command_table.keep(cursor, (command_id, fingerprint, result, first, last))
         return msgspec.json.decode(result), session.events_appended
@@ -289,6 +293,21 @@ class PostgresStore:
             (aggregate.id, version, event.topic, encode(event))
             for aggregate, version, event in pending
         ]
+
+    def append_group(
+        self, connection: Any, decided: Sequence[PendingCommand], arms: Sequence[Arm]
+    ) -> bool:
+        """Append what commands have decided, with rows of the read model, in one transaction.
+
+        The connection is in autocommit mode. Returns False where the end of the log, or the clock
+        of this process, is not as it should be: then nothing is written. Raises UniqueViolation.
+        """
+        own = arms_of(decided, self.events.encode)
+        not_before = wall_time() - MOST_AHEAD
+        written = self.recorder.group_append.write(connection, (*own, *arms), not_before)
+        if written:
+            telemetry.events_committed(self.service, sum([len(one.events) for one in decided]))
+        return written
 
     def recorded_events(
         self,
@@ -345,6 +364,30 @@ class PostgresStore:
     def keep_commands(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
         """Store (id, fingerprint, result, first position, last position) of many commands."""
         command_table.keep_many(cursor, rows)
+
+    @contextmanager
+    def command_transaction(
+        self, command_id: UUID, together: ExitStack, *, under_lock: bool
+    ) -> Iterator[tuple[Any, dict[str, Any] | None]]:
+        """Open a transaction; yield its cursor, and the row of a command if it was executed.
+
+        It begins and looks in one round trip, or takes the append lock and then looks. See
+        in_transaction for ``together``.
+        """
+        looking: list[Any] = []
+
+        def look(connection: Any) -> None:
+            looking[:] = [connection.cursor()]
+            command_table.ask(looking[0], command_id)
+
+        with in_transaction(self.pool, look, together) as connection:
+            with looking[0] as found:
+                kept = found.fetchone()
+            with connection.cursor() as cursor:
+                if under_lock:
+                    self.recorder.lock(cursor)
+                    kept = command_table.find(cursor, command_id)
+                yield cursor, kept
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:

@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import Any, Protocol
 from uuid import UUID
 
+from psycopg.pq import PipelineStatus
+
 from shared.clock import Clock
 from shared.cooperation import cooperatively
 from shared.eventstore.data_keys import DataKeys, PostgresVault
@@ -102,6 +104,20 @@ class PostgresSession(Session):
         with ExitStack() as together:
             self._together = together if getattr(self._tables, "writes_only", False) else None
             return super().flush()
+
+    def flush_last(self, together: ExitStack) -> None:
+        """Append and project the pending events, and leave a pipeline for what follows them.
+
+        It is entered in ``together``: nothing may be asked any more.
+        """
+        if getattr(self._tables, "writes_only", False):
+            self._together = together
+            super().flush()
+        else:
+            self.flush()
+        connection = self.cursor.connection
+        if connection.pgconn.pipeline_status == PipelineStatus.OFF:
+            together.enter_context(connection.pipeline())
 
     def copy_states(self, rows: Iterable[EventRow]) -> tuple[int, int]:
         """Append encoded events in bulk; the caller writes the read model.

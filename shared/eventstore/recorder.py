@@ -28,6 +28,7 @@ from psycopg_pool import ConnectionPool
 from shared.eventstore.append_lock import AppendLock
 from shared.eventstore.arrays import bigints, byteas, texts, uuids
 from shared.eventstore.copy_encoder import CopyEncoder
+from shared.eventstore.group_append import GroupAppend
 from shared.eventstore.recording_times import (
     RECORDED_BY,
     TOLERANCE,
@@ -107,6 +108,7 @@ class PostgresRecorder(ApplicationRecorder):
         self.channel, self.awake = self._append_lock.channel, self._append_lock.awake
         self.crowded = self._append_lock.crowded
         self.lock_name = self._append_lock.name
+        self.group_append = GroupAppend(self._append_lock)
 
     def lock(self, cursor: Any) -> None:
         """Take the append lock (bounded by lock_timeout); it is held until the commit.
@@ -115,13 +117,10 @@ class PostgresRecorder(ApplicationRecorder):
         """
         self._append_lock.take(cursor)
 
-    def lock_tail(self, cursor: Any, *, begin: bool = False) -> Tail:
-        """Take the append lock and return the end of the log, in one round trip.
-
-        With ``begin`` it also begins the transaction, on a connection in autocommit mode.
-        """
-        statements = self._append_lock.statements(cursor)
-        cursor.execute(statements.begin if begin else statements.tail, prepare=False)
+    def lock_tail(self, cursor: Any) -> Tail:
+        """Take the append lock and return the end of the log, in one round trip."""
+        statements = self._append_lock.statements(cursor.connection)
+        cursor.execute(statements.tail, prepare=False)
         while cursor.nextset():
             pass
         row = cursor.fetchone()

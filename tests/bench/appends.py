@@ -146,7 +146,7 @@ class Unheard(PostgresRecorder):
     def __init__(self, pool: ConnectionPool[Any]) -> None:
         super().__init__(pool, "ledger")
 
-    def lock_tail(self, cursor: Any, *, begin: bool = False) -> Tail:
+    def lock_tail(self, cursor: Any) -> Tail:
         """Take the append lock, and return the end of the log."""
         self.lock(cursor)
         row = cursor.execute(

@@ -113,6 +113,11 @@ def post_singly(bench: Bench) -> float:
     return _ours(bench, EACH, 1)
 
 
+def post_in_sql(bench: Bench) -> float:
+    """Return the seconds that the reference takes for as many transfers, one per call."""
+    return _pgbench(bench, EACH, 1)
+
+
 def _ours(bench: Bench, calls: int, lines: int) -> float:
     posting = ledger_group_commit(bench.store)
     day = date(2026, 11, 1)

@@ -117,19 +117,20 @@ def test_group_that_is_stopped_between_lock_and_commit_gives_up_its_turn(
     with store.pool.connection() as connection, connection.cursor() as cursor:
         connection.autocommit = True
         taken: list[float] = []
-        store.recorder.lock_tail(cursor, begin=True)
         with pytest.raises(psycopg.Error) as ended, connection.pipeline():
-            stop_in_a_pipeline(connection, store, taken)
+            stop_in_a_pipeline(cursor, store, taken)
         assert failure_of(ended.value) is Failure.UNAVAILABLE
     assert taken[0] < AGAIN_WITHIN_S
 
 
-def stop_in_a_pipeline(connection: Any, store: PostgresStore, taken: list[float]) -> None:
+def stop_in_a_pipeline(cursor: Any, store: PostgresStore, taken: list[float]) -> None:
+    store.recorder.group_append.lock(cursor)
+    connection = cursor.connection
     connection.execute("SELECT 1")
     connection.pgconn.send_flush_request()
     connection.pgconn.flush()
     taken.append(append_again_and_again(store))
-    connection.execute("COMMIT")
+    connection.execute("SELECT 1")
 
 
 def test_a_job_that_says_so_holds_its_turn_longer(store: PostgresStore) -> None:

@@ -13,8 +13,8 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.rows import dict_row
 
-from deploy.embedded.environment import REPOSITORY
-from deploy.embedded.postgres import binaries
+from deploy.embedded.postgres_binaries import binaries
+from deploy.embedded.surroundings import REPOSITORY
 from deploy.embedded.system_user import system_user
 from services.discovery import migrations_of, open_store
 from services.ledger.seal.keys import seal_keys

@@ -97,25 +97,47 @@ def test_commit_with_a_lost_reply_is_found_by_its_command_id(database: Database)
     store = database.store("ledger")
     opened(store)
     lost: list[int] = []
-    original = store.transaction
+    original = store.command_transaction
 
     from contextlib import contextmanager
 
     @contextmanager
-    def dying() -> Any:
-        with original() as cursor:
-            yield cursor
+    def dying(*what: Any, **how: Any) -> Any:
+        with original(*what, **how) as found:
+            yield found
         if not lost:
             lost.append(1)
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
-    store.transaction = dying  # type: ignore[method-assign]
+    store.command_transaction = dying  # type: ignore[method-assign]
     command = payment()
     with context.bind(command_id=uuid4()):
         answer = store.execute(post_payment, command)
     assert lost
     assert answer["posted"] == [NUMBER]
     assert positions(store) == [1, 2]
+
+
+def test_command_that_loses_its_version_at_the_commit_is_decided_again(database: Database) -> None:
+    """Its events travel with the COMMIT: the conflict is known when both have failed."""
+    store, other = database.store("ledger", pool_size=1), database.store("ledger")
+    opened(store)
+    overtaking: list[PostPayment] = []
+
+    def overtaken(session: Any, command: PostPayment) -> Any:
+        result = post_payment(session, command)
+        if not overtaking:
+            overtaking.append(payment())
+            with context.bind(command_id=uuid4()):
+                other.execute(post_payment, overtaking[0])
+        return result
+
+    for turn in range(3):
+        overtaking.clear()
+        command = payment()
+        with context.bind(command_id=uuid4()):
+            assert store.execute(overtaken, command)["posted"] == [NUMBER], turn
+    assert positions(store) == [*range(1, 8)]
 
 
 def test_unavailable_database_is_a_typed_error_within_bounds(database: Database) -> None:

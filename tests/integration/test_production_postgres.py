@@ -17,8 +17,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from deploy.embedded.environment import REPOSITORY
-from deploy.embedded.postgres import binaries
+from deploy.embedded.postgres_binaries import binaries
+from deploy.embedded.surroundings import REPOSITORY
 from deploy.embedded.system_user import system_user
 from deploy.restore_drill.backups import latest_backup
 from deploy.secrets.__main__ import make_secrets

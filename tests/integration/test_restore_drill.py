@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from deploy.embedded.environment import REPOSITORY
+from deploy.embedded.surroundings import REPOSITORY
 from tests.integration.drill_origin import Archiving, Origin
 from tests.integration.restorable_postgres import RestorablePostgres
 from tests.waiting import eventually

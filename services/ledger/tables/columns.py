@@ -7,7 +7,7 @@ of an audit and the swap of a rebuild (:mod:`services.ledger.replay`), and the e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -106,12 +106,26 @@ def upsert(table: str) -> str:
     # Measured beside an array for each column and psycopg's executemany, in groups of 1, 20 and
     # 500 rows of balances: 98, 10 and 6 to 12 us of our time a row; arrays take 125, 15 and 7,
     # executemany 190, 38 and 23.
-    names = ", ".join(NAMES[table])
+    names = NAMES[table]
+    return _upsert(table, names, f"json_populate_recordset(NULL::{table}, %s::json)")
+
+
+def upsert_arm(table: str, after_tail: str = "") -> str:
+    """Return the same as an arm of a group's statement: see shared.eventstore.group_append.
+
+    The values of the column ``after_tail`` count from the end of the log.
+    """
+    values = [f"tail.position + r.{n}" if n == after_tail else f"r.{n}" for n in NAMES[table]]
+    rows = f"tail, json_populate_recordset(NULL::{table}, %s::json) AS r WHERE tail.usable"
+    return _upsert(table, values, rows)
+
+
+def _upsert(table: str, values: Sequence[str], rows: str) -> str:
     changes = ", ".join(f"{name} = excluded.{name}" for name in CHANGING[table])
     conflict = f"ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}" if changes else ""
     return (
-        f"INSERT INTO {table} ({names}) "
-        f"SELECT {names} FROM json_populate_recordset(NULL::{table}, %s::json) {conflict}"
+        f"INSERT INTO {table} ({', '.join(NAMES[table])}) "
+        f"SELECT {', '.join(values)} FROM {rows} {conflict}"
     )
 
 

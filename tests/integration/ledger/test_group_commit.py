@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,12 +26,11 @@ from services.ledger.domain.events import ServiceAmount
 from services.ledger.group_commit import ledger_group_commit
 from services.ledger.replay.audit import audit
 from shared import context
-from shared.errors import Conflict, NotFound
-from shared.eventstore import group_commit
+from shared.errors import Conflict, NotFound, Unavailable
+from shared.eventstore import group_commit, postgres
 from shared.eventstore.batch_decision import PendingCommand, Stage
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
-from shared.eventstore.recorder import Tail
 from tests.conftest import Database
 from tests.waiting import eventually
 
@@ -161,15 +160,15 @@ def test_a_crash_in_between_leaves_each_absent_or_done_once(
 ) -> None:
     """The shared transaction is lost before its commit, or its reply after it."""
     group, lost = ledger_group_commit(store), list[int]()
-    keep, give_connection = store.keep_commands, group._connections.of
+    append, give_connection = store.append_group, group._connections.of
 
-    def die_before(cursor: Any, rows: Any) -> None:
+    def die_before(connection: Any, *what: Any) -> bool:
         if not lost and not committed:
             lost.append(1)
             with psycopg.connect(store.pool.conninfo, autocommit=True) as killer:
-                pid = cursor.connection.info.backend_pid
+                pid = connection.info.backend_pid
                 killer.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
-        keep(cursor, rows)
+        return append(connection, *what)
 
     @contextmanager
     def die_after(stage: Stage) -> Iterator[Any]:
@@ -179,7 +178,7 @@ def test_a_crash_in_between_leaves_each_absent_or_done_once(
             lost.append(1)
             raise psycopg.OperationalError("the connection is lost after COMMIT")
 
-    store.keep_commands = die_before  # type: ignore[method-assign]
+    store.append_group = die_before  # type: ignore[method-assign]
     group._connections.of = die_after  # type: ignore[method-assign]
     commands = [payment(NUMBERS[index % 10]) for index in range(30)]
     results = at_once([lambda c=c: pay(group, c) for c in commands])  # type: ignore[misc]
@@ -191,16 +190,22 @@ def test_a_crash_in_between_leaves_each_absent_or_done_once(
 
 def test_a_group_overtaken_by_another_process_is_decided_again(store: PostgresStore) -> None:
     """Between the reading and the writing of a group, another process takes its versions."""
-    group, write, taken = ledger_group_commit(store), store.recorder.write, list[Any]()
+    group, append, taken = ledger_group_commit(store), store.append_group, list[Any]()
 
-    def late(cursor: Any, tail: Tail, rows: Any, causes: Any) -> Any:
+    def late(connection: Any, decided: Any, arms: Any) -> bool:
         if not taken:
             # As another process does: it was in turn between this group's reading and writing.
-            id_, version, topic, state = rows[0]
-            # The first id of all: of one day's payments the last by id is noted in the row, too.
-            paid = msgspec.json.decode(state) | {"payment_id": str(UUID(int=1))}
-            overtaking = (id_, version, topic, msgspec.json.encode(paid))
-            taken.extend(write(cursor, tail, [overtaking], causes[:1]))
+            overtake(decided[0])
+        return append(connection, decided, arms)
+
+    def overtake(entry: PendingCommand) -> None:
+        [(aggregate, version, event)] = entry.events
+        id_, topic, state = aggregate.id, event.topic, store.events.encode(event)
+        # The first id of all: of one day's payments the last by id is noted in the row, too.
+        paid = msgspec.json.decode(state) | {"payment_id": str(UUID(int=1))}
+        overtaking = (id_, version, topic, msgspec.json.encode(paid))
+        with store.transaction() as cursor:
+            taken.extend(store.recorder.append(cursor, [overtaking], [entry.cause])[0])
             cursor.execute(
                 "UPDATE balances SET version = version + 1, principal = principal - 100, "
                 "open_items = json_build_object('0001-01', json_build_object("
@@ -211,13 +216,60 @@ def test_a_group_overtaken_by_another_process_is_decided_again(store: PostgresSt
                 "INSERT INTO payment_postings VALUES (%s, %s, %s, 100, 0, %s)",
                 (paid["payment_id"], paid["account"], taken[0], Jsonb(paid["allocation"])),
             )
-            cursor.execute("COMMIT")
-            cursor.execute("BEGIN")
-        return write(cursor, tail, rows, causes)
 
-    store.recorder.write = late  # type: ignore[method-assign]
+    store.append_group = late  # type: ignore[method-assign]
     results = at_once([lambda: pay(group, payment(NUMBERS[0])) for _ in range(10)])
     assert taken
+    assert all(result["posted"] == [NUMBERS[0]] for result in results)
+    assert balances(store)[NUMBERS[0]] == OWED - 11 * 100
+    assert audit(store).differences == []
+
+
+def test_a_group_steps_back_with_a_log_that_was_ahead_of_the_clock(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, lock_tail = ledger_group_commit(store), store.recorder.lock_tail
+    ahead = datetime(2030, 1, 1, tzinfo=UTC)
+    with monkeypatch.context() as jump:
+        jump.setattr(
+            store.recorder,
+            "lock_tail",
+            lambda cursor, **options: lock_tail(cursor, **options)._replace(recorded_at=ahead),
+        )
+        with context.bind(command_id=uuid4()):
+            store.execute(open_account, OpenAccount(number="02", payer_kind="household"))
+    results = at_once([lambda: pay(group, payment(NUMBERS[0])) for _ in range(10)])
+    assert all(result["posted"] == [NUMBERS[0]] for result in results)
+    times = [logged.recorded_at for logged in store.log_after(10, 1_000)]
+    assert times[0] == ahead
+    assert max(times[1:]) < ahead
+    assert times[1:] == sorted(times[1:])
+    assert audit(store).differences == []
+
+
+def test_a_group_of_a_process_whose_clock_is_days_ahead_records_nothing(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = ledger_group_commit(store)
+    ahead = datetime.now(UTC) + timedelta(days=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(postgres, "wall_time", lambda: ahead)
+        results = at_once([lambda: pay(group, payment(NUMBERS[0])) for _ in range(10)])
+    assert [type(result) for result in results] == [Unavailable] * 10
+    assert balances(store)[NUMBERS[0]] == OWED
+    assert pay(group, payment(NUMBERS[0]))["posted"] == [NUMBERS[0]]
+    assert audit(store).differences == []
+
+
+def test_a_group_whose_connections_died_just_now_is_done_once(store: PostgresStore) -> None:
+    group = ledger_group_commit(store)
+    pay(group, payment(NUMBERS[0]))
+    with psycopg.connect(store.pool.conninfo, autocommit=True) as killer:
+        killer.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE usename = current_user AND pid <> pg_backend_pid()"
+        )
+    results = at_once([lambda: pay(group, payment(NUMBERS[0])) for _ in range(10)])
     assert all(result["posted"] == [NUMBERS[0]] for result in results)
     assert balances(store)[NUMBERS[0]] == OWED - 11 * 100
     assert audit(store).differences == []
@@ -352,11 +404,11 @@ def test_group_commits_of_two_processes_lose_no_payment(database: Database) -> N
 
 
 def counting(store: PostgresStore) -> list[int]:
-    original, count = store.recorder.lock_tail, list[int]()
+    original, count = store.append_group, list[int]()
 
-    def counted(cursor: Any, *, begin: bool = False) -> Tail:
+    def counted(*what: Any) -> bool:
         count.append(1)
-        return original(cursor, begin=begin)
+        return original(*what)
 
-    store.recorder.lock_tail = counted  # type: ignore[method-assign]
+    store.append_group = counted  # type: ignore[method-assign]
     return count
