@@ -37,8 +37,6 @@ IDLE_IN_JOB_MS = 600_000
 """The same for who reads at a terminal, or works beside the service for a long time."""
 JOB_HOLDS_LOG = "60s"
 """How long a transaction of such a job may hold the append lock."""
-TRUSTED_S = 1.0
-"""How long after its last statement a connection is taken to be alive, where that may be asked."""
 GIVE_UP_S = 5.0
 """How long after its statement_timeout a statement without a reply is given up: the server would
 have ended it, so its machine is frozen."""
@@ -238,9 +236,7 @@ def unchecked_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
     """
 
     def check(connection: BoundedConnection[Any]) -> None:
-        if time.monotonic() - connection.used_at >= FRESH_S:
-            # A frozen server is noticed now, not after as long as a statement may take.
-            ConnectionPool.check_connection(connection)
+        _check_unless_used_just_now(connection)
         _set_mode(connection, {"autocommit": True})
 
     connection = _taken(pool, check)
@@ -259,7 +255,8 @@ def trusted_connection(pool: ConnectionPool[Any]) -> Any:
 
 
 def _check_unless_used_just_now(connection: BoundedConnection[Any]) -> None:
-    if time.monotonic() - connection.used_at > TRUSTED_S:
+    if time.monotonic() - connection.used_at >= FRESH_S:
+        # A frozen server is noticed now, not after as long as a statement may take.
         ConnectionPool.check_connection(connection)
 
 
