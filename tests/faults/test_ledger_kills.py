@@ -37,9 +37,13 @@ GRANT EXECUTE ON FUNCTION stop_here() TO PUBLIC;
 CREATE TRIGGER stop_here BEFORE {{event}} FOR EACH ROW WHEN ({{when}})
 EXECUTE FUNCTION stop_here();
 """
-_WAITING = """
-SELECT pid FROM pg_stat_activity
- WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()
+# Whoever waits there, and not, say, for what a session of a killed process still holds.
+_WAITING = f"""
+SELECT pid FROM pg_locks
+ WHERE NOT granted
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND (locktype = 'advisory' AND objid = {STOP_LOCK}
+        OR locktype = 'relation' AND relation = to_regclass(%s) AND %s)
 """
 # The events of the book have the ids and times of each run.
 _OF_ACCOUNTS = f"FROM events WHERE originator_id <> ALL ('{{{','.join(map(str, BOOK_STREAMS))}}}')"
@@ -114,6 +118,7 @@ class KillHarness:
     @contextmanager
     def stopped(self, place: Place, *words: str) -> Iterator[Any]:
         """Run a command until it stops at a place; yield the process and its connections."""
+        waiting = place.table, not place.event
         with self.database.owner("ledger") as owner, self.database.owner("ledger") as holder:
             if place.event:
                 holder.execute(f"SELECT pg_advisory_lock({STOP_LOCK})")
@@ -125,7 +130,9 @@ class KillHarness:
                 holder.execute(f"LOCK TABLE {place.table} IN ACCESS EXCLUSIVE MODE")
             with self.terminal.start(*words) as process:
                 blocked = eventually(
-                    lambda: owner.execute(_WAITING).fetchall() or process.poll() is not None,
+                    lambda: (
+                        owner.execute(_WAITING, waiting).fetchall() or process.poll() is not None
+                    ),
                     f"the job stops at {place}",
                 )
                 assert process.poll() is None, process.communicate()
