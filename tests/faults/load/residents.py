@@ -168,6 +168,7 @@ class Resident:
             times = 2 if way == "twice" else 1
             answers = self._at_once([partial(self._post, command, body, key)] * times)
             if way == "again":
+                command.doubt()  # it is done, also where its repetition is refused
                 answers.append(self._post(command, body, key))
             answer = answers[0]
             command.learn(payment_id=answer["payment_id"])
