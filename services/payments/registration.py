@@ -270,7 +270,10 @@ def close_order(
 
 
 def close_declined(store: Store, acquirers: Acquirers, payment: PaymentSnapshot) -> None:
-    """Close the page of a declined payment, which may take another card, where that can be."""
+    """Close the page of a declined payment, which may take another card, where that can be.
+
+    Once it is closed no other start need do it again; the poll after its session still comes.
+    """
     acquirer = acquirers.of(payment.acquirer)
     if acquirer is not None and payment.form_url:
         outcome = acquirer.close(order_of(payment))
@@ -279,3 +282,6 @@ def close_declined(store: Store, acquirers: Acquirers, payment: PaymentSnapshot)
             payment_id=str(payment.payment_id),
             outcome=type(outcome).__name__,
         )
+        if isinstance(outcome, Done):
+            closed = RecordPoll(payment_id=payment.payment_id, outcome="closed")
+            store.transact(scheduling.record_outcome, closed)

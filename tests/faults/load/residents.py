@@ -32,7 +32,7 @@ LARGEST = 200_00
 WAIT_FOR_PAGE_S = 15.0
 LOOK_EVERY_S = 0.3
 PATIENCE_S = (2.0, 8.0, 25.0)
-TRIES, PAUSE_S = 2, 3.0
+TRIES, AGAIN_S = 2, 3.0
 """How often a password is tried whose change has an unknown outcome, and the pause between."""
 MOST_TAKEN_BACK = 2
 """How many changes of a password a restore takes back at most."""
@@ -168,6 +168,7 @@ class Resident:
             times = 2 if way == "twice" else 1
             answers = self._at_once([partial(self._post, command, body, key)] * times)
             if way == "again":
+                command.doubt()  # it is done, also where its repetition is refused
                 answers.append(self._post(command, body, key))
             answer = answers[0]
             command.learn(payment_id=answer["payment_id"])
@@ -356,7 +357,7 @@ class Resident:
             if all(wrong[password] == TRIES for password in candidates):
                 self._contradiction("neither the old nor the new password holds", email=self.email)
                 return
-            time.sleep(PAUSE_S)
+            time.sleep(AGAIN_S)
 
     def _contradiction(self, says: str, **data: Any) -> None:
         self.notebook.note(self.who, "contradiction", says=says, **data)
