@@ -62,10 +62,13 @@ class _FromMemory(Run[Bill]):
 
     bills: Sequence[Bill]
 
-    def _chunks(self, resume: ResumePoint | None) -> Iterator[Chunk[Bill]]:
-        for number, first in enumerate(range(0, len(self.bills), Charges.at_once)):
+    def _chunks(
+        self, resume: ResumePoint | None, at_once: int | None = None
+    ) -> Iterator[Chunk[Bill]]:
+        size = at_once or Charges.at_once
+        for number, first in enumerate(range(0, len(self.bills), size)):
             chunk = Chunk[Bill](number, first, first)
-            for bill in self.bills[first : first + Charges.at_once]:
+            for bill in self.bills[first : first + size]:
                 chunk.add(bill)
             yield chunk
 
