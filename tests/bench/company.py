@@ -162,18 +162,32 @@ def _copy(bench: Bench, pattern: Account, indices: Sequence[int]) -> int:
             for index, id_ in zip(indices, ids, strict=True):
                 own = state.replace(_COPIED, b"%010d" % index)
                 if paid:
-                    own = own.replace(paid, str(UUID(int=version << 64 | index)).encode())
+                    own = own.replace(paid, _payment_of_copy(version, index).encode())
                 yield id_, version, topic, own
 
+    last_fact = pattern.last_fact
+    payments = {
+        str(event.payment_id): version
+        for version, event in enumerate(events, start=1)
+        if isinstance(event, PaymentPosted)
+    }
+    last_paid = last_fact.rpartition("/")[2]
     with bench.store.session(Cause(new_id(), "staff:bench", "bench")) as session:
         session.copy_states(states())
         for first in range(0, len(ids), 10_000):
             rows = []
             for index, id_ in zip(indices[first : first + 10_000], ids[first:], strict=False):
                 pattern.id, pattern.number = id_, f"{index:010}"
+                if last_paid in payments:
+                    own = _payment_of_copy(payments[last_paid], index)
+                    pattern.last_fact = last_fact.replace(last_paid, own)
                 rows.append(balance_row(pattern))
             write_rows(session.cursor, rows)
     return len(ids) * len(events)
+
+
+def _payment_of_copy(version: int, index: int) -> str:
+    return str(UUID(int=version << 64 | index))
 
 
 def library(bench: Bench) -> Application[Any]:
