@@ -90,7 +90,7 @@ _ALL = (
     Bug("correction-is-of-another-sum", "adjust", ("I2",)),
     Bug("sessions-outlive-a-new-password", "change_password", ("I2",), "session of before"),
     Bug("balance-is-shown-from-a-cache", "look_and_pay", ("I2",), "balance that is shown"),
-    Bug("payment-is-shown-from-a-cache", "pay", ("I2",), "payment that is shown"),
+    Bug("payment-is-shown-from-a-cache", "refund", ("I2",), "payment that is shown"),
     Bug("payment-is-missing-in-the-history", "pay", ("I2",), "payment that is not listed"),
     Bug("answer-is-not-shown", "ask_and_answer", ("I2",), "answer"),
     Bug("anybodys-account-is-shown", "ask", ("I2",), "shown to a stranger"),

@@ -73,7 +73,7 @@ def _let_in(original: Function) -> Function:
 @plant("anybodys-payment-is-shown", "services.payments.views:_own_row")
 def _show_any(original: Function) -> Function:
     def wrong(session: Any, query: Any) -> Any:
-        row = session.read.payment(query.payment_id)
+        row = session.read.shown(query.payment_id)
         return original(session, query) if row is None else row
 
     return wrong

@@ -34,8 +34,8 @@ LOOK_EVERY_S = 0.3
 PATIENCE_S = (2.0, 8.0, 25.0)
 TRIES, AGAIN_S = 2, 3.0
 """How often a password is tried whose change has an unknown outcome, and the pause between."""
-MOST_TAKEN_BACK = 2
-"""How many changes of a password a restore takes back at most."""
+MOST_TAKEN_BACK = 8
+"""How many changes of a password restores, or bugs, take back at most."""
 """How long a request is repeated before its outcome is unknown: people differ."""
 PAUSE_S = (0.1, 0.8)
 
