@@ -126,6 +126,13 @@ def _payments(evidence: Evidence) -> Iterator[Finding]:
         " WHERE state <> 'registered'"
     ):
         yield Finding(INVARIANT, "fiscal receipt", row["id"], row["state"])
+    for row in evidence.rows(
+        "SELECT notification_id AS position FROM payments.events, payments.fiscal_position AS read"
+        " WHERE notification_id > read.position"
+        " AND topic IN ('payments.payment_captured.v1', 'payments.money_returned.v1')"
+    ):
+        sentence = "is not requested yet for this event"
+        yield Finding(INVARIANT, "fiscal receipt", f"of {row['position']}", sentence)
 
 
 def _may_be_paid(evidence: Evidence) -> set[str]:
