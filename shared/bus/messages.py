@@ -53,8 +53,6 @@ class Publication(msgspec.Struct, frozen=True):
         return contract_key(self.type, self.version)
 
 
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
 Published: TypeAlias = Publication | Sequence[Publication] | None
 """What a domain event is to others: nothing, a publication, or one in several versions."""
 Publish: TypeAlias = Callable[[Recorded], Published]
@@ -236,6 +234,9 @@ def read_message(headers: Mapping[str, Any], body: bytes, *, with_data: bool = T
     except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
         # The text of the error may quote the body, which may be personal: only its type is kept.
         raise MalformedMessageError(f"unreadable message ({type(error).__name__})") from None
+
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def _checked(body: bytes) -> dict[str, Any]:

@@ -21,15 +21,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from unittest.mock import patch
 from uuid import UUID
 
 import msgspec
 import pika
 import psycopg
 
-from deploy.embedded import process
-from deploy.embedded.environment import keys_url
 from deploy.embedded.installation import Installation
 from deploy.embedded.surroundings import REPOSITORY
 from services.discovery import open_store
@@ -41,8 +38,8 @@ from shared.ids import new_id
 from tests.bench.billing_file import write_file
 from tests.bench.company import SERVICES_OF_A_BILL, Bench
 from tests.bench.measure import Result, seconds
-from tests.bench.site import fresh_database
-from tests.nodes import ANY_PORTS, broker_environment
+from tests.bench.site import installed
+from tests.waiting import eventually
 
 BILLS = int(os.environ.get("SALDO_BENCH_BILLS", "200000"))
 EVERY_S = 0.5
@@ -162,16 +159,14 @@ class _Company:
 
     def wait_until_arrived(self) -> None:
         """Wait until all events of the ledger have arrived everywhere."""
-        ends = time.monotonic() + DRAINED_S
         with psycopg.connect(self.owner_url, autocommit=True) as owner:
-            while True:
+
+            def has_arrived() -> bool:
                 row = owner.execute(_ARRIVED).fetchone()
                 # What was read from the log at the start is in the queues once more.
-                if row is not None and row[0] and not self._queued():
-                    return
-                if time.monotonic() > ends:
-                    raise RuntimeError("not everything has arrived")
-                time.sleep(POLL_S)
+                return row is not None and row[0] and not self._queued()
+
+            eventually(has_arrived, "everything arrives", DRAINED_S)
 
     def _queued(self) -> int:
         """Return how many events wait for a reader."""
@@ -189,20 +184,7 @@ class _Company:
 @contextmanager
 def _company(bench: Bench, folder: Path) -> Iterator[_Company]:
     with ExitStack() as stack:
-        owner_url = stack.enter_context(fresh_database(bench.settings.database_url))
-        given = {
-            "SALDO_DATABASE_URL": owner_url,
-            "SALDO_STAFF_DATABASE_URL": owner_url,
-            "SALDO_STAFF_KEYS_DATABASE_URL": keys_url(owner_url),
-            "SALDO_STAFF_AMQP_URL": bench.settings.amqp_url,
-            **broker_environment(bench.settings),
-        }
-        installation = Installation(
-            folder / "saldo", given, owner=process.myself(), ports=ANY_PORTS
-        )
-        stack.callback(installation.down)
-        installation.up(("serve",))
-        stack.enter_context(patch.dict(os.environ, installation.environment))
+        installation, owner_url = stack.enter_context(installed(bench, folder, ("serve",)))
         store = open_store("ledger", load_settings())
         stack.callback(store.close)
         company = _Company(installation, store, owner_url, bench.settings.amqp_url, folder)
@@ -232,12 +214,14 @@ class _Payer:
             paid[self._pay(inside)] = True
             doing.join(EVERY_S)
         self._company.wait_until_arrived()
-        ends = time.monotonic() + DRAINED_S
         places = self._places_of(paid)
-        while not paid.keys() <= self._at_subscriber.keys() or self._is_behind(places.values()):
-            if time.monotonic() > ends:
-                raise RuntimeError("payments have not arrived")
-            time.sleep(POLL_S)
+        eventually(
+            lambda: (
+                paid.keys() <= self._at_subscriber.keys() and not self._is_behind(places.values())
+            ),
+            "the payments arrive",
+            DRAINED_S,
+        )
         subscriber, reaction = Waits(), Waits()
         for payment, is_inside in paid.items():
             committed, reached = self._committed[payment], self._reached_at(places[payment])
@@ -289,7 +273,7 @@ class _Payer:
                 row = owner.execute(query).fetchone()
                 if row and (not self._reached or self._reached[-1][0] < row[0]):
                     self._reached.append((row[0], time.monotonic()))
-                time.sleep(POLL_S)
+                self.stop.wait(POLL_S)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +86,14 @@ class Site:
 
 
 @contextmanager
-def running_site(bench: Bench) -> Iterator[Site]:
-    """Run an installation on the benchmark's nodes, with the demo company and a person."""
+def installed(
+    bench: Bench, folder: Path, processes: Sequence[str]
+) -> Iterator[tuple[Installation, str]]:
+    """Run processes of an installation on the benchmark's nodes; yield it and its owner's URL.
+
+    Our own environment is that of the installation meanwhile.
+    """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         owner_url = stack.enter_context(fresh_database(bench.settings.database_url))
         given = {
             "SALDO_DATABASE_URL": owner_url,
@@ -103,9 +107,18 @@ def running_site(bench: Bench) -> Iterator[Site]:
             folder / "saldo", given, owner=process.myself(), ports=ANY_PORTS
         )
         stack.callback(installation.down)
-        installation.up(PROCESSES)
+        installation.up(processes)
+        stack.enter_context(patch.dict(os.environ, installation.environment))
+        yield installation, owner_url
+
+
+@contextmanager
+def running_site(bench: Bench) -> Iterator[Site]:
+    """Run an installation on the benchmark's nodes, with the demo company and a person."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        installation, owner_url = stack.enter_context(installed(bench, folder, PROCESSES))
         environment = installation.environment
-        stack.enter_context(patch.dict(os.environ, environment))
         load(owner_url, Console(quiet=True))
         journey, payment_id = _resident(environment)
         echo_url = stack.enter_context(_echo(environment))

@@ -119,7 +119,7 @@ def test_unanswered_poll_restarts_the_schedule(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("posted", [True, False])
-def test_what_the_bank_returned_during_a_recovery_is_asked_about_until_it_is_over(
+def test_returns_of_a_bank_are_asked_about_until_a_recovery_is_over(
     harness: Harness, posted: bool
 ) -> None:
     started = harness.start(ONE)

@@ -63,7 +63,7 @@ def test_messages_that_are_not_gathered_are_written_at_once() -> None:
         assert b"".join(channel.written) == alone(3)
 
 
-def test_what_a_failed_block_has_not_written_is_never_sent() -> None:
+def test_messages_left_by_a_failed_block_are_never_sent() -> None:
     """The lead was lost in the middle: nothing more may leave the process."""
     channel = Channel()
     publisher = ConfirmedPublisher(channel, "ledger")

@@ -76,7 +76,7 @@ def test_frames_arrive_whole_and_in_order_however_they_are_cut(seed: int) -> Non
     assert got == FRAMES
 
 
-def test_what_arrives_together_is_handled_at_once() -> None:
+def test_frames_that_arrive_together_are_handled_at_once() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(encoded(FRAMES))
