@@ -8,6 +8,7 @@ set -euo pipefail
 mkdir -p -m 700 /backup/wal
 psql --no-psqlrc --set=ON_ERROR_STOP=1 --quiet --dbname=postgres \
     --set=database="$SALDO_DATABASE" <<'SQL'
+SET log_min_duration_statement = -1;    -- a statement with a password is in no log
 \set password `cat /run/secrets/saldo/password`
 \set backup `cat /run/secrets/saldo/backup`
 CREATE ROLE saldo LOGIN CREATEROLE PASSWORD :'password';
