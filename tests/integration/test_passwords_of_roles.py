@@ -37,7 +37,9 @@ def test_no_statement_has_the_password_of_a_role(
             for _ in ("made", "set anew"):
                 make_login(owner, ROLE, PASSWORD)
         try:
-            assert [text.split()[0] for text in said if ROLE in text and "ROLE" in text.split()] == [
+            assert [
+                text.split()[0] for text in said if ROLE in text and "ROLE" in text.split()
+            ] == [
                 "CREATE",
                 "ALTER",
             ]

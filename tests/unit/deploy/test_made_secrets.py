@@ -56,7 +56,7 @@ def test_without_the_root_of_the_passwords_nothing_is_made_anew(folder: Path) ->
 def test_without_the_key_of_the_authority_nothing_is_made_anew(folder: Path) -> None:
     (folder / "operator" / "ca.key").unlink()
     before = content_of(folder)
-    with pytest.raises(IncompleteError, match="operator/ca.key"):
+    with pytest.raises(IncompleteError, match=r"operator/ca\.key"):
         make_secrets(folder, "compose", HOST)
     assert content_of(folder) == before
 
