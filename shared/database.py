@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from threading import RLock
 from typing import Any, NamedTuple, Self
@@ -22,7 +22,7 @@ from psycopg.rows import Row, dict_row
 from psycopg_pool import ConnectionPool
 
 from shared.config import ConfigurationError
-from shared.pipelines import CountedPipeline
+from shared.pipelines import CountedPipeline, begin_with, roll_back_failed
 
 LEVEL = 0
 """Which contract steps this version can do without: those up to this level. It is raised with each
@@ -270,49 +270,43 @@ def in_transaction(
     """Yield a pooled connection in a transaction, with these attributes for the block only.
 
     A dead connection is noticed by its BEGIN, and the next one is taken. ``first`` sends a query
-    together with that. A pipeline that is entered in ``together`` ends with the COMMIT, which
-    travels with what was sent before.
+    together with that; its error is raised here. A pipeline that is entered in ``together`` ends
+    with the COMMIT, which travels with what was sent before.
     """
-    begun: list[tuple[AbstractContextManager[Any], dict[str, Any]]] = []
+    begun: list[tuple[psycopg.Transaction, dict[str, Any], psycopg.Error | None]] = []
 
     def begin(connection: BoundedConnection[Any]) -> None:
         before = _set_mode(connection, mode)
         # Not connection.transaction(), which would keep the pipeline that it begins in.
-        transaction = psycopg.Transaction(connection)
+        transaction, refused = psycopg.Transaction(connection), None
         try:
             if first is None:
                 transaction.__enter__()
             else:
-                with connection.pipeline():
-                    transaction.__enter__()
-                    first(connection)
+                refused = begin_with(connection, transaction, first)
         except BaseException:
             _set_mode_back(connection, before)
             raise
-        begun.append((transaction, before))
+        begun.append((transaction, before, refused))
 
     connection = _taken(pool, begin)
-    transaction, before = begun[-1]
+    transaction, before, refused = begun[-1]
     with ExitStack() as stack:
         stack.callback(pool.putconn, connection)
         stack.callback(_set_mode_back, connection, before)
         try:
             with ExitStack() as inner:
                 if together is not None:
-                    inner.callback(_end_failed, connection)
+                    inner.callback(roll_back_failed, connection)
                     inner.push(together)
                 inner.push(transaction)
+                if refused is not None:
+                    raise refused
                 yield connection
         except psycopg.errors.ReadOnlySqlTransaction:
             # Its server is not the one to write to any more: the next connection may be.
             connection.close()
             raise
-
-
-def _end_failed(connection: Any) -> None:
-    """Roll back where a pipeline has failed, which then has skipped its last statement."""
-    if connection.info.transaction_status == TransactionStatus.INERROR:
-        connection.rollback()
 
 
 def _taken(pool: ConnectionPool[Any], check: Callable[[BoundedConnection[Any]], object]) -> Any:
