@@ -305,7 +305,8 @@ def in_transaction(
     begun: list[tuple[AbstractContextManager[Any], dict[str, Any]]] = []
 
     def begin(connection: BoundedConnection[Any]) -> None:
-        before = set_mode(connection, mode)
+        # In the other mode psycopg begins once more in a pipeline, and waits for that.
+        before = set_mode(connection, {"autocommit": True, **mode})
         # Not connection.transaction(), which would keep the pipeline that it begins in.
         transaction = psycopg.Transaction(connection)
         try:
