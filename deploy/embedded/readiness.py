@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import subprocess
 import urllib.request
+from base64 import b64encode
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from deploy.embedded.plan import Check
@@ -26,6 +28,8 @@ def is_ready(check: Check) -> bool:
             return _responds_to_sql(check.target)
         case "http":
             return _responds_to_http(check.target)
+        case "streams":
+            return _has_no_stream_down(check.target)
 
 
 def _responds_to_tcp(target: str) -> bool:
@@ -45,6 +49,24 @@ def _responds_to_http(url: str) -> bool:
             return bool(response.status == 200)
     except (OSError, http.client.HTTPException, ValueError):
         return False
+
+
+def _has_no_stream_down(url: str) -> bool:
+    """Return whether a management API that answers tells of no stream that is down."""
+    parts = urlsplit(url)
+    login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    address = f"{parts.hostname}:{parts.port}/api/queues?columns=name,type,state"
+    request = urllib.request.Request(  # noqa: S310 - the address is this machine's
+        f"{parts.scheme}://{address}",
+        headers={"Authorization": f"Basic {b64encode(login.encode()).decode()}"},
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+            queues = json.load(response)
+    except (OSError, http.client.HTTPException, ValueError):
+        return True  # it says nothing of streams
+    return not any(one.get("type") == "stream" and one.get("state") == "down" for one in queues)
 
 
 def _responds_to_sql(url: str) -> bool:
