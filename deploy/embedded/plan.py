@@ -16,7 +16,7 @@ class Check(msgspec.Struct, frozen=True):
     """A readiness check of a process, which must respond at `target`.
 
     `tcp` takes "host:port", the others a URL. `http` expects a 200, `amqp` a consumer on each of
-    `queues`, `streams` a management API of RabbitMQ by which no stream is down.
+    `queues`, `streams` a management API of RabbitMQ by which every stream is running.
     """
 
     kind: Literal["tcp", "amqp", "sql", "http", "streams"]

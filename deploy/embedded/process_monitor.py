@@ -21,8 +21,9 @@ the delays begin again with the first."""
 ASSUMED_READY_SECONDS = 0.2
 """A process without a readiness check counts as ready when it has lived so long."""
 HEALTH_EVERY_SECONDS = 2.0
-ILL_LOOKS = 3
-"""A process that is ready and has failed so many looks at its health in a row is mended."""
+ILL_LOOKS, LOOKS_AFTER_MENDING = 3, 30
+"""A process that is ready and has failed so many looks at its health in a row is mended; one that
+stays ill then is mended again after as many more."""
 BEFORE_START_SECONDS = 60.0
 """The time limit of a command that prepares a start, or mends a process."""
 
@@ -131,15 +132,15 @@ class ProcessMonitor(threading.Thread):
         return checked or time.monotonic() - begin > STABLE_SECONDS
 
     def _look_after(self, failed: int) -> int:
-        """Mend the process if it has been ill for long; return for how many looks it has been."""
+        """Mend the process if it has been ill for long; return how many looks it has failed."""
         if self._spec.health is None or is_ready(self._spec.health):
             return 0
-        if failed + 1 < ILL_LOOKS:
-            return failed + 1
-        log_line(f"{self._spec.name} is ill: mending it")
-        mended = self._prepare(self._spec.mended_by, self._state.log_of(self._spec.name))
-        log_line(f"{self._spec.name} {'was mended' if mended else 'could not be mended'}")
-        return 0
+        failed += 1
+        if (failed - ILL_LOOKS) % LOOKS_AFTER_MENDING == 0:
+            log_line(f"{self._spec.name} is ill: mending it")
+            mended = self._prepare(self._spec.mended_by, self._state.log_of(self._spec.name))
+            log_line(f"{self._spec.name} {'was mended' if mended else 'could not be mended'}")
+        return failed
 
     def _lives(self, identity: process.Identity) -> bool:
         if self._child is not None:

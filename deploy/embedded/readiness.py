@@ -29,7 +29,7 @@ def is_ready(check: Check) -> bool:
         case "http":
             return _responds_to_http(check.target)
         case "streams":
-            return _has_no_stream_down(check.target)
+            return _has_streams_running(check.target)
 
 
 def _responds_to_tcp(target: str) -> bool:
@@ -51,11 +51,14 @@ def _responds_to_http(url: str) -> bool:
         return False
 
 
-def _has_no_stream_down(url: str) -> bool:
-    """Return whether a management API that answers tells of no stream that is down."""
+def _has_streams_running(url: str) -> bool:
+    """Return whether a management API shows every stream as running, or nothing at all.
+
+    The writers of the streams report that every few seconds; one that is down for good does not.
+    """
     parts = urlsplit(url)
     login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-    address = f"{parts.hostname}:{parts.port}/api/queues?columns=name,type,state"
+    address = f"{parts.hostname}:{parts.port}/api/queues/%2F?columns=type,state"
     request = urllib.request.Request(  # noqa: S310 - the address is this machine's
         f"{parts.scheme}://{address}",
         headers={"Authorization": f"Basic {b64encode(login.encode()).decode()}"},
@@ -65,8 +68,8 @@ def _has_no_stream_down(url: str) -> bool:
         with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
             queues = json.load(response)
     except (OSError, http.client.HTTPException, ValueError):
-        return True  # it says nothing of streams
-    return not any(one.get("type") == "stream" and one.get("state") == "down" for one in queues)
+        return True
+    return all(queue.get("state") == "running" for queue in queues if queue["type"] == "stream")
 
 
 def _responds_to_sql(url: str) -> bool:

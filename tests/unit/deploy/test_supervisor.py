@@ -183,24 +183,21 @@ def test_process_that_is_ill_is_mended_and_goes_on(
 ) -> None:
     mended = tmp_path / "mended"
 
-    class Api(BaseHTTPRequestHandler):
-        """Lists a stream as down until it was mended."""
+    class Health(BaseHTTPRequestHandler):
+        """Says that all is well once it was mended."""
 
         def do_GET(self) -> None:
-            state = "running" if mended.exists() else "down"
-            self.send_response(200)
+            self.send_response(200 if mended.exists() else 503)
             self.end_headers()
-            self.wfile.write(f'[{{"type": "stream", "state": "{state}"}}]'.encode())
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://saldo:secret@127.0.0.1:{server.server_address[1]}"
         one = replace(
             _spec("one", *SLEEP),
-            health=Check("streams", url),
+            health=Check("http", f"http://127.0.0.1:{server.server_address[1]}"),
             mended_by=("sh", "-c", f"echo again >> {mended}"),
         )
         installation.specs = (one,)
