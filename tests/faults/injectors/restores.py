@@ -136,9 +136,9 @@ def put_back(house: House, node: str, folder: str) -> None:
     (target / "postmaster.pid").unlink(missing_ok=True)
 
 
-def wait_for_node(house: House, name: str) -> None:
+def wait_for_node(house: House, name: str, seconds: float = _START_S) -> None:
     """Wait until a node responds, past all proxies."""
-    eventually(lambda: responds(house, name), f"{name} responds", _START_S)
+    eventually(lambda: responds(house, name), f"{name} responds", seconds)
 
 
 def responds(house: House, name: str) -> bool:
