@@ -95,7 +95,7 @@ def survey(source: ContractFile, quarantine: Path, screen: Console, today: date)
     """Check and count every row; refused ones go to the quarantine file with their reasons."""
     found = Survey(QuarantineFile(source, quarantine))
     with _progress(screen) as progress:
-        task = progress.add_task("Checking", total=None)
+        task = progress.add_task(text("Checking"), total=None)
 
         def refused(rows: Iterable[Accepted | Refused]) -> Iterator[tuple[Line, str]]:
             for row in rows:
@@ -139,7 +139,7 @@ class ContractImport:
         """Return the counts that `run` would return, and write nothing but the quarantine."""
         plan = self._loading.plan
         return self._each_batch(
-            "Comparing",
+            text("Comparing"),
             lambda _, rows: self._store.query(lambda session: plan(session, rows)),
         )
 
@@ -151,7 +151,7 @@ class ContractImport:
         """
         count = self._loading.count_opened
         found = self._each_batch(
-            "Comparing holders",
+            text("Comparing holders"),
             lambda _, rows: self._store.query(lambda session: count(session, rows)),
         )["opened"]
         if expected is None:
@@ -184,7 +184,7 @@ class ContractImport:
                 reason=reason,
             )
             self._store.transact(begin_import, begin)
-            outcome = self._each_batch("Importing", self._load)
+            outcome = self._each_batch(text("Importing"), self._load)
             finish = FinishImport(
                 import_id=import_id,
                 rows=self._found.rows,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -120,12 +121,23 @@ def import_(
                 quarantine=quarantine,
                 tell_wait=_tell_wait,
             )
-            summary = import_file(store, request, counting_bytes)
+            summary = import_file(store, request, _bar)
     if json:
         print_json(summary)
     else:
         _show(summary)
     raise typer.Exit(_exit_code(summary))
+
+
+def _bar(step: str, size: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Show how far a step of an import has come in its file."""
+    steps = {
+        "adding": text("adding up"),
+        "checking": text("checking"),
+        "comparing": text("comparing"),
+        "posting": text("posting"),
+    }
+    return counting_bytes(steps.get(step, step), size)
 
 
 def _tell_wait() -> None:

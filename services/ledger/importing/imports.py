@@ -116,7 +116,7 @@ def _import(
             return _summary(source, run, "imported_before", resume.counts, resume)
         _with_bar(bar, "comparing", source, repeats.find)
         if request.totals.are_given:
-            counts = _with_bar(bar, "adding up", source, run.survey)
+            counts = _with_bar(bar, "adding", source, run.survey)
             _check_totals(source, run, request, counts)
         if request.strict:
             counts = _with_bar(bar, "checking", source, lambda advance: run.check(resume, advance))
