@@ -48,6 +48,11 @@ def receive_callback(
             "callback_forged", "The signature of the callback is wrong; check the callback key."
         )
     payment, may_ask = store.transact(_asked_about, callback)
+    if payment is None and not callback.order_number:
+        # What was brought back after a loss is known by its number alone.
+        number = acquirer.number_of(callback.order_id)
+        if number:
+            payment, may_ask = store.transact(_asked_about, Callback(order_number=number))
     if payment is None:
         # Genuine, but of another shop under the same contract: refusing it would only repeat it.
         log.warning("callback_of_unknown_order", acquirer=name)

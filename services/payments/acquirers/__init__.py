@@ -195,6 +195,13 @@ class Acquirer(Protocol):
         """Return the callback that a request holds; None when the acquirer did not send it."""
         ...
 
+    def number_of(self, order_id: str) -> str:
+        """Return our number of an order by the acquirer's own id; "" for none of ours.
+
+        Raises Unavailable ``acquirer_unavailable`` when the acquirer does not answer.
+        """
+        ...
+
 
 def open_acquirer(settings: AcquirerSettings) -> Acquirer:
     """Return one acquirer by its settings.

@@ -140,7 +140,15 @@ class FakeAcquirer:
 
     def read_callback(self, request: CallbackRequest) -> Callback | None:
         genuine = request.parameters.get("signature") == SIGNATURE
+        if "id" in request.parameters:
+            return Callback("", request.parameters["id"]) if genuine else None
         return Callback(request.parameters["order"]) if genuine else None
+
+    def number_of(self, order_id: str) -> str:
+        if self.is_silent:
+            raise Unavailable("acquirer_unavailable", "The acquirer did not answer.")
+        number = order_id.removeprefix("bank-")
+        return number if number in self.orders else ""
 
     def pay(self, order_number: str, amount: int | None = None) -> None:
         order = self.orders[order_number]

@@ -27,6 +27,7 @@ from services.payments.acquirers.exchange import Answer
 from services.payments.acquirers.rbs.client import RbsAcquirer
 from services.payments.acquirers.rbs.translation import only_masked
 from shared.acquirer_settings import AcquirerSettings
+from shared.errors import Unavailable
 
 ORDER = NewOrder(
     order_number="n1",
@@ -203,6 +204,16 @@ def test_report_on_another_order_is_unknown(wire: Wire, client: RbsAcquirer) -> 
     assert client.find_order(KNOWN) == lost
     wire.answers({**PAID, "attributes": [{"name": "mdOrder", "value": "b2"}]})
     assert client.find_order(KNOWN) == lost
+
+
+def test_number_of_an_order_is_asked_for_by_the_banks_id(wire: Wire, client: RbsAcquirer) -> None:
+    wire.answers(PAID)
+    assert client.number_of("b1") == "n1"
+    wire.answers({**PAID, "errorCode": "6"})
+    assert client.number_of("b1") == ""
+    wire.answers({**PAID, "errorCode": "5"})
+    with pytest.raises(Unavailable):
+        client.number_of("b1")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ from uuid import UUID, uuid4
 
 import pytest
 from eventsourcing.persistence import StoredEvent
-from payment_doubles import PERSON, FakeAcquirer, Harness
+from payment_doubles import PERSON, SIGNATURE, FakeAcquirer, Harness
 
+from services.payments.acquirers import CallbackRequest
+from services.payments.callback import receive_callback
 from services.payments.domain import PaymentOrder
 from services.payments.events import Line, RefundLine
 from services.payments.lost_events import PaymentRecovery, judge
@@ -405,6 +407,28 @@ def test_repeated_start_leads_to_the_payment_that_was_taken_up() -> None:
     recover(after, lost)
     again = after.start(ONE, command_id=command_id)
     assert (again["payment_id"], again["state"]) == (started["payment_id"], "captured")
+
+
+def test_refund_that_names_the_order_of_the_bank_alone_finds_what_was_taken_up() -> None:
+    before = Harness()
+    started = before.captured(ONE)
+    number = before.number(started)
+    after, lost = restored(before, keep=0)
+    recover(after, lost)
+    after.acquirer.give_back_at_bank(number, 10_00)
+    request = CallbackRequest(parameters={"id": f"bank-{number}", "signature": SIGNATURE})
+    assert receive_callback(after.store, after.acquirers, "", request) == {"accepted": True}
+    assert after.view(started)["refunded"] == 10_00
+
+
+def test_callback_about_an_unknown_id_is_sent_again_while_the_bank_is_silent() -> None:
+    harness = Harness()
+    harness.acquirer.is_silent = True
+    request = CallbackRequest(parameters={"id": "bank-7", "signature": SIGNATURE})
+    with pytest.raises(Unavailable):
+        receive_callback(harness.store, harness.acquirers, "", request)
+    harness.acquirer.is_silent = False
+    assert receive_callback(harness.store, harness.acquirers, "", request) == {"accepted": True}
 
 
 def test_reconciliation_asks_for_recovery_before_anything_else() -> None:

@@ -245,6 +245,18 @@ def test_payment_that_does_not_exist_is_none(kassa: YookassaAcquirer, wire: Wire
     assert kassa.find_order(ORDER) is None
 
 
+def test_number_of_a_payment_is_asked_for_by_its_id(kassa: YookassaAcquirer, wire: Wire) -> None:
+    wire.answers(SUCCEEDED)
+    assert kassa.number_of(ID) == "n1"
+    wire.answers(SUCCEEDED | {"metadata": {}})
+    assert kassa.number_of(ID) == ""
+    wire.answers(NOT_FOUND)
+    assert kassa.number_of(ID) == ""
+    wire.answers((500, b""))
+    with pytest.raises(Unavailable):
+        kassa.number_of(ID)
+
+
 def test_order_without_an_id_is_looked_for_page_by_page(
     kassa: YookassaAcquirer, wire: Wire
 ) -> None:

@@ -189,6 +189,14 @@ class RbsAcquirer:
         order_id = "" if number else request.parameters.get("mdOrder", "")
         return Callback(number, order_id) if number or order_id else None
 
+    def number_of(self, order_id: str) -> str:
+        """Ask for the order: a callback may name it by the bank's id alone."""
+        response = self._call("getOrderStatusExtended.do", {"orderId": order_id}, StatusResponse)
+        code = None if isinstance(response, UnknownOutcome) else _code(response.error_code)
+        if isinstance(response, UnknownOutcome) or code not in {DONE, _ORDER_ABSENT}:
+            raise Unavailable("acquirer_unavailable", "The acquirer did not say whose order it is.")
+        return (response.order_number or "") if code == DONE else ""
+
     def _report_page(self, since: str, until: str, page: int) -> OrdersResponse:
         response = self._call(
             "getLastOrdersForMerchants.do",

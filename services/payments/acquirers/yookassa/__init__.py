@@ -183,6 +183,15 @@ class YookassaAcquirer:
             return payment
         return Done() if payment.status == wanted else UnknownOutcome(payment.status[:32])
 
+    def number_of(self, order_id: str) -> str:
+        """Ask for the payment: a notification of its refund has its id alone."""
+        payment = self._payment(Order(order_number="", order_id=order_id))
+        if payment is None:
+            return ""
+        if not isinstance(payment, Payment):
+            raise Unavailable("acquirer_unavailable", "The acquirer did not say whose order it is.")
+        return payment.order_number
+
     def _payment(self, order: Order) -> Payment | Refused | UnknownOutcome | None:
         if order.order_id:
             path = f"payments/{quote(order.order_id, safe='')}"
