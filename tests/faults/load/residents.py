@@ -242,6 +242,7 @@ class Resident:
             answer = command.call(client, request, keyed=True)
             command.learn(question_id=answer["question_id"], number=answer["number"])
             if self.chance.random() < REPEATED:
+                command.doubt()  # it is asked, also where its repetition is refused
                 again = command.call(client, request, keyed=True)
                 if again["question_id"] != answer["question_id"]:
                     self._contradiction("one key has made two questions", key=key)
