@@ -252,7 +252,7 @@ def unchecked_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
 def read_time_by(pool: ConnectionPool[Any]) -> None:
     """Read the time of the server by a connection of a pool, if that is due."""
     with unchecked_cursor(pool):
-        """Any connection that is taken reads it."""
+        pass  # any connection that is taken reads it
 
 
 def trusted_connection(pool: ConnectionPool[Any]) -> Any:

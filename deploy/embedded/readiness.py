@@ -58,17 +58,20 @@ def _has_streams_running(url: str) -> bool:
     """
     parts = urlsplit(url)
     login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-    address = f"{parts.hostname}:{parts.port}/api/queues/%2F?columns=type,state"
-    request = urllib.request.Request(  # noqa: S310 - the address is this machine's
-        f"{parts.scheme}://{address}",
-        headers={"Authorization": f"Basic {b64encode(login.encode()).decode()}"},
+    headers = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"}
+    connection = http.client.HTTPConnection(
+        parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS
     )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
-            queues = json.load(response)
+        connection.request("GET", "/api/queues/%2F?columns=type,state", headers=headers)
+        response = connection.getresponse()
+        if response.status != http.client.OK:
+            return True
+        queues = json.load(response)
     except (OSError, http.client.HTTPException, ValueError):
         return True
+    finally:
+        connection.close()
     return all(queue.get("state") == "running" for queue in queues if queue["type"] == "stream")
 
 

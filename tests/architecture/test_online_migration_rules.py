@@ -106,7 +106,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("sql", REFUSED)
-def test_what_keeps_a_table_from_others_is_refused(sql: str) -> None:
+def test_statement_that_keeps_others_from_a_table_is_refused(sql: str) -> None:
     found = findings(step_of("0901_x.sql", f"-- migrate: expand\n{sql};"), [])
     assert any(REFUSED[sql] in one for one in found), found
 
@@ -133,7 +133,7 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize("sql", ALLOWED)
-def test_what_takes_an_instant_is_allowed(sql: str) -> None:
+def test_statement_that_locks_for_an_instant_is_allowed(sql: str) -> None:
     assert findings(step_of("0901_x.sql", f"-- migrate: expand\n{sql};"), []) == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -14,9 +14,11 @@ from shared.bus.permissions import UPSTREAMS, Rights, rights_of_staff, rights_of
 from shared.bus.topology import connect, declare_listening, declare_publishing
 from shared.bus.worker import Worker
 from shared.config import SERVICES, Settings
-from tests.conftest import Database, signed_in_as, sweep_bus
+from shared.rpc.client import RpcClient
+from tests.conftest import BrokerUser, Database, signed_in_as, sweep_bus
 from tests.integration.broker_attempts import SUBSCRIBERS_QUEUE, UUID
 from tests.staff_logins import SignedIn, signed_in
+from tests.staff_terminal import grant
 
 
 @pytest.fixture
@@ -32,6 +34,20 @@ def worker() -> Iterator[Worker]:
     running = Worker()
     yield running
     running.join()
+
+
+@pytest.fixture
+def cash_desk_of(
+    staff_member: Callable[..., BrokerUser], rpc_as: Callable[[str], RpcClient]
+) -> Callable[[Database], RpcClient]:
+    """Make one of the staff who may post payments that were taken elsewhere, of any amount."""
+
+    def make(database: Database) -> RpcClient:
+        user = staff_member("clerk")
+        grant(database.settings, "ledger", user.name, "post-payment", None)
+        return rpc_as(user.url)
+
+    return make
 
 
 @pytest.fixture(scope="module")

@@ -273,7 +273,7 @@ def test_whoever_looks_sees_what_a_migration_waits_for(
     assert trial.progress("0901_floors.sql")["state"] == "done"
 
 
-def test_what_older_versions_use_is_taken_away_after_the_roll_out(
+def test_contract_step_waits_until_no_older_version_runs(
     trial: Trial,
     others: Callable[[], psycopg.Connection[Any]],
     monkeypatch: pytest.MonkeyPatch,
@@ -310,7 +310,7 @@ def test_a_process_starts_without_a_database_that_could_tell(database: Database)
     check_levels(away, ["ledger"])
 
 
-def test_what_was_applied_before_there_were_kinds_stays_applied(trial: Trial) -> None:
+def test_file_applied_before_there_were_kinds_is_not_applied_again(trial: Trial) -> None:
     trial.add("0901_floors.sql", "", "ALTER TABLE houses ADD COLUMN floors integer;")
     assert trial.migrate() == ["0901_floors.sql"]
     digest = sha256((trial.folder / "0901_floors.sql").read_bytes()).hexdigest()

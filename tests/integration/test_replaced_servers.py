@@ -19,10 +19,9 @@ from services.ledger.application import OpenAccount, open_account
 from shared.config import GATEWAY
 from shared.rpc.client import RpcClient
 from tests.bench.checkouts import checkout_of
-from tests.conftest import BrokerUser, Database
+from tests.conftest import Database
 from tests.integration.bus_ends import NUMBER, Reader, open_one, pay, relayed
 from tests.service_process import service_process
-from tests.staff_terminal import grant
 from tests.waiting import eventually
 
 CALLERS, BETWEEN = 4, 20
@@ -77,15 +76,8 @@ class Callers:
 
 
 @pytest.fixture
-def cash_desk(
-    database: Database,
-    staff_member: Callable[..., BrokerUser],
-    rpc_as: Callable[[str], RpcClient],
-) -> RpcClient:
-    """One of the staff who may post payments that were taken elsewhere, of any amount."""
-    user = staff_member("clerk")
-    grant(database.settings, "ledger", user.name, "post-payment", None)
-    return rpc_as(user.url)
+def cash_desk(database: Database, cash_desk_of: Callable[[Database], RpcClient]) -> RpcClient:
+    return cash_desk_of(database)
 
 
 @pytest.fixture

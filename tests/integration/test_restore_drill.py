@@ -228,7 +228,7 @@ def test_backup_without_the_wal_that_it_needs_is_refused(origin: Origin, tmp_pat
         (("--without-keys", "--until", "2020-01-01T00:00:00"), "base backup that ended by"),
     ],
 )
-def test_what_is_missing_is_named(
+def test_drill_names_the_part_of_a_backup_that_is_missing(
     origin: Origin, tmp_path: Path, options: tuple[str, ...], word: str
 ) -> None:
     data = origin.data.backups if "--until" in options else tmp_path

@@ -20,9 +20,8 @@ from shared import context
 from shared.config import GATEWAY, Settings
 from shared.errors import Forbidden, NotFound, Unavailable, ValidationFailed
 from shared.rpc.client import RpcClient
-from tests.conftest import BrokerUser, Database
+from tests.conftest import Database
 from tests.service_process import ServiceProcess, service_process
-from tests.staff_terminal import grant
 from tests.waiting import eventually
 
 NUMBER = "0100000001"
@@ -40,14 +39,9 @@ def server(
 
 @pytest.fixture
 def cash_desk(
-    module_database: Database,
-    staff_member: Callable[..., BrokerUser],
-    rpc_as: Callable[[str], RpcClient],
+    module_database: Database, cash_desk_of: Callable[[Database], RpcClient]
 ) -> RpcClient:
-    """One of the staff who may post payments that were taken elsewhere, of any amount."""
-    user = staff_member("clerk")
-    grant(module_database.settings, "ledger", user.name, "post-payment", None)
-    return rpc_as(user.url)
+    return cash_desk_of(module_database)
 
 
 @pytest.fixture

@@ -315,7 +315,7 @@ def test_a_row_that_cannot_be_read_harms_no_caller_of_another(store: PostgresSto
     assert balances(store)[NUMBERS[0]] == OWED - 30 * 100
 
 
-def test_what_cannot_be_decided_again_harms_no_caller_who_is_done(store: PostgresStore) -> None:
+def test_command_that_cannot_be_decided_again_harms_no_other_caller(store: PostgresStore) -> None:
     """An older process meets a payment of a newer version, where a neighbour was refused."""
     group = ledger_group_commit(store)
 
