@@ -20,8 +20,9 @@ STABLE_SECONDS = 5.0
 the delays begin again with the first."""
 ASSUMED_READY_SECONDS = 0.2
 """A process without a readiness check counts as ready when it has lived so long."""
-HEALTH_EVERY_SECONDS = 2.0
-ILL_LOOKS, LOOKS_AFTER_MENDING = 3, 30
+HEALTH_EVERY_SECONDS = 5.0
+"""As often as the writers of RabbitMQ's streams report: more looks would see no more."""
+ILL_LOOKS, LOOKS_AFTER_MENDING = 2, 12
 """A process that is ready and has failed so many looks at its health in a row is mended; one that
 stays ill then is mended again after as many more."""
 BEFORE_START_SECONDS = 60.0

@@ -64,10 +64,10 @@ def _has_streams_running(url: str) -> bool:
     )
     try:
         connection.request("GET", "/api/queues/%2F?columns=type,state", headers=headers)
-        response = connection.getresponse()
-        if response.status != http.client.OK:
-            return True
-        queues = json.load(response)
+        with connection.getresponse() as response:
+            if response.status != http.client.OK:
+                return True
+            queues = json.load(response)
     except (OSError, http.client.HTTPException, ValueError):
         return True
     finally:
