@@ -25,6 +25,7 @@ from shared.visible_text import visible_json
 
 _TRACE = 4000
 """The most characters of a trace in a line; its end is the place that matters."""
+_importing, _imported = Lock(), list[ModuleType]()
 
 
 class _Lines:
@@ -202,6 +203,3 @@ def _structlog() -> ModuleType:
                 with hidden("rich"):
                     _imported.append(import_module("structlog"))
     return _imported[0]
-
-
-_importing, _imported = Lock(), list[ModuleType]()
