@@ -36,7 +36,7 @@ def receive_callback(
 
     Callbacks about one order that follow each other closely have it polled once more, soon. Raises
     NotFound `acquirer_not_found`, Forbidden `callback_forged`, and Unavailable when the acquirer
-    does not answer the poll: it then sends the callback again.
+    does not answer the poll, or denies what it calls back about: it then sends the callback again.
     """
     acquirer = acquirers.of(name)
     if acquirer is None:
@@ -60,9 +60,13 @@ def receive_callback(
     soon = RecordPoll(payment_id=payment.payment_id, outcome="callback")
     if not may_ask:
         store.transact(scheduling.ask_soon, soon)
-    elif poll_now(store, acquirers, payment) is PollOutcome.UNKNOWN:
-        if payment.state not in OPEN:
-            store.transact(scheduling.ask_soon, soon)
+        return {"accepted": True}
+    outcome = poll_now(store, acquirers, payment)
+    if payment.state not in OPEN and outcome not in {PollOutcome.DECIDED, PollOutcome.MISMATCH}:
+        # It has news of what was decided, and its status call knows nothing of them, or denies all.
+        store.transact(scheduling.ask_soon, soon)
+        outcome = PollOutcome.UNKNOWN
+    if outcome is PollOutcome.UNKNOWN:
         raise Unavailable("acquirer_unavailable", "Call back again: the status call failed.")
     return {"accepted": True}
 

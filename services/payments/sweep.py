@@ -1,14 +1,16 @@
 """The sweep: what acquirers have charged or returned lately, beside what we know of it.
 
 A callback may never come, and a schedule of polls leaves long gaps. So every acquirer is asked each
-half minute which orders it has charged in the last minutes, and once an hour which in the last day;
-what differs from us is polled at once. An acquirer that answers has the polls hastened of what is
+half minute which orders it has charged in the last minutes, and as often as that costs little, but
+at least once an hour, which in the last day: what went back of them may have been told by nobody.
+What differs from us is polled at once. An acquirer that answers has the polls hastened of what is
 unknown while it was silent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -26,6 +28,8 @@ log = get_logger(__name__)
 SHORT: Final = timedelta(minutes=30)
 LONG: Final = timedelta(hours=26)
 LONG_EVERY: Final = timedelta(hours=1)
+#: How many times as long as a sweep of the last day took is the pause after it, up to that hour.
+PAUSE_OF_LONG: Final = 60
 #: An acquirer's clock may be behind ours.
 _AHEAD: Final = timedelta(minutes=10)
 _BATCH: Final = 200
@@ -34,9 +38,10 @@ _BATCH: Final = 200
 class Sweep:
     """Sweeps the acquirers of one worker; it knows when it last reached each."""
 
-    def __init__(self) -> None:
+    def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
+        self._timer = timer
         self._reached: dict[str, datetime] = {}
-        self._long_at: dict[str, datetime] = {}
+        self._next_long: dict[str, float] = {}
 
     def run(self, store: Store, acquirers: Acquirers) -> None:
         """Sweep every acquirer, and have polled what differs."""
@@ -44,12 +49,14 @@ class Sweep:
             self._sweep(store, acquirers, name)
 
     def _sweep(self, store: Store, acquirers: Acquirers, name: str) -> None:
-        now = store.clock.now()
+        now, began = store.clock.now(), self._timer()
+        is_long = began >= self._next_long.get(name, began)
+        since = now - LONG if is_long else min(now, self._reached[name]) - SHORT
         acquirer = acquirers.by_name[name]
         names = [name, ""] if name == acquirers.first else [name]
         differing = 0
         try:
-            reports = iter(acquirer.report(self._since(name, now), now + _AHEAD))
+            reports = iter(acquirer.report(since, now + _AHEAD))
             while batch := list(islice(reports, _BATCH)):
                 differing += store.transact(ask_what_differs, tuple(batch))
                 for payment in store.query(lambda s: charged_though_lost(s, batch)):
@@ -58,17 +65,13 @@ class Sweep:
             log.warning("sweep_unanswered", acquirer=name)
             return
         self._reached[name] = now
+        if is_long:
+            ended = self._timer()
+            pause = min(PAUSE_OF_LONG * (ended - began), LONG_EVERY.total_seconds())
+            self._next_long[name] = ended + pause
         hastened = store.transact(hasten, tuple(names))
         if differing or hastened:
             log.info("sweep_found", acquirer=name, differing=differing, hastened=hastened)
-
-    def _since(self, name: str, now: datetime) -> datetime:
-        reached = self._reached.get(name)
-        if reached is None or now >= self._long_at.get(name, now) + LONG_EVERY:
-            self._long_at[name] = now
-            return now - LONG
-        self._long_at.setdefault(name, now)
-        return min(now, reached) - SHORT
 
 
 def ask_what_differs(session: Session, reports: tuple[OrderReport, ...]) -> int:

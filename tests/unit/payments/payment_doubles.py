@@ -180,7 +180,7 @@ class Harness:
         """What the owner of an open first tenure has otherwise, by number."""
         self.ownership_asked = 0
         self.limits = NO_LIMITS
-        self.sweep = Sweep()
+        self.sweep = Sweep(lambda: self.clock.now().timestamp())
 
     @property
     def acquirers(self) -> Acquirers:

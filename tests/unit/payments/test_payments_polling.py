@@ -87,6 +87,28 @@ def test_repeated_and_late_callbacks_capture_once(harness: Harness) -> None:
     assert harness.view(started)["state"] == "captured"
 
 
+@pytest.mark.parametrize("posted", [True, False])
+def test_callback_that_the_status_call_denies_is_asked_about_again(
+    harness: Harness, posted: bool
+) -> None:
+    started = harness.start(ONE)
+    number = harness.number(started)
+    harness.acquirer.pay(number)
+    harness.call_back(started)
+    if posted:
+        harness.ledger_posts(started["payment_id"], "0001", 41)
+    harness.advance(seconds=5)
+    harness.acquirer.give_back_at_bank(number, 1_250)
+    known = harness.acquirer.orders.pop(number)
+    with pytest.raises(Unavailable):
+        harness.call_back(started)
+    harness.acquirer.orders[number] = known
+    harness.advance(seconds=2)
+    assert harness.poll() == 1
+    assert harness.view(started)["refunded"] == 1_250
+    assert harness.poll_of(started) is None
+
+
 def test_callbacks_about_one_order_are_limited(harness: Harness) -> None:
     started = harness.start(ONE)
     for _ in range(20):
@@ -325,44 +347,6 @@ def test_order_that_the_acquirer_denies_is_in_doubt(harness: Harness) -> None:
     harness.swept()
     harness.poll()
     assert harness.view(started)["state"] == "captured"
-
-
-def test_sweep_finds_a_charge_whose_callback_was_lost(harness: Harness) -> None:
-    started = harness.start(ONE)
-    harness.advance(minutes=1)
-    harness.poll()
-    harness.acquirer.pay(harness.number(started))
-    harness.advance(seconds=10)
-    assert harness.poll() == 0
-    harness.swept()
-    assert harness.poll() == 1
-    assert harness.view(started)["state"] == "captured"
-    harness.swept()
-    assert harness.poll() == 0
-
-
-def test_sweep_finds_money_that_the_bank_returned(harness: Harness) -> None:
-    started = harness.captured(ONE, TWO)
-    harness.acquirer.give_back_at_bank(harness.number(started), 471_250)
-    harness.swept()
-    assert harness.poll() == 1
-    shown = harness.view(started)
-    assert (shown["state"], shown["refunded"]) == ("refunded", 471_250)
-    assert [one["cause"] for one in shown["refunds"]] == ["bank"]
-    assert harness.poll_of(started) is None
-
-
-def test_acquirer_that_answers_again_is_asked_at_once(harness: Harness) -> None:
-    started = harness.start(ONE)
-    harness.acquirer.is_silent = True
-    harness.advance(minutes=6)
-    harness.poll()
-    harness.swept()
-    assert harness.poll() == 0
-    harness.acquirer.is_silent = False
-    harness.swept()
-    assert harness.poll() == 1
-    assert harness.view(started)["state"] == "awaiting_payment"
 
 
 def test_held_order_is_charged_once_it_is_what_was_ordered(harness: Harness) -> None:
