@@ -120,10 +120,7 @@ class PostgresRecorder(ApplicationRecorder):
     def lock_tail(self, cursor: Any) -> Tail:
         """Take the append lock and return the end of the log, in one round trip."""
         statements = self._append_lock.statements(cursor.connection)
-        cursor.execute(statements.tail, prepare=False)
-        while cursor.nextset():
-            pass
-        row = cursor.fetchone()
+        row = cursor.execute(statements.tail).fetchone()
         position, recorded_at = row["position"], row["recorded_at"]
         if recorded_at - row["clock"] > TOLERANCE:
             recorded_at = time_behind_log(cursor, position, recorded_at, row["clock"])
