@@ -132,7 +132,9 @@ def _drained(feed: LiveFeed, database: Database) -> int:
         channel = broker.channel()
         event_exchange("ledger")(channel).declare()
         user = user_of(database.settings.amqp_url)
-        return feed.drain(lead, ConfirmedPublisher(channel, user, forgiving=True))
+        sent = feed.drain(lead, ConfirmedPublisher(channel, user, forgiving=True))
+        lead.note_all()
+        return sent
 
 
 def test_windows_are_handed_on_up_to_a_bound(database: Database) -> None:
