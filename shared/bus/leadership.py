@@ -85,10 +85,14 @@ class Lead:
     def write_on(self, cursor: Any, statement: str, parameters: dict[str, Any]) -> None:
         """Execute an UPDATE on another connection, conditional on what check_on asks for.
 
-        The statement ends in a condition. Raises LeadLostError when it finds no row.
+        The statement ends in a condition. `check_written` says whether that holds, once a pipeline
+        has ended in which it is sent.
         """
         held = {"task": self.task, "term": self.term, "started_at": self.started_at}
         cursor.execute(f"{statement} AND {_HELD_HERE}", parameters | held)
+
+    def check_written(self, cursor: Any) -> None:
+        """Raise LeadLostError where the UPDATE of write_on has found no row."""
         if not cursor.rowcount:
             raise LeadLostError(self.task)
 

@@ -236,10 +236,14 @@ class PostgresStore:
     @contextmanager
     def session(self, cause: Cause | None = None) -> Iterator[PostgresSession]:
         """Open a unit of work that commits at the end of the block, or rolls back."""
-        with self.transaction() as cursor:
+        together = ExitStack()
+        with (
+            in_transaction(self.pool, together=together) as connection,
+            connection.cursor() as cursor,
+        ):
             session = PostgresSession(self, cursor, cause or self._cause())
             yield session
-            session.flush()
+            session.flush_with_next(together)
         telemetry.events_committed(self.service, session.events_appended)
 
     def _cause(self) -> Cause:
