@@ -356,6 +356,18 @@ def _set_mode_back(connection: Any, before: Mapping[str, Any]) -> None:
         connection.close()  # the pool replaces it
 
 
+class WarmPool(ConnectionPool[Any]):
+    """A pool that gives out the connection that was returned last.
+
+    psycopg_pool's own gives out the one that has waited longest, so all of them are used in turn,
+    each with a server process whose plans and caches have gone cold.
+    """
+
+    def _get_ready_connection(self, timeout: float | None) -> Any:
+        self._pool.rotate(1)  # those that nobody needs stay in front, to be closed
+        return super()._get_ready_connection(timeout)
+
+
 def open_pool(
     login: Login | str,
     schema: str,
@@ -369,7 +381,7 @@ def open_pool(
     ``kept`` of them stay open however long nobody takes them, the others for IDLE_CONNECTION_S.
     A caller waits at most 3 s for a connection (psycopg_pool.PoolTimeout, an OperationalError).
     """
-    return ConnectionPool(
+    return WarmPool(
         connection_info(login, schema, statement_timeout_ms=statement_timeout_ms),
         connection_class=BoundedConnection,
         min_size=kept,

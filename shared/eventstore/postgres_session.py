@@ -164,7 +164,7 @@ class PostgresSession(Session):
 
     def _stream(self, id: UUID) -> Iterable[Event]:
         decode = self._store.events.decode
-        for _, _, topic, state, *_ in self._store.recorder.history(self.cursor, id):
+        for topic, state in self._store.recorder.stream(self.cursor, id):
             yield decode(topic, state)
 
     def _append(self, pending: Sequence[PendingEvent]) -> Sequence[Recorded]:

@@ -191,6 +191,14 @@ class PostgresRecorder(ApplicationRecorder):
                 copy.write(block)
         return encoder.position
 
+    def stream(self, cursor: Any, originator_id: UUID) -> Iterator[tuple[str, bytes]]:
+        """Yield topic and state of the events of one stream, in order."""
+        return self._histories(
+            cursor,
+            "SELECT topic, state FROM events WHERE originator_id = %s ORDER BY originator_version",
+            (originator_id,),
+        )
+
     def history(self, cursor: Any, originator_id: UUID) -> Iterator[HistoryRow]:
         """Yield the rows of one stream, in order."""
         return self._histories(
@@ -210,7 +218,7 @@ class PostgresRecorder(ApplicationRecorder):
 
     def _histories(
         self, cursor: Any, query: str, parameters: tuple[Any, ...]
-    ) -> Iterator[HistoryRow]:
+    ) -> Iterator[Any]:
         # In text format each state would arrive as hexadecimal digits, twice as long. Rows are
         # converted a few at a time, so that whoever reads a long stream can yield in between.
         with cursor.connection.cursor(binary=True, row_factory=tuple_row) as reading:
