@@ -216,9 +216,7 @@ class PostgresRecorder(ApplicationRecorder):
             (list(originator_ids),),
         )
 
-    def _histories(
-        self, cursor: Any, query: str, parameters: tuple[Any, ...]
-    ) -> Iterator[Any]:
+    def _histories(self, cursor: Any, query: str, parameters: tuple[Any, ...]) -> Iterator[Any]:
         # In text format each state would arrive as hexadecimal digits, twice as long. Rows are
         # converted a few at a time, so that whoever reads a long stream can yield in between.
         with cursor.connection.cursor(binary=True, row_factory=tuple_row) as reading:
