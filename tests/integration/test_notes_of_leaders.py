@@ -1,0 +1,90 @@
+"""What a leader notes with its next look at the log, and what it knows of the log meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.ledger.publishing import publish
+from shared.bus.epochs import MARK, LogHistory
+from shared.bus.leadership import Lead, LeadLostError, take_lead
+from shared.bus.relay import next_window, read_window
+from shared.errors import Unavailable
+from shared.eventstore.postgres import PostgresStore
+from tests.conftest import Database
+from tests.integration.bus_ends import leading, open_one, pay, relayed, start_again
+
+NOTED = "UPDATE relay SET position = %(to)s, published = %(to)s WHERE position = %(after)s"
+
+
+@pytest.fixture
+def ledger(database: Database) -> PostgresStore:
+    store = database.store("ledger")
+    open_one(store)
+    pay(store, 3)
+    return store
+
+
+def known(lead: Lead) -> tuple[LogHistory, bool]:
+    row = lead.connection.execute(f"SELECT {MARK} FROM relay LEFT JOIN log_run ON true").fetchone()
+    return lead.known.of(row, lead.connection)
+
+
+def test_what_is_left_to_note_is_noted_with_the_next_look(
+    database: Database, ledger: PostgresStore
+) -> None:
+    with leading(database, "ledger", "relay") as lead:
+        lead.note_later(NOTED, {"after": 0, "to": 1})
+        lead.note_later(NOTED, {"after": 1, "to": 2})
+        assert (lead.has_notes, relayed(database)) == (True, 0)
+        window = next_window(lead, ledger, publish, 10)
+        assert window is not None
+        assert (window.after, window.position) == (2, 4), "it follows what was noted with it"
+        assert (lead.has_notes, relayed(database)) == (False, 2)
+        lead.note_later(NOTED, {"after": 2, "to": 3})
+        lead.note(NOTED, {"after": 3, "to": 4})
+        assert relayed(database) == 4, "in their order"
+
+
+def test_a_note_of_a_lead_that_is_lost_is_refused(
+    database: Database, ledger: PostgresStore
+) -> None:
+    with leading(database, "ledger", "relay") as lead:
+        lead.note_later(NOTED, {"after": 0, "to": 1})
+        with database.runtime("ledger") as another:
+            take_lead(another, "relay")
+        with pytest.raises(LeadLostError):
+            read_window(lead, ledger, publish, 0, 10, 0)
+        assert relayed(database) == 0
+
+
+def test_a_leader_sees_that_the_log_is_not_confirmed_any_more(
+    database: Database, ledger: PostgresStore
+) -> None:
+    with leading(database, "ledger", "relay") as lead:
+        assert next_window(lead, ledger, publish, 10) is not None
+        start_again(database)
+        with pytest.raises(Unavailable):
+            next_window(lead, ledger, publish, 10)
+
+
+def test_a_leader_sees_a_log_that_ends_before_what_was_published(
+    database: Database, ledger: PostgresStore
+) -> None:
+    with leading(database, "ledger", "relay") as lead:
+        assert known(lead)[1]
+        with database.owner("ledger") as owner:
+            owner.execute("UPDATE relay SET position = 5")
+        assert not known(lead)[1]
+
+
+def test_a_leader_sees_a_new_epoch(database: Database, ledger: PostgresStore) -> None:
+    with leading(database, "ledger", "relay") as lead:
+        first, _ = known(lead)
+        again, _ = known(lead)
+        assert again is first, "nothing has changed"
+        with database.owner("ledger") as owner:
+            owner.execute(
+                "INSERT INTO epochs (number, name, after_position, reason, server)"
+                " VALUES (2, '2.0badcafe', 4, 'tail_lost', '')"
+            )
+        assert known(lead)[0].current.name == "2.0badcafe"
