@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from urllib3 import ProxyManager
 
 from services.payments.acquirers import UnknownOutcome
 from services.payments.acquirers import exchange as exchanges
@@ -132,32 +133,108 @@ def ends(request: bytes) -> bool:
     return bool(blank) and len(body) == sum(int(line.partition(b":")[2]) for line in sizes)
 
 
-def test_a_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_exchange_has_a_connection_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    kept: list[socket.socket] = []
+    requests: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer(connection: socket.socket) -> None:
+            # It goes on listening, whatever it was asked, and then answers what nobody asked for.
+            while request := connection.recv(65_536):
+                requests.append(request)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return  # the test is over
+                kept.append(connection)
+                threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        together = [threading.Thread(target=exchange, args=("GET", url)) for _ in range(4)]
+        for one in together:
+            one.start()
+        for one in together:
+            one.join()
+        assert exchange("GET", url) == exchange("GET", url) == Answer(200, b"ok")
+        assert (len(kept), len(requests)) == (6, 6)
+        assert not caplog.records, "urllib3 has nothing to report of its pools"
+        listener.shutdown(socket.SHUT_RDWR)
+    for connection in kept:
+        connection.close()
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+@pytest.mark.parametrize("prefix", ["http://", ""])
+def test_a_proxy_of_the_environment_is_asked(
+    monkeypatch: pytest.MonkeyPatch, name: str, prefix: str
+) -> None:
     with answering([HEAD, b"Content-Length: 5\r\n\r\nproxy"]) as url:
-        monkeypatch.setenv("http_proxy", url)
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setenv(name, prefix + url.removeprefix("http://"))
         forget_connections()
         assert exchange("GET", "http://bank.invalid/rest") == Answer(200, b"proxy")
     monkeypatch.undo()
     forget_connections()
 
 
-def test_only_certificates_of_known_authorities_are_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "unproxied", ["bank.example", ".example", "bank.example:8443", "10.0.0.0/8", "*"]
+)
+def test_no_proxy_names_hosts_ports_and_networks(
+    monkeypatch: pytest.MonkeyPatch, unproxied: str
 ) -> None:
-    certificate = write_certificate(tmp_path / "bank.pem", "127.0.0.1")
+    host = "10.1.2.3" if "/" in unproxied else "bank.example"
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    forget_connections()
+    assert exchanges._proxy_of("https", f"{host}:8443")[0] == "http://proxy.example:3128"
+    monkeypatch.setenv("no_proxy", unproxied)
+    forget_connections()
+    assert exchanges._proxy_of("https", f"{host}:8443") == ("", "")
+    monkeypatch.undo()
+    forget_connections()
+
+
+def test_the_password_of_a_proxy_may_have_any_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://user:p%40ss%3A@proxy.example:3128")
+    forget_connections()
+    assert exchanges._proxy_of("https", "bank.example")[1] == "user:p@ss:"
+    made = exchanges._connections("https", "bank.example")
+    assert isinstance(made, ProxyManager)
+    assert made.proxy_headers == {"proxy-authorization": "Basic dXNlcjpwQHNzOg=="}
+    monkeypatch.undo()
+    forget_connections()
+
+
+@pytest.mark.parametrize(("host", "told"), [("127.0.0.1", True), ("bank.example", False)])
+def test_only_certificates_of_known_authorities_are_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, told: bool
+) -> None:
+    certificate = write_certificate(tmp_path / "bank.pem", host)
     with listening(certificate) as heard:
         url = f"https://127.0.0.1:{heard.port}/rest"
         assert exchange("GET", url) == UnknownOutcome("SSLError")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         forget_connections()
-        exchange("GET", url)
-        assert heard.first.startswith(b"GET /rest HTTP/1.1")
+        outcome = exchange("GET", url)
+        assert heard.first.startswith(b"GET /rest HTTP/1.1") is told
+        assert told or outcome == UnknownOutcome("SSLError"), "a certificate of another host"
     monkeypatch.undo()
     forget_connections()
 
 
+@pytest.mark.parametrize("status", ["302 Found", "307 Temporary Redirect", "503 Unavailable"])
+def test_nothing_is_asked_twice(status: str) -> None:
+    with answering(
+        [f"HTTP/1.1 {status}\r\nLocation: /again\r\nRetry-After: 0\r\n".encode(), b"\r\n"]
+    ) as url:
+        assert exchange("POST", url, data={}) == Answer(int(status[:3]), b"")
+
+
 def forget_connections() -> None:
     """Let the next exchange heed the environment anew."""
-    exchanges._connections.cache_clear()
+    exchanges._proxy_of.cache_clear()
     exchanges._verifying.cache_clear()
