@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -18,6 +19,9 @@ import psycopg
 from psycopg import waiting
 
 _READ, _WRITE = int(waiting.WAIT_R), int(waiting.WAIT_W)
+BUSY_S = 0.005
+"""How long there may be something to read or write each time until the other greenlets run: a
+large result, or many short statements, would hold them all."""
 
 
 def wait_by_hub(
@@ -28,24 +32,47 @@ def wait_by_hub(
     ``get_hub`` and ``get_current`` are eventlet's, for its hub and the greenlet that runs;
     ``native_poll`` is `select.poll` as it was before.
     """
+    waiting.wait = _Waits(get_hub, get_current, native_poll).wait
 
-    def wait(gen: Any, fileno: int, interval: float = 0.1, timeout: float | None = None) -> Any:
+
+class _Waits:
+    """The waits of a process; its arguments are those of wait_by_hub."""
+
+    def __init__(
+        self,
+        get_hub: Callable[[], Any],
+        get_current: Callable[[], Any],
+        native_poll: Callable[[], Any],
+    ) -> None:
+        self._get_hub = get_hub
+        self._get_current = get_current
+        self._native_poll = native_poll
+        self._turned_at = monotonic()
+
+    def wait(
+        self, gen: Any, fileno: int, interval: float = 0.1, timeout: float | None = None
+    ) -> Any:
+        """Return what one of psycopg's generators does; see `psycopg.waiting.wait_select`."""
         deadline = None if timeout is None else monotonic() + timeout
         try:
             wanted = next(gen)
             while True:
-                ready = ready_now(fileno, wanted)
+                ready = self._ready_now(fileno, wanted)
                 if not ready:
                     left = interval if deadline is None else deadline - monotonic()
-                    ready = readable_within(fileno, max(0.0, min(interval, left)))
+                    ready = self._ready_within(fileno, wanted, max(0.0, min(interval, left)))
+                elif monotonic() - self._turned_at >= BUSY_S:
+                    self._ready_within(fileno, 0, 0.0)
                 wanted = gen.send(ready)
                 if deadline is not None and monotonic() >= deadline:
                     raise psycopg.errors._WaitTimeout("wait timeout expired")
+        except OSError as error:
+            raise psycopg.OperationalError("connection socket closed") from error
         except StopIteration as end:
             return end.value
 
-    def ready_now(fileno: int, wanted: int) -> int:
-        looking = native_poll()
+    def _ready_now(self, fileno: int, wanted: int) -> int:
+        looking = self._native_poll()
         looking.register(
             fileno,
             (select.POLLIN if wanted & _READ else 0) | (select.POLLOUT if wanted & _WRITE else 0),
@@ -62,21 +89,35 @@ def wait_by_hub(
         )
         return ready & wanted
 
-    def readable_within(fileno: int, seconds: float) -> int:
-        # What cannot be written now is waited for by reading, too: the server goes on when its
-        # replies are read. Otherwise it is looked at again after the interval.
-        hub, current = get_hub(), get_current()
-        timer = hub.schedule_call_global(seconds, current.switch, None)
-        try:
-            listener = hub.add(hub.READ, fileno, current.switch, current.throw, _ignore)
-            try:
-                return 0 if hub.switch() is None else _READ
-            finally:
-                hub.remove(listener)
-        finally:
-            timer.cancel()
+    def _ready_within(self, fileno: int, wanted: int, seconds: float) -> int:
+        """Let the hub run until a file is ready, or so many seconds have passed."""
+        hub, current = self._get_hub(), self._get_current()
+        is_waiting = True
 
-    waiting.wait = wait
+        # The hub calls whatever it has found in one look, even where the first call has ended the
+        # wait of the second, whose greenlet waits for something else by then.
+        def resume(ready: int, _fileno: int = fileno) -> None:
+            if is_waiting:
+                current.switch(ready)
+
+        def fail(error: BaseException) -> None:
+            if is_waiting:
+                current.throw(error)
+
+        listeners = []
+        timer = hub.schedule_call_global(seconds, resume, 0)
+        try:
+            for event, ready in ((hub.READ, _READ), (hub.WRITE, _WRITE)):
+                if wanted & ready:
+                    found = partial(resume, ready)
+                    listeners.append(hub.add(event, fileno, found, fail, _ignore))
+            return hub.switch() or 0
+        finally:
+            is_waiting = False
+            self._turned_at = monotonic()
+            for listener in listeners:
+                hub.remove(listener)
+            timer.cancel()
 
 
 def _ignore() -> None:
