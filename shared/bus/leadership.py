@@ -134,6 +134,25 @@ class Lead:
                 pass
 
     @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note what waits at the end of a block, also where it ends because a broker is lost.
+
+        What that has confirmed is then not sent once more to whoever has got it.
+        """
+        try:
+            yield
+        except (psycopg.Error, LeadLostError):
+            raise  # nothing can be noted any more
+        except Exception:
+            try:
+                self.note_all()
+            except (psycopg.Error, LeadLostError) as second:
+                log.warning("notes_lost", task=self.task, error=type(second).__name__)
+            raise
+        else:
+            self.note_all()
+
+    @contextmanager
     def asking(self) -> Iterator[None]:
         """Send the statements of a block by one round trip, after what waits to be noted.
 

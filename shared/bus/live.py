@@ -123,12 +123,12 @@ class LiveFeed:
             declare_live(channel, self._service)
             publisher = ConfirmedPublisher(channel, self._service, forgiving=True)
             log.info("live_feed_ready", service=self._service)
-            while not self._stop.is_set():
-                self.drain(lead, publisher)
-                self._handoff.wait(NOTED_WITHIN_S if lead.has_notes else POLL_S)
-                broker.heartbeat_check()
-                publisher.process(0.001)
-            lead.note_all()
+            with lead.noting():
+                while not self._stop.is_set():
+                    self.drain(lead, publisher)
+                    self._handoff.wait(NOTED_WITHIN_S if lead.has_notes else POLL_S)
+                    broker.heartbeat_check()
+                    publisher.process(0.001)
 
     def drain(self, lead: Lead, publisher: ConfirmedPublisher) -> int:
         """Send what the relay has published and subscribers have not got; return how many."""

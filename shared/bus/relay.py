@@ -194,12 +194,12 @@ class Relay:
             publisher = ConfirmedPublisher(broker.channel(), self._service)
             self._crowding = Crowding(lead.connection, broker, self._store.recorder)
             log.info("relay_ready", service=self._service, term=lead.term)
-            while not self._stop.is_set():
-                # It returns within a second, which keeps the heartbeats of the broker going.
-                waking.wait(self.drain(lead, publisher), self._look_again_in(lead))
-                broker.heartbeat_check()
-                publisher.process(0.001)
-            lead.note_all()
+            with lead.noting():
+                while not self._stop.is_set():
+                    # It returns within a second, which keeps the heartbeats of the broker going.
+                    waking.wait(self.drain(lead, publisher), self._look_again_in(lead))
+                    broker.heartbeat_check()
+                    publisher.process(0.001)
 
     def _look_again_in(self, lead: Lead) -> float:
         """Return when the log is read again, at the latest, in seconds."""

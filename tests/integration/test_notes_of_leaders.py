@@ -45,6 +45,27 @@ def test_what_is_left_to_note_is_noted_with_the_next_look(
         assert relayed(database) == 4, "in their order"
 
 
+def test_what_is_left_to_note_is_noted_where_the_broker_is_lost(
+    database: Database, ledger: PostgresStore
+) -> None:
+    with leading(database, "ledger", "relay") as lead:
+        lead.note_later(NOTED, {"after": 0, "to": 3})
+        with pytest.raises(ConnectionError):
+            lose_broker(lead)
+        assert relayed(database) == 3
+        lead.note_later(NOTED, {"after": 3, "to": 4})
+        with database.runtime("ledger") as another:
+            take_lead(another, "relay")
+        with pytest.raises(ConnectionError):  # that is why the work ends, whoever leads by now
+            lose_broker(lead)
+        assert relayed(database) == 3
+
+
+def lose_broker(lead: Lead) -> None:
+    with lead.noting():
+        raise ConnectionError
+
+
 def test_a_note_of_a_lead_that_is_lost_is_refused(
     database: Database, ledger: PostgresStore
 ) -> None:
@@ -88,3 +109,23 @@ def test_a_leader_sees_a_new_epoch(database: Database, ledger: PostgresStore) ->
                 " VALUES (2, '2.0badcafe', 4, 'tail_lost', '')"
             )
         assert known(lead)[0].current.name == "2.0badcafe"
+
+
+def test_a_leader_sees_a_log_that_was_put_in_the_place_of_the_old_one(
+    database: Database, ledger: PostgresStore
+) -> None:
+    with leading(database, "ledger", "relay") as lead:
+        for _ in range(8):  # more often than it takes to keep the plans
+            assert next_window(lead, ledger, publish, 10) is not None
+        with database.owner("ledger") as owner:
+            owner.execute("CREATE TABLE copied (LIKE events INCLUDING ALL)")
+            owner.execute("GRANT SELECT ON copied TO PUBLIC")
+            owner.execute("INSERT INTO copied SELECT * FROM events")
+            owner.execute("ALTER TABLE events RENAME TO lost")
+            owner.execute("ALTER TABLE copied RENAME TO events")
+        with pytest.raises(Unavailable):
+            next_window(lead, ledger, publish, 10)
+        with database.owner("ledger") as owner:
+            owner.execute("DROP TABLE events")
+            owner.execute("ALTER TABLE lost RENAME TO events")
+        assert next_window(lead, ledger, publish, 10) is not None
