@@ -113,14 +113,24 @@ class _LetterPolicy(EmailPolicy):
     """The policy of letters, whose subjects keep their spaces, and whose addresses stay whole.
 
     Python's own folds an encoded subject at a space, which every reader drops there, and writes an
-    address or an id that is longer than a line as encoded words, which no reader decodes there.
+    address or an id that is longer than a line as encoded words, which no reader decodes there. And
+    it decodes what looks like an encoded word in a subject, and writes the end of a line that is in
+    it as such: what follows would be a header.
     """
+
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        """Return a header as it is kept. Raises ValueError for one that would be two."""
+        if name.lower() == "subject":
+            if len(f"{value}.".splitlines()) > 1:
+                raise ValueError("a subject is one line of text")
+            return name, value
+        return super().header_store_parse(name, value)
 
     def fold_binary(self, name: str, value: str) -> bytes:
         """Return a header as it is sent."""
         if name.lower() in {"list-unsubscribe", "message-id"}:
             return f"{name}: {value}{self.linesep}".encode("ascii")
-        if name.lower() != "subject" or value.isascii():
+        if name.lower() != "subject" or (value.isascii() and "=?" not in value):
             return super().fold_binary(name, value)
         folded = Header(str(value), "utf-8", header_name=name).encode(linesep=self.linesep)
         return f"{name}: {folded}{self.linesep}".encode("ascii")

@@ -172,6 +172,23 @@ def test_a_message_is_what_the_email_package_makes(one: Shown) -> None:
         assert bytes_sent(message) == bytes_sent(made)
 
 
+WORD = "=?utf-8?q?a=0D=0ABcc=3A_x@y?="
+
+
+@pytest.mark.parametrize("subject", [WORD, "x " * 45 + WORD, f"тема {WORD}", f"a\tb {WORD}"])
+@pytest.mark.parametrize("attached", [False, True])
+def test_subject_is_text_and_never_another_header(subject: str, attached: bool) -> None:
+    file = Attachment(filename="a.txt", text="x", media_type="", data=b"")
+    one = shown(SETTINGS)[0].letter
+    content = Content(
+        to="a@b.ru", subject=subject, text=one.text, html=one.html, attachments=(file,) * attached
+    )
+    message = compose(LETTER, content, sender="saldo@example.org", queued_at=START)
+    assert b"\nBcc" not in bytes(message)
+    read = message_from_bytes(bytes(message), policy=policy.default)
+    assert WORD in str(read["Subject"]), "it is shown as it was written"
+
+
 def by_the_package(content: Content, sender: str) -> EmailMessage:
     """Return the same message, whose headers and bodies the package has parsed and made."""
     name, address = parseaddr(sender)
