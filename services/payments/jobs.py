@@ -73,9 +73,11 @@ def poll_one(
 def make_refunds(services: Services) -> int:
     """Make the refunds that are due; return their number."""
     store, acquirers = services.store, acquirers_of(services.settings)
-    due = store.look(lambda session: due_refunds(session, _BATCH))
-    if not due or store.look(lambda session: session.read.lost.is_open()):
+    if not store.look(lambda session: session.read.refunds.due(session.now, 1)):
+        return 0
+    if store.look(lambda session: session.read.lost.is_open()):
         return 0  # one may have been made and lost: recovery says so
+    due = store.query(lambda session: due_refunds(session, _BATCH))
     return _together(due, lambda refund: make_refund(store, acquirers, refund))
 
 
