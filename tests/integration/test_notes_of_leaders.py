@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
+
 import pytest
 
+from services.ledger.domain import Account, account_id
 from services.ledger.publishing import publish
 from shared.bus.epochs import MARK, LogHistory
 from shared.bus.leadership import Lead, LeadLostError, take_lead
+from shared.bus.reactions import Reactions
 from shared.bus.relay import next_window, read_window
 from shared.errors import Unavailable
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
-from tests.integration.bus_ends import leading, open_one, pay, relayed, start_again
+from tests.integration.bus_ends import (
+    Calls,
+    deliveries,
+    leading,
+    open_one,
+    pay,
+    relayed,
+    start_again,
+)
 
 NOTED = "UPDATE relay SET position = %(to)s, published = %(to)s WHERE position = %(after)s"
 
@@ -76,6 +89,29 @@ def test_a_note_of_a_lead_that_is_lost_is_refused(
         with pytest.raises(LeadLostError):
             read_window(lead, ledger, publish, 0, 10, 0)
         assert relayed(database) == 0
+
+
+def test_a_reader_that_has_lost_its_lead_leaves_nothing_behind(
+    database: Database, ledger: PostgresStore
+) -> None:
+    def open_another(session: Any, message: Any, services: Any) -> None:
+        number = f"020000000{message.position}"
+        account = session.load(Account, account_id(number))
+        account.open(number, "household", date(2026, 1, 1))
+
+    calls = Calls(database.settings, ledger, ledger)
+    reading = Reactions(calls, ledger, "ledger", {"payment_posted": open_another})
+    batch = deliveries(ledger)
+    with leading(database, "ledger", "listen") as lead:
+        reading.leader = lead
+        reading.apply(batch[:2])
+        assert len(ledger.log_after(0, 99)) == 5
+        with database.runtime("ledger") as another:
+            take_lead(another, "listen")
+        with pytest.raises(LeadLostError):
+            reading.apply(batch[2:])
+    assert len(ledger.log_after(0, 99)) == 5
+    assert reading.point().position == 2
 
 
 def test_a_leader_sees_that_the_log_is_not_confirmed_any_more(
