@@ -24,6 +24,7 @@ from shared.config import ConfigurationError
 from shared.connection_modes import set_mode, set_mode_back
 from shared.database_clock import DatabaseClock, clock_due, read_time
 from shared.pipelines import CountedPipeline, begin_with, roll_back_failed
+from shared.warm_pool import WarmPool
 
 LEVEL = 0
 """Which contract steps this version can do without: those up to this level. It is raised with each
@@ -362,18 +363,6 @@ def _in_mode(pool: ConnectionPool[Any], **mode: Any) -> Iterator[Any]:
             yield connection
         finally:
             set_mode_back(connection, before)
-
-
-class WarmPool(ConnectionPool[Any]):
-    """A pool that gives out the connection that was returned last.
-
-    psycopg_pool's own gives out the one that has waited longest, so all of them are used in turn,
-    each with a server process whose plans and caches have gone cold.
-    """
-
-    def _get_ready_connection(self, timeout: float | None) -> Any:
-        self._pool.rotate(1)  # those that nobody needs stay in front, to be closed
-        return super()._get_ready_connection(timeout)
 
 
 def open_pool(

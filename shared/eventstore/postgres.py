@@ -40,12 +40,7 @@ from shared.eventstore.events import EventTypes, Recorded
 from shared.eventstore.group_append import Arm
 from shared.eventstore.hash_keys import HashKeys
 from shared.eventstore.postgres_session import PostgresSession
-from shared.eventstore.recorder import (
-    Cause,
-    EventRow,
-    LoggedEvent,
-    PostgresRecorder,
-)
+from shared.eventstore.recorder import Cause, EventRow, LoggedEvent, PostgresRecorder
 from shared.eventstore.session import PendingEvent, ReadModel, command_content
 from shared.ids import new_id
 from shared.logs import get_logger
