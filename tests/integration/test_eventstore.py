@@ -273,6 +273,16 @@ def test_runtime_role_cannot_change_the_log(database: Database, table: str, stat
     assert positions(store) == [1]
 
 
+def test_services_append_where_nobody_may_call_functions_by_default(database: Database) -> None:
+    """Hardened servers take from PUBLIC what PostgreSQL gives to it."""
+    store = database.store("ledger")
+    with database.owner("ledger") as owner:
+        owner.execute("REVOKE EXECUTE ON FUNCTION append_turn FROM PUBLIC")
+    opened(store)
+    store.transact(post_payment, payment())
+    assert positions(store) == [1, 2]
+
+
 def test_owner_cannot_change_an_event_by_mistake(database: Database) -> None:
     opened(database.store("ledger"))
     with database.owner("ledger") as owner:
