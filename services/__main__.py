@@ -45,12 +45,14 @@ def main(arguments: list[str]) -> int:
 
         del sys.modules["OpenSSL"]
         eventlet.monkey_patch()
-        from eventlet import tpool
+        from eventlet import hubs, patcher, tpool
         from eventlet.green import socket as green_socket
 
         from shared.green_names import resolve_in_threads
+        from shared.green_waits import wait_by_hub
 
         resolve_in_threads(tpool.execute, green_socket)
+        wait_by_hub(hubs.get_hub, eventlet.getcurrent, patcher.original("select").poll)
     option = names.pop(0) if verb == "migrate" and names and names[0] in MIGRATE_OPTIONS else ""
     if verb not in VERBS or (verb == "seal" and names):
         sys.stderr.write(USAGE + "\n")

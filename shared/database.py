@@ -24,6 +24,7 @@ from shared.config import ConfigurationError
 from shared.connection_modes import set_mode, set_mode_back
 from shared.database_clock import DatabaseClock, clock_due, read_time
 from shared.pipelines import CountedPipeline, begin_with, roll_back_failed
+from shared.warm_pool import WarmPool
 
 LEVEL = 0
 """Which contract steps this version can do without: those up to this level. It is raised with each
@@ -379,7 +380,7 @@ def open_pool(
     They keep ``clock`` right.
     A caller waits at most 3 s for a connection (psycopg_pool.PoolTimeout, an OperationalError).
     """
-    return ConnectionPool(
+    return WarmPool(
         connection_info(login, schema, statement_timeout_ms=statement_timeout_ms),
         connection_class=BoundedConnection,
         min_size=kept,

@@ -109,11 +109,15 @@ class ClaimedLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClaimLetters(msgspec.Struct, frozen=True, kw_only=True):
-    """Claim at most `limit` due letters of one lane, the most urgent lane that has any."""
+    """Claim at most `limit` due letters of one lane, the most urgent lane that has any.
+
+    More urgent ones than `highest` are left out: none was due just now.
+    """
 
     claim: UUID
     lowest: Lane
     limit: int
+    highest: Lane = Lane.SECRET
 
 
 class KeepDrawn(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,7 +217,7 @@ def put_into_outbox(
 def claim_letters(session: Session, command: ClaimLetters) -> list[ClaimedLetter]:
     """Claim due letters, most urgent first: until the claim ends nobody else delivers them."""
     for lane in Lane:
-        if lane <= command.lowest:
+        if command.highest <= lane <= command.lowest:
             claimed: list[ClaimedLetter] = session.peek.outbox.claim(
                 lane,
                 command.limit,

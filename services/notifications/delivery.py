@@ -79,17 +79,22 @@ class Delivery:
         Raises ServerUnavailableError when there is no mail server for any letter.
         """
         tried = 0
-        if not self._services.store.look(self._any_due):
+        lane = self._most_urgent()
+        if lane is None:
             return tried
         try:
             with self._connect_to(self._services.settings.smtp_url) as connection:
-                while tried < PER_CONNECTION and (letters := self._claim()):
+                while tried < PER_CONNECTION and lane is not None:
+                    letters = self._claim(lane)
+                    if not letters:
+                        break
                     with self._held(letters[0].claim):
                         asking = Asking(self._services, letters)
                         for letter in letters:
                             tried += 1
                             with context_of(letter):
                                 self._deliver(connection, asking, letter)
+                    lane = self._most_urgent()
         except ConnectionBrokenError as error:
             log.warning("mail_connection_broken", reason=str(error))
         except ServerUnavailableError as error:
@@ -99,14 +104,19 @@ class Delivery:
             raise
         return tried
 
-    def _any_due(self, session: Session) -> bool:
-        due: bool = session.read.outbox.any_due(session.now, self._lowest)
-        return due
+    def _most_urgent(self) -> Lane | None:
+        """Return the lane to claim from; None where no letter is due."""
 
-    def _claim(self) -> Sequence[ClaimedLetter]:
+        def look(session: Session) -> Lane | None:
+            lane: Lane | None = session.read.outbox.most_urgent(session.now, self._lowest)
+            return lane
+
+        return self._services.store.look(look)
+
+    def _claim(self, lane: Lane) -> Sequence[ClaimedLetter]:
         if self._stop.is_set():
             return ()
-        command = ClaimLetters(claim=new_id(), lowest=self._lowest, limit=PORTION)
+        command = ClaimLetters(claim=new_id(), lowest=self._lowest, limit=PORTION, highest=lane)
         return self._services.store.transact(application.claim_letters, command)
 
     @contextmanager

@@ -69,6 +69,16 @@ class Outbox:
         )
         return self._cursor.fetchone() is not None
 
+    def most_urgent(self, now: datetime, lowest: Lane) -> Lane | None:
+        """Return the most urgent of these lanes that has a letter due; None if none has."""
+        self._cursor.execute(
+            "SELECT lane FROM outbox WHERE lane = ANY(%s) AND next_attempt_at <= %s"
+            " ORDER BY lane LIMIT 1",
+            ([lane.value for lane in Lane if lane <= lowest], now),
+        )
+        row = self._cursor.fetchone()
+        return None if row is None else Lane(row["lane"])
+
     def waiting(self, late_before: datetime) -> dict[Lane, tuple[int, int, datetime]]:
         """Return by lane how many letters wait, how many of them are late, and since when one does.
 

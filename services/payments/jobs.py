@@ -73,6 +73,8 @@ def poll_one(
 def make_refunds(services: Services) -> int:
     """Make the refunds that are due; return their number."""
     store, acquirers = services.store, acquirers_of(services.settings)
+    if not store.look(lambda session: session.read.refunds.due(session.now, 1)):
+        return 0
     if store.look(lambda session: session.read.lost.is_open()):
         return 0  # one may have been made and lost: recovery says so
     due = store.query(lambda session: due_refunds(session, _BATCH))

@@ -18,6 +18,8 @@ from shared.logs import get_logger, trace_of
 
 log = get_logger(__name__)
 
+CHECKED_S = 0.2
+"""How long the lead is taken for granted: jobs that are due at a time share a check."""
 SHORTEST_BACK_OFF_S, LONGEST_BACK_OFF_S = 0.5, 15.0
 """The pause after a failure doubles up to that, or to what the schedule has anyway."""
 
@@ -49,13 +51,16 @@ class JobRunner:
         failures = dict.fromkeys(self._jobs, 0)
         for job in self._jobs:
             telemetry.of_job(self._service, job.name)
+        checked_at = float("-inf")
         while not self._stop.is_set():
             job = min(due, key=lambda job: due[job])
             wait = due[job] - time.monotonic()
             if wait > 0:
                 self._stop.wait(wait)
                 continue
-            lead.check()  # raises when another process leads by now
+            if time.monotonic() - checked_at >= CHECKED_S:
+                lead.check()  # raises when another process leads by now
+                checked_at = time.monotonic()
             failures[job], pause = self._run(job, failures[job])
             due[job] = time.monotonic() + pause
 

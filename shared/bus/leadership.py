@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event as StopSignal
 from threading import Lock
@@ -21,6 +21,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from shared import telemetry
+from shared.bus.epochs import KnownHistory
 from shared.bus.liveness import beating, evict_silent
 from shared.config import Settings
 from shared.database import STATEMENT_TIMEOUT_MS, BoundedConnection, connection_info
@@ -62,6 +63,11 @@ class Lead:
     term: int
     started_at: datetime
     """When the server was started that holds the lock."""
+    known: KnownHistory = field(default_factory=KnownHistory, compare=False, repr=False)
+    """The history of the log on this connection."""
+    _notes: list[tuple[str, dict[str, Any]]] = field(
+        default_factory=list, compare=False, repr=False
+    )
 
     def check(self) -> None:
         """Raise LeadLostError, or what psycopg raises, unless the lead is still ours."""
@@ -79,10 +85,14 @@ class Lead:
     def write_on(self, cursor: Any, statement: str, parameters: dict[str, Any]) -> None:
         """Execute an UPDATE on another connection, conditional on what check_on asks for.
 
-        The statement ends in a condition. Raises LeadLostError when it finds no row.
+        The statement ends in a condition. `check_written` says whether that holds, once a pipeline
+        has ended in which it is sent.
         """
         held = {"task": self.task, "term": self.term, "started_at": self.started_at}
         cursor.execute(f"{statement} AND {_HELD_HERE}", parameters | held)
+
+    def check_written(self, cursor: Any) -> None:
+        """Raise LeadLostError where the UPDATE of write_on has found no row."""
         if not cursor.rowcount:
             raise LeadLostError(self.task)
 
@@ -105,17 +115,70 @@ class Lead:
         Its commit does not wait for the disk. It outlives every process; a server that crashes may
         lose the last half second of such notes, after which as much is done once more.
         """
-        self.write(f"{statement} AND {_WITHOUT_DISK}", parameters)
+        self.note_later(statement, parameters)
+        self.note_all()
+
+    def note_later(self, statement: str, parameters: dict[str, Any]) -> None:
+        """Have the same executed by the next `asking`, in its round trip."""
+        self._notes.append((f"{statement} AND {_WITHOUT_DISK} AND {_HELD}", self._held(parameters)))
+
+    @property
+    def has_notes(self) -> bool:
+        """Whether something waits to be noted."""
+        return bool(self._notes)
+
+    def note_all(self) -> None:
+        """Note what waits; raises LeadLostError like `write`."""
+        if self._notes:
+            with self.asking():
+                pass
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note what waits at the end of a block, also where it ends because a broker is lost.
+
+        What that has confirmed is then not sent once more to whoever has got it.
+        """
+        try:
+            yield
+        except (psycopg.Error, LeadLostError):
+            raise  # nothing can be noted any more
+        except Exception:
+            try:
+                self.note_all()
+            except (psycopg.Error, LeadLostError) as second:
+                log.warning("notes_lost", task=self.task, error=type(second).__name__)
+            raise
+        else:
+            self.note_all()
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Send the statements of a block by one round trip, after what waits to be noted.
+
+        All of them are one transaction. Raises LeadLostError when a note finds no row.
+        """
+        with ExitStack() as cursors:
+            noting = [cursors.enter_context(self.connection.cursor()) for _ in self._notes]
+            with self.connection.pipeline():
+                for cursor, (statement, parameters) in zip(noting, self._notes, strict=True):
+                    cursor.execute(statement, parameters)
+                yield
+            self._notes.clear()
+            if not all(cursor.rowcount for cursor in noting):
+                raise LeadLostError(self.task)
 
     def write(self, statement: str, parameters: dict[str, Any]) -> None:
         """Execute an UPDATE on the connection of the lock, conditional on the term.
 
         The statement ends in a condition. Raises LeadLostError when it finds no row.
         """
-        held = {"task": self.task, "term": self.term}
-        done = self.connection.execute(f"{statement} AND {_HELD}", parameters | held)
+        done = self.connection.execute(f"{statement} AND {_HELD}", self._held(parameters))
         if not done.rowcount:
             raise LeadLostError(self.task)
+
+    def _held(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        return parameters | {"task": self.task, "term": self.term}
 
 
 class LockConnection:

@@ -24,11 +24,11 @@ from psycopg.types.json import Jsonb
 
 from shared import telemetry
 from shared.bus.disclosure import without_persons
-from shared.bus.epochs import ask_history, history_asked
+from shared.bus.epochs import MARK
 from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Envelope, Publish, TypePredecessors
 from shared.bus.publisher import ConfirmedPublisher
-from shared.bus.relay import WINDOW, Window, read_window, send_all
+from shared.bus.relay import NOTED_WITHIN_S, WINDOW, Window, read_window, send_all
 from shared.bus.topology import connect, declare_live, event_exchange, person_exchange
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
@@ -42,9 +42,9 @@ CONFIRM_S = 10.0
 HURRIED_S = 0.5
 """How long a window is waited for once one was not confirmed in time."""
 REPORT_EVERY_S = 60.0
-_OWED = """
-SELECT live.position, live.published, live.types, relay.position - live.position AS behind
-  FROM live, relay
+_OWED = f"""
+SELECT live.position, live.published, live.types, relay.position - live.position AS behind, {MARK}
+  FROM live, relay LEFT JOIN log_run ON true
 """
 
 
@@ -123,11 +123,12 @@ class LiveFeed:
             declare_live(channel, self._service)
             publisher = ConfirmedPublisher(channel, self._service, forgiving=True)
             log.info("live_feed_ready", service=self._service)
-            while not self._stop.is_set():
-                self.drain(lead, publisher)
-                self._handoff.wait(POLL_S)
-                broker.heartbeat_check()
-                publisher.process(0.001)
+            with lead.noting():
+                while not self._stop.is_set():
+                    self.drain(lead, publisher)
+                    self._handoff.wait(NOTED_WITHIN_S if lead.has_notes else POLL_S)
+                    broker.heartbeat_check()
+                    publisher.process(0.001)
 
     def drain(self, lead: Lead, publisher: ConfirmedPublisher) -> int:
         """Send what the relay has published and subscribers have not got; return how many."""
@@ -141,7 +142,7 @@ class LiveFeed:
             sent += len(window.envelopes)
             self._confirm(publisher, tag)
             self._events.inc(len(window.envelopes))
-            lead.note(
+            lead.note_later(
                 "UPDATE live SET position = %(position)s, published = %(published)s,"
                 " types = %(types)s WHERE position = %(after)s",
                 {
@@ -172,21 +173,19 @@ class LiveFeed:
 
         Returns None while the relay has got no further, and while the log is not confirmed.
         """
-        with lead.connection.cursor() as told, lead.connection.cursor() as owed:
-            with lead.connection.pipeline():  # one round trip, and one transaction
-                ask_history(told)
+        with lead.connection.cursor() as owed:
+            with lead.asking():
                 owed.execute(_OWED)
-            history, confirmed = history_asked(told)
             row = owed.fetchone()
+        history, confirmed = lead.known.of(row, lead.connection)
         if row is None or not confirmed:
             return None
         position, behind = row["position"], row["behind"]
         self._handoff.forget(position)
-        if behind <= 0:
-            return None
-        # What the relay handed on before it was fenced off may be of a log that is gone.
+        # What the relay hands on it has published, though that may not be noted yet. What it handed
+        # on before it was fenced off may be of a log that is gone.
         window = self._handoff.take(position, (lead.started_at, history.current.name))
-        if window is None or window.position > position + behind:
+        if window is None and behind > 0:
             window = read_window(
                 lead,
                 self._store,

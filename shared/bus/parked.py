@@ -144,6 +144,15 @@ def asked(cursor: Any, limit: int) -> list[dict[str, Any]]:
     return cursor.fetchall()  # type: ignore[no-any-return]
 
 
+def is_any_due(cursor: Any) -> bool:
+    """Return whether a message is asked for, or waits and is to be tried."""
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM parked WHERE retry_asked_at IS NOT NULL"
+        " OR next_try <= clock_timestamp()) AS due"
+    )
+    return bool(cursor.fetchone()["due"])
+
+
 def outstanding(cursor: Any, ids: list[int]) -> int:
     """Return how many of these messages still wait for the worker."""
     cursor.execute(

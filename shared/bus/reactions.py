@@ -12,6 +12,7 @@ decides what becomes of a message that does not take effect.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -375,9 +376,13 @@ class Reactions:
     def _advance(
         self, session: PostgresSession, point: ReadPoint, marks: Mapping[int, Mark]
     ) -> None:
-        session.flush()
         proof = self._memory.proof_with(marks)
-        reading.advance(session.cursor, self._upstream, point, proof, self.leader)
+        with session.cursor.connection.cursor() as moving:
+            with ExitStack() as together:
+                session.flush_with_next(together)
+                reading.advance(moving, self._upstream, point, proof, self.leader)
+            if self.leader is not None:
+                self.leader.check_written(moving)
 
     def _cause(self, message_id: str, correlation_id: str = "") -> Cause:
         service = self._store.service

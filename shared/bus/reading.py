@@ -103,7 +103,7 @@ def advance(
 ) -> None:
     """Move a reader to a point, with its proof; for the term of a leader alone, if there is one.
 
-    Raises LeadLostError.
+    Whether it has been moved then, `Lead.check_written` says.
     """
     moved = {
         "upstream": upstream,

@@ -19,13 +19,13 @@ from typing import NamedTuple
 from shared import telemetry, tracing
 from shared.bus.confirmation import compare, confirm
 from shared.bus.crowding import Crowding
-from shared.bus.epochs import LogHistory, ask_history, confirmed_history, history_asked
+from shared.bus.epochs import MARK, LogHistory, confirmed_history
 from shared.bus.leadership import Lead, lead
 from shared.bus.messages import Envelope, Publish, envelope, in_order
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.stream import last_sent
 from shared.bus.topology import connect, declare_publishing, log_exchange
-from shared.bus.waking import Waking
+from shared.bus.waking import POLL_S, Waking
 from shared.config import Settings
 from shared.eventstore.events import UnknownTopicError
 from shared.eventstore.postgres import PostgresStore
@@ -39,6 +39,10 @@ LEFT_S, MOST_LEFT = 0.5, 100
 """How long events that are not published may be left to be read again, and how many of them."""
 MANY = 100
 """Messages of a window from which on they are written together: fewer are to arrive at once."""
+NOTED_WITHIN_S = 0.25
+"""How long what was published is not noted, if nothing follows. A process that is killed meanwhile
+has it published once more by the next."""
+_PLACE = f"SELECT relay.position, relay.published, {MARK} FROM relay LEFT JOIN log_run ON true"
 
 
 def published_of(
@@ -108,20 +112,14 @@ def _read(
 ) -> Window | None:
     """Read by one round trip, which is one transaction, what makes a window."""
     connection, recorder = lead.connection, store.recorder
-    with (
-        connection.cursor() as place,
-        connection.cursor() as told,
-        recorder.reading(connection) as reading,
-    ):
-        with connection.pipeline():
-            if since is None:
-                place.execute("SELECT position, published FROM relay")
-            ask_history(told)
+    with connection.cursor() as place, recorder.reading(connection) as reading:
+        with lead.asking():
+            place.execute(_PLACE)
             recorder.ask_after(reading, None if since is None else since[0], limit)
+        row = place.fetchone()
+        history = confirmed_history(*lead.known.of(row, connection))
         if since is None:
-            row = place.fetchone()
             since = (row["position"], row["published"]) if row else (0, 0)
-        history = confirmed_history(*history_asked(told))
         rows = [LoggedEvent(*row) for row in reading]
     after, predecessor = since
     envelopes, position, published = published_of(store, publish, history, rows, after, predecessor)
@@ -196,11 +194,17 @@ class Relay:
             publisher = ConfirmedPublisher(broker.channel(), self._service)
             self._crowding = Crowding(lead.connection, broker, self._store.recorder)
             log.info("relay_ready", service=self._service, term=lead.term)
-            while not self._stop.is_set():
-                # It returns within a second, which keeps the heartbeats of the broker going.
-                waking.wait(self.drain(lead, publisher), self._crowding.look())
-                broker.heartbeat_check()
-                publisher.process(0.001)
+            with lead.noting():
+                while not self._stop.is_set():
+                    # It returns within a second, which keeps the heartbeats of the broker going.
+                    waking.wait(self.drain(lead, publisher), self._look_again_in(lead))
+                    broker.heartbeat_check()
+                    publisher.process(0.001)
+
+    def _look_again_in(self, lead: Lead) -> float:
+        """Return when the log is read again, at the latest, in seconds."""
+        at_most = self._crowding.look() if self._crowding is not None else POLL_S
+        return min(at_most, NOTED_WITHIN_S) if lead.has_notes else at_most
 
     def drain(self, lead: Lead, publisher: ConfirmedPublisher) -> int:
         """Publish the log to its end; return the number of messages sent.
@@ -265,7 +269,9 @@ class Relay:
         self._left_since = None
         exchange = log_exchange(self._service).name
         tracing.published(self._service, exchange, window.envelopes, began)
-        lead.note(
+        # Many are noted at once: whoever appends in bulk waits for that.
+        note = lead.note if len(window.envelopes) >= MANY else lead.note_later
+        note(
             "UPDATE relay SET position = %(position)s, published = %(published)s"
             " WHERE position = %(after)s",
             {

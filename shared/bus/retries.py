@@ -56,9 +56,12 @@ class Retrier:
     def _work(self, lead: Lead) -> None:
         while not self._stop.is_set():
             lead.check()  # raises when another process leads by now
-            more = [self.retry_waiting(), self.retry_asked()]
-            if not any(more):
+            if not self._is_any_due() or not any([self.retry_waiting(), self.retry_asked()]):
                 self._stop.wait(POLL_S)
+
+    def _is_any_due(self) -> bool:
+        """Return whether there may be a message to retry: most of the time there is none."""
+        return self._store.look(lambda session: parked.is_any_due(session.cursor))
 
     def retry_asked(self) -> bool:
         """Retry a page of messages; return whether there may be more at once.

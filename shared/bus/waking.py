@@ -22,6 +22,11 @@ AWAKE_POLL_S = 0.004
 BUSY, BUSY_S = 200, 1.0
 """So many events to publish in so many seconds keep the relay awake. Below that a notification for
 each append costs less than to read the log every few milliseconds."""
+FREQUENT, FREQUENT_S = 5, 0.5
+"""From so many events in so many seconds on, what follows a notification is gathered."""
+GATHER_S = 0.02
+"""For so long: those who read and send each window, and those who react to it, do so for the next
+append as well. Whoever pays alone is not held up."""
 
 _TAKE = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS taken"
 _RELEASE = """
@@ -54,7 +59,19 @@ class Waking:
             self._wake()
         else:
             # All that have arrived are one reason to read the log.
-            deque(self._connection.notifies(timeout=at_most, stop_after=1), maxlen=0)
+            woken = self._take_notifications(at_most)
+            if woken and self._are_frequent():
+                time.sleep(GATHER_S)
+                self._take_notifications(0.0)
+
+    def _take_notifications(self, at_most: float) -> bool:
+        """Wait for notifications, take those that there are; return whether there were any."""
+        return bool(deque(self._connection.notifies(timeout=at_most, stop_after=1), maxlen=1))
+
+    def _are_frequent(self) -> bool:
+        return (
+            len(self._found) >= FREQUENT and time.monotonic() - self._found[-FREQUENT] < FREQUENT_S
+        )
 
     def _look_again(self, found: int, now: float) -> None:
         if found:

@@ -42,13 +42,16 @@ SELECT coalesce(max(notification_id), 0) AS position,
   FROM ({_LAST}) AS tail
 """
 
+# The same as a function, for whoever decides by the end of the log: its plans are kept.
+_TURN = "SELECT position, recorded_at, clock FROM append_turn({idle}, {whole})"
+
 
 class Statements(NamedTuple):
-    """How the append lock is taken: alone, with the end of the log, and by a group commit, which
-    reads the end of the log (``last``) in the statement that appends to it."""
+    """How the append lock is taken: alone, with the end of the log (append_turn.sql), and by a
+    group commit, which reads the end of the log (``last``) in the statement that appends to it."""
 
     lock: sql.Composed
-    tail: sql.Composed
+    tail: str
     group: str
     last: str
 
@@ -63,8 +66,8 @@ class AppendLock:
         self.awake = f"{schema}.awake"
         self.crowded = f"{schema}.crowded"
         """The lock that the relay holds while readers of this log are behind."""
-        self._limited = _statements(_LOCK + _IDLE + _WHOLE, _LOCK + _GROUP, self)
-        self._unlimited = _statements(_LOCK + _IDLE, _LOCK + _IDLE, self)
+        self._limited = _statements(_LOCK + _IDLE + _WHOLE, _LOCK + _GROUP, HOLDS_LOG, self)
+        self._unlimited = _statements(_LOCK + _IDLE, _LOCK + _IDLE, None, self)
 
     def take(self, cursor: Any) -> None:
         """Take the lock until the end of the transaction."""
@@ -86,7 +89,7 @@ def take_append_lock(cursor: Any, schema: str) -> None:
     _of(schema).take(cursor)
 
 
-def _statements(lock: str, lock_of_group: str, of: AppendLock) -> Statements:
+def _statements(lock: str, lock_of_group: str, whole: str | None, of: AppendLock) -> Statements:
     def taken(text: str) -> sql.Composed:
         return sql.SQL(text).format(
             lock=sql.Literal(of.name),
@@ -99,7 +102,9 @@ def _statements(lock: str, lock_of_group: str, of: AppendLock) -> Statements:
 
     return Statements(
         lock=taken(lock),
-        tail=taken(f"{lock};{_TAIL}"),
+        tail=sql.SQL(_TURN)
+        .format(idle=sql.Literal(HOLDS_LOG_IDLE), whole=sql.Literal(whole))
+        .as_string(),
         group=taken(lock_of_group).as_string(),
         last=taken(_TAIL).as_string(),
     )

@@ -50,6 +50,7 @@ BASE = (
     "proof.sql",
     "advice.sql",
     "predecessors.sql",
+    "append_turn.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 

@@ -40,12 +40,7 @@ from shared.eventstore.events import EventTypes, Recorded
 from shared.eventstore.group_append import Arm
 from shared.eventstore.hash_keys import HashKeys
 from shared.eventstore.postgres_session import PostgresSession
-from shared.eventstore.recorder import (
-    Cause,
-    EventRow,
-    LoggedEvent,
-    PostgresRecorder,
-)
+from shared.eventstore.recorder import Cause, EventRow, LoggedEvent, PostgresRecorder
 from shared.eventstore.session import PendingEvent, ReadModel, command_content
 from shared.ids import new_id
 from shared.logs import get_logger
@@ -240,10 +235,14 @@ class PostgresStore:
     @contextmanager
     def session(self, cause: Cause | None = None) -> Iterator[PostgresSession]:
         """Open a unit of work that commits at the end of the block, or rolls back."""
-        with self.transaction() as cursor:
+        together = ExitStack()
+        with (
+            in_transaction(self.pool, together=together) as connection,
+            connection.cursor() as cursor,
+        ):
             session = PostgresSession(self, cursor, cause or self._cause())
             yield session
-            session.flush()
+            session.flush_with_next(together)
         telemetry.events_committed(self.service, session.events_appended)
 
     def _cause(self) -> Cause:

@@ -105,16 +105,23 @@ class PostgresSession(Session):
             self._together = together if getattr(self._tables, "writes_only", False) else None
             return super().flush()
 
+    def flush_with_next(self, together: ExitStack) -> None:
+        """Append and project the pending events, if any; what is written next goes with them.
+
+        The pipeline is entered in ``together``: nothing may be asked any more.
+        """
+        if self._journal and getattr(self._tables, "writes_only", False):
+            self._together = together
+            super().flush()
+        else:
+            self.flush()
+
     def flush_last(self, together: ExitStack) -> None:
         """Append and project the pending events, and leave a pipeline for what follows them.
 
         It is entered in ``together``: nothing may be asked any more.
         """
-        if getattr(self._tables, "writes_only", False):
-            self._together = together
-            super().flush()
-        else:
-            self.flush()
+        self.flush_with_next(together)
         connection = self.cursor.connection
         if connection.pgconn.pipeline_status == PipelineStatus.OFF:
             together.enter_context(connection.pipeline())
@@ -157,7 +164,7 @@ class PostgresSession(Session):
 
     def _stream(self, id: UUID) -> Iterable[Event]:
         decode = self._store.events.decode
-        for _, _, topic, state, *_ in self._store.recorder.history(self.cursor, id):
+        for topic, state in self._store.recorder.stream(self.cursor, id):
             yield decode(topic, state)
 
     def _append(self, pending: Sequence[PendingEvent]) -> Sequence[Recorded]:

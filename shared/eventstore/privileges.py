@@ -184,12 +184,15 @@ def grant_all(
     _grant_reading(connection, service, admin, ["staff_grants"])
     _on(connection, service, admin, "staff_grants", f"GRANT INSERT ({', '.join(_GRANTED)})")
     _grant_reading(connection, service, security_reader_of(role, service), ["security_log"])
-    connection.execute(
-        sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(
-            sql.Identifier(service, "sweep_security_log"), sql.Identifier(role)
+    writers = [role, writer_of(role)]
+    # An owner may have taken from everybody what PostgreSQL lets everybody call by default.
+    for function, callers in (("sweep_security_log", [role]), ("append_turn", writers)):
+        connection.execute(
+            sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(
+                sql.Identifier(service, function), sql.SQL(", ").join(map(sql.Identifier, callers))
+            )
         )
-    )
-    locking = [role, writer_of(role)]
+    locking = [*writers]
     if sealer and access.sealer.appends:
         locking.append(sealer)
         own = access.sealer.appends

@@ -120,10 +120,7 @@ class PostgresRecorder(ApplicationRecorder):
     def lock_tail(self, cursor: Any) -> Tail:
         """Take the append lock and return the end of the log, in one round trip."""
         statements = self._append_lock.statements(cursor.connection)
-        cursor.execute(statements.tail, prepare=False)
-        while cursor.nextset():
-            pass
-        row = cursor.fetchone()
+        row = cursor.execute(statements.tail).fetchone()
         position, recorded_at = row["position"], row["recorded_at"]
         if recorded_at - row["clock"] > TOLERANCE:
             recorded_at = time_behind_log(cursor, position, recorded_at, row["clock"])
@@ -194,6 +191,14 @@ class PostgresRecorder(ApplicationRecorder):
                 copy.write(block)
         return encoder.position
 
+    def stream(self, cursor: Any, originator_id: UUID) -> Iterator[tuple[str, bytes]]:
+        """Yield topic and state of the events of one stream, in order."""
+        return self._histories(
+            cursor,
+            "SELECT topic, state FROM events WHERE originator_id = %s ORDER BY originator_version",
+            (originator_id,),
+        )
+
     def history(self, cursor: Any, originator_id: UUID) -> Iterator[HistoryRow]:
         """Yield the rows of one stream, in order."""
         return self._histories(
@@ -211,9 +216,7 @@ class PostgresRecorder(ApplicationRecorder):
             (list(originator_ids),),
         )
 
-    def _histories(
-        self, cursor: Any, query: str, parameters: tuple[Any, ...]
-    ) -> Iterator[HistoryRow]:
+    def _histories(self, cursor: Any, query: str, parameters: tuple[Any, ...]) -> Iterator[Any]:
         # In text format each state would arrive as hexadecimal digits, twice as long. Rows are
         # converted a few at a time, so that whoever reads a long stream can yield in between.
         with cursor.connection.cursor(binary=True, row_factory=tuple_row) as reading:

@@ -192,7 +192,9 @@ class RpcClient:
         failures = 0
         while not self._closed.is_set():
             try:
-                with connect(self._url, name=f"{self._name} replies") as connection:
+                with connect(
+                    self._url, name=f"{self._name} replies", reads_ahead=True
+                ) as connection:
                     self._listen_on(connection, queue)
             except Exception as error:  # noqa: BLE001 - logged; the thread must survive them all
                 log.warning("rpc_replies_lost", user=self._user, error=type(error).__name__)

@@ -66,6 +66,7 @@ class _PromptQueueConsumer(QueueConsumer):
 class _connected:  # noqa: N801 - a context manager, used like a function
     def __init__(self, connection: Connection, on_error: Callable[..., Any]) -> None:
         self._connection = connection.clone()
+        self._connection.reads_ahead = True
         self._on_error = on_error
 
     def __enter__(self) -> Connection:

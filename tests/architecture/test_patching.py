@@ -93,7 +93,7 @@ def report(*_):
         "early": early,
         "patched": is_patched(),
         "set_when_psycopg_came": wait_functions,
-        "waits_by_select": waiting.wait is waiting.wait_select,
+        "waits_in": waiting.wait.__module__,
     }, sys.stdout)
     sys.stdout.flush()
     os._exit(0)
@@ -150,15 +150,17 @@ def test_worker_migrator_and_clis_never_patch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "entry", "arguments"),
+    ("package", "entry", "arguments", "waits_in"),
     [
-        ("services", "services.serve:serve", ["serve", *SERVICES]),
-        ("gateway", "gateway.server:run", []),
+        ("services", "services.serve:serve", ["serve", *SERVICES], "shared.green_waits"),
+        ("gateway", "gateway.server:run", [], "psycopg.waiting"),
     ],
 )
-def test_servers_patch_before_anything_else(package: str, entry: str, arguments: list[str]) -> None:
+def test_servers_patch_before_anything_else(
+    package: str, entry: str, arguments: list[str], waits_in: str
+) -> None:
     found = run(PATCHED_FIRST, package, entry, *arguments)
     assert found["early"] == [], "imported before the standard library was patched"
     assert found["patched"]
     assert found["set_when_psycopg_came"] == ["wait_select"]
-    assert found["waits_by_select"]
+    assert found["waits_in"] == waits_in

@@ -173,3 +173,17 @@ def test_idle_connections_are_returned(database: Database, monkeypatch: pytest.M
             )
             with pool.connection() as connection:
                 assert connection.execute("SELECT 1").fetchone()
+
+
+def test_the_connection_that_was_used_last_is_given_out(database: Database) -> None:
+    with closing(open_pool(database.settings.database_url_of("ledger"), "ledger", size=3)) as pool:
+        taken = [pool.getconn() for _ in range(3)]
+        order = [taken[1], taken[2], taken[0]]
+        for connection in order:
+            pool.putconn(connection)
+        for _ in range(3):
+            with pool.connection() as connection:
+                assert connection is order[-1]
+        assert [pool.getconn() for _ in range(3)] == order[::-1]
+        for connection in taken:
+            pool.putconn(connection)

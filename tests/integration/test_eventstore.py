@@ -140,6 +140,46 @@ def test_command_that_loses_its_version_at_the_commit_is_decided_again(database:
     assert positions(store) == [*range(1, 8)]
 
 
+def test_unit_of_work_that_loses_its_version_at_the_commit_is_done_again(
+    database: Database,
+) -> None:
+    """The same without a command that is kept, on the one connection that there is."""
+    store, other = database.store("ledger", pool_size=1), database.store("ledger")
+    opened(store)
+    done: list[None] = []
+
+    def overtaken(session: Any, command: PostPayment) -> Any:
+        result = post_payment(session, command)
+        if not done:
+            with context.bind(command_id=uuid4()):
+                other.execute(post_payment, payment())
+        done.append(None)
+        return result
+
+    for turn in range(3):
+        done.clear()
+        assert store.transact(overtaken, payment())["posted"] == [NUMBER], turn
+        assert len(done) == 2
+    assert positions(store) == [*range(1, 8)]
+
+
+def test_unit_of_work_whose_rows_are_refused_leaves_nothing_behind(database: Database) -> None:
+    """Its COMMIT is sent behind what the server refuses, and is skipped with the rest."""
+    store = database.store("ledger", pool_size=1)
+    opened(store)
+    with store.pool.connection() as connection:
+        alive = connection.info.backend_pid
+    with database.owner("ledger") as owner:
+        owner.execute(f"REVOKE UPDATE, INSERT ON balances FROM {role_of('ledger')}")
+    for _ in range(3):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            store.transact(post_payment, payment())
+        with store.pool.connection() as connection:
+            assert connection.info.backend_pid == alive
+            assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    assert positions(store) == [1]
+
+
 def test_unavailable_database_is_a_typed_error_within_bounds(database: Database) -> None:
     store = database.store("ledger")
     assert positions(store) == []  # so that the pool has a connection to be cut
@@ -231,6 +271,16 @@ def test_runtime_role_cannot_change_the_log(database: Database, table: str, stat
         # No right; or, before rights are checked, no such index or column.
         assert refused.value.sqlstate in ("42501", "42P10", "42703")
     assert positions(store) == [1]
+
+
+def test_services_append_where_nobody_may_call_functions_by_default(database: Database) -> None:
+    """Hardened servers take from PUBLIC what PostgreSQL gives to it."""
+    store = database.store("ledger")
+    with database.owner("ledger") as owner:
+        owner.execute("REVOKE EXECUTE ON FUNCTION append_turn FROM PUBLIC")
+    opened(store)
+    store.transact(post_payment, payment())
+    assert positions(store) == [1, 2]
 
 
 def test_owner_cannot_change_an_event_by_mistake(database: Database) -> None:

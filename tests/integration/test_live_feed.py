@@ -11,7 +11,7 @@ import pytest
 from services.ledger.publishing import publish
 from shared.bus.live import Handoff, LiveFeed
 from shared.bus.publisher import ConfirmedPublisher
-from shared.bus.relay import Relay, read_window
+from shared.bus.relay import Relay, next_window, read_window
 from shared.bus.topology import connect, event_exchange, reaction_queue, stream_queue
 from shared.bus.worker import Worker
 from shared.config import Settings, user_of
@@ -132,7 +132,40 @@ def _drained(feed: LiveFeed, database: Database) -> int:
         channel = broker.channel()
         event_exchange("ledger")(channel).declare()
         user = user_of(database.settings.amqp_url)
-        return feed.drain(lead, ConfirmedPublisher(channel, user, forgiving=True))
+        sent = feed.drain(lead, ConfirmedPublisher(channel, user, forgiving=True))
+        lead.note_all()
+        return sent
+
+
+def test_a_feed_that_is_ahead_of_what_a_lost_relay_has_noted_sends_each_event_once(
+    database: Database, readers: list[Reader]
+) -> None:
+    healthy, _ = readers
+    ledger = database.store("ledger")
+    open_one(ledger)
+    pay(ledger, 2)
+    handoff = Handoff()
+    feed = LiveFeed(database.settings, ledger, publish, threading.Event(), handoff)
+    with leading(database, "ledger", "relay") as lost:
+        window = read_window(lost, ledger, publish, 0, 10, 0)
+    assert window is not None
+    handoff.put(window)
+    assert _drained(feed, database) == 3, "it is published, though that is not noted"
+    assert (position(database, "relay"), position(database, "live")) == (0, 3)
+    pay(ledger, 2)
+    with leading(database, "ledger", "relay") as next_one:
+        again = next_window(next_one, ledger, publish, 10)
+        assert again is not None
+        handoff.put(again)
+        assert _drained(feed, database) == 0, "it begins before what was sent"
+        next_one.note(
+            "UPDATE relay SET position = 5, published = 5 WHERE position = %(after)s",
+            {"after": again.after},
+        )
+    assert _drained(feed, database) == 2
+    assert positions(healthy, 5) == [1, 2, 3, 4, 5]
+    assert [headers["saldo_predecessor"] for _, headers, _ in healthy.got] == [0, 1, 2, 3, 4]
+    assert healthy.channel.basic_get("healthy")[0] is None
 
 
 def test_windows_are_handed_on_up_to_a_bound(database: Database) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from psycopg import sql
 from services.ledger.publishing import publish
 from shared.bus import waking
 from shared.bus.relay import Relay
-from shared.bus.waking import BUSY, Waking
+from shared.bus.waking import BUSY, FREQUENT, Waking
 from shared.bus.worker import Worker
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
@@ -145,3 +146,25 @@ def test_append_while_the_relay_reads_the_log_wakes_it_at_once(
         began = time.monotonic()
         relay.wait(0, patience)
         assert time.monotonic() - began < patience / 2
+
+
+def test_appends_that_follow_each_other_are_gathered(
+    database: Database, ledger: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        pay(ledger, 1)  # the next append
+
+    monkeypatch.setattr(waking, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    with leading(database, "ledger", "relay") as lead:
+        relay = Waking(lead.connection, ledger.recorder)
+        pay(ledger, 1)
+        relay.wait(FREQUENT - 1)
+        assert pauses == [], "a lone payment is published at once"
+        monkeypatch.setattr(waking, "FREQUENT_S", 60.0)
+        pay(ledger, 1)
+        relay.wait(1)
+        assert pauses == [waking.GATHER_S]
+        assert list(lead.connection.notifies(timeout=0.2)) == [], "both are one reason to read"

@@ -224,7 +224,7 @@ def test_no_request_follows_a_redirect() -> None:
 
 def test_no_person_chooses_where_we_connect() -> None:
     """Only these modules open connections; their addresses are settings."""
-    openers = {"requests", "urllib.request", "smtplib", "imaplib", "ftplib"}
+    openers = {"requests", "urllib3", "urllib.request", "smtplib", "imaplib", "ftplib"}
     users = {place.split(":")[0] for place in found(lambda node: bool(imported(node) & openers))}
     assert users == {
         "services/notifications/bounce_mailboxes.py",

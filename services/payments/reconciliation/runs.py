@@ -66,6 +66,15 @@ def request_as(session: Session, day: date, by: str) -> dict[str, Any]:
     return {"reconciliation_id": str(row["reconciliation_id"]), "state": row["state"]}
 
 
+def is_any_to_make(session: Session) -> bool:
+    """Return whether there is a reconciliation to make, or one that its worker has left."""
+    session.cursor.execute(
+        "SELECT EXISTS (SELECT FROM reconciliations WHERE state IN ('requested', 'running')) AS any"
+    )
+    row = session.cursor.fetchone()
+    return bool(row and row["any"])
+
+
 def claim(session: Session) -> Claim | None:
     """Return the oldest reconciliation to make, as this worker's own; None: there is none."""
     session.cursor.execute(

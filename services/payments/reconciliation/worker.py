@@ -80,7 +80,11 @@ class Reconciliations:
         if monotonic() >= self._next_look:
             self._next_look = monotonic() + LOOK_EVERY
             look(services)
-        claimed = services.store.transact(lambda session, _: runs.claim(session), None)
+        claimed = (
+            services.store.transact(lambda session, _: runs.claim(session), None)
+            if services.store.look(runs.is_any_to_make)
+            else None
+        )
         if claimed is not None:
             self._thread = threading.Thread(
                 target=make, args=(services, claimed), name="reconciliation", daemon=True

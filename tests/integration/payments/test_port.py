@@ -360,7 +360,7 @@ def test_acquirer_that_hangs_leaves_the_outcome_open(
     order = side.registered()
     monkeypatch.setattr("services.payments.acquirers.exchange.TIMEOUTS", (1.0, 0.3))
     side.bank.faults(hang=True)
-    assert side.report(order) == OrderReport(state=OrderState.UNKNOWN, reason="ReadTimeout")
+    assert side.report(order) == OrderReport(state=OrderState.UNKNOWN, reason="ReadTimeoutError")
     assert isinstance(side.acquirer.register(side.new()), LOST)
 
 

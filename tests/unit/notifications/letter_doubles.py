@@ -74,6 +74,12 @@ class FakeOutbox:
     def any_due(self, now: datetime, lowest: Lane) -> bool:
         return any(row.lane <= lowest and row.next_attempt_at <= now for row in self.rows.values())
 
+    def most_urgent(self, now: datetime, lowest: Lane) -> Lane | None:
+        return next((lane for lane in Lane if lane <= lowest and self._has_due(lane, now)), None)
+
+    def _has_due(self, lane: Lane, now: datetime) -> bool:
+        return any(row.lane == lane and row.next_attempt_at <= now for row in self.rows.values())
+
     def claim(
         self, lane: Lane, limit: int, *, claim: UUID, now: datetime, until: datetime
     ) -> list[ClaimedLetter]:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from email import message_from_bytes, policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import parseaddr
+from smtplib import SMTP
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
@@ -14,7 +19,12 @@ from services.notifications.envelope import Attachment, Content, seal, unseal
 from services.notifications.letters import Rendered, render
 from services.notifications.letters.preview import Shown, shown
 from services.notifications.letters.samples import SAMPLES, samples
-from services.notifications.mailer import UndeliverableError, compose
+from services.notifications.mailer import (
+    UndeliverableError,
+    _LetterPolicy,
+    compose,
+    message_id_of,
+)
 from shared.config import Settings
 from shared.contracts.notifications import LetterKind
 from tests.hostile_texts import HOSTILE
@@ -149,3 +159,64 @@ def test_envelope_is_bound_to_its_key_and_letter() -> None:
     other = Settings(amqp_url="amqp://nowhere", secret=bytes(32))
     with pytest.raises(InvalidTag):
         unseal(other, LETTER, sealed)
+
+
+@pytest.mark.parametrize("one", shown(SETTINGS), ids=lambda one: one.sample.name)
+def test_a_message_is_what_the_email_package_makes(one: Shown) -> None:
+    url = "https://saldo.example/letters/unsubscribe/" + "q0Zb3m1V7x" * 9
+    content = content_of(one.letter, to="ivan@почта.рф", unsubscribe_url=url)
+    for sender in ("saldo@example.org", SETTINGS.mail_from, f"A. <a@{'long.' * 12}example>"):
+        message = compose(LETTER, content, sender=sender, queued_at=START)
+        made = by_the_package(content, sender)
+        assert message.as_bytes() == made.as_bytes()
+        assert bytes_sent(message) == bytes_sent(made)
+
+
+WORD = "=?utf-8?q?a=0D=0ABcc=3A_x@y?="
+
+
+@pytest.mark.parametrize("subject", [WORD, "x " * 45 + WORD, f"тема {WORD}", f"a\tb {WORD}"])
+@pytest.mark.parametrize("attached", [False, True])
+def test_subject_is_text_and_never_another_header(subject: str, attached: bool) -> None:
+    file = Attachment(filename="a.txt", text="x", media_type="", data=b"")
+    one = shown(SETTINGS)[0].letter
+    content = Content(
+        to="a@b.ru", subject=subject, text=one.text, html=one.html, attachments=(file,) * attached
+    )
+    message = compose(LETTER, content, sender="saldo@example.org", queued_at=START)
+    assert b"\nBcc" not in bytes(message)
+    read = message_from_bytes(bytes(message), policy=policy.default)
+    assert WORD in str(read["Subject"]), "it is shown as it was written"
+
+
+def by_the_package(content: Content, sender: str) -> EmailMessage:
+    """Return the same message, whose headers and bodies the package has parsed and made."""
+    name, address = parseaddr(sender)
+    message = EmailMessage(policy=_LetterPolicy(linesep="\r\n"))
+    message["From"] = Address(display_name=name, addr_spec=address)
+    message["To"] = Address(addr_spec="ivan@xn--80a1acny.xn--p1ai")
+    message["Subject"] = content.subject
+    message["Date"] = START
+    message["Message-ID"] = message_id_of(LETTER, sender, 1)
+    message["Auto-Submitted"] = "auto-generated"
+    message["List-Unsubscribe"] = f"<{content.unsubscribe_url}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content(content.text, cte="base64")
+    message.add_alternative(content.html, subtype="html", cte="base64")
+    message["Content-Language"] = content.language
+    message.set_boundary(f"=_{LETTER.hex}.1.0")
+    return message
+
+
+def bytes_sent(message: EmailMessage) -> bytes:
+    """Return what smtplib sends."""
+    sent: list[bytes] = []
+    smtp = SMTP()
+    with (
+        patch.object(smtp, "ehlo_or_helo_if_needed"),
+        patch.object(smtp, "sendmail", lambda _from, to, text, *_: sent.extend([*to, text])),
+    ):
+        smtp.send_message(message, from_addr="a@b.ru")
+    to, text = sent
+    assert to == "ivan@xn--80a1acny.xn--p1ai"
+    return text
