@@ -64,10 +64,6 @@ class Node:
     networks: Sequence[str] = ("127.0.0.0/8",)
     """From where it is reached at all."""
 
-    @property
-    def process_name(self) -> str:
-        return f"patroni-{self.name}"
-
 
 def process(
     node: Node,
@@ -93,7 +89,7 @@ def process(
     interpreter = program.with_name("python").resolve()
     prefix = user.prefix([program, interpreter, folder, binaries() / "postgres"])
     return ProcessSpec(
-        name=node.process_name,
+        name=node.name,
         argv=(*within, *prefix, str(program), str(file)),
         environ=PLAIN_ENVIRONMENT | {"HOME": str(own)},
         cwd="/",

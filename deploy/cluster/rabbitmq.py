@@ -79,7 +79,7 @@ def processes(
     variable = "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"
     environ = server.environ | {
         "RABBITMQ_NODENAME": node.full_name,
-        "RABBITMQ_USE_LONGNAME": "true" if node.has_long_name else "false",
+        **({"RABBITMQ_USE_LONGNAME": "true"} if node.has_long_name else {}),
         variable: f"{server.environ[variable]} -kernel net_ticktime {TICK_S}",
         "PYTHONPATH": str(REPOSITORY),
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
@@ -26,42 +25,29 @@ OPERATOR = "staff.operator"
 """As whom staff verbs sign in on this machine; see `deploy.embedded.staff`."""
 
 
-@dataclass(frozen=True)
-class Hosts:
-    """The addresses of an installation, which are all the same on one machine."""
-
-    nodes: str = LOOPBACK
-    """Where PostgreSQL and RabbitMQ are reached."""
-    outside: str = LOOPBACK
-    """Where the banks, the cash register and the mail server listen."""
-    processes: str = LOOPBACK
-    """Where the gateway listens, and what all processes say of themselves."""
-
-
 def generate_settings(
-    state: StateDir, ports: Mapping[str, int], secrets: Mapping[str, str], hosts: Hosts = Hosts()
+    state: StateDir, ports: Mapping[str, int], secrets: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the settings of an installation without overrides."""
-    nodes, outside = hosts.nodes, hosts.outside
-    broker = f"amqp://saldo:{secrets['amqp']}@{nodes}:{ports['amqp']}/"
-    database = f"postgresql://saldo:{secrets['database']}@{nodes}:{ports['postgres']}/saldo"
+    broker = f"amqp://saldo:{secrets['amqp']}@127.0.0.1:{ports['amqp']}/"
+    database = f"postgresql://saldo:{secrets['database']}@127.0.0.1:{ports['postgres']}/saldo"
     settings = {
         "SALDO_STATE_DIR": str(state.root),
-        "SALDO_URL": f"http://{LOOPBACK}:{ports['gateway']}",
-        "SALDO_GATEWAY_LISTEN": f"{hosts.processes}:{ports['gateway']}",
+        "SALDO_URL": f"http://127.0.0.1:{ports['gateway']}",
+        "SALDO_GATEWAY_LISTEN": f"127.0.0.1:{ports['gateway']}",
         "SALDO_ACQUIRERS": "main=rbs,kassa=yookassa",
-        "SALDO_ACQUIRER_URL": f"http://{outside}:{ports['acquirer']}",
+        "SALDO_ACQUIRER_URL": f"http://127.0.0.1:{ports['acquirer']}",
         "SALDO_ACQUIRER_USER": "saldo",
         "SALDO_ACQUIRER_PASSWORD": secrets["acquirer"],
         "SALDO_ACQUIRER_SECRET": secrets["acquirer_callback"],
         "SALDO_ACQUIRER_TITLE": "Учебный банк",
-        "SALDO_ACQUIRER_KASSA_URL": f"http://{outside}:{ports['yookassa']}",
+        "SALDO_ACQUIRER_KASSA_URL": f"http://127.0.0.1:{ports['yookassa']}",
         "SALDO_ACQUIRER_KASSA_USER": "saldo",
         "SALDO_ACQUIRER_KASSA_PASSWORD": secrets["acquirer_kassa"],
         "SALDO_ACQUIRER_KASSA_NETWORKS": "127.0.0.0/8",
         "SALDO_ACQUIRER_KASSA_TITLE": "Учебная касса",
         "SALDO_FISCAL": "atol",
-        "SALDO_FISCAL_URL": f"http://{outside}:{ports['ofd']}",
+        "SALDO_FISCAL_URL": f"http://127.0.0.1:{ports['ofd']}",
         "SALDO_FISCAL_USER": "saldo",
         "SALDO_FISCAL_PASSWORD": secrets["fiscal"],
         "SALDO_FISCAL_GROUP": "demo",
@@ -73,13 +59,13 @@ def generate_settings(
         "SALDO_BOUNCES_URL": f"maildir://{state.bounces}",
         "SALDO_MAIL_DIR": str(state.mail),
         "SALDO_MAIL_FROM": "Saldo <no-reply@saldo.invalid>",
-        "SALDO_MAILBOX_URL": f"http://{outside}:{ports['mailbox']}",
-        "SALDO_SMTP_URL": f"smtp://{outside}:{ports['smtp']}",
+        "SALDO_MAILBOX_URL": f"http://127.0.0.1:{ports['mailbox']}",
+        "SALDO_SMTP_URL": f"smtp://127.0.0.1:{ports['smtp']}",
         "SALDO_AMQP_URL": broker,
         "SALDO_AMQP_ADMIN_URL": (
-            f"http://saldo:{secrets['amqp']}@{nodes}:{ports['amqp_management']}"
+            f"http://saldo:{secrets['amqp']}@127.0.0.1:{ports['amqp_management']}"
         ),
-        "SALDO_AMQP_METRICS_URL": f"http://{nodes}:{ports['amqp_prometheus']}/metrics",
+        "SALDO_AMQP_METRICS_URL": f"http://127.0.0.1:{ports['amqp_prometheus']}/metrics",
         "SALDO_UPLOADS_DIR": str(state.uploads),
         # A machine for trying out may have little room; the product's own floor is 1 GiB.
         "SALDO_UPLOADS_FREE_BYTES": str(64 * 2**20),
@@ -89,7 +75,7 @@ def generate_settings(
     return (
         settings
         | key_settings(state)
-        | monitoring_urls(ports, hosts.processes)
+        | monitoring_urls(ports)
         | role_urls(database, secrets["roles"])
         | keys_urls(f"{database}_keys", secrets["roles"])
         | broker_urls(broker, secrets["amqp_users"])

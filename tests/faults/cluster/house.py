@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from deploy.cluster import packages
 from deploy.embedded import rabbitmq
 from deploy.embedded.installation import Installation
 from shared.config import QUORUM
-from tests.faults.cluster import packages
 from tests.faults.cluster.leading import Addresses, Leading
 from tests.faults.cluster.postgresql import PostgresCluster, owner_url
 from tests.faults.cluster.rabbitmq import RabbitmqCluster

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from msgspec.structs import replace
-
+from deploy.cluster import rabbitmq as cluster
 from deploy.embedded import process, rabbitmq
 from deploy.embedded.plan import ProcessSpec
 from deploy.embedded.system_user import system_user
@@ -19,20 +18,12 @@ from tests.faults.cluster.nodes import Nodes, free_ports
 from tests.waiting import eventually
 
 NAMES = ("one", "two", "three")
-_PORTS = ("amqp", "amqp_management", "amqp_prometheus", "amqp_distribution")
+_PORTS = tuple(name for name in cluster.PORTS if name != "epmd")
 _CTL_S = 60
 _ASK_S = 1.0
 _GREETING = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = b"\x01"
 _WHOLE_S = 120.0
-# RabbitMQ's own is 60 s: so long a node that stands still counts as there.
-_TICK_S = 8
-
-_FORMATION = """\
-cluster_formation.peer_discovery_backend = classic_config
-{nodes}
-cluster_partition_handling = pause_minority
-"""
 
 
 class RabbitmqCluster:
@@ -51,12 +42,12 @@ class RabbitmqCluster:
         folder.mkdir(parents=True)
         folder.chmod(0o711)
         self._secrets = {"amqp": self.password, "cookie": secrets.token_hex(16)}
-        specs = [spec for name in NAMES for spec in self._processes(name)]
+        specs = self._processes()
         self._specs = {spec.name: spec for spec in specs}
         self.nodes = Nodes(folder, specs)
 
     def begin(self) -> None:
-        """Begin to start all three, one after the other: a new one joins those that run."""
+        """Begin to start all three; a new one joins the one before it."""
         self.nodes.begin()
 
     def stop(self) -> None:
@@ -182,25 +173,9 @@ class RabbitmqCluster:
     def _anyone(self) -> str:
         return next(name for name in NAMES if self.responds(name))
 
-    def _processes(self, name: str) -> list[ProcessSpec]:
-        """Return a node, and before the first the port mapper of all."""
-        folder = self.folder / name
+    def _processes(self) -> list[ProcessSpec]:
+        """Return the nodes, and before them the port mapper of all."""
         user = system_user()
-        epmd, node = rabbitmq.processes(
-            folder, self._ports[name], self._secrets, self.url(name), user
-        )
-        listed = "\n".join(
-            f"cluster_formation.classic_config.nodes.{n} = {other}@localhost"
-            for n, other in enumerate(NAMES, 1)
-        )
-        with (folder / "rabbitmq.conf").open("a", encoding="ascii") as settings:
-            settings.write(_FORMATION.format(nodes=listed))
-        user.own(folder)
-        before = NAMES[: NAMES.index(name)]
-        variable = "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"
-        environ = node.environ | {
-            "RABBITMQ_NODENAME": f"{name}@localhost",
-            variable: f"{node.environ[variable]} -kernel net_ticktime {_TICK_S}",
-        }
-        node = replace(node, name=name, environ=environ, requires=("epmd", *before[-1:]))
-        return [epmd, node] if not before else [node]
+        nodes = [cluster.Node(name, "127.0.0.1", self._ports[name], "localhost") for name in NAMES]
+        pairs = [cluster.processes(node, nodes, self.folder, self._secrets, user) for node in nodes]
+        return [pairs[0][0], *(node for _, node in pairs)]

@@ -17,11 +17,11 @@ import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
 
+from deploy.cluster import packages
+from deploy.embedded.install import MissingPrerequisite
 from shared.database import open_pool
-from tests.faults.cluster import packages
 from tests.faults.cluster.postgresql import owner_url
 from tests.faults.cluster.siege import Siege, besieged
-from tests.faults.injectors.errors import TroubleError
 from tests.faults.schedule import Step
 from tests.waiting import eventually
 
@@ -48,7 +48,7 @@ def siege(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
     try:
         packages.etcd()
         packages.patroni()
-    except TroubleError as missing:
+    except MissingPrerequisite as missing:
         pytest.skip(str(missing))
     with besieged(tmp_path_factory.mktemp("siege")) as running:
         yield running
