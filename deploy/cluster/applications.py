@@ -100,7 +100,13 @@ def settings_on(
         name: _on_host(value, host) if name.startswith(_BY_HAPROXY) else value
         for name, value in settings.items()
     }
-    return {**seen, **own}
+    # Payers are led to the banks' pages where they find them, which is not where we do.
+    pages = {
+        f"{name.removesuffix('_URL')}_PAGES": value
+        for name, value in settings.items()
+        if name.startswith("SALDO_ACQUIRER") and name.endswith("_URL") and seen[name] != value
+    }
+    return {**pages, **seen, **own}
 
 
 def processes_of(name: str) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -121,6 +122,7 @@ class ClusterInstallation(Installation):
             self._replace(Plan(processes=left, owner=plan.owner, watchdog=plan.watchdog))
             for name in chosen & set(POSTGRES):
                 self._end_postmaster(name)
+            self._wait_for_status({spec.name for spec in left})
         return sorted(chosen)
 
     def start(
@@ -226,6 +228,12 @@ class ClusterInstallation(Installation):
             missing = ", ".join(sorted(unknown))
             raise StateError(f"there is no {missing}; there are {', '.join(sorted(known))}")
         return chosen | {f"{MAPPER}-{name}" for name in chosen} & known
+
+    def _wait_for_status(self, names: set[str]) -> None:
+        """Wait until the supervisor says of these processes, and no others, how they are."""
+        ends = time.monotonic() + _ENDS_S
+        while self.status().keys() != names and time.monotonic() < ends:
+            time.sleep(process.POLL_SECONDS)
 
     def _kill(self, name: str) -> None:
         below = self.host(name)
