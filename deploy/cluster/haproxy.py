@@ -99,7 +99,7 @@ _MANAGEMENT = """\
 _GATEWAYS = """\
     mode http
     balance roundrobin
-    option forwardfor
+    http-request set-header X-Forwarded-For %[src]
     option http-server-close
     option httpchk
     http-check send meth GET uri {page}

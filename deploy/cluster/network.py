@@ -8,9 +8,9 @@ are the same on all of them.
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from ipaddress import IPv4Address, IPv4Network, ip_network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Literal
 
@@ -35,8 +35,9 @@ MACHINES: Mapping[str, int] = {
 }
 """The last number of the address of each."""
 
-LOOPBACK_NETWORK = ip_network("127.0.0.0/8")
-_PRIVATE = ip_network("10.0.0.0/8")
+LOOPBACK_NETWORK = IPv4Network("127.0.0.0/8")
+_PRIVATE = IPv4Network("10.0.0.0/8")
+_ROUTES = Path("/proc/net/route")
 _CANDIDATES = 40
 
 
@@ -104,19 +105,25 @@ def _prefix(digest: bytes, kind: Kind) -> str:
     candidates = [f"{first}.{(digest[1] + n) % 250 + 1}" for n in range(_CANDIDATES)]
     if kind == "loopback":
         return f"127.{candidates[0]}"
-    free = (one for one in candidates if not _is_known(f"10.{one}.1"))
-    return f"10.{next(free, candidates[0])}"
+    known = known_networks(_ROUTES.read_text(encoding="ascii"))
+    free = [one for one in candidates if not _overlaps(IPv4Network(f"10.{one}.0/24"), known)]
+    return f"10.{(free or candidates)[0]}"
 
 
-def _is_known(address: str) -> bool:
-    """Return whether the machine has a network with an address: more than the way out of it."""
-    routes = Path("/proc/net/route").read_text(encoding="ascii").splitlines()[1:]
-    for line in routes:
+def known_networks(routes: str) -> list[IPv4Network]:
+    """Return the private networks that a table of routes knows, as /proc/net/route has it."""
+    found = []
+    for line in routes.splitlines()[1:]:
         _, target, _, _, _, _, _, mask = line.split()[:8]
         network = IPv4Network((_number(target), IPv4Address(_number(mask)).compressed))
-        if network.prefixlen > _PRIVATE.prefixlen and IPv4Address(address) in network:
-            return True
-    return False
+        # The way out of the machine leads to every network, and one to all private ones is such.
+        if network.prefixlen > _PRIVATE.prefixlen:
+            found.append(network)
+    return found
+
+
+def _overlaps(network: IPv4Network, others: Sequence[IPv4Network]) -> bool:
+    return any(network.overlaps(one) for one in others)
 
 
 def _number(text: str) -> int:
