@@ -58,7 +58,7 @@ class ClusterHouse(RunningHouse):
 def open_cluster_house() -> Iterator[ClusterHouse]:
     """Run a house with the demo company on clusters; all of it is deleted afterwards."""
     with ExitStack() as stack:
-        folder = stack.enter_context(_folder())
+        folder = stack.enter_context(new_folder())
         network = stack.enter_context(Network())
         database = PostgresCluster(folder / "postgres", network)
         stack.callback(database.stop)
@@ -84,7 +84,7 @@ def open_cluster_house() -> Iterator[ClusterHouse]:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def new_folder() -> Iterator[Path]:
     """Make a folder that the system user of the nodes may enter."""
     place = packages.FOLDER.parent / "clusters"
     place.mkdir(parents=True, exist_ok=True)
