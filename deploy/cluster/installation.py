@@ -115,6 +115,7 @@ class ClusterInstallation(Installation):
             plan = self._running_plan()
             chosen = self._chosen(names, plan)
             left = tuple(spec for spec in plan.processes if spec.name not in chosen)
+            was_up = {name for name, state in self.status().items() if state.is_up}
             self._stop_daemons()
             if kill:
                 for name in chosen:
@@ -122,7 +123,7 @@ class ClusterInstallation(Installation):
             self._replace(Plan(processes=left, owner=plan.owner, watchdog=plan.watchdog))
             for name in chosen & set(POSTGRES):
                 self._end_postmaster(name)
-            self._wait_for_status({spec.name for spec in left})
+            self._wait_until_seen({spec.name for spec in left} & was_up)
         return sorted(chosen)
 
     def start(
@@ -229,10 +230,13 @@ class ClusterInstallation(Installation):
             raise StateError(f"there is no {missing}; there are {', '.join(sorted(known))}")
         return chosen | {f"{MAPPER}-{name}" for name in chosen} & known
 
-    def _wait_for_status(self, names: set[str]) -> None:
-        """Wait until the supervisor says of these processes, and no others, how they are."""
+    def _wait_until_seen(self, names: set[str]) -> None:
+        """Wait until another supervisor has found these processes up, or one of them has fallen."""
         ends = time.monotonic() + _ENDS_S
-        while self.status().keys() != names and time.monotonic() < ends:
+        while time.monotonic() < ends:
+            status = self.status()
+            if all(name in status and status[name].is_up for name in names):
+                return
             time.sleep(process.POLL_SECONDS)
 
     def _kill(self, name: str) -> None:
