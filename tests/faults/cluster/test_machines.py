@@ -59,6 +59,7 @@ def test_machines_that_come_back_take_up_their_work(siege: Siege[Machines]) -> N
     with siege.payers():
         siege.house.start_again(installation.stopped())
     assert installation.stopped() == []
+    assert not installation.up(), "a second start has started something"
     verdict = siege.is_judged()
     assert verdict.failed == []
     assert verdict.found == []
