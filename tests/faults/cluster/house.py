@@ -23,6 +23,8 @@ from tests.faults.cluster.rabbitmq import RabbitmqCluster
 from tests.faults.house import RunningHouse, installed
 from tests.faults.injectors.network import Link, Network
 
+PLACE = packages.FOLDER.parent / "clusters"
+"""Where clusters of tests are, each in a folder."""
 _START_S = 240.0
 
 
@@ -86,9 +88,8 @@ def open_cluster_house() -> Iterator[ClusterHouse]:
 @contextmanager
 def new_folder() -> Iterator[Path]:
     """Make a folder that the system user of the nodes may enter."""
-    place = packages.FOLDER.parent / "clusters"
-    place.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=place))
+    PLACE.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=PLACE))
     made.chmod(0o711)
     try:
         yield made

@@ -6,6 +6,7 @@ with open_machines() as house:
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,9 +21,10 @@ from deploy.cluster.network import APPLICATIONS, ETCD, POSTGRES, RABBITMQ, Kind
 from deploy.cluster.nodes import rest_addresses
 from deploy.cluster.sections import BALANCERS
 from deploy.embedded import process
-from deploy.embedded.plan import Check
+from deploy.embedded.plan import Check, read_plan
 from deploy.embedded.readiness import is_ready
-from tests.faults.cluster.house import new_folder
+from deploy.embedded.state import StateDir
+from tests.faults.cluster.house import PLACE, new_folder
 from tests.faults.faults import FAULTS, Fault, House, fault
 from tests.faults.house import OVERRIDES, RunningHouse, running
 from tests.faults.injectors import outside
@@ -146,7 +148,9 @@ class MachinesDieForGood(_OfMachines):
     def inject(self, house: House, random: Random) -> str:
         machines = cast("Machines", house)
         leads = eventually(machines.installation.leader, "somebody leads", _WHOLE_S)
-        victims = [str(leads) if kind is POSTGRES else random.choice(kind) for kind in KINDS]
+        drawn = [str(leads) if kind is POSTGRES else random.choice(kind) for kind in KINDS]
+        gone = machines.incomplete()  # where it is tried again
+        victims = [name for name in drawn if name not in gone]
         machines.installation.stop(victims, kill=True)
         return f"for good: kill -9 {', '.join(victims)}"
 
@@ -183,6 +187,7 @@ def draw_with_losses(seed: int, seconds: float, faults: Mapping[str, Fault]) -> 
 @contextmanager
 def open_machines(kind: Kind | None = None) -> Iterator[Machines]:
     """Run an installation with the demo company on machines, which are deleted afterwards."""
+    _clear_leftovers()
     with new_folder() as folder:
         installation = ClusterInstallation(
             folder / "saldo", OVERRIDES, kind=kind, owner=process.myself(), ports=_PORTS
@@ -202,6 +207,16 @@ def attached_machines(folder: Path) -> Iterator[Machines]:
         finally:
             if stopped := installation.stopped():
                 house.start_again(stopped)
+
+
+def _clear_leftovers() -> None:
+    """Delete what killed runs have left: their processes have ended with them, namespaces not."""
+    for folder in PLACE.glob("*/saldo"):
+        state = StateDir(folder)
+        plan = read_plan(state.plan)
+        if plan is not None and plan.owner is not None and not process.is_alive(plan.owner):
+            ClusterInstallation(folder).reset()
+            shutil.rmtree(folder.parent)
 
 
 def _processes(machines: Sequence[str]) -> set[str]:
