@@ -1,4 +1,4 @@
-"""``python -m deploy.cluster up|down|reset|status|env|stop|start``: Saldo on a cluster, here."""
+"""``python -m deploy.cluster up|down|reset|status|env|stop|start|unplug|plug``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from deploy.cluster import packages
 from deploy.cluster.console import where
 from deploy.cluster.installation import CLUSTER_START_S, ClusterInstallation
 from deploy.cluster.namespaces import NamespaceError
+from deploy.cluster.namespaces import plug as plug_in
 from deploy.cluster.network import Kind
 from deploy.cluster.nodes import network_file
 from deploy.embedded.console import Progress, addresses, status_table, tail
@@ -132,6 +133,22 @@ def start(names: Names, state: State = DEFAULT_STATE) -> None:
         started = installation.start(names, progress=progress)
     out.print(f"Started: {', '.join(started)}.")
     out.print(where(installation))
+
+
+@app.command()
+def unplug(names: Names, state: State = DEFAULT_STATE) -> None:
+    """Cut machines off from all others; their processes go on. Only where they are namespaces."""
+    for name in names:
+        plug_in(ClusterInstallation(state).network, name, out=True)
+    out.print(f"Cut off: {', '.join(names)}.")
+
+
+@app.command()
+def plug(names: Names, state: State = DEFAULT_STATE) -> None:
+    """Let machines reach the others again."""
+    for name in names:
+        plug_in(ClusterInstallation(state).network, name)
+    out.print(f"Connected: {', '.join(names)}.")
 
 
 def _kind(text: str) -> Kind | None:

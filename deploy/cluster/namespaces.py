@@ -77,6 +77,13 @@ def remove(network: Network) -> None:
         _ip("link", "delete", network.bridge)
 
 
+def plug(network: Network, machine: str, *, out: bool = False) -> None:
+    """Plug a machine into the network, or out: then it reaches nobody. Raises NamespaceError."""
+    if network.kind != "namespaces" or machine not in _OTHERS:
+        raise NamespaceError(f"{machine} has no cable of its own")
+    _ip("link", "set", network.cable(machine), "down" if out else "up")
+
+
 def _check_rights() -> None:
     if os.geteuid() != 0:
         raise NamespaceError("only root makes namespaces")

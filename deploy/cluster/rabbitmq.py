@@ -6,6 +6,7 @@ one listens: two that are both new would found a cluster each.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ PORTS = ("amqp", "amqp_management", "amqp_prometheus", "amqp_distribution", "epm
 TICK_S = 8
 """For about so long a node that stands still counts as there; RabbitMQ's own is 60 s."""
 _FOUND_S = 50.0
+_CTL_S = 60
 _POLL_S = 0.2
 
 _FORMATION = """\
@@ -99,6 +101,42 @@ def shared_mapper(mapper: ProcessSpec, nodes: Sequence[Node]) -> ProcessSpec:
     ready = Check("tcp", f"{host}:{nodes[0].ports['epmd']}")
     argv = (*mapper.argv[:at], addresses, *mapper.argv[at + 1 :])
     return replace(mapper, argv=argv, ready=ready)
+
+
+def ctl(server: ProcessSpec, *words: str, program: str = "rabbitmqctl") -> str:
+    """Run a tool of RabbitMQ on a node, and return its output.
+
+    Raises subprocess.SubprocessError.
+    """
+    *prefix, script = server.argv
+    done = subprocess.run(
+        [*prefix, str(Path(script).with_name(program)), "--quiet", *words],
+        env=server.environ, cwd="/", capture_output=True, text=True, check=True, timeout=_CTL_S,
+    )  # fmt: skip
+    return done.stdout
+
+
+def asked(server: ProcessSpec, expression: str) -> str:
+    """Return the value of an expression of Erlang on a node; empty where it cannot be asked."""
+    try:
+        return ctl(server, "eval", expression).strip()
+    except subprocess.SubprocessError:
+        return ""
+
+
+def runs_with(server: ProcessSpec) -> int:
+    """Return how many nodes run in the cluster of a node, with itself."""
+    return int(asked(server, "length(rabbit_nodes:all_running()).") or 0)
+
+
+def is_parted(name: str, servers: Mapping[str, ProcessSpec]) -> bool:
+    """Return whether this node, or another one, says that it is in a partition of its own.
+
+    They need not say the same. `pause_minority` does not see it: an operator restarts the node.
+    """
+    said = {one: asked(spec, "rabbit_node_monitor:partitions().") for one, spec in servers.items()}
+    own = said.pop(name, "")
+    return "@" in own or any(f"{name}@" in others for others in said.values())
 
 
 def wait_to_join(data: Path, other: str, seconds: float = _FOUND_S) -> bool:

@@ -13,6 +13,7 @@ from tests.faults.cluster.failovers import FAILOVERS
 from tests.faults.cluster.machines import (
     ON_MACHINES,
     ONLY_ON_MACHINES,
+    MachineCutOff,
     MachineDies,
     MachinesDieForGood,
     draw_with_losses,
@@ -60,14 +61,14 @@ def test_machines_die_for_good_in_the_middle_and_none_after_them(seed: int) -> N
     assert max(step.ends for step in before) <= middle.at - AFTER_ALONE_S
     assert min(step.at for step in after) >= middle.ends + AFTER_ALONE_S
     assert MachineDies.name in {step.fault for step in before}
-    assert MachineDies.name not in {step.fault for step in after}
+    assert not {MachineDies.name, MachineCutOff.name} & {step.fault for step in after}
     assert max(step.ends for step in after) <= SECONDS
 
 
 def test_faults_of_machines_are_left_out_elsewhere() -> None:
     kinds = {"kill": FAULTS["kill"]}
     assert draw_with_losses(SEED, SECONDS, kinds) == draw(SEED, SECONDS, kinds)
-    assert {"machine_dies", "process_dies", "for_good"} == ONLY_ON_MACHINES
+    assert {"machine_dies", "machine_cut_off", "process_dies", "for_good"} == ONLY_ON_MACHINES
 
 
 @pytest.mark.parametrize("seed", range(20))

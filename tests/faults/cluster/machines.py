@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, cast
 
-from deploy.cluster import patroni
+from deploy.cluster import namespaces, patroni, rabbitmq
 from deploy.cluster.applications import processes_of
 from deploy.cluster.installation import CLUSTER_START_S, NODES, ClusterInstallation
 from deploy.cluster.network import APPLICATIONS, ETCD, POSTGRES, RABBITMQ, Kind
@@ -76,10 +76,30 @@ class Machines(RunningHouse):
     def start_again(self, names: Sequence[str]) -> None:
         """Start machines, and wait until both PostgreSQL agree again, if both run."""
         self.installation.start(names)
-        if not set(POSTGRES) & set(self.installation.stopped()):
+        self.wait_until_whole()
+
+    def wait_until_whole(self) -> None:
+        """Wait until the nodes that are not stopped work together; raises TroubleError.
+
+        A RabbitMQ that stays apart, which others had taken for dead, is restarted, as an operator
+        does it.
+        """
+        stopped = set(self.installation.stopped())
+        if not set(POSTGRES) & stopped:
             rests = rest_addresses(self.installation.network, self.installation.ports())
             if not patroni.wait_until_whole(rests, _WHOLE_S):
                 raise TroubleError(f"the follower does not follow within {_WHOLE_S:.0f} s")
+        plan = read_plan(self.installation.state.plan)
+        found = {spec.name: spec for spec in plan.processes} if plan else {}
+        servers = {name: found[name] for name in RABBITMQ if name in found}
+        for name in servers:
+            if rabbitmq.is_parted(name, servers):
+                self.send(name, signal.SIGTERM)
+        eventually(
+            lambda: all(rabbitmq.runs_with(one) == len(servers) for one in servers.values()),
+            "the RabbitMQ run in one cluster",
+            _WHOLE_S,
+        )
 
 
 class _OfMachines:
@@ -117,6 +137,36 @@ class MachineDies(_OfMachines):
         victim = cast("str | None", house.notes.get(self.name))
         if victim is not None:
             cast("Machines", house).start_again([victim])
+            del house.notes[self.name]
+
+
+@fault
+class MachineCutOff(_OfMachines):
+    """A machine reaches nobody for a while, and goes on."""
+
+    name = "machine_cut_off"
+    lasts = (5.0, 40.0)
+
+    def is_possible(self, house: House) -> bool:
+        return isinstance(house, Machines) and house.installation.network.kind == "namespaces"
+
+    def inject(self, house: House, random: Random) -> str:
+        machines = cast("Machines", house)
+        kind = random.choice([kind for kind in KINDS if kind is not BALANCERS])
+        leads = machines.installation.leader() if kind is POSTGRES else None
+        victim = leads if leads and random.random() < 0.7 else random.choice(kind)
+        if victim in machines.incomplete():
+            return f"nothing: {victim} is needed"
+        house.notes[self.name] = victim
+        namespaces.plug(machines.installation.network, victim, out=True)
+        return f"cut {victim} off{', which leads' if victim == leads else ''}"
+
+    def heal(self, house: House) -> None:
+        victim = cast("str | None", house.notes.get(self.name))
+        if victim is not None:
+            machines = cast("Machines", house)
+            namespaces.plug(machines.installation.network, victim)
+            machines.wait_until_whole()
             del house.notes[self.name]
 
 
@@ -159,11 +209,12 @@ class MachinesDieForGood(_OfMachines):
 
 
 ON_MACHINES: Final = frozenset({
-    MachineDies.name, ProcessDies.name, MachinesDieForGood.name,
+    MachineDies.name, MachineCutOff.name, ProcessDies.name, MachinesDieForGood.name,
     outside.BankMisbehaves.name, outside.MailServerMisbehaves.name,
     outside.RegistrarMisbehaves.name,
 })  # fmt: skip
 """The faults of such an installation; all others are made for one of each process."""
+_OF_WHOLE_MACHINES: Final = frozenset({MachineDies.name, MachineCutOff.name})
 ONLY_ON_MACHINES: Final = frozenset(
     name for name, kind in FAULTS.items() if isinstance(kind, _OfMachines)
 )
@@ -179,7 +230,7 @@ def draw_with_losses(seed: int, seconds: float, faults: Mapping[str, Fault]) -> 
     before = draw(seed, half - _RESUMES_S, drawn) if drawn else []
     middle = Step(at=round(half, 1), fault=last, lasts=faults[last].lasts[1], seed=seed)
     resumes = middle.ends + _RESUMES_S
-    after = {name: kind for name, kind in drawn.items() if name != MachineDies.name}
+    after = {name: kind for name, kind in drawn.items() if name not in _OF_WHOLE_MACHINES}
     rest = draw(seed + 1, seconds - resumes, after) if after else []
     return [*before, middle, *(_later(step, resumes) for step in rest)]
 

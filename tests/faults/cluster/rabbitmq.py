@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,6 @@ from tests.waiting import eventually
 
 NAMES = ("one", "two", "three")
 _PORTS = tuple(name for name in cluster.PORTS if name != "epmd")
-_CTL_S = 60
 _ASK_S = 1.0
 _GREETING = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = b"\x01"
@@ -75,13 +73,7 @@ class RabbitmqCluster:
 
     def ctl(self, name: str, *words: str, program: str = "rabbitmqctl") -> str:
         """Run a tool of RabbitMQ on a node; raises CalledProcessError."""
-        spec = self._specs[name]
-        *prefix, server = spec.argv
-        done = subprocess.run(
-            [*prefix, str(Path(server).with_name(program)), *words],
-            env=spec.environ, cwd="/", capture_output=True, text=True, check=True, timeout=_CTL_S,
-        )  # fmt: skip
-        return done.stdout
+        return cluster.ctl(self._specs[name], *words, program=program)
 
     def follow(self) -> str | None:
         """Stay with the node that serves, or go to another that responds; None: none does."""
@@ -94,7 +86,7 @@ class RabbitmqCluster:
 
     def leader_of(self, queue: str) -> str:
         """Return the node that leads a quorum queue or a stream."""
-        rows = self.ctl(self._anyone(), "--quiet", "list_queues", "name", "leader", "pid")
+        rows = self.ctl(self._anyone(), "list_queues", "name", "leader", "pid")
         row = next(line.split("\t") for line in rows.splitlines() if line.startswith(f"{queue}\t"))
         return next(name for name in NAMES if f"{name}@" in row[1] or f"<{name}@" in row[2])
 
@@ -105,23 +97,11 @@ class RabbitmqCluster:
     def _is_whole(self) -> bool:
         if not all(map(self.responds, NAMES)):
             return False
-        return self._asked(NAMES[0], "length(rabbit_nodes:all_running()).") == str(len(NAMES))
+        return cluster.runs_with(self._specs[NAMES[0]]) == len(NAMES)
 
     def _is_parted(self, name: str) -> bool:
-        """Return whether this node or another one says that it is in a partition of its own.
-
-        They need not say the same.
-        """
-        said = {one: self._asked(one, "rabbit_node_monitor:partitions().") for one in NAMES}
-        own = said.pop(name)
-        return "@" in own or any(f"{name}@" in others for others in said.values())
-
-    def _asked(self, name: str, expression: str) -> str:
-        """Return the value of an expression on a node; empty where it cannot be asked."""
-        try:
-            return self.ctl(name, "--quiet", "eval", expression).strip()
-        except subprocess.SubprocessError:
-            return ""
+        """Return whether this node or another one says that it is in a partition of its own."""
+        return cluster.is_parted(name, {one: self._specs[one] for one in NAMES})
 
     @contextmanager
     def killed(self, name: str) -> Iterator[None]:
@@ -168,7 +148,7 @@ class RabbitmqCluster:
     def _meet(self, name: str, others: Sequence[str], cookie: str, then: str) -> None:
         """Have a node use a cookie with others, and do something with each."""
         each = f"begin erlang:set_cookie(N, '{cookie}'), {then} end"
-        self.ctl(name, "--quiet", "eval", f"[{each} || N <- [{', '.join(others)}]].")
+        self.ctl(name, "eval", f"[{each} || N <- [{', '.join(others)}]].")
 
     def _anyone(self) -> str:
         return next(name for name in NAMES if self.responds(name))

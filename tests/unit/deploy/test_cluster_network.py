@@ -87,6 +87,14 @@ def test_namespaces_are_made_once_and_removed_whole(made: Network) -> None:
         capture_output=True, text=True, check=True, timeout=20,
     )  # fmt: skip
     assert made.address("pg-1") in inside.stdout
+    first = next(name for name in MACHINES if name != HOST)
+    namespaces.plug(made, first, out=True)
+    with pytest.raises(NamespaceError, match=f"{first} does not reach"):
+        namespaces.check(made)
+    namespaces.plug(made, first)
+    namespaces.check(made)
+    with pytest.raises(NamespaceError, match="no cable"):
+        namespaces.plug(made, HOST, out=True)
     namespaces.remove(made)
     assert not Path("/sys/class/net", made.bridge).exists()
     assert not any(Path("/sys/class/net", made.cable(one)).exists() for one in MACHINES)
