@@ -4,14 +4,16 @@ PYTHON ?= python3
 WORKERS ?= auto
 BIN := .venv/bin
 SALDO := $(BIN)/python -m deploy.embedded
+CLUSTERED := $(BIN)/python -m deploy.cluster
 
 .DEFAULT_GOAL := help
 .PHONY: help up down reset status env test unit check bench restore-drill faults upgrade mutation format contracts lock release \
 	styleguide letters pictures audit \
+	cluster cluster-down cluster-reset cluster-status cluster-stop cluster-start \
 	dist install browser venv
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-10s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-15s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: install ## Install what is missing, start everything, load the demo, drive the journey
 	@$(SALDO) up
@@ -19,12 +21,32 @@ up: install ## Install what is missing, start everything, load the demo, drive t
 down: ## Stop everything; the data stays
 	@[ ! -x $(BIN)/python ] || $(SALDO) down
 
-reset: ## Stop everything and delete all data
+reset: ## Stop everything and delete all data, those of a cluster too
+	@[ ! -x $(BIN)/python ] || [ ! -d .saldo/cluster ] || $(CLUSTERED) reset
 	@[ ! -x $(BIN)/python ] || $(SALDO) reset
 
 status: ## Show the processes
 	@[ -x $(BIN)/python ] || { echo "Nothing is installed yet: make up"; exit 1; }
 	@$(SALDO) status
+
+cluster: install ## Start a cluster on this machine: its nodes twice and thrice, two of each process
+	@$(CLUSTERED) up $(ARGS)
+
+cluster-down: ## Stop the cluster; the data stays
+	@[ ! -x $(BIN)/python ] || $(CLUSTERED) down
+
+cluster-reset: ## Stop the cluster and delete its data
+	@[ ! -x $(BIN)/python ] || $(CLUSTERED) reset
+
+cluster-status: ## Show the processes of the cluster, and who leads
+	@[ -x $(BIN)/python ] || { echo "Nothing is installed yet: make cluster"; exit 1; }
+	@$(CLUSTERED) status
+
+cluster-stop: ## Stop machines or processes of the cluster for good (NODE="pg-1 mq-2", KILL=1)
+	@$(CLUSTERED) stop $(NODE) $(if $(KILL),--kill)
+
+cluster-start: ## Start them again (NODE=pg-1)
+	@$(CLUSTERED) start $(NODE)
 
 env: ## Print the settings as shell variables: eval "$(make -s env)"
 	@[ -x $(BIN)/python ] || { echo "Nothing is installed yet: make up" >&2; exit 2; }
@@ -56,11 +78,11 @@ restore-drill: venv ## Restore the latest backup into a scratch server, and prov
 	@$(BIN)/python -m deploy.restore_drill --data $(or $(DATA),/backup/data) \
 		$(if $(KEYS),--keys $(KEYS),--without-keys) $(ARGS)
 
-faults: install ## Break an installation under load, and judge it (MINUTES=10 SEED=, ONLY=, REPLAY=, BUGS=1, CLUSTER=1)
+faults: install ## Break an installation under load, and judge it (MINUTES=10 SEED=, ONLY=, REPLAY=, BUGS=1, CLUSTER=1, ON=)
 	@$(if $(filter tests,$(CLUSTER)),SALDO_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/faults/cluster, \
 		$(BIN)/python -m tests.faults $(if $(BUGS),bugs,--minutes $(or $(MINUTES),10) \
 		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(REPLAY),--replay $(REPLAY)) \
-		$(if $(CLUSTER),--cluster)))
+		$(if $(ON),--on $(ON),$(if $(filter machines,$(CLUSTER)),--machines,$(if $(CLUSTER),--cluster)))))
 
 upgrade: install ## Roll this version out over an older commit while payers pay (FROM=commit)
 	SALDO_TEST_UPGRADE=1 $(if $(FROM),SALDO_UPGRADE_FROM=$(FROM)) \

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +14,7 @@ from rich.console import Console
 from deploy.embedded.backup import back_up
 from deploy.embedded.backup import restore as restore_from
 from deploy.embedded.console import Progress, addresses, status_table, tail
+from deploy.embedded.demonstration import show_demo
 from deploy.embedded.installation import START_SECONDS, Installation, InstallationError
 from deploy.embedded.postgres_binaries import PostgresError
 from deploy.embedded.rabbitmq import RabbitmqError
@@ -30,7 +29,6 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 State = Annotated[Path, typer.Option(help="The folder of all its data.")]
 DEFAULT_STATE = REPOSITORY / ".saldo"
-DEMO_FILES = REPOSITORY / "deploy" / "demo"
 
 
 @app.command()
@@ -45,7 +43,10 @@ def up(
     with Progress(out) as progress:
         changed = installation.up(seconds=seconds, progress=progress)
     if demo:
-        _show_demo(installation, again=was_idle)
+        failed = show_demo(installation, again=was_idle)
+        if failed:
+            err.print(f"{failed}; Saldo itself is running. Logs: {state}/log/*.log")
+            raise typer.Exit(1)
     out.print("Saldo is up." if changed else "Saldo is running already.")
     out.print(addresses(installation.environment, installation.state))
 
@@ -123,32 +124,6 @@ def env(state: State = DEFAULT_STATE) -> None:
         err.print("There are no settings yet: call `make up`.")
         raise typer.Exit(2)
     sys.stdout.write(path.read_text(encoding="utf-8"))
-
-
-def _show_demo(installation: Installation, *, again: bool) -> None:
-    """Load the demo company and make its demo person once; run the journey after each start.
-
-    A company whose files have changed since, with another version of ours, is loaded again.
-    """
-    files = b"".join(path.read_bytes() for path in sorted(DEMO_FILES.glob("*.csv")))
-    url = installation.environment["SALDO_DATABASE_URL"].encode()
-    database, company = sha256(url).hexdigest(), sha256(url + files).hexdigest()
-    nobody = not installation.state.demo.exists()
-    for step, repeat in (("load", False), ("journey", again), ("person", nobody)):
-        stamp = installation.state.root / f"demo-{step}"
-        done = company if step == "load" else database
-        if not repeat and stamp.exists() and stamp.read_text(encoding="ascii") == done:
-            continue
-        result = subprocess.run(
-            [sys.executable, "-m", "deploy.demo", step],
-            env={**os.environ, **installation.environment},
-            cwd=REPOSITORY,
-            check=False,
-        )
-        if result.returncode != 0:
-            err.print(f"The demo's {step} failed; Saldo itself is running. Logs: .saldo/log/*.log")
-            raise typer.Exit(1)
-        stamp.write_text(done, encoding="ascii")
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from deploy.embedded.keys import key_settings
 from deploy.embedded.state import StateDir, StateError
+from deploy.embedded.surroundings import LOOPBACK
 from shared.config import GATEWAY, SEALER, SERVICES
 
 MONITORED = {
@@ -82,10 +83,10 @@ def generate_settings(
     )
 
 
-def monitoring_urls(ports: Mapping[str, int]) -> dict[str, str]:
+def monitoring_urls(ports: Mapping[str, int], host: str = LOOPBACK) -> dict[str, str]:
     """Return `SALDO_MONITORING_URL_<PROCESS>`: below each are /metrics, /readyz and /healthz."""
     return {
-        f"SALDO_MONITORING_URL_{process.upper()}": f"http://127.0.0.1:{ports[name]}"
+        f"SALDO_MONITORING_URL_{process.upper()}": f"http://{host}:{ports[name]}"
         for process, name in MONITORED.items()
     }
 

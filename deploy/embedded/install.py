@@ -26,6 +26,8 @@ LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "installed-from"
 RABBITMQ = "rabbitmq-server"
 RABBITMQ_LIBRARY = Path("/usr/lib/rabbitmq/lib")
+SYSTEM_SERVICES = {RABBITMQ: RABBITMQ, "etcd-server": "etcd", "haproxy": "haproxy"}
+"""The services that packages bring, which we do not want: we run processes of our own."""
 BROWSER = "chromium"
 BROWSER_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FONTS = "fonts-dejavu-core"
@@ -266,9 +268,10 @@ def install_system_package(package: str) -> None:
             raise MissingPrerequisite(
                 f"apt-get could not install {package}: see above; is the mirror reachable?"
             )
-    if package == RABBITMQ and shutil.which("update-rc.d"):
+    service = SYSTEM_SERVICES.get(package)
+    if service is not None and shutil.which("update-rc.d"):
         # We run a private node; the system's own must not start at the next boot either.
-        subprocess.run(["update-rc.d", RABBITMQ, "disable"], capture_output=True, check=False)
+        subprocess.run(["update-rc.d", service, "disable"], capture_output=True, check=False)
 
 
 @contextlib.contextmanager
@@ -278,7 +281,8 @@ def service_not_started(package: str) -> Iterator[None]:
     if POLICY.exists() and POLICY_MARK not in POLICY.read_text(encoding="utf-8", errors="replace"):
         POLICY.rename(saved)
     POLICY.write_text(
-        f'#!/bin/sh\n# {POLICY_MARK}; removed afterwards\n[ "$1" = {package} ] && exit 101\n'
+        f"#!/bin/sh\n# {POLICY_MARK}; removed afterwards\n"
+        f'[ "$1" = {SYSTEM_SERVICES.get(package, package)} ] && exit 101\n'
         f'[ -x {saved} ] && exec {saved} "$@"\nexit 0\n',
         encoding="ascii",
     )

@@ -9,7 +9,7 @@ installation.down()
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.embedded import process
@@ -53,6 +53,8 @@ class Installation:
     the process `owner` ends, for whatever reason. `ports` are the preferred ports. `adapt` changes
     the description of each process, for a test that starts it under other circumstances.
     """
+
+    more_secrets: Sequence[str] = ()
 
     def __init__(
         self,
@@ -134,17 +136,26 @@ class Installation:
         self.state.create()
         idle = not self.identities()
         ports = self.state.ports(self._preferred_ports, renew=idle)
-        secrets = self.state.secrets()
-        settings = generate_settings(self.state, ports, secrets)
+        secrets = self.state.secrets(self.more_secrets)
+        settings = self._settings(ports, secrets)
         overrides = self.state.overrides(overrides_from(self._overrides, settings))
         self.environment = apply_overrides(settings, overrides, secrets)
         master = self.environment["SALDO_SECRET"] or secrets.get("master", "")
         make_keys(self.state, master, self.environment.get("SALDO_LEDGER_SEAL_NAME", ""))
         write_atomically(self.state.env, as_shell(self.environment).encode())
-        specs = process_specs(self.state, ports, secrets, self.environment, overrides)
-        specs = tuple(self._adapt(spec) for spec in specs)
+        specs = tuple(self._adapt(spec) for spec in self._specs(ports, secrets, overrides))
         plan = Plan(processes=specs, owner=self._owner, watchdog=self._owner is None)
         return plan if names is None else plan.only(names)
+
+    def _settings(self, ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str, str]:
+        """Return the settings without overrides."""
+        return generate_settings(self.state, ports, secrets)
+
+    def _specs(
+        self, ports: dict[str, int], secrets: dict[str, str], overrides: Mapping[str, str]
+    ) -> Sequence[ProcessSpec]:
+        """Return the descriptions of all processes, by the settings of `environment`."""
+        return process_specs(self.state, ports, secrets, self.environment, overrides)
 
     def _is_watched(self, plan: Plan) -> bool:
         return self._supervisor.is_running() and (not plan.watchdog or self._watchdog.is_running())

@@ -195,6 +195,26 @@ def session_members(session: int) -> Iterator[Identity]:
             yield Identity(pid, started, boot)
 
 
+def descendants(leader: Identity) -> list[Identity]:
+    """Return the living processes below a process, parents first."""
+    if not is_alive(leader):
+        return []
+    boot = boot_id()
+    children: dict[int, list[Identity]] = {}
+    for entry in Path("/proc").iterdir():
+        stat = _stat_of(int(entry.name)) if entry.name.isdigit() else None
+        if stat is None:
+            continue
+        pid, started, state = _read_stat(stat)
+        if state not in "ZX":
+            parent = int(stat.rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(Identity(pid, started, boot))
+    found = [leader]
+    for one in found:
+        found += children.get(one.pid, [])
+    return found[1:]
+
+
 def _stat_of(pid: int) -> str | None:
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

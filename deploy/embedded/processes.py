@@ -42,7 +42,7 @@ def process_specs(
         url = settings["SALDO_AMQP_URL"]
         specs += rabbitmq.processes(state.root / "rabbitmq", ports, secrets, url, user)
     left_out = _acquirers_elsewhere(settings, overrides)
-    services = _services({**sealer_settings(state), **settings})
+    services = service_specs(state, settings)
     return (*specs, *(spec for spec in services if spec.name not in left_out))
 
 
@@ -56,7 +56,9 @@ def _acquirers_elsewhere(settings: Mapping[str, str], overrides: Mapping[str, st
     return {name for name, is_here in simulated.items() if not is_here}
 
 
-def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
+def service_specs(state: StateDir, settings: Mapping[str, str]) -> list[ProcessSpec]:
+    """Return the processes of Saldo, and what belongs to others: banks, cash register, mail."""
+    settings = {**sealer_settings(state), **settings}
     broker = settings["SALDO_AMQP_URL"]
     gateway = settings["SALDO_MONITORING_URL_GATEWAY"]
     seal = settings["SALDO_MONITORING_URL_SEAL"]

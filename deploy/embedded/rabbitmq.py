@@ -10,11 +10,12 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
 from deploy.embedded.plan import Check, ProcessSpec
-from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
+from deploy.embedded.surroundings import LOOPBACK, PLAIN_ENVIRONMENT
 from deploy.embedded.system_user import SystemUser
 
 USER = "saldo"
@@ -30,10 +31,10 @@ CONTAINER_COMMAND = ("sh", "-c", f"{_ENABLE} && exec docker-entrypoint.sh rabbit
 # The default of RabbitMQ 4; 3.10 takes 128 MiB, which a service reads before it refuses the caller.
 _CONFIG = """\
 max_message_size = 16777216
-listeners.tcp.1 = 127.0.0.1:{port}
-management.tcp.ip = 127.0.0.1
+listeners.tcp.1 = {host}:{port}
+management.tcp.ip = {host}
 management.tcp.port = {management}
-prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.ip = {host}
 prometheus.tcp.port = {prometheus}
 default_user = {user}
 default_pass = {password}
@@ -93,15 +94,11 @@ def container_image(repository: str = "rabbitmq") -> str | None:
 
 
 def processes(
-    folder: Path, ports: dict[str, int], secrets: dict[str, str], url: str, user: SystemUser
+    folder: Path, ports: Mapping[str, int], secrets: Mapping[str, str], url: str, user: SystemUser
 ) -> tuple[ProcessSpec, ...]:
     """Describe the node and its port mapper; `url` is that of the node."""
-    server = package_server()
-    if server is not None:
-        _write_settings(folder, ports, secrets, user)
-        _make_home(folder / "home", server)
-        admin = f"http://{USER}:{secrets['amqp']}@127.0.0.1:{ports['amqp_management']}"
-        return _epmd(folder, ports, user), _node(server, folder, ports, (url, admin), user)
+    if package_server() is not None:
+        return packaged_processes(folder, ports, secrets, url, user)
     image = container_image()
     if image is not None:
         return (_container(image, folder, ports, secrets["amqp"], url),)
@@ -112,16 +109,55 @@ def processes(
     )
 
 
-def _write_settings(
-    folder: Path, ports: dict[str, int], secrets: dict[str, str], user: SystemUser
-) -> None:
+def packaged_processes(
+    folder: Path,
+    ports: Mapping[str, int],
+    secrets: Mapping[str, str],
+    url: str,
+    user: SystemUser,
+    *,
+    host: str = LOOPBACK,
+    more: str = "",
+) -> tuple[ProcessSpec, ProcessSpec]:
+    """Describe a port mapper and a node of the package, which listen on an address of IPv4.
+
+    `more` are further lines of the node's configuration.
+    """
+    server = package_server()
+    if server is None:
+        raise RabbitmqError("install the package rabbitmq-server (as root: make up does it)")
+    _write_settings(folder, _settings(host, ports, secrets, more), secrets["cookie"], user)
+    _make_home(folder / "home", server)
+    # A node of before an upgrade of its settings is started anew.
+    version = sha256("".join(_settings(host, ports, {}, more)).encode()).hexdigest()
+    environ = _environ(folder, host, ports)
+    prefix = user.prefix([server, folder.parent])
+    admin = f"http://{USER}:{secrets['amqp']}@{host}:{ports['amqp_management']}"
+    return (
+        _epmd(environ, host, ports, user),
+        ProcessSpec(
+            name="rabbitmq",
+            argv=(*prefix, str(server)),
+            environ=environ,
+            cwd="/",
+            requires=("epmd",),
+            ready=Check("amqp", url),
+            health=Check("streams", admin),
+            mended_by=(*prefix, str(server.with_name("rabbitmqctl")), "eval", FREE_STREAMS),
+            stop_seconds=20.0,
+            version=version,
+        ),
+    )
+
+
+def _write_settings(folder: Path, settings: tuple[str, str], cookie: str, user: SystemUser) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    config, plugins = _settings(ports, secrets)
+    config, plugins = settings
     files = {
         "rabbitmq.conf": config,
         "enabled_plugins": plugins,
         "rabbitmq-env.conf": "",
-        ".erlang.cookie": secrets["cookie"],
+        ".erlang.cookie": cookie,
     }
     for name, text in files.items():
         path = folder / name
@@ -133,16 +169,19 @@ def _write_settings(
     user.own(folder)
 
 
-def _settings(ports: dict[str, int], secrets: dict[str, str]) -> tuple[str, str]:
+def _settings(
+    host: str, ports: Mapping[str, int], secrets: Mapping[str, str], more: str
+) -> tuple[str, str]:
     """Return the node's configuration and its enabled plugins."""
     config = _CONFIG.format(
+        host=host,
         port=ports["amqp"],
         management=ports["amqp_management"],
         prometheus=ports["amqp_prometheus"],
         user=USER,
         password=secrets.get("amqp", ""),
     )
-    return config, f"[{','.join(_PLUGINS)}].\n"
+    return config + more, f"[{','.join(_PLUGINS)}].\n"
 
 
 def _make_home(home: Path, server: Path) -> None:
@@ -179,11 +218,11 @@ def _needed_applications(plugins: Path) -> set[Path]:
     return {available[name] for name in needed}
 
 
-def _environ(folder: Path, ports: dict[str, int]) -> dict[str, str]:
+def _environ(folder: Path, host: str, ports: Mapping[str, int]) -> dict[str, str]:
     return PLAIN_ENVIRONMENT | {
         "HOME": str(folder),
         "ERL_EPMD_PORT": str(ports["epmd"]),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_ADDRESS": host,
         "RABBITMQ_HOME": str(folder / "home"),
         "RABBITMQ_PLUGINS_DIR": str(folder / "home" / "plugins"),
         "RABBITMQ_NODENAME": "saldo@localhost",
@@ -202,47 +241,29 @@ def _environ(folder: Path, ports: dict[str, int]) -> dict[str, str]:
         # Makes the start script exec the node instead of waiting for it: one process to watch.
         "RUNNING_UNDER_SYSTEMD": "true",
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-            "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} "
+            f"-start_epmd false -kernel inet_dist_use_interface {{{host.replace('.', ',')}}} "
             # Idle schedulers must not spin: services share these cores.
             "+sbwt none +sbwtdcpu none +sbwtdio none"
         ),
     }
 
 
-def _epmd(folder: Path, ports: dict[str, int], user: SystemUser) -> ProcessSpec:
+def _epmd(
+    environ: dict[str, str], host: str, ports: Mapping[str, int], user: SystemUser
+) -> ProcessSpec:
     epmd = Path(shutil.which("epmd", path=PLAIN_ENVIRONMENT["PATH"]) or "/usr/bin/epmd")
     port = ports["epmd"]
     return ProcessSpec(
         name="epmd",
-        argv=(*user.prefix([epmd]), str(epmd), "-address", "127.0.0.1", "-port", str(port)),
-        environ=_environ(folder, ports),
+        argv=(*user.prefix([epmd]), str(epmd), "-address", host, "-port", str(port)),
+        environ=environ,
         cwd="/",
-        ready=Check("tcp", f"127.0.0.1:{port}"),
-    )
-
-
-def _node(
-    server: Path, folder: Path, ports: dict[str, int], urls: tuple[str, str], user: SystemUser
-) -> ProcessSpec:
-    url, admin_url = urls
-    prefix = user.prefix([server, folder.parent])
-    return ProcessSpec(
-        name="rabbitmq",
-        argv=(*prefix, str(server)),
-        environ=_environ(folder, ports),
-        cwd="/",
-        requires=("epmd",),
-        ready=Check("amqp", url),
-        health=Check("streams", admin_url),
-        mended_by=(*prefix, str(server.with_name("rabbitmqctl")), "eval", FREE_STREAMS),
-        stop_seconds=20.0,
-        # A node of before an upgrade of its settings is started anew.
-        version=sha256("".join(_settings(ports, {})).encode()).hexdigest(),
+        ready=Check("tcp", f"{host}:{port}"),
     )
 
 
 def _container(
-    image: str, folder: Path, ports: dict[str, int], password: str, url: str
+    image: str, folder: Path, ports: Mapping[str, int], password: str, url: str
 ) -> ProcessSpec:
     # Derived from the folder: two checkouts on one machine have a container each.
     name = f"saldo-rabbitmq-{sha256(str(folder).encode()).hexdigest()[:12]}"

@@ -9,7 +9,7 @@ import random
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,8 +178,11 @@ class StateDir:
             write_atomically(path, json.dumps(chosen, indent=2).encode())
         return chosen
 
-    def secrets(self) -> dict[str, str]:
-        """Return the secrets of this installation, generated at the first call and then kept."""
+    def secrets(self, more: Sequence[str] = ()) -> dict[str, str]:
+        """Return the secrets of this installation, generated at the first call and then kept.
+
+        `more` are names of secrets that not every installation has.
+        """
         path = self.root / "secrets.json"
         kept: dict[str, str] = _read_json(path)
         names = (
@@ -193,6 +196,7 @@ class StateDir:
             "acquirer_callback",
             "acquirer_kassa",
             "fiscal",
+            *more,
         )
         made = kept | {name: kept.get(name) or secrets.token_hex(32) for name in names}
         if made != kept:

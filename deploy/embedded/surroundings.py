@@ -7,6 +7,7 @@ import pwd
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+LOOPBACK = "127.0.0.1"
 
 
 def _home() -> str:

@@ -15,6 +15,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,9 +60,10 @@ class SystemUser:
         if self.uid is None or self.gid is None:
             return
         for folder, _, files in os.walk(path):
-            os.chown(folder, self.uid, self.gid)
-            for name in files:
-                os.chown(Path(folder, name), self.uid, self.gid, follow_symlinks=False)
+            for name in (".", *files):
+                # Of a node that runs, files come and go.
+                with suppress(FileNotFoundError):
+                    os.chown(Path(folder, name), self.uid, self.gid, follow_symlinks=False)
 
     def _reaches(self, path: Path) -> bool:
         """Return whether the user may enter a folder (execute a file) and all its parents."""

@@ -26,6 +26,13 @@ from tests.faults.checker.check import CHECKS, OUTAGES, check, settle
 from tests.faults.checker.findings import Finding
 from tests.faults.cluster.failovers import FAILOVERS
 from tests.faults.cluster.house import open_cluster_house
+from tests.faults.cluster.machines import (
+    ON_MACHINES,
+    ONLY_ON_MACHINES,
+    attached_machines,
+    draw_with_losses,
+    open_machines,
+)
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.house import RunningHouse, open_house
 from tests.faults.injectors import install_packages
@@ -58,12 +65,22 @@ def main(
     people: Annotated[int, typer.Option(min=1, max=20, help="Number of residents.")] = 4,
     folder: Annotated[Path | None, typer.Option(help=FOLDER)] = None,
     cluster: Annotated[bool, typer.Option(help="On nodes that fail over.")] = False,
+    machines: Annotated[
+        bool, typer.Option(help="On machines, two of each process: the suite starts them.")
+    ] = False,
+    on: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="On those of `make cluster`: its folder."),
+    ] = None,
 ) -> None:
     if context.invoked_subcommand is not None:
         return
     wanted = _chosen(only, FAULTS, "fault")
-    if not only and not cluster:
-        wanted = [name for name in wanted if name not in FAILOVERS]
+    if machines or on:
+        wanted = [name for name in wanted if name in ON_MACHINES]
+    elif not only:
+        left_out = ONLY_ON_MACHINES if cluster else ONLY_ON_MACHINES | FAILOVERS
+        wanted = [name for name in wanted if name not in left_out]
     drawn = seed if seed is not None else secrets.randbelow(10**6)
     plan = Plan(seed=drawn, seconds=minutes * 60, people=people, cluster=cluster)
     steps: list[Step] | None = None
@@ -73,11 +90,12 @@ def main(
     kept = folder or Path(tempfile.mkdtemp(prefix="saldo-faults-"))
     kept.mkdir(parents=True, exist_ok=True)
     out.print(f"seed {plan.seed}; files in {kept}")
-    with (kept / "load.log").open("a") as log, _house(plan, kept) as house:
+    where = _machines(on) if machines or on else _house(plan, kept)
+    with (kept / "load.log").open("a") as log, where as house:
         logs.configure("load", stream=log)  # of the clients in this process
         kinds = _possible(house, wanted)
         if steps is None:
-            steps = schedule.draw(plan.seed, plan.seconds, kinds)
+            steps = draw_with_losses(plan.seed, plan.seconds, kinds)
         steps = [step for step in steps if step.fault in kinds]
         schedule.write(kept / "schedule.jsonl", plan, steps)
         try:
@@ -178,6 +196,10 @@ def _played_again(file: Path, plan: Plan, seed: int | None) -> tuple[Plan, list[
 
 def _house(plan: Plan, kept: Path) -> AbstractContextManager[RunningHouse]:
     return open_cluster_house() if plan.cluster else open_house(kept / "saldo")
+
+
+def _machines(on: Path | None) -> AbstractContextManager[RunningHouse]:
+    return open_machines() if on is None else attached_machines(on)
 
 
 def _possible(house: RunningHouse, wanted: Collection[str]) -> dict[str, Fault]:

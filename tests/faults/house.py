@@ -155,9 +155,6 @@ def installed(
     seconds: float = START_SECONDS,
 ) -> Iterator[Installation]:
     """Run an installation with the demo company, as `open_house` does, in a network of its own."""
-    before = {name: value for name, value in os.environ.items() if name.startswith("SALDO_")}
-    for name in before:
-        del os.environ[name]
     installation = Installation(
         folder,
         {**OVERRIDES, **(overrides or {})},
@@ -165,13 +162,27 @@ def installed(
         ports=ANY_PORTS,
         adapt=lambda spec: under_circumstances(network.adapt(adapt(spec)), folder),
     )
+    with running(installation, seconds):
+        yield installation
+
+
+@contextmanager
+def running(installation: Installation, seconds: float, *, kept: bool = False) -> Iterator[None]:
+    """Start an installation, and load the demo company; afterwards it is deleted, unless `kept`.
+
+    The environment of this process is the installation's meanwhile.
+    """
+    before = {name: value for name, value in os.environ.items() if name.startswith("SALDO_")}
+    for name in before:
+        del os.environ[name]
     try:
         installation.up(seconds=seconds)
         os.environ.update(installation.environment)
         load(installation.environment["SALDO_DATABASE_URL"], Console(quiet=True))
-        yield installation
+        yield
     finally:
-        installation.reset()
+        if not kept:
+            installation.reset()
         for name in installation.environment:
             os.environ.pop(name, None)
         os.environ.update(before)

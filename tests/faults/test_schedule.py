@@ -10,6 +10,14 @@ import pytest
 import tests.faults.injectors  # noqa: F401 - registers the faults
 from deploy.demo.client import OutageError, Problem
 from tests.faults.cluster.failovers import FAILOVERS
+from tests.faults.cluster.machines import (
+    ON_MACHINES,
+    ONLY_ON_MACHINES,
+    MachineCutOff,
+    MachineDies,
+    MachinesDieForGood,
+    draw_with_losses,
+)
 from tests.faults.faults import FAULTS
 from tests.faults.load.beliefs import Notebook, read_beliefs
 from tests.faults.recovery import Outage, recoveries
@@ -40,6 +48,27 @@ def test_every_failover_comes_alone_and_is_drawn_on_clusters() -> None:
     assert all(FAULTS[name].alone for name in FAILOVERS)
     drawn = {step.fault for step in draw(SEED, 10 * SECONDS, FAULTS)}
     assert drawn >= FAILOVERS
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_machines_die_for_good_in_the_middle_and_none_after_them(seed: int) -> None:
+    kinds = {name: FAULTS[name] for name in ON_MACHINES}
+    steps = draw_with_losses(seed, SECONDS, kinds)
+    [middle] = [step for step in steps if step.fault == MachinesDieForGood.name]
+    assert middle.at == SECONDS / 2
+    before = [step for step in steps if step.at < middle.at]
+    after = [step for step in steps if step.at > middle.at]
+    assert max(step.ends for step in before) <= middle.at - AFTER_ALONE_S
+    assert min(step.at for step in after) >= middle.ends + AFTER_ALONE_S
+    assert MachineDies.name in {step.fault for step in before}
+    assert not {MachineDies.name, MachineCutOff.name} & {step.fault for step in after}
+    assert max(step.ends for step in after) <= SECONDS
+
+
+def test_faults_of_machines_are_left_out_elsewhere() -> None:
+    kinds = {"kill": FAULTS["kill"]}
+    assert draw_with_losses(SEED, SECONDS, kinds) == draw(SEED, SECONDS, kinds)
+    assert {"machine_dies", "machine_cut_off", "process_dies", "for_good"} == ONLY_ON_MACHINES
 
 
 @pytest.mark.parametrize("seed", range(20))

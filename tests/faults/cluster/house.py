@@ -13,16 +13,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from deploy.cluster import packages
 from deploy.embedded import rabbitmq
 from deploy.embedded.installation import Installation
 from shared.config import QUORUM
-from tests.faults.cluster import packages
 from tests.faults.cluster.leading import Addresses, Leading
 from tests.faults.cluster.postgresql import PostgresCluster, owner_url
 from tests.faults.cluster.rabbitmq import RabbitmqCluster
 from tests.faults.house import RunningHouse, installed
 from tests.faults.injectors.network import Link, Network
 
+PLACE = packages.FOLDER.parent / "clusters"
+"""Where clusters of tests are, each in a folder."""
 _START_S = 240.0
 
 
@@ -58,7 +60,7 @@ class ClusterHouse(RunningHouse):
 def open_cluster_house() -> Iterator[ClusterHouse]:
     """Run a house with the demo company on clusters; all of it is deleted afterwards."""
     with ExitStack() as stack:
-        folder = stack.enter_context(_folder())
+        folder = stack.enter_context(new_folder())
         network = stack.enter_context(Network())
         database = PostgresCluster(folder / "postgres", network)
         stack.callback(database.stop)
@@ -84,11 +86,10 @@ def open_cluster_house() -> Iterator[ClusterHouse]:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def new_folder() -> Iterator[Path]:
     """Make a folder that the system user of the nodes may enter."""
-    place = packages.FOLDER.parent / "clusters"
-    place.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=place))
+    PLACE.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=PLACE))
     made.chmod(0o711)
     try:
         yield made

@@ -13,7 +13,6 @@ from deploy.embedded.daemon import Daemon
 from deploy.embedded.plan import Plan, ProcessSpec, ProcessState, read_status, write_plan
 from deploy.embedded.state import StateDir
 from deploy.embedded.stopping import stop_processes
-from tests.faults.process_tree import descendants
 from tests.waiting import eventually
 
 START_S = 120.0
@@ -60,7 +59,7 @@ class Nodes:
     def whole(self, name: str) -> list[process.Identity]:
         """Return a process and all below it, parents first."""
         leader = self.identity(name)
-        return [] if leader is None else [leader, *descendants(leader)]
+        return [] if leader is None else [leader, *process.descendants(leader)]
 
     @contextmanager
     def unattended(self) -> Iterator[None]:

@@ -1,12 +1,11 @@
 """Two PostgreSQL with Patroni and etcd: one leads, the other takes over.
 
-Each node reaches etcd and the other node by links of its own, `etcd-a`, `postgresql-a` and
-`patroni-a`, so that it can be cut off from both; clients reach it still.
+Each node reaches etcd and the other node by links of its own, `etcd-pg-a`,
+`postgresql-pg-a` and `patroni-pg-a`, so that it can be cut off from both; clients reach it still.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
 import signal
 from collections.abc import Iterator
@@ -17,39 +16,22 @@ from typing import Any
 import psycopg
 import requests
 
+from deploy.cluster import etcd, packages, patroni
+from deploy.cluster.owner import TEMPLATE, connect, make_owner
 from deploy.embedded import process
-from deploy.embedded.plan import Check, ProcessSpec
-from deploy.embedded.postgres import DATABASE, OWNER, owner_statements
-from deploy.embedded.postgres_binaries import binaries
-from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
+from deploy.embedded.postgres import DATABASE, OWNER
 from deploy.embedded.system_user import system_user
-from tests.faults.cluster import packages
 from tests.faults.cluster.fencing import Fencing
 from tests.faults.cluster.nodes import Nodes, free_ports
 from tests.faults.injectors.network import Network
-from tests.faults.process_tree import descendants
 from tests.waiting import eventually
 
-NAMES = ("a", "b")
-# The least that Patroni takes: a leader who is gone is replaced after so long.
-TTL_S = 20
-_LOOP_S = 1
-_RETRY_S = 3
+NAMES = ("pg-a", "pg-b")
+ETCD = "etcd"
 _ASK_S = 1.0
 _START_S = 120.0
 _OFF_S = 20.0
-_LINKS = ("etcd", "postgresql", "patroni")
-
-_PARAMETERS = {
-    "max_connections": 300,
-    "dynamic_shared_memory_type": "mmap",
-    "unix_socket_directories": "",
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "log_line_prefix": "%m [%p] %q%u ",
-    "createrole_self_grant": "set, inherit",
-    "wal_keep_size": "64MB",
-}
+_LINKS = (ETCD, "postgresql", "patroni")
 
 
 class PostgresCluster:
@@ -62,22 +44,35 @@ class PostgresCluster:
     def __init__(self, folder: Path, network: Network) -> None:
         self.folder = folder
         self._network = network
-        self._role = "sync"
-        etcd, peer, *ports = free_ports(2 + 2 * len(NAMES))
+        self._role = patroni.SYNCHRONOUS
+        etcd_port, peer, *ports = free_ports(2 + 2 * len(NAMES))
         self.ports = dict(zip(NAMES, ports[: len(NAMES)], strict=True))
         self.rest = dict(zip(NAMES, ports[len(NAMES) :], strict=True))
         self._passwords = {
-            user: secrets.token_hex(16) for user in ("postgres", "replicator", OWNER)
+            user: secrets.token_hex(16) for user in (patroni.SUPERUSER, patroni.REPLICATOR, OWNER)
         }
-        self._user = system_user()
         folder.mkdir(parents=True)
         folder.chmod(0o711)
         for name in NAMES:
-            network.lead(f"etcd-{name}", "127.0.0.1", etcd)
+            network.lead(f"etcd-{name}", "127.0.0.1", etcd_port)
             network.lead(f"postgresql-{name}", "127.0.0.1", self.ports[name])
             network.lead(f"patroni-{name}", "127.0.0.1", self.rest[name])
-        self.nodes = Nodes(folder, [self._etcd(etcd, peer), *map(self._node, NAMES)])
-        self._etcd_url = f"http://127.0.0.1:{etcd}"
+        user = system_user()
+        member = etcd.Member(ETCD, f"127.0.0.1:{etcd_port}", f"127.0.0.1:{peer}")
+        self._nodes = {name: self._node(name) for name in NAMES}
+        self.nodes = Nodes(
+            folder,
+            [
+                etcd.process(member, [member], folder, packages.etcd(), user),
+                *(
+                    patroni.process(
+                        node, folder, self._passwords, packages.patroni(), user, requires=(ETCD,)
+                    )
+                    for node in self._nodes.values()
+                ),
+            ],
+        )
+        self._etcd_url = f"http://127.0.0.1:{etcd_port}"
         self.fencing = Fencing(self._etcd_url, self._switch_off)
 
     @property
@@ -90,11 +85,12 @@ class PostgresCluster:
         leader = eventually(self.leader, "somebody leads", _START_S)
         assert leader is not None
         eventually(
-            lambda: self._member(self._other(leader), "replica"), "the other follows", _START_S
+            lambda: self._member(self._other(leader), patroni.REPLICA),
+            "the other follows",
+            _START_S,
         )
-        with self.superuser(leader, "template1") as connection:
-            for statement in owner_statements(self.owner_password):
-                connection.execute(statement.encode())
+        with self.superuser(leader, TEMPLATE) as connection:
+            make_owner(connection, self.owner_password)
         self.wait_until_whole()
         self.fencing.start()
 
@@ -104,7 +100,7 @@ class PostgresCluster:
 
     def leader(self) -> str | None:
         """Return who leads, as Patroni's REST API says it; None: nobody, or nobody who answers."""
-        return next((name for name in NAMES if self._member(name, "primary")), None)
+        return next((name for name in NAMES if self._member(name, patroni.PRIMARY)), None)
 
     def follower(self) -> str:
         """Return who does not lead."""
@@ -123,17 +119,14 @@ class PostgresCluster:
 
     def superuser(self, name: str, database: str = "postgres") -> psycopg.Connection[Any]:
         """Connect to one node as its superuser."""
-        return psycopg.connect(
-            host="127.0.0.1", port=self.ports[name], user="postgres", dbname=database,
-            password=self._passwords["postgres"], autocommit=True, connect_timeout=5,
-        )  # fmt: skip
+        return connect(self._nodes[name], self._passwords[patroni.SUPERUSER], database)
 
     def host(self, name: str) -> list[process.Identity]:
         """Return all processes of a node: Patroni, and PostgreSQL, which may have outlived it."""
-        found = self.nodes.whole(f"patroni-{name}")
+        found = self.nodes.whole(name)
         postmaster = self._postmaster(name)
         if postmaster is not None and postmaster not in found:
-            found += [postmaster, *descendants(postmaster)]
+            found += [postmaster, *process.descendants(postmaster)]
         return found
 
     @contextmanager
@@ -222,7 +215,7 @@ class PostgresCluster:
 
     def _synchronise(self, *, synchronous: bool) -> None:
         """Have Patroni change it, and wait until that has taken effect."""
-        self._role = "sync" if synchronous else "replica"
+        self._role = patroni.SYNCHRONOUS if synchronous else patroni.REPLICA
         leader = self.leader()
         assert leader is not None
         url = f"http://127.0.0.1:{self.rest[leader]}/config"
@@ -247,15 +240,7 @@ class PostgresCluster:
         )
 
     def _postmaster(self, name: str) -> process.Identity | None:
-        data = self._data(name)
-        try:
-            pid = int((data / "postmaster.pid").read_text("ascii").split()[0])
-            found = process.identity_of(pid)
-            # The file may be left over, and its pid another process by now.
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            return None
-        return found if str(data).encode() in command else None
+        return patroni.postmaster(patroni.data_folder(self.folder / name))
 
     def _send(self, name: str, number: int) -> list[process.Identity]:
         """Signal a node's processes: Patroni first, so that it sees nothing of it."""
@@ -271,85 +256,17 @@ class PostgresCluster:
     def _other(self, name: str) -> str:
         return next(other for other in NAMES if other != name)
 
-    def _data(self, name: str) -> Path:
-        return self.folder / name / "data"
-
-    def _etcd(self, port: int, peer: int) -> ProcessSpec:
-        client, peers = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peer}"
-        return ProcessSpec(
-            name="etcd",
-            argv=(
-                str(packages.etcd()), "--data-dir", str(self.folder / "etcd"), "--name", "saldo",
-                "--listen-client-urls", client, "--advertise-client-urls", client,
-                "--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers,
-                "--initial-cluster", f"saldo={peers}", "--unsafe-no-fsync",
-            ),
-            environ=PLAIN_ENVIRONMENT,
-            cwd="/",
-            ready=Check("http", f"{client}/health"),
-        )  # fmt: skip
-
-    def _node(self, name: str) -> ProcessSpec:
-        folder = self.folder / name
-        folder.mkdir(mode=0o700)
-        settings = folder / "patroni.json"  # which is YAML, too
-        settings.write_text(json.dumps(self._settings(name)), encoding="ascii")
-        self._user.own(folder)
-        program = packages.patroni()
-        # Its interpreter may be where other users may not go, such as in the home of root.
-        interpreter = program.with_name("python").resolve()
-        needed = [program, interpreter, folder.parent, binaries() / "postgres"]
-        prefix = self._user.prefix(needed)
-        return ProcessSpec(
-            name=f"patroni-{name}",
-            argv=(*prefix, str(program), str(settings)),
-            environ=PLAIN_ENVIRONMENT | {"HOME": str(folder)},
-            cwd="/",
-            requires=("etcd",),
-            ready=Check("http", f"http://127.0.0.1:{self.rest[name]}/health"),
-            stop_seconds=20.0,
+    def _node(self, name: str) -> patroni.Node:
+        etcd_link, postgres, rest = (
+            f"127.0.0.1:{self._network.links[f'{kind}-{name}'].port}" for kind in _LINKS
         )
-
-    def _settings(self, name: str) -> dict[str, Any]:
-        address, rest = f"127.0.0.1:{self.ports[name]}", f"127.0.0.1:{self.rest[name]}"
-        link = {kind: f"127.0.0.1:{self._network.links[f'{kind}-{name}'].port}" for kind in _LINKS}
-        users = {
-            kind: {"username": user, "password": self._passwords[user]}
-            for kind, user in (("superuser", "postgres"), ("replication", "replicator"))
-        }
-        return {
-            "scope": "saldo",
-            "name": name,
-            "restapi": {"listen": rest, "connect_address": link["patroni"]},
-            # Else it would go past the link, to the address that etcd itself gives.
-            "etcd3": {"hosts": [link["etcd"]], "use_proxies": True},
-            "bootstrap": {
-                "dcs": {
-                    "ttl": TTL_S,
-                    "loop_wait": _LOOP_S,
-                    "retry_timeout": _RETRY_S,
-                    "maximum_lag_on_failover": 2**30,
-                    "primary_start_timeout": 0,
-                    "synchronous_mode": True,
-                    "postgresql": {"use_pg_rewind": True, "parameters": _PARAMETERS},
-                },
-                "initdb": [
-                    {"encoding": "UTF8"}, {"locale-provider": "builtin"}, {"locale": "C.UTF-8"},
-                ],
-            },
-            "postgresql": {
-                "listen": address,
-                "connect_address": link["postgresql"],
-                "data_dir": str(self._data(name)),
-                "bin_dir": str(binaries()),
-                "pgpass": str(self.folder / name / "pgpass"),
-                "authentication": users,
-                "pg_hba": [
-                    "host replication replicator 127.0.0.1/32 scram-sha-256",
-                    "host all all 127.0.0.1/32 scram-sha-256",
-                ],
-            },
-        }  # fmt: skip
+        return patroni.Node(
+            name,
+            f"127.0.0.1:{self.ports[name]}",
+            f"127.0.0.1:{self.rest[name]}",
+            [etcd_link],
+            links={"postgres": postgres, "rest": rest},
+        )
 
 
 def owner_url(cluster: PostgresCluster, *ports: int) -> str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import secrets
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from msgspec.structs import replace
-
+from deploy.cluster import rabbitmq as cluster
 from deploy.embedded import process, rabbitmq
 from deploy.embedded.plan import ProcessSpec
 from deploy.embedded.system_user import system_user
@@ -19,20 +17,11 @@ from tests.faults.cluster.nodes import Nodes, free_ports
 from tests.waiting import eventually
 
 NAMES = ("one", "two", "three")
-_PORTS = ("amqp", "amqp_management", "amqp_prometheus", "amqp_distribution")
-_CTL_S = 60
+_PORTS = tuple(name for name in cluster.PORTS if name != "epmd")
 _ASK_S = 1.0
 _GREETING = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = b"\x01"
 _WHOLE_S = 120.0
-# RabbitMQ's own is 60 s: so long a node that stands still counts as there.
-_TICK_S = 8
-
-_FORMATION = """\
-cluster_formation.peer_discovery_backend = classic_config
-{nodes}
-cluster_partition_handling = pause_minority
-"""
 
 
 class RabbitmqCluster:
@@ -51,12 +40,12 @@ class RabbitmqCluster:
         folder.mkdir(parents=True)
         folder.chmod(0o711)
         self._secrets = {"amqp": self.password, "cookie": secrets.token_hex(16)}
-        specs = [spec for name in NAMES for spec in self._processes(name)]
+        specs = self._processes()
         self._specs = {spec.name: spec for spec in specs}
         self.nodes = Nodes(folder, specs)
 
     def begin(self) -> None:
-        """Begin to start all three, one after the other: a new one joins those that run."""
+        """Begin to start all three; a new one joins the one before it."""
         self.nodes.begin()
 
     def stop(self) -> None:
@@ -84,13 +73,7 @@ class RabbitmqCluster:
 
     def ctl(self, name: str, *words: str, program: str = "rabbitmqctl") -> str:
         """Run a tool of RabbitMQ on a node; raises CalledProcessError."""
-        spec = self._specs[name]
-        *prefix, server = spec.argv
-        done = subprocess.run(
-            [*prefix, str(Path(server).with_name(program)), *words],
-            env=spec.environ, cwd="/", capture_output=True, text=True, check=True, timeout=_CTL_S,
-        )  # fmt: skip
-        return done.stdout
+        return cluster.ctl(self._specs[name], *words, program=program)
 
     def follow(self) -> str | None:
         """Stay with the node that serves, or go to another that responds; None: none does."""
@@ -103,7 +86,7 @@ class RabbitmqCluster:
 
     def leader_of(self, queue: str) -> str:
         """Return the node that leads a quorum queue or a stream."""
-        rows = self.ctl(self._anyone(), "--quiet", "list_queues", "name", "leader", "pid")
+        rows = self.ctl(self._anyone(), "list_queues", "name", "leader", "pid")
         row = next(line.split("\t") for line in rows.splitlines() if line.startswith(f"{queue}\t"))
         return next(name for name in NAMES if f"{name}@" in row[1] or f"<{name}@" in row[2])
 
@@ -114,23 +97,11 @@ class RabbitmqCluster:
     def _is_whole(self) -> bool:
         if not all(map(self.responds, NAMES)):
             return False
-        return self._asked(NAMES[0], "length(rabbit_nodes:all_running()).") == str(len(NAMES))
+        return cluster.runs_with(self._specs[NAMES[0]]) == len(NAMES)
 
     def _is_parted(self, name: str) -> bool:
-        """Return whether this node or another one says that it is in a partition of its own.
-
-        They need not say the same.
-        """
-        said = {one: self._asked(one, "rabbit_node_monitor:partitions().") for one in NAMES}
-        own = said.pop(name)
-        return "@" in own or any(f"{name}@" in others for others in said.values())
-
-    def _asked(self, name: str, expression: str) -> str:
-        """Return the value of an expression on a node; empty where it cannot be asked."""
-        try:
-            return self.ctl(name, "--quiet", "eval", expression).strip()
-        except subprocess.SubprocessError:
-            return ""
+        """Return whether this node or another one says that it is in a partition of its own."""
+        return cluster.is_parted(name, {one: self._specs[one] for one in NAMES})
 
     @contextmanager
     def killed(self, name: str) -> Iterator[None]:
@@ -177,30 +148,14 @@ class RabbitmqCluster:
     def _meet(self, name: str, others: Sequence[str], cookie: str, then: str) -> None:
         """Have a node use a cookie with others, and do something with each."""
         each = f"begin erlang:set_cookie(N, '{cookie}'), {then} end"
-        self.ctl(name, "--quiet", "eval", f"[{each} || N <- [{', '.join(others)}]].")
+        self.ctl(name, "eval", f"[{each} || N <- [{', '.join(others)}]].")
 
     def _anyone(self) -> str:
         return next(name for name in NAMES if self.responds(name))
 
-    def _processes(self, name: str) -> list[ProcessSpec]:
-        """Return a node, and before the first the port mapper of all."""
-        folder = self.folder / name
+    def _processes(self) -> list[ProcessSpec]:
+        """Return the nodes, and before them the port mapper of all."""
         user = system_user()
-        epmd, node = rabbitmq.processes(
-            folder, self._ports[name], self._secrets, self.url(name), user
-        )
-        listed = "\n".join(
-            f"cluster_formation.classic_config.nodes.{n} = {other}@localhost"
-            for n, other in enumerate(NAMES, 1)
-        )
-        with (folder / "rabbitmq.conf").open("a", encoding="ascii") as settings:
-            settings.write(_FORMATION.format(nodes=listed))
-        user.own(folder)
-        before = NAMES[: NAMES.index(name)]
-        variable = "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"
-        environ = node.environ | {
-            "RABBITMQ_NODENAME": f"{name}@localhost",
-            variable: f"{node.environ[variable]} -kernel net_ticktime {_TICK_S}",
-        }
-        node = replace(node, name=name, environ=environ, requires=("epmd", *before[-1:]))
-        return [epmd, node] if not before else [node]
+        nodes = [cluster.Node(name, "127.0.0.1", self._ports[name], "localhost") for name in NAMES]
+        pairs = [cluster.processes(node, nodes, self.folder, self._secrets, user) for node in nodes]
+        return [pairs[0][0], *(node for _, node in pairs)]

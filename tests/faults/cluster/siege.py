@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 import psycopg
@@ -16,7 +17,8 @@ from psycopg import sql
 
 import tests.faults.cluster.failovers  # noqa: F401 - registers them
 from tests.faults.checker.findings import Finding
-from tests.faults.cluster.house import ClusterHouse, open_cluster_house
+from tests.faults.cluster.house import ClusterHouse
+from tests.faults.house import RunningHouse
 from tests.faults.load.beliefs import Notebook
 from tests.faults.load.subscribers import Got
 from tests.faults.load.town import Town
@@ -57,10 +59,13 @@ class Crowd:
         return [newcomer for at, newcomer in self.accepted if at > instant]
 
 
-class Siege:
+H = TypeVar("H", bound=RunningHouse)
+
+
+class Siege(Generic[H]):
     """A house, the load, and what a checker says in the end."""
 
-    def __init__(self, house: ClusterHouse, town: Town, notebook: Notebook) -> None:
+    def __init__(self, house: H, town: Town, notebook: Notebook) -> None:
         self.house = house
         self.notebook = notebook
         self._town = town
@@ -84,7 +89,11 @@ class Siege:
             lambda: self.notebook.counts[PAID] >= before + more, f"{more} people pay", PAID_S
         )
 
-    def is_served_after(self, step: Step, within: float) -> float:
+    def play(self, step: Step) -> None:
+        """Make a step of a schedule now, and end it in its time."""
+        self._trouble.play([replace(step, at=self._trouble.now)])
+
+    def is_served_after(self: Siege[ClusterHouse], step: Step, within: float) -> float:
         """Make a step of a schedule, and end it in its time.
 
         Return the seconds from the blow until somebody who has asked since has a letter.
@@ -144,9 +153,9 @@ class Siege:
 
 
 @contextmanager
-def besieged(folder: Path) -> Iterator[Siege]:
-    """Run a house on clusters, with people who have settled and subscribers who read."""
-    with open_cluster_house() as house:
+def besieged(folder: Path, opened: AbstractContextManager[H]) -> Iterator[Siege[H]]:
+    """Run a house, with people who have settled and subscribers who read."""
+    with opened as house:
         notebook = Notebook(folder / "beliefs.jsonl")
         notebook.path.chmod(0o600)
         town = Town(house.environment, folder, notebook, SEED, PEOPLE)

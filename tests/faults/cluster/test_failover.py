@@ -17,11 +17,12 @@ import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
 
+from deploy.cluster import packages
+from deploy.embedded.install import MissingPrerequisite
 from shared.database import open_pool
-from tests.faults.cluster import packages
+from tests.faults.cluster.house import ClusterHouse, open_cluster_house
 from tests.faults.cluster.postgresql import owner_url
 from tests.faults.cluster.siege import Siege, besieged
-from tests.faults.injectors.errors import TroubleError
 from tests.faults.schedule import Step
 from tests.waiting import eventually
 
@@ -43,19 +44,19 @@ Measured = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module")
-def siege(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
+def siege(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege[ClusterHouse]]:
     """One house on clusters for all of these tests: it takes a minute to start."""
     try:
         packages.etcd()
         packages.patroni()
-    except TroubleError as missing:
+    except MissingPrerequisite as missing:
         pytest.skip(str(missing))
-    with besieged(tmp_path_factory.mktemp("siege")) as running:
+    with besieged(tmp_path_factory.mktemp("siege"), open_cluster_house()) as running:
         yield running
 
 
 def fails_over(
-    siege: Siege, step: Step, words: str, within: float, record_property: Measured
+    siege: Siege[ClusterHouse], step: Step, words: str, within: float, record_property: Measured
 ) -> None:
     """Make a failover while people pay; the seed of the step makes what the words say."""
     with siege.payers():
@@ -69,7 +70,7 @@ def fails_over(
 
 
 def test_payments_hold_when_the_host_of_postgresql_dies(
-    siege: Siege, record_property: Measured
+    siege: Siege[ClusterHouse], record_property: Measured
 ) -> None:
     before = siege.house.database.leader()
     step = Step(at=0, fault="kill_primary", lasts=15, seed=FENCED)
@@ -79,7 +80,9 @@ def test_payments_hold_when_the_host_of_postgresql_dies(
     assert siege.epochs("ledger")[-1] == "promoted"
 
 
-def test_payments_hold_when_a_rabbitmq_dies(siege: Siege, record_property: Measured) -> None:
+def test_payments_hold_when_a_rabbitmq_dies(
+    siege: Siege[ClusterHouse], record_property: Measured
+) -> None:
     step = Step(at=0, fault="kill_broker_node", lasts=15, seed=SERVES)
     words = "kill -9 the RabbitMQ that serves"
     fails_over(siege, step, words, RABBITMQ_S, record_property)
@@ -102,7 +105,7 @@ def test_payments_hold_when_a_rabbitmq_dies(siege: Siege, record_property: Measu
     ],
 )
 def test_payments_hold_when_postgresql_fails_over(
-    siege: Siege, fault: str, seed: int, words: str, record_property: Measured
+    siege: Siege[ClusterHouse], fault: str, seed: int, words: str, record_property: Measured
 ) -> None:
     before = siege.house.database.leader()
     step = Step(at=0, fault=fault, lasts=35 if seed == UNFENCED else 15, seed=seed)
@@ -112,7 +115,7 @@ def test_payments_hold_when_postgresql_fails_over(
 
 
 def test_url_with_both_servers_leads_to_the_new_primary(
-    siege: Siege, record_property: Measured
+    siege: Siege[ClusterHouse], record_property: Measured
 ) -> None:
     database = siege.house.database
     before = database.leader()
@@ -151,14 +154,14 @@ def test_url_with_both_servers_leads_to_the_new_primary(
     ],
 )
 def test_payments_hold_when_a_rabbitmq_is_lost(
-    siege: Siege, fault: str, seed: int, words: str, record_property: Measured
+    siege: Siege[ClusterHouse], fault: str, seed: int, words: str, record_property: Measured
 ) -> None:
     step = Step(at=0, fault=fault, lasts=20, seed=seed)
     fails_over(siege, step, words, RABBITMQ_S, record_property)
 
 
 def test_tail_that_a_promotion_lost_is_noticed_and_brought_back(
-    siege: Siege, record_property: Measured
+    siege: Siege[ClusterHouse], record_property: Measured
 ) -> None:
     """Every schema of a cluster loses the same tail: no reader is ahead of a log. What has left it
     tells: the streams, and subscribers."""

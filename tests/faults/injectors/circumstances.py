@@ -7,10 +7,8 @@ would be, and has the same pid.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -18,12 +16,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from deploy.cluster import packages
 from deploy.embedded import process
-from deploy.embedded.install import MissingPrerequisite, install_with_root
+from deploy.embedded.install import MissingPrerequisite
 from deploy.embedded.plan import ProcessSpec
 from tests.faults.faults import House
 from tests.faults.injectors.errors import TroubleError
-from tests.faults.process_tree import descendants
 from tests.waiting import eventually
 
 WRAPPED = ("serve", "work", "seal", "gateway", "postgres")
@@ -100,7 +98,7 @@ def restore(house: House, name: str, subject: str) -> None:
 def start_anew(house: House, name: str) -> process.Identity:
     """Kill a process with -9 and all below it, wait until another runs, and return it."""
     before = house.identities().get(name)
-    below = descendants(before) if before else ()
+    below = process.descendants(before) if before else ()
     house.restart(name)
     # One that another fault has stopped would keep the memory that the next server needs.
     for one in below:
@@ -128,21 +126,14 @@ def package_file(package: str, path: str) -> Path:
 
     Raises TroubleError where that cannot be done.
     """
-    if not (found := _find(path)):
-        if shutil.which("apt-get") is None or os.geteuid() != 0:
-            raise TroubleError(f"the package {package} is missing; as root it would be installed")
-        with contextlib.suppress(MissingPrerequisite):
-            install_with_root(package, package)
-        found = _find(path)
-    if not found:
-        raise TroubleError(f"the package {package} could not be installed")
-    return found
+    if not has_package_file(path) and os.geteuid() != 0:
+        raise TroubleError(f"the package {package} is missing; as root it would be installed")
+    try:
+        return packages.debian_file(package, path)
+    except MissingPrerequisite as missing:
+        raise TroubleError(str(missing)) from None
 
 
 def has_package_file(path: str) -> bool:
     """Return whether a file of a package (a pattern) is there."""
-    return _find(path) is not None
-
-
-def _find(pattern: str) -> Path | None:
-    return next(iter(sorted(Path("/").glob(pattern.lstrip("/")))), None)
+    return packages.find(path) is not None

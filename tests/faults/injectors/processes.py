@@ -12,7 +12,7 @@ import psycopg
 
 from deploy.embedded import process
 from tests.faults.faults import House, fault
-from tests.faults.process_tree import descendants, is_stopped
+from tests.faults.process_tree import is_stopped
 from tests.waiting import eventually
 
 _OURS = ("serve", "work", "gateway", "seal")
@@ -129,7 +129,7 @@ def _stop_whole(house: House, name: str, node: str) -> list[process.Identity]:
     leaders = list(_of(house, node))
     stopped = _stop(house, name, leaders)
     for leader in leaders:
-        stopped += _stop(house, name, descendants(leader))
+        stopped += _stop(house, name, process.descendants(leader))
     return stopped
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deploy.embedded import __main__ as embedded
+from deploy.embedded import demonstration
 from deploy.embedded.console import addresses
 from deploy.embedded.state import StateDir
 
@@ -48,14 +48,14 @@ class Demo:
     def up(self, *, again: bool) -> list[str]:
         """Return the steps of one `make up`."""
         self.steps = []
-        embedded._show_demo(self, again=again)  # type: ignore[arg-type]
+        assert not demonstration.show_demo(self, again=again)  # type: ignore[arg-type]
         return self.steps
 
 
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Demo:
     made = Demo(tmp_path / ".saldo")
-    monkeypatch.setattr(embedded.subprocess, "run", made.run)
+    monkeypatch.setattr(demonstration.subprocess, "run", made.run)
     return made
 
 

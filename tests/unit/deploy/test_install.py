@@ -57,3 +57,21 @@ def test_a_missing_chromium_is_named_where_it_cannot_be_installed(
     monkeypatch.setattr(install.shutil, "which", lambda _: None)
     assert install.main(["--with-browser"]) == 2
     assert "Chromium, for the tests in a browser, is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("package", "service"),
+    [("rabbitmq-server", "rabbitmq-server"), ("etcd-server", "etcd"), ("haproxy", "haproxy")],
+)
+def test_service_of_a_package_is_refused_while_it_is_installed_and_no_other(
+    package: str, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(install, "POLICY", tmp_path / "policy-rc.d")
+
+    def answer(name: str) -> int:
+        return subprocess.run([install.POLICY, name, "start"], check=False).returncode
+
+    with install.service_not_started(package):
+        assert answer(service) == 101
+        assert answer("ssh") == 0
+    assert not install.POLICY.exists()

@@ -1,0 +1,58 @@
+"""What the operator of a cluster is shown: where everything is, and who leads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from deploy.cluster import patroni
+from deploy.cluster.applications import REPLICATED
+from deploy.cluster.installation import ClusterInstallation
+from deploy.cluster.network import APPLICATIONS, POSTGRES, RABBITMQ
+from deploy.cluster.nodes import rest_addresses
+from deploy.cluster.sections import BALANCERS, statistics
+
+_ROLES = {
+    patroni.PRIMARY: "leads",
+    patroni.SYNCHRONOUS: "follows synchronously",
+    patroni.REPLICA: "follows",
+}
+
+
+def where(installation: ClusterInstallation) -> Table:
+    """Return a table of the machines of a running cluster, and of what each does now."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for row in _rows(installation):
+        table.add_row(*row)
+    return table
+
+
+def _rows(installation: ClusterInstallation) -> Iterator[tuple[str, str]]:
+    network, ports = installation.network, installation.ports()
+    status = installation.status()
+    rests = rest_addresses(network, ports)
+
+    def is_up(name: str) -> bool:
+        return name in status and status[name].is_up
+
+    for name in BALANCERS:
+        address = f"http://{statistics(ports, name)}/"
+        yield f"HAProxy, {name}", address if is_up(name) else "down"
+    for name in POSTGRES:
+        role = next(
+            (text for one, text in _ROLES.items() if patroni.has_role(rests[name], one)), ""
+        )
+        address = f"{network.address(name)}:{ports['postgres']}"
+        yield f"PostgreSQL, {name}", f"{address} {role or 'down'}"
+    for name in RABBITMQ:
+        address = f"{network.address(name)}:{ports['amqp']}"
+        yield f"RabbitMQ, {name}", f"{address} {'serves' if is_up(name) else 'down'}"
+    for number, name in enumerate(APPLICATIONS, 1):
+        running = [kind for kind in REPLICATED if is_up(f"{kind}-{number}")]
+        yield f"Saldo, {name}", f"{network.address(name)} {', '.join(running) or 'down'}"
+    machines = {
+        "namespaces": f"network namespaces: ip netns exec {network.namespace(POSTGRES[0])} ...",
+        "loopback": "addresses of the loopback interface",
+    }
+    yield "machines are", machines[network.kind]

@@ -1,0 +1,184 @@
+"""PostgreSQL with Patroni: its configuration, its processes, and who leads.
+
+A node leads as long as its lease in etcd lasts, which Patroni renews. The follower confirms every
+commit (`synchronous_mode`), so whoever takes over has everything that anybody was told; without a
+follower the leader goes on alone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deploy.embedded import process as processes
+from deploy.embedded.plan import Check, ProcessSpec
+from deploy.embedded.postgres_binaries import binaries
+from deploy.embedded.readiness import is_ready
+from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
+from deploy.embedded.system_user import SystemUser
+
+SUPERUSER, REPLICATOR = "postgres", "replicator"
+"""The users of Patroni itself: their passwords are in the configuration of each node."""
+PRIMARY, REPLICA, SYNCHRONOUS = "primary", "replica", "sync"
+"""Roles of nodes, as Patroni's REST API has them."""
+TTL_S = 20
+"""How long a lease lasts: the least that Patroni takes. A leader who is gone is replaced after it
+at the latest."""
+_LOOP_S = 1
+_RETRY_S = 3
+_STOP_S = 20.0
+_FAR_BEHIND = 2**30
+_POLL_S = 0.2
+
+_PARAMETERS: Mapping[str, object] = {
+    "max_connections": 300,
+    "shared_buffers": "64MB",
+    "dynamic_shared_memory_type": "mmap",
+    "unix_socket_directories": "",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %q%u ",
+    "createrole_self_grant": "set, inherit",
+    "wal_keep_size": "64MB",
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node: where it listens, and where it and the others reach each other ("host:port").
+
+    Others reach it where it listens, unless a link leads there. By a link it also reaches etcd:
+    then it must not go to the addresses that etcd itself names.
+    """
+
+    name: str
+    postgres: str
+    rest: str
+    etcd: Sequence[str]
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Where others reach its `postgres` and its `rest`, if elsewhere."""
+    networks: Sequence[str] = ("127.0.0.0/8",)
+    """From where it is reached at all."""
+
+
+def process(
+    node: Node,
+    folder: Path,
+    passwords: Mapping[str, str],
+    program: Path,
+    user: SystemUser,
+    *,
+    within: Sequence[str] = (),
+    requires: tuple[str, ...] = ("etcd",),
+) -> ProcessSpec:
+    """Write a node's configuration below a folder, and describe its process.
+
+    `within` is a command that starts others on the node's machine.
+    """
+    own = folder / node.name
+    own.mkdir(mode=0o700, exist_ok=True)
+    file = own / "patroni.json"  # which is YAML, too
+    file.write_text(json.dumps(settings(node, own, passwords), indent=1), encoding="ascii")
+    file.chmod(0o600)
+    user.own(own)
+    # Its interpreter may be where other users may not go, such as in the home of root.
+    interpreter = program.with_name("python").resolve()
+    prefix = user.prefix([program, interpreter, folder, binaries() / "postgres"])
+    return ProcessSpec(
+        name=node.name,
+        argv=(*within, *prefix, str(program), str(file)),
+        environ=PLAIN_ENVIRONMENT | {"HOME": str(own)},
+        cwd="/",
+        requires=requires,
+        ready=Check("http", f"http://{node.rest}/health"),
+        stop_seconds=_STOP_S,
+    )
+
+
+def settings(node: Node, folder: Path, passwords: Mapping[str, str]) -> dict[str, Any]:
+    """Return the configuration of a node whose files are in a folder."""
+    reached = {"postgres": node.postgres, "rest": node.rest} | dict(node.links)
+    users = {
+        kind: {"username": name, "password": passwords[name]}
+        for kind, name in (("superuser", SUPERUSER), ("replication", REPLICATOR))
+    }
+    return {
+        "scope": "saldo",
+        "name": node.name,
+        "restapi": {"listen": node.rest, "connect_address": reached["rest"]},
+        "etcd3": {"hosts": list(node.etcd), "use_proxies": bool(node.links)},
+        "bootstrap": {
+            "dcs": {
+                "ttl": TTL_S,
+                "loop_wait": _LOOP_S,
+                "retry_timeout": _RETRY_S,
+                "maximum_lag_on_failover": _FAR_BEHIND,
+                "primary_start_timeout": 0,
+                "synchronous_mode": True,
+                "postgresql": {"use_pg_rewind": True, "parameters": dict(_PARAMETERS)},
+            },
+            "initdb": [
+                {"encoding": "UTF8"}, {"locale-provider": "builtin"}, {"locale": "C.UTF-8"},
+            ],
+        },
+        "postgresql": {
+            "listen": node.postgres,
+            "connect_address": reached["postgres"],
+            "data_dir": str(data_folder(folder)),
+            "bin_dir": str(binaries()),
+            "pgpass": str(folder / "pgpass"),
+            "authentication": users,
+            "pg_hba": [
+                *(f"host replication {REPLICATOR} {one} scram-sha-256" for one in node.networks),
+                *(f"host all all {one} scram-sha-256" for one in node.networks),
+            ],
+        },
+    }  # fmt: skip
+
+
+def data_folder(folder: Path) -> Path:
+    """Return the folder of PostgreSQL's data, of a node whose files are in a folder."""
+    return folder / "data"
+
+
+def postmaster(data: Path) -> processes.Identity | None:
+    """Return the PostgreSQL that runs on this data, which may have outlived its Patroni."""
+    try:
+        pid = int((data / "postmaster.pid").read_text("ascii").split()[0])
+        found = processes.identity_of(pid)
+        # The file may be left over, and its pid another process by now.
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return found if str(data).encode() in command else None
+
+
+def has_role(rest: str, role: str) -> bool:
+    """Return whether the node with this REST API says that it has a role."""
+    return is_ready(Check("http", f"http://{rest}/{role}"))
+
+
+def leader(rests: Mapping[str, str]) -> str | None:
+    """Return which of the nodes leads, by their REST APIs; None: nobody, or nobody who answers."""
+    return next((name for name, rest in rests.items() if has_role(rest, PRIMARY)), None)
+
+
+def is_whole(rests: Mapping[str, str], *, follows: str = SYNCHRONOUS) -> bool:
+    """Return whether one node leads and each other one has the role of a follower."""
+    leads = leader(rests)
+    others = [rest for name, rest in rests.items() if name != leads]
+    return leads is not None and all(has_role(rest, follows) for rest in others)
+
+
+def wait_until_whole(rests: Mapping[str, str], seconds: float) -> bool:
+    """Wait until one leads and the others follow synchronously; False where it took too long."""
+    ends = time.monotonic() + seconds
+    while not is_whole(rests):
+        if time.monotonic() > ends:
+            return False
+        time.sleep(_POLL_S)
+    return True
