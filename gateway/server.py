@@ -58,7 +58,7 @@ def run(settings: Settings) -> None:
 
     on_stop_signal(stop)
     runner.start()
-    monitoring.report(lambda: states_of(client))
+    monitoring.report(lambda: states_of(client, settings.books))
     runner.wait()
     client.close()
     tracing.stop()

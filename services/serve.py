@@ -17,6 +17,7 @@ from nameko.runners import ServiceRunner
 from services.discovery import open_store, publisher_of
 from services.readiness import states_of
 from shared import cooperation, gc_tuning, tracing
+from shared.books import service_of
 from shared.bus.principals import tls_of
 from shared.config import Settings
 from shared.eventstore.schema_level import check_levels
@@ -54,7 +55,8 @@ def serve(names: Sequence[str], settings: Settings) -> None:
         context = ServerContext(settings, clients[name], stores[name], publisher_of(name))
         # Each with the broker's user of its own; add_service would give all the same.
         runner.service_map[name] = runner.container_cls(
-            hosted(_service_class(name)), _config(settings.amqp_url_of(name), context)
+            hosted(_service_class(service_of(name)), name),
+            _config(settings.amqp_url_of(name), context),
         )
     on_stop_signal(lambda: _stop(runner, monitoring))
     runner.start()

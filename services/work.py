@@ -84,10 +84,11 @@ def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient
     worker.start(f"{name} relay", relay.run)
     worker.start(f"{name} live", LiveFeed(settings, store, publish, worker.stop, handoff).run)
     locks = LockConnection(settings, name)
-    for upstream, handlers in reactions_of(name).items():
+    reactions = reactions_of(name, settings.books)
+    for upstream, handlers in reactions.items():
         listener = Listener(services, store, upstream, handlers, worker.stop, batch_of(name), locks)
         worker.start(f"{name} from {upstream}", listener.run)
-    if reactions := reactions_of(name):
+    if reactions:
         worker.start(f"{name} retries", Retrier(services, store, reactions, worker.stop, locks).run)
     if jobs := jobs_of(name):
         worker.start(f"{name} jobs", JobRunner(name, services, jobs, worker.stop, locks).run)

@@ -7,18 +7,19 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import time
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from shared.access_settings import AccessSettings, access_of
 from shared.acquirer_settings import AcquirerSettings, acquirers_of
+from shared.books import book_of, books_of, service_of
 from shared.fiscal_settings import FiscalSettings, fiscal_of
-from shared.keys import MASTER, GivenKeys, Key, KeyFile, KeyRing, KeyRingError, parse_ring
+from shared.keys import MASTER, GivenKeys, Key, KeyFile, KeyRing
 from shared.mailbox_url import mailbox_of
 from shared.money import Kopecks, parse_roubles
 from shared.scanner_url import scanner_of
 from shared.secret_files import with_secret_files
+from shared.secret_settings import key_ring, master_secret
 
 SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
 """All services. A new one is its folder, its contracts module, and its name here."""
@@ -76,6 +77,8 @@ class Settings:
     """The settings of an installation. Secrets are kept out of the repr."""
 
     amqp_url: str = field(default="", repr=False)
+    books: tuple[str, ...] = ()
+    """The logs of the ledger's further books (`shared.books`)."""
     secret: bytes = field(default=b"", repr=False)
     """The master secret, for a principal without a key ring, and for what it has sealed."""
     key_rings: Mapping[str, KeyFile | GivenKeys] = field(default_factory=dict, repr=False)
@@ -86,6 +89,8 @@ class Settings:
     staff_database_url: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
     database_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    login_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where whoever signs in here, the owner or staff, reaches a book in another database."""
     keys_database_url: str = field(default="", repr=False)
     """The database of data keys, apart from the data that they open; as its owner."""
     keys_database_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -167,6 +172,18 @@ class Settings:
                 f"runtime role of {service}; `make up` writes it to .saldo/env"
             ) from None
 
+    def owner_url_of(self, service: str) -> str:
+        """Return the URL under which the owner reaches a service's database; "" for none."""
+        return self.login_urls.get(service) or self.database_url
+
+    def staff_url_of(self, service: str) -> str:
+        """Return the URL under which staff reach a service's database; "" for nobody."""
+        return self.login_urls.get(service) or self.staff_database_url
+
+    def sealer_url_of(self, log: str) -> str:
+        """Return the URL under which the sealer reaches the log of a book; "" for none."""
+        return self.database_urls.get(_sealer_of(log)) or self.database_urls.get(SEALER, "")
+
     def keys_database_url_of(self, service: str) -> str:
         """Return the URL under which a service's runtime role reaches its data keys."""
         try:
@@ -201,10 +218,11 @@ class Settings:
         return url
 
     def keys_of(self, owner: str, purpose: str) -> KeyRing:
-        """Return the keys of a service or of the gateway for one purpose.
+        """Return the keys of a service or of the gateway for one purpose; books share a ring.
 
         Using them raises ConfigurationError where the process has no secret of this owner.
         """
+        owner = service_of(owner)
         sources = [self.key_rings[owner]] if owner in self.key_rings else []
         if self.secret:
             sources.append(GivenKeys([Key(MASTER, self.secret)]))
@@ -217,6 +235,14 @@ def _no_secret(owner: str) -> ConfigurationError:
     return ConfigurationError(
         f"set {variable}_FILE to a file with the keys of {owner}, or {variable} to id:hex[,id:hex]"
     )
+
+
+def _sealer_of(log: str) -> str:
+    return f"{SEALER}_{book}" if (book := book_of(log)) else SEALER
+
+
+def _sealers(books: Iterable[str]) -> list[str]:
+    return list(map(_sealer_of, books))
 
 
 def _plain(env: Mapping[str, str]) -> dict[str, Any]:
@@ -250,21 +276,26 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if plain.get("rpc_queues", CLASSIC) not in (CLASSIC, QUORUM):
         raise ConfigurationError(f"SALDO_RPC_QUEUES is {CLASSIC} or {QUORUM}")
     accruals_setting(plain.get("ledger_accruals", Settings.ledger_accruals))
+    books = _given(books_of, env.get("SALDO_LEDGER_BOOKS", ""))
     plain |= {name: _seconds(env, name, default) for name, default in _SECONDS.items()}
     return Settings(
-        secret=_master_secret(env),
+        books=books,
+        secret=_given(master_secret, env),
         key_rings={
             owner: ring
             for owner in (*SERVICES, GATEWAY)
-            if (ring := _key_ring(env, f"SALDO_SECRET_{owner.upper()}"))
+            if (ring := _given(key_ring, env, f"SALDO_SECRET_{owner.upper()}"))
         },
-        amqp_urls=_each(env, "SALDO_AMQP_URL", (*SERVICES, GATEWAY)),
+        amqp_urls=_each(env, "SALDO_AMQP_URL", (*SERVICES, *books, GATEWAY)),
         staff_amqp_url=env.get("SALDO_STAFF_AMQP_URL") or env.get("SALDO_AMQP_URL", ""),
         staff_database_url=(
             env.get("SALDO_STAFF_DATABASE_URL") or env.get("SALDO_DATABASE_URL", "")
         ),
-        database_urls=_each(env, "SALDO_DATABASE_URL", (*SERVICES, SEALER)),
-        keys_database_urls=_each(env, "SALDO_KEYS_DATABASE_URL", SERVICES),
+        database_urls=_each(
+            env, "SALDO_DATABASE_URL", (*SERVICES, *books, SEALER, *_sealers(books))
+        ),
+        login_urls=_each(env, "SALDO_LOGIN_URL", books),
+        keys_database_urls=_each(env, "SALDO_KEYS_DATABASE_URL", (*SERVICES, *books)),
         staff_keys_database_url=(
             env.get("SALDO_STAFF_KEYS_DATABASE_URL") or env.get("SALDO_KEYS_DATABASE_URL", "")
         ),
@@ -374,27 +405,3 @@ def _bytes(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or int(text) < MIN_BYTES:
         raise ConfigurationError(f"{name} is a number of bytes, at least {MIN_BYTES}")
     return int(text)
-
-
-def _master_secret(env: Mapping[str, str]) -> bytes:
-    text = env.get("SALDO_SECRET", "")
-    if not text:
-        return b""
-    try:
-        secret = bytes.fromhex(text)
-    except ValueError:
-        raise ConfigurationError("SALDO_SECRET must be hexadecimal digits") from None
-    if len(secret) < 32:
-        raise ConfigurationError("SALDO_SECRET must have at least 64 hexadecimal digits")
-    return secret
-
-
-def _key_ring(env: Mapping[str, str], name: str) -> KeyFile | GivenKeys | None:
-    file, value = f"{name}_FILE", env.get(name)
-    try:
-        if path := env.get(file):
-            name = file
-            return KeyFile(Path(path))
-        return GivenKeys(parse_ring(value)) if value else None
-    except KeyRingError as error:
-        raise ConfigurationError(f"{name} {error}") from None

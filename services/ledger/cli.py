@@ -11,6 +11,7 @@ app = StaffVerbs(
     "The ledger: charges, penalties, payments; balances, corrections, audit, seal.",
     "services.ledger.commands",
     languages=True,
+    books=True,
 )
 app.writes("import", ".import_files:import_", long=True)
 app.reads("balance", ".balances:balance")

@@ -46,7 +46,7 @@ from services.ledger.reports import (
 from services.ledger.reports.refundable import refundable
 from services.ledger.rpcs.disputes import DisputeRpcs
 from services.ledger.rpcs.mailing import MailingRpcs
-from services.ledger.seal.keys import verifier_keys
+from services.ledger.seal.keys import verifier_keys_of
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
 from services.ledger.taken_payments import BankDocument, TakePayment, entered_documents
 from services.ledger.tenures import asked_by_staff, meant
@@ -191,7 +191,7 @@ class LedgerService(DisputeRpcs, MailingRpcs):
     @rpc(schemas.VerifyProof, callers=(GATEWAY,))
     def verify_proof(self, proof: dict[str, Any]) -> Any:
         """Return which record an inclusion proof proves, and since when it is sealed."""
-        trusted = verifier_keys()
+        trusted = verifier_keys_of(self.name)
         return self.store.query(lambda session: checked_proof(session, proof, trusted))
 
     @rpc(schemas.LastCheckpoint, callers=(GATEWAY,))
@@ -202,7 +202,7 @@ class LedgerService(DisputeRpcs, MailingRpcs):
     @rpc(schemas.VerifierKeys, callers=(GATEWAY,))
     def verifier_keys(self) -> Any:
         """Return the verifier keys, the one that signs now first."""
-        return {"keys": [str(key) for key in verifier_keys()]}
+        return {"keys": [str(key) for key in verifier_keys_of(self.name)]}
 
     @rpc(schemas.PostPayment, callers=(staff("post-payment"),))
     def post_payment(self, payment_id: UUID, paid_on: date, lines: list[dict[str, Any]]) -> Any:

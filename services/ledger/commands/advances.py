@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from services.language import text
-from services.ledger.commands.ledger_access import opened_ledger
+from services.ledger.commands.ledger_access import ledger_log, opened_ledger
 from services.ledger.commands.payers import payer
 from services.ledger.reports.advances import advances as page_of
 from services.ledger.reports.advances import advances_in_all
@@ -53,7 +53,7 @@ def advances(json: Json = False) -> None:
 @contextmanager
 def _reading() -> Iterator[ReadPage]:
     """Yield what reads a page: from the database, or the service where there is no login."""
-    if reads_database("ledger"):
+    if reads_database(ledger_log()):
         with opened_ledger() as store:
 
             def read(after: str) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _reading() -> Iterator[ReadPage]:
 
             yield read
         return
-    with calls_to("ledger") as ledger:
+    with calls_to(ledger_log()) as ledger:
         yield lambda after: dict(ledger.ask("advances", after=after, limit=_PAGE))
 
 

@@ -12,7 +12,7 @@ import typer
 
 from services.language import text
 from services.ledger.commands.changes import sum_names
-from services.ledger.commands.ledger_access import Number, opened_ledger, read_or_ask
+from services.ledger.commands.ledger_access import Number, ledger_log, opened_ledger, read_or_ask
 from services.ledger.commands.movements import description, with_payment
 from services.ledger.commands.payers import payer
 from services.ledger.reports import overdue
@@ -75,7 +75,7 @@ def statement(
     """Show the movements of an account by effective day, each with the balance after it."""
     with reporting():
         first, last = day(from_, "--from"), day(to, "--to")
-        if reads_database("ledger"):
+        if reads_database(ledger_log()):
             with opened_ledger() as store:
                 found = store.query(
                     lambda session: statement_by_days(
@@ -112,7 +112,7 @@ def statement(
 def _called_statement(number: str, first: date | None, last: date | None) -> dict[str, Any]:
     """Return a statement from the service, page by page."""
     movements, after = list[dict[str, Any]](), 0
-    with calls_to("ledger") as ledger:
+    with calls_to(ledger_log()) as ledger:
         while True:
             page = ledger.ask(
                 "statement_by_days", number=number, first_day=first, last_day=last, after=after

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from services.chosen_book import chosen_book
 from services.language import text
 from services.ledger.replay.parallel import WorkerFailedError
 from services.staff_calls import calls_to, reads_database
 from services.terminal import DIFFERENCE, err, opened_store, reporting
 from shared import context
+from shared.books import SPLIT
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
@@ -40,13 +42,18 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+def ledger_log() -> str:
+    """Return the log that a verb works on: that of the book named by --book, or the first one."""
+    return chosen_book() or SPLIT
+
+
 @contextmanager
 def opened_ledger(*, writes: bool = False) -> Iterator[PostgresStore]:
     """Open the ledger's store to read or to write; a statement may take as long as the log is.
 
     Raises ChildProcessError when a parallel worker fails.
     """
-    with opened_store("ledger", writes=writes, statement_timeout_ms=0) as store:
+    with opened_store(ledger_log(), writes=writes, statement_timeout_ms=0) as store:
         try:
             yield store
         except WorkerFailedError as error:
@@ -55,10 +62,10 @@ def opened_ledger(*, writes: bool = False) -> Iterator[PostgresStore]:
 
 def read_or_ask(read: Callable[[Session], Any], method: str, **arguments: Any) -> Any:
     """Return what ``read`` does of the database, or without a login of it what an RPC returns."""
-    if reads_database("ledger"):
+    if reads_database(ledger_log()):
         with opened_ledger() as store:
             return store.query(read)
-    with calls_to("ledger") as ledger:
+    with calls_to(ledger_log()) as ledger:
         return ledger.ask(method, **arguments)
 
 
