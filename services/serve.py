@@ -23,6 +23,7 @@ from shared.config import Settings
 from shared.eventstore.schema_level import check_levels
 from shared.logs import get_logger
 from shared.monitoring import Monitoring, stopping
+from shared.rpc.book_methods import routed
 from shared.rpc.client import RpcClient
 from shared.rpc.consumer import QUEUES_KEY
 from shared.rpc.every_service import hosted
@@ -52,7 +53,8 @@ def serve(names: Sequence[str], settings: Settings) -> None:
     clients = {name: RpcClient(settings.amqp_url_of(name), name=f"{name} server") for name in names}
     runner = ServiceRunner({})
     for name in names:
-        context = ServerContext(settings, clients[name], stores[name], publisher_of(name))
+        client = routed(clients[name], settings.books)
+        context = ServerContext(settings, client, stores[name], publisher_of(name))
         # Each with the broker's user of its own; add_service would give all the same.
         runner.service_map[name] = runner.container_cls(
             hosted(_service_class(service_of(name)), name),

@@ -70,10 +70,12 @@ def calls_to(service: str, actor: str | None = None) -> Iterator[StaffCalls]:
 
 
 def new_client(url: str) -> RpcClient:
-    """Return a client of the RPCs."""
+    """Return a client of the RPCs, which finds the books of the ledger."""
+    from shared.rpc.book_methods import routed
     from shared.rpc.client import RpcClient
 
-    return RpcClient(url, name="saldo")
+    client: RpcClient = routed(RpcClient(url, name="saldo"), load_settings().books)
+    return client
 
 
 def reads_database(service: str) -> bool:

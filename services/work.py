@@ -27,6 +27,7 @@ from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.schema_level import check_levels
 from shared.logs import get_logger
 from shared.monitoring import Monitoring
+from shared.rpc.book_methods import routed
 from shared.rpc.client import RpcClient
 
 log = get_logger(__name__)
@@ -78,7 +79,7 @@ def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient
     """Start the relay, live feed, listeners, jobs and tasks of a service; return its store."""
     tasks = tasks_of(name, settings)
     store = open_store(name, settings, pool_size=6 + len(tasks))
-    services = WorkerServices(settings, store, client, worker.stop)
+    services = WorkerServices(settings, store, routed(client, settings.books), worker.stop)
     publish, handoff = publisher_of(name), Handoff()
     relay = Relay(settings, store, publish, worker.stop, handoff.put, noticed=services.appended.set)
     worker.start(f"{name} relay", relay.run)

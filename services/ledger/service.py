@@ -44,6 +44,7 @@ from services.ledger.reports import (
     statements,
 )
 from services.ledger.reports.refundable import refundable
+from services.ledger.rpcs.books import BookRpcs
 from services.ledger.rpcs.disputes import DisputeRpcs
 from services.ledger.rpcs.mailing import MailingRpcs
 from services.ledger.seal.keys import verifier_keys_of
@@ -58,7 +59,7 @@ from shared.rpc.callers import staff
 from shared.rpc.server import SettingsProvider, StoreProvider, rpc
 
 
-class LedgerService(DisputeRpcs, MailingRpcs):
+class LedgerService(BookRpcs, DisputeRpcs, MailingRpcs):
     """Balances, months, movements; amounts in kopecks."""
 
     name = "ledger"

@@ -1,0 +1,26 @@
+"""The RPC by which callers learn which numbers are of which book."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.ledger.tables.book_rules import read_rules
+from shared.rpc.callers import EVERYBODY
+from shared.rpc.server import Nothing, StoreProvider, rpc
+
+
+class BookRpcs:
+    """The rules of the books."""
+
+    store = StoreProvider()
+
+    @rpc(Nothing, callers=EVERYBODY)
+    def books(self) -> Any:
+        """Return ``{rules: [{prefix, book, settled}]}``; a longer prefix goes before a shorter."""
+        rules = self.store.query(lambda session: read_rules(session.cursor))
+        return {
+            "rules": [
+                {"prefix": rule.prefix, "book": rule.book, "settled": rule.settled}
+                for rule in rules
+            ]
+        }
