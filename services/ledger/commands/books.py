@@ -122,7 +122,8 @@ def assign_(
                 if done:
                     verb = f"assign {asked.prefix} {asked.to}"
                     record_run(stores[SPLIT], who, Run(verb=verb, by=who, reason=why))
-    result = {"prefix": asked.prefix, "book": asked.to, "given": done and not dry_run, "dry_run": dry_run}
+    given = done and not dry_run
+    result = {"prefix": asked.prefix, "book": asked.to, "given": given, "dry_run": dry_run}
     if json:
         print_json(result)
     elif dry_run and done:

@@ -1,0 +1,225 @@
+"""Moving a book of the ledger to another database, or another server, while the others work.
+
+1. The book is frozen: whoever would write into it is told to send it again.
+2. Its schema is made in the other database, and all rows are copied, by one transaction there, of
+   which the copy comes out frozen, too.
+3. Both are compared, table by table and row by row.
+4. The book is closed here: nobody reads from here any more what is about to change there.
+5. The copy is thawed. From that moment on it is the book.
+
+There is never more than one that can be written, so nothing can be lost by a step that breaks off:
+`move` goes on from there, and `move_back` gives up, until the last step. The log on the other
+server is confirmed by its relay as after each change of server: a new epoch begins there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from shared.database import connect_as_owner
+from shared.eventstore.freezing import (
+    close,
+    freeze,
+    is_closed,
+    is_frozen,
+    moved_name,
+    reopen,
+    tables_of,
+    thaw,
+)
+from shared.eventstore.migrations import migrate
+from shared.eventstore.schema_copy import (
+    Digest,
+    Progress,
+    SchemaCopyError,
+    copy_schema,
+    digests,
+    size_of,
+)
+from shared.ids import new_id
+
+Report = Callable[[str], None]
+"""Called with the name of each step that begins: freezing, copying, comparing, switching."""
+
+_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+_LAST = """
+SELECT notification_id, originator_id, command_id, recorded_at FROM {}
+ ORDER BY notification_id DESC LIMIT 1
+"""
+_SAME = """
+SELECT FROM {} WHERE notification_id = %s AND originator_id = %s AND command_id = %s
+   AND recorded_at = %s
+"""
+_ROLES = "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s) ORDER BY 1"
+
+
+class MoveError(Exception):
+    """The book cannot be moved like that; the text says why, and what to do."""
+
+
+class Plan(NamedTuple):
+    """A log, the owner's URL of its database here and there, and the logins that it has there.
+
+    ``roles`` are those of whoever uses it here.
+    """
+
+    log: str
+    here: str
+    there: str
+    runtime_url: str
+    sealer_url: str
+    roles: tuple[str, ...]
+
+
+class Moved(NamedTuple):
+    """What was moved: rows by table; nothing where it had moved already."""
+
+    rows: Mapping[str, int]
+
+
+def move(
+    plan: Plan,
+    run: msgspec.Struct,
+    report: Report = lambda _: None,
+    progress: Progress = lambda _: None,
+) -> Moved:
+    """Move a book, from wherever a run before has broken off; raises MoveError.
+
+    ``run`` says who does so and why: it is kept with the commands of the log there.
+    """
+    with _alone(plan) as (here, there):
+        compared: Mapping[str, Digest] = {}
+        if not is_closed(here, plan.log):
+            _check_room(there, plan.log)
+            report("freezing")
+            freeze(here, plan.log)
+            compared = _copied(plan, here, there, report, progress)
+            report("switching")
+            close(here, plan.log, _known(here, plan.roles))
+        elif not _has_all(here, there, plan.log):
+            raise MoveError(f"{plan.log} has moved, but not to there: check SALDO_NEXT_LOGIN_URL")
+        if is_frozen(there, plan.log):
+            thaw(there, plan.log, first=lambda: _keep(there, plan.log, run))
+        else:
+            thaw(there, plan.log)
+    return Moved({table: digest.rows for table, digest in compared.items()})
+
+
+def move_back(plan: Plan) -> None:
+    """Give up a move that was not completed: the book works on here. Raises MoveError."""
+    with _alone(plan) as (here, there):
+        if is_closed(here, plan.log):
+            # Only what is frozen there has not taken over.
+            if not is_frozen(there, plan.log):
+                raise MoveError(
+                    f"{plan.log} has moved: to have it here again, move it from where it is now"
+                )
+            reopen(here, plan.log)
+        if tables_of(there, plan.log):
+            _check_room(there, plan.log)
+            there.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(plan.log)))
+        thaw(here, plan.log)
+
+
+def size_here(plan: Plan) -> int:
+    """Return the bytes that are to be copied; raises MoveError where nothing could be."""
+    with _alone(plan) as (here, there):
+        if not is_closed(here, plan.log):
+            _check_room(there, plan.log)
+        return size_of(here, plan.log)
+
+
+def _copied(
+    plan: Plan,
+    here: psycopg.Connection[Any],
+    there: psycopg.Connection[Any],
+    report: Report,
+    progress: Progress,
+) -> Mapping[str, Digest]:
+    """Copy what is not copied yet; return what both hold. Raises MoveError."""
+    migrate(
+        plan.there,
+        plan.log,
+        plan.runtime_url,
+        files("services.ledger").joinpath("migrations"),
+        sealer_url=plan.sealer_url,
+    )
+    wanted = digests(here, plan.log)
+    if not (is_frozen(there, plan.log) and digests(there, plan.log) == wanted):
+        report("copying")
+        try:
+            copy_schema(here, there, plan.log, progress, last=lambda: freeze(there, plan.log))
+        except SchemaCopyError as error:
+            raise MoveError(str(error)) from None
+    report("comparing")
+    found = digests(there, plan.log)
+    if wrong := sorted(table for table in wanted if found.get(table) != wanted[table]):
+        raise MoveError(
+            f"the copy of {', '.join(wrong)} is not what is here: nothing has moved; repeat the "
+            "command, or give up with --back"
+        )
+    return wanted
+
+
+def _check_room(there: psycopg.Connection[Any], log: str) -> None:
+    if is_closed(there, log):
+        raise MoveError(
+            f"{log} has moved away from there before: drop the schemas {log} and "
+            f"{moved_name(log)} that are left there first"
+        )
+    if not tables_of(there, log) or is_frozen(there, log) or not _has_events(there, log):
+        return
+    raise MoveError(f"the other database has a log {log} that is at work: it would be overwritten")
+
+
+def _has_events(connection: psycopg.Connection[Any], log: str) -> bool:
+    events = sql.SQL("SELECT FROM {} LIMIT 1").format(sql.Identifier(log, "events"))
+    return connection.execute(events).fetchone() is not None
+
+
+def _keep(there: psycopg.Connection[Any], log: str, run: msgspec.Struct) -> None:
+    content = msgspec.json.encode(run)
+    there.execute(
+        sql.SQL("INSERT INTO {} (command_id, fingerprint, result) VALUES (%s, %s, %s)").format(
+            sql.Identifier(log, "commands")
+        ),
+        (new_id(), sha256(content).digest(), content),
+    )
+
+
+def _has_all(here: psycopg.Connection[Any], there: psycopg.Connection[Any], log: str) -> bool:
+    """Return whether the other database has the last event of what was closed here."""
+    if not tables_of(there, log):
+        return False
+    last = here.execute(sql.SQL(_LAST).format(sql.Identifier(moved_name(log), "events"))).fetchone()
+    if last is None:
+        return not _has_events(there, log) or is_frozen(there, log)
+    found = there.execute(sql.SQL(_SAME).format(sql.Identifier(log, "events")), last).fetchone()
+    return found is not None
+
+
+def _known(connection: psycopg.Connection[Any], roles: tuple[str, ...]) -> list[str]:
+    return [row[0] for row in connection.execute(_ROLES, (list(roles),)).fetchall()]
+
+
+@contextmanager
+def _alone(
+    plan: Plan,
+) -> Iterator[tuple[psycopg.Connection[Any], psycopg.Connection[Any]]]:
+    """Connect to both databases, in which nobody else moves this book."""
+    with connect_as_owner(plan.here) as here, connect_as_owner(plan.there) as there:
+        for connection in (here, there):
+            row = connection.execute(_LOCK, (f"{plan.log}.move",)).fetchone()
+            if row is None or not row[0]:
+                raise MoveError(
+                    f"{plan.log} is being moved by somebody else, or both databases are the same"
+                )
+        yield here, there
