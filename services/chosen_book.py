@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Annotated, TypeAlias
 
 import typer
 
-from shared.books import log_of
+from shared.books import SPLIT, book_of, log_of
+from shared.config import load_settings
 
 Book: TypeAlias = Annotated[
     str | None,
@@ -36,3 +38,19 @@ def chosen_book() -> str | None:
     """Return the log of the book that was named; None where none was."""
     book = _chosen.get()
     return None if book is None else log_of("" if book == FIRST else book)
+
+
+def in_each_book(run: Callable[[], object]) -> None:
+    """Run a verb for each book of the ledger, the first one first; end with the worst exit code.
+
+    The log of each is named on standard error before it.
+    """
+    worst = 0
+    for log in (SPLIT, *load_settings().books):
+        sys.stderr.write(f"{log}:\n")
+        try:
+            with choosing(book_of(log) or FIRST):
+                run()
+        except typer.Exit as done:
+            worst = max(worst, done.exit_code)
+    raise typer.Exit(worst)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, wraps
 from importlib import import_module
@@ -18,8 +18,9 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from services.chosen_book import Book, choosing
+from services.chosen_book import Book, choosing, chosen_book, in_each_book
 from services.language import Lang, spoken
+from shared.config import load_settings
 
 V = TypeVar("V", bound=Callable[..., Any])
 Command: TypeAlias = Any
@@ -135,7 +136,8 @@ class StaffVerbs(typer.Typer):
     A reading verb has ``--json``; a writing one ``--dry-run`` and ``--reason``; a long
     one shows its progress and ends with a summary (tests/unit/terminal/test_terminal_verbs.py).
     ``package`` is where the modules of its verbs are. ``languages``: their output is in Russian or
-    English, and each has ``--lang``. ``books``: each has ``--book``.
+    English, and each has ``--lang``. ``books``: each has ``--book``; without it those of
+    ``each_book`` run for all books of the ledger.
     """
 
     def __init__(
@@ -145,6 +147,7 @@ class StaffVerbs(typer.Typer):
         *,
         languages: bool = False,
         books: bool = False,
+        each_book: Collection[str] = (),
         group: type[LazyGroup] = LazyGroup,
         **options: Any,
     ) -> None:
@@ -153,6 +156,7 @@ class StaffVerbs(typer.Typer):
         self._package = package
         self._languages = languages
         self._books = books
+        self._each_book = each_book
         super().__init__(
             cls=type(group.__name__, (group,), {"of": self}),
             callback=_no_options_of_the_group,
@@ -180,7 +184,8 @@ class StaffVerbs(typer.Typer):
         function = self.functions[name].load()
         alone = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
         mounted = in_languages(function) if self._languages else function
-        mounted = of_books(mounted) if self._books else mounted
+        if self._books:
+            mounted = of_books(mounted, each=name in self._each_book)
         alone.command(name, cls=_LightCommand, help=help_of(function))(mounted)
         return typer.main.get_command(alone)
 
@@ -215,9 +220,16 @@ def in_languages(function: V) -> V:
     return _with_option(function, "lang", Lang, spoken)
 
 
-def of_books(function: V) -> V:
-    """Give a verb the option ``--book``, and run it for that book."""
-    return _with_option(function, "book", Book, choosing)
+def of_books(function: V, *, each: bool) -> V:
+    """Give a verb the option ``--book``, and run it for that book; without it for ``each``."""
+
+    @wraps(function)
+    def run(*arguments: Any, **options: Any) -> Any:
+        if each and chosen_book() is None and load_settings().books:
+            in_each_book(lambda: function(*arguments, **options))
+        return function(*arguments, **options)
+
+    return _with_option(cast(V, run), "book", Book, choosing)
 
 
 def _with_option(

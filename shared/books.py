@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+SEALER = "sealer"
+"""The name of the process that seals a log among those that sign in to the database."""
 SPLIT = "ledger"
 """The service that is split into books; its own name is that of the first one."""
 
@@ -52,6 +54,11 @@ def book_of(log: str) -> str:
 def log_of(book: str) -> str:
     """Return the log of a book by its name; "" is the first one."""
     return f"{SPLIT}_{book}" if book else SPLIT
+
+
+def sealer_of(log: str) -> str:
+    """Return the name of the sealer of a log among those that sign in to the database."""
+    return f"{SEALER}_{book}" if (book := book_of(log)) else SEALER
 
 
 def with_books(names: Iterable[str], books: Collection[str]) -> Sequence[str]:

@@ -12,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 from shared.access_settings import AccessSettings, access_of
 from shared.acquirer_settings import AcquirerSettings, acquirers_of
-from shared.books import book_of, books_of, service_of
+from shared.book_urls import BookUrls
+from shared.books import SEALER as OF_SEALER
+from shared.books import books_of, sealer_of, service_of
 from shared.fiscal_settings import FiscalSettings, fiscal_of
 from shared.keys import MASTER, GivenKeys, Key, KeyFile, KeyRing
 from shared.mailbox_url import mailbox_of
@@ -24,11 +26,9 @@ from shared.secret_settings import key_ring, master_secret
 SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
 """All services. A new one is its folder, its contracts module, and its name here."""
 
+SEALER = OF_SEALER
 GATEWAY = "gateway"
 """The name of the gateway among those that sign in to the broker."""
-
-SEALER = "sealer"
-"""The name of the process that seals the ledger's log among those that sign in to the database."""
 
 CLASSIC, QUORUM = "classic", "quorum"
 """Types of queues."""
@@ -73,7 +73,7 @@ class ConfigurationError(Exception):
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(BookUrls):
     """The settings of an installation. Secrets are kept out of the repr."""
 
     amqp_url: str = field(default="", repr=False)
@@ -172,18 +172,6 @@ class Settings:
                 f"runtime role of {service}; `make up` writes it to .saldo/env"
             ) from None
 
-    def owner_url_of(self, service: str) -> str:
-        """Return the URL under which the owner reaches a service's database; "" for none."""
-        return self.login_urls.get(service) or self.database_url
-
-    def staff_url_of(self, service: str) -> str:
-        """Return the URL under which staff reach a service's database; "" for nobody."""
-        return self.login_urls.get(service) or self.staff_database_url
-
-    def sealer_url_of(self, log: str) -> str:
-        """Return the URL under which the sealer reaches the log of a book; "" for none."""
-        return self.database_urls.get(_sealer_of(log)) or self.database_urls.get(SEALER, "")
-
     def keys_database_url_of(self, service: str) -> str:
         """Return the URL under which a service's runtime role reaches its data keys."""
         try:
@@ -237,14 +225,6 @@ def _no_secret(owner: str) -> ConfigurationError:
     )
 
 
-def _sealer_of(log: str) -> str:
-    return f"{SEALER}_{book}" if (book := book_of(log)) else SEALER
-
-
-def _sealers(books: Iterable[str]) -> list[str]:
-    return list(map(_sealer_of, books))
-
-
 def _plain(env: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings that are taken as they are written."""
     return {
@@ -286,16 +266,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             for owner in (*SERVICES, GATEWAY)
             if (ring := _given(key_ring, env, f"SALDO_SECRET_{owner.upper()}"))
         },
-        amqp_urls=_each(env, "SALDO_AMQP_URL", (*SERVICES, *books, GATEWAY)),
         staff_amqp_url=env.get("SALDO_STAFF_AMQP_URL") or env.get("SALDO_AMQP_URL", ""),
         staff_database_url=(
             env.get("SALDO_STAFF_DATABASE_URL") or env.get("SALDO_DATABASE_URL", "")
         ),
-        database_urls=_each(
-            env, "SALDO_DATABASE_URL", (*SERVICES, *books, SEALER, *_sealers(books))
-        ),
-        login_urls=_each(env, "SALDO_LOGIN_URL", books),
-        keys_database_urls=_each(env, "SALDO_KEYS_DATABASE_URL", (*SERVICES, *books)),
+        **_urls(env, books),
         staff_keys_database_url=(
             env.get("SALDO_STAFF_KEYS_DATABASE_URL") or env.get("SALDO_KEYS_DATABASE_URL", "")
         ),
@@ -321,6 +296,17 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         **plain,
     )
+
+
+def _urls(env: Mapping[str, str], books: Iterable[str]) -> dict[str, Any]:
+    """Return where each service, and each book, reaches the nodes."""
+    logs, sealers = (*SERVICES, *books), (SEALER, *map(sealer_of, books))
+    return {
+        "amqp_urls": _each(env, "SALDO_AMQP_URL", (*logs, GATEWAY)),
+        "database_urls": _each(env, "SALDO_DATABASE_URL", (*logs, *sealers)),
+        "login_urls": _each(env, "SALDO_LOGIN_URL", books),
+        "keys_database_urls": _each(env, "SALDO_KEYS_DATABASE_URL", logs),
+    }
 
 
 def accruals_setting(text: str) -> str:

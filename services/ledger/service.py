@@ -7,7 +7,7 @@ an RPC, and committed together with others that arrive at the same time.
 from __future__ import annotations
 
 from datetime import date
-from functools import lru_cache
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -395,7 +395,6 @@ def _plain(rows: Any) -> Any:
     return msgspec.to_builtins(rows)
 
 
-@lru_cache(maxsize=1)
+@cache  # for the whole process and book: only their own commands can be committed together
 def _group_commit(store: PostgresStore) -> GroupCommit:
-    # One for the whole process: only its own commands can be committed together.
     return ledger_group_commit(store)

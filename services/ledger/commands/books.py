@@ -13,7 +13,7 @@ from services.chosen_book import FIRST
 from services.language import text
 from services.ledger.assignment import Assignment, assign, check
 from services.ledger.commands.ledger_access import Run, record_run
-from services.ledger.tables.book_rules import read_rules
+from services.ledger.tables.book_rules import figures, read_rules
 from services.terminal import (
     Actor,
     DryRun,
@@ -34,10 +34,6 @@ from shared.eventstore.postgres import PostgresStore
 
 PATIENCE_S = 30.0
 _DIGITS = frozenset("0123456789")
-_FIGURES = (
-    "SELECT (SELECT count(*) FROM balances) AS accounts,"
-    " (SELECT coalesce(max(notification_id), 0) FROM events) AS events"
-)
 
 
 class BookFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +80,7 @@ def _figures(store: PostgresStore) -> BookFigures:
             log=store.service,
             prefixes=[rule.prefix for rule in rules if rule.settled],
             coming=[rule.prefix for rule in rules if not rule.settled],
-            **session.cursor.execute(_FIGURES).fetchone(),
+            **figures(session.cursor),
         )
 
     return store.query(read)

@@ -49,7 +49,7 @@ NEXT_SEALER = "SALDO_NEXT_DATABASE_URL_SEALER"
 
 
 def move_book(
-    book: Annotated[str, typer.Argument(help="The book; - is the first one.")],
+    which: Annotated[str, typer.Argument(metavar="BOOK", help="The book; - is the first one.")],
     reason: Reason,
     back: Annotated[
         bool, typer.Option("--back", help="Give up a move that was not completed.")
@@ -67,7 +67,7 @@ def move_book(
     with reporting():
         who, why = author(actor, reason)
         settings = load_settings()
-        plan = plan_of(settings, _log(settings, book), os.environ)
+        plan = plan_of(settings, _log(settings, which), os.environ)
         size = 0 if back else _asked(lambda: size_here(plan))
         rows: Mapping[str, int] = {}
         if back and not dry_run:

@@ -1,3 +1,4 @@
+-- migrate: expand
 -- Which numbers are of which book. Without a rule a number is of the first book. A number is opened
 -- in its book alone, so a rule is made before there is an account that it concerns.
 

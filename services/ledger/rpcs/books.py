@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.ledger.tables.book_rules import read_rules
+from services.ledger.tables.book_rules import rules_of
 from shared.rpc.callers import EVERYBODY
 from shared.rpc.server import Nothing, StoreProvider, rpc
 
@@ -17,10 +17,4 @@ class BookRpcs:
     @rpc(Nothing, callers=EVERYBODY)
     def books(self) -> Any:
         """Return ``{rules: [{prefix, book, settled}]}``; a longer prefix goes before a shorter."""
-        rules = self.store.query(lambda session: read_rules(session.cursor))
-        return {
-            "rules": [
-                {"prefix": rule.prefix, "book": rule.book, "settled": rule.settled}
-                for rule in rules
-            ]
-        }
+        return self.store.query(rules_of)

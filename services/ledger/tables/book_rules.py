@@ -32,6 +32,10 @@ INSERT INTO book_rules (prefix, book, settled, reason) VALUES (%s, %s, %s, %s)
 ON CONFLICT (prefix) DO UPDATE SET book = excluded.book, settled = excluded.settled,
        reason = excluded.reason, written_at = clock_timestamp()
 """
+_FIGURES = """
+SELECT (SELECT count(*) FROM balances) AS accounts,
+       (SELECT coalesce(max(notification_id), 0) FROM events) AS events
+"""
 _ACCOUNTS = "SELECT EXISTS (SELECT FROM balances WHERE starts_with(number, %s)) AS some"
 
 
@@ -73,6 +77,16 @@ def read_rules(cursor: Any) -> list[Rule]:
     return [Rule(**row) for row in cursor.execute(_RULES).fetchall()]
 
 
+def rules_of(session: Any) -> dict[str, Any]:
+    """Return ``{rules: [{prefix, book, settled}]}``, as callers go by them."""
+    rules = read_rules(session.cursor)
+    return {
+        "rules": [
+            {"prefix": rule.prefix, "book": rule.book, "settled": rule.settled} for rule in rules
+        ]
+    }
+
+
 def change_rules(cursor: Any) -> None:
     """Wait until nobody opens an account, and let nobody until this transaction ends."""
     cursor.execute(_CHANGE)
@@ -86,6 +100,12 @@ def put_rule(cursor: Any, rule: Rule) -> None:
 def drop_rule(cursor: Any, prefix: str) -> None:
     """Delete the rule of a prefix that is not settled."""
     cursor.execute("DELETE FROM book_rules WHERE prefix = %s AND NOT settled", (prefix,))
+
+
+def figures(cursor: Any) -> dict[str, int]:
+    """Return how many ``accounts`` and ``events`` this book has."""
+    found: dict[str, int] = cursor.execute(_FIGURES).fetchone()
+    return found
 
 
 def has_accounts(cursor: Any, prefix: str) -> bool:
