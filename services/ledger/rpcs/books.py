@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from services.ledger.tables.book_rules import rules_of
-from shared.rpc.callers import EVERYBODY
+from shared.config import GATEWAY
+from shared.rpc.callers import staff
 from shared.rpc.server import Nothing, StoreProvider, rpc
 
 
@@ -14,7 +15,7 @@ class BookRpcs:
 
     store = StoreProvider()
 
-    @rpc(Nothing, callers=EVERYBODY)
+    @rpc(Nothing, callers=("helpdesk", "notifications", "payments", GATEWAY, staff("read")))
     def books(self) -> Any:
         """Return ``{rules: [{prefix, book, settled}]}``; a longer prefix goes before a shorter."""
         return self.store.query(rules_of)
