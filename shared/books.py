@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 SEALER = "sealer"
 """The name of the process that seals a log among those that sign in to the database."""
@@ -54,6 +55,11 @@ def book_of(log: str) -> str:
 def log_of(book: str) -> str:
     """Return the log of a book by its name; "" is the first one."""
     return f"{SPLIT}_{book}" if book else SPLIT
+
+
+def in_book(book: str) -> dict[str, Any]:
+    """Return the argument by which a caller names a further book; none for the first one."""
+    return {"book": book} if book else {}
 
 
 def sealer_of(log: str) -> str:

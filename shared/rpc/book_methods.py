@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from shared.books import log_of
 from shared.errors import Conflict, NotFound, ServiceError, ValidationFailed
 from shared.rpc.books import BookRouter, Question, Way
 
@@ -27,6 +28,11 @@ def routed(client: Any, books: Sequence[str]) -> Any:
 
 def _first(question: Question, arguments: Arguments) -> Any:
     return question.ask(question.logs[0], arguments)
+
+
+def _named(question: Question, arguments: Arguments) -> Any:
+    """Ask the book that the caller names: what he goes on after is a position of its log."""
+    return question.ask(log_of(str(arguments.pop("book", ""))), arguments)
 
 
 def _of(name: str) -> Way:
@@ -275,8 +281,8 @@ METHODS: Mapping[str, Way] = {
     "balance": _of("number"),
     "balances": _split("numbers", _rows("balances", "number")),
     "bill": _of("number"),
-    "billed": _first,
-    "billing_runs": _first,
+    "billed": _named,
+    "billing_runs": _named,
     "books": _first,
     "charges": _of("number"),
     "charges_of_accounts": _split("numbers", _rows("accounts", "number")),
