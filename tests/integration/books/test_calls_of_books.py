@@ -119,6 +119,7 @@ def terminal(split: TwoBooks, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         "SALDO_DATABASE_URL": settings.staff_database_url,
         "SALDO_KEYS_DATABASE_URL": settings.staff_keys_database_url,
         "SALDO_LEDGER_SEAL_VERIFIER": "",
+        "SALDO_SECRET": settings.secret.hex(),
     }.items():
         monkeypatch.setenv(name, value)
     if split.elsewhere is not None:
