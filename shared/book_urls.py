@@ -14,6 +14,7 @@ class BookUrls:
     staff_database_url: str
     database_urls: Mapping[str, str]
     login_urls: Mapping[str, str]
+    staff_login_urls: Mapping[str, str]
 
     def owner_url_of(self, service: str) -> str:
         """Return the URL under which the owner reaches a service's database; "" for none."""
@@ -21,7 +22,8 @@ class BookUrls:
 
     def staff_url_of(self, service: str) -> str:
         """Return the URL under which staff reach a service's database; "" for nobody."""
-        return self.login_urls.get(service) or self.staff_database_url
+        given = self.staff_login_urls.get(service) or self.login_urls.get(service)
+        return given or self.staff_database_url
 
     def sealer_url_of(self, log: str) -> str:
         """Return the URL under which the sealer reaches the log of a book; "" for none."""

@@ -91,6 +91,7 @@ class Settings(BookUrls):
     database_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     login_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Where whoever signs in here, the owner or staff, reaches a book in another database."""
+    staff_login_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     keys_database_url: str = field(default="", repr=False)
     """The database of data keys, apart from the data that they open; as its owner."""
     keys_database_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -304,7 +305,8 @@ def _urls(env: Mapping[str, str], books: Iterable[str]) -> dict[str, Any]:
     return {
         "amqp_urls": _each(env, "SALDO_AMQP_URL", (*logs, GATEWAY)),
         "database_urls": _each(env, "SALDO_DATABASE_URL", (*logs, *sealers)),
-        "login_urls": _each(env, "SALDO_LOGIN_URL", books),
+        "login_urls": (logins := _each(env, "SALDO_LOGIN_URL", books)),
+        "staff_login_urls": logins | _each(env, "SALDO_STAFF_LOGIN_URL", books),
         "keys_database_urls": _each(env, "SALDO_KEYS_DATABASE_URL", logs),
     }
 

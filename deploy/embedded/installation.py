@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from deploy.embedded import process
+from deploy.embedded.books import make_seals
 from deploy.embedded.daemon import Daemon
 from deploy.embedded.environment import apply_overrides, as_shell, generate_settings, overrides_from
 from deploy.embedded.keys import make_keys
@@ -140,6 +141,7 @@ class Installation:
         self.environment = apply_overrides(settings, overrides, secrets)
         master = self.environment["SALDO_SECRET"] or secrets.get("master", "")
         make_keys(self.state, master, self.environment.get("SALDO_LEDGER_SEAL_NAME", ""))
+        make_seals(self.state, self.environment)
         write_atomically(self.state.env, as_shell(self.environment).encode())
         specs = process_specs(self.state, ports, secrets, self.environment, overrides)
         specs = tuple(self._adapt(spec) for spec in specs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from deploy.embedded.books import variables_of
 from deploy.embedded.environment import MONITORED
 from shared.acquirer_settings import FOR_PAGES, acquirer_variables
 from shared.config import GATEWAY, SERVICES
@@ -86,6 +87,9 @@ _SERVICES = (
     "SALDO_WORKING_DAYS",
     *_VERIFIERS,
 )
+
+_SEALERS = (*_EVERY, "SALDO_MAIL_FROM", "SALDO_SMTP_URL")
+"""What the sealers of further books get besides their own."""
 
 SETTINGS: Mapping[str, tuple[str, ...]] = {
     "migrate": (
@@ -197,7 +201,11 @@ Those of a second acquirer are named after it: see `_of_acquirers`.
 
 def settings_of(process: str, settings: Mapping[str, str]) -> dict[str, str]:
     """Return the settings of one process, with the address on which it answers its supervisor."""
-    names = (*SETTINGS[process], *_of_acquirers(process, settings))
+    names = (
+        *SETTINGS.get(process, _SEALERS),
+        *_of_acquirers(process, settings),
+        *variables_of(process, settings),
+    )
     own = {name: settings[name] for name in names if name in settings}
     if process in MONITORED:
         url = settings[f"SALDO_MONITORING_URL_{process.upper()}"]

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deploy.embedded import postgres, rabbitmq
+from deploy.embedded import books, postgres, rabbitmq
 from deploy.embedded.keys import sealer_settings
 from deploy.embedded.plan import Check, ProcessSpec
 from deploy.embedded.process_settings import settings_of
@@ -16,6 +16,7 @@ from deploy.embedded.state import StateDir
 from deploy.embedded.surroundings import PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.system_user import system_user
 from services.discovery import reactions_of
+from shared.books import with_books
 from shared.bus.topology import reaction_queue
 from shared.config import SERVICES
 
@@ -42,7 +43,8 @@ def process_specs(
         url = settings["SALDO_AMQP_URL"]
         specs += rabbitmq.processes(state.root / "rabbitmq", ports, secrets, url, user)
     left_out = _acquirers_elsewhere(settings, overrides)
-    services = _services({**sealer_settings(state), **settings})
+    keys = sealer_settings(state) | books.sealer_settings(state, settings)
+    services = _services({**keys, **settings})
     return (*specs, *(spec for spec in services if spec.name not in left_out))
 
 
@@ -64,11 +66,13 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
     yookassa = urlsplit(settings["SALDO_ACQUIRER_KASSA_URL"]).netloc
     ofd = urlsplit(settings["SALDO_FISCAL_URL"]).netloc
     smtp = urlsplit(settings["SALDO_SMTP_URL"]).netloc
-    rpc = tuple(f"rpc-{service}" for service in SERVICES)
+    further = books.books_in(settings)
+    names = with_books(SERVICES, further)
+    rpc = tuple(f"rpc-{name}" for name in names)
     reactions = tuple(
-        reaction_queue(service, upstream).name
-        for service in SERVICES
-        for upstream in reactions_of(service)
+        reaction_queue(name, upstream).name
+        for name in names
+        for upstream in reactions_of(name, further)
     )
     services = ("migrate", "broker")
     # name, arguments of python -m, requirements, readiness check (None: it runs once)
@@ -78,8 +82,8 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         ("broker", ("services", "broker"), ("rabbitmq",), None),
         ("staff", ("deploy.embedded.staff",), services, None),
         ("subscribers", ("deploy.embedded.subscribers",), services, None),
-        ("serve", ("services", "serve", *SERVICES), services, Check("amqp", broker, rpc)),
-        ("work", ("services", "work", *SERVICES), services, Check("amqp", broker, reactions)),
+        ("serve", ("services", "serve", *names), services, Check("amqp", broker, rpc)),
+        ("work", ("services", "work", *names), services, Check("amqp", broker, reactions)),
         ("seal", ("services", "seal"), ("migrate",), Check("http", f"{seal}/readyz")),
         ("gateway", ("gateway",), ("postgres", "broker"), Check("http", f"{gateway}/readyz")),
         ("acquirer", ("deploy.doubles.acquirer",), (), Check("tcp", acquirer)),
@@ -87,6 +91,11 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
         ("ofd", ("deploy.doubles.ofd",), (), Check("tcp", ofd)),
         ("mailcatcher", ("deploy.doubles.mailcatcher",), (), Check("tcp", smtp)),
     ]
+    # Without a listener of its own: nobody waits for it.
+    rows += [
+        (books.seal_process(log), ("services", "seal", log), ("migrate",), None) for log in further
+    ]
+    lasting = {books.seal_process(log) for log in further}
     version = code_version()
     return [
         ProcessSpec(
@@ -96,7 +105,7 @@ def _services(settings: Mapping[str, str]) -> list[ProcessSpec]:
             cwd=str(REPOSITORY),
             requires=requires,
             ready=ready,
-            once=ready is None,
+            once=ready is None and name not in lasting,
             version=version,
         )
         for name, module, requires, ready in rows
