@@ -105,9 +105,6 @@ def variables_of(process: str, settings: Mapping[str, str]) -> tuple[str, ...]:
             "work": [*databases, f"SALDO_AMQP_URL_{own}", *verifiers],
             seal_process(log): _of_sealer(log, verifiers),
         }.get(process, [])
-    known = ("migrate", "broker", "staff", "subscribers", "serve", "work", "gateway")
-    if process in known or names:
-        names.append("SALDO_LEDGER_BOOKS")
     return tuple(names)
 
 

@@ -18,6 +18,7 @@ def _secrets_of(*owners: str) -> tuple[str, ...]:
 
 
 _EVERY = ("SALDO_LOG_LEVEL", "SALDO_SECRETS_DIR", "SALDO_TIMEZONE")
+_BOOKS = "SALDO_LEDGER_BOOKS"
 _TRACED = (*_EVERY, "SALDO_OTLP_ENDPOINT")
 _DATABASES = tuple(f"SALDO_DATABASE_URL_{service.upper()}" for service in SERVICES)
 _KEYS_DATABASES = tuple(f"SALDO_KEYS_DATABASE_URL_{service.upper()}" for service in SERVICES)
@@ -73,6 +74,7 @@ _SERVICES = (
     "SALDO_RETENTION",
     "SALDO_HELPDESK_DEPARTMENTS",
     "SALDO_LEDGER_ACCRUALS",
+    _BOOKS,
     "SALDO_LEDGER_CHECKPOINT_DAYS",
     "SALDO_LEDGER_COMMANDS_DAYS",
     "SALDO_LEDGER_DAYS_AHEAD",
@@ -88,12 +90,13 @@ _SERVICES = (
     *_VERIFIERS,
 )
 
-_SEALERS = (*_EVERY, "SALDO_MAIL_FROM", "SALDO_SMTP_URL")
+_SEALERS = (*_EVERY, _BOOKS, "SALDO_MAIL_FROM", "SALDO_SMTP_URL")
 """What the sealers of further books get besides their own."""
 
 SETTINGS: Mapping[str, tuple[str, ...]] = {
     "migrate": (
         *_EVERY,
+        _BOOKS,
         "SALDO_DATABASE_URL",
         "SALDO_DATABASE_URL_SEALER",
         "SALDO_KEYS_DATABASE_URL",
@@ -102,6 +105,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "broker": (
         *_EVERY,
+        _BOOKS,
         "SALDO_AMQP_ADMIN_URL",
         *_BROKER,
         _BROKER_GATEWAY,
@@ -109,6 +113,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "staff": (
         *_EVERY,
+        _BOOKS,
         *_DATABASES,
         "SALDO_AMQP_ADMIN_URL",
         "SALDO_AMQP_URL",
@@ -127,6 +132,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "subscribers": (
         *_EVERY,
+        _BOOKS,
         *_DATABASES,
         "SALDO_AMQP_ADMIN_URL",
         "SALDO_AMQP_URL",
@@ -158,6 +164,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "gateway": (
         *_TRACED,
+        _BOOKS,
         _BROKER_GATEWAY,
         *_ACQUIRERS,
         *acquirer_variables({}, FOR_PAGES),
