@@ -123,7 +123,7 @@ def _copy_table(
         "table": sql.Identifier(schema, table),
         "columns": sql.SQL(", ").join(map(sql.Identifier, _columns(source, schema, table))),
     }
-    out = sql.SQL("COPY {table} ({columns}) TO STDOUT").format(**names)
+    out = sql.SQL("COPY (SELECT {columns} FROM {table}) TO STDOUT").format(**names)
     into = sql.SQL("COPY {table} ({columns}) FROM STDIN").format(**names)
     with (
         source.cursor() as reading,

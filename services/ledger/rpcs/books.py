@@ -15,7 +15,7 @@ class BookRpcs:
 
     store = StoreProvider()
 
-    @rpc(Nothing, callers=("helpdesk", "notifications", "payments", GATEWAY, staff("read")))
+    @rpc(Nothing, callers=("helpdesk", "notifications", "payments", GATEWAY, staff("*")))
     def books(self) -> Any:
         """Return ``{rules: [{prefix, book, settled}]}``; a longer prefix goes before a shorter."""
         return self.store.query(rules_of)

@@ -14,6 +14,7 @@ import pytest
 from services.ledger import moving
 from services.ledger.application import PaidLine, PostPayment, post_payment
 from services.ledger.commands.ledger_access import Run
+from services.ledger.group_commit import ledger_group_commit
 from services.ledger.moving import MoveError, Plan, move, move_back, size_here
 from services.ledger.publishing import publish
 from services.ledger.replay.audit import audit
@@ -89,11 +90,16 @@ def planned(books: TwoBooks, second_database: Database) -> Move:
     return Move(books, second_database)
 
 
-def posts(store: PostgresStore, payment: UUID, command: UUID | None = None) -> Any:
+def posts(
+    store: PostgresStore,
+    payment: UUID,
+    command: UUID | None = None,
+    execute: Callable[..., Any] | None = None,
+) -> Any:
     line = PaidLine(account=NUMBERS[store.service], amount=100, penalty=0)
     asked = PostPayment(payment_id=payment, paid_on=store.clock.today(), lines=(line,))
     with context.bind(command_id=command or uuid4()):
-        return store.execute(post_payment, asked)
+        return (execute or store.execute)(post_payment, asked)
 
 
 def head(store: PostgresStore) -> int:
@@ -161,14 +167,15 @@ def test_nobody_is_served_where_the_book_was(planned: Move) -> None:
 
 def test_whoever_writes_meanwhile_is_told_to_try_again_and_reads_go_on(planned: Move) -> None:
     here, first = planned.books.store(NORTH), planned.books.store(FIRST)
-    seen = []
+    seen, together = [], ledger_group_commit(here)
 
     def look(step: str) -> None:
         seen.append(step)
         if step == "freezing":
             return
-        with pytest.raises(Unavailable):
-            posts(here, uuid4())
+        for execute in (here.execute, together.execute):
+            with pytest.raises(Unavailable):
+                posts(here, uuid4(), execute=execute)
         with pytest.raises(psycopg.Error, match="being moved"):
             Reactions(Upstreams(planned.books.settings, here, {}), here, "accounts", {}).quarantine(
                 deliveries(first)[0], "damaged"
