@@ -11,7 +11,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from shared.books import SPLIT, book_of, log_of
-from shared.config import load_settings
+from shared.config import ConfigurationError, load_settings
 
 Book: TypeAlias = Annotated[
     str | None,
@@ -38,6 +38,14 @@ def chosen_book() -> str | None:
     """Return the log of the book that was named; None where none was."""
     book = _chosen.get()
     return None if book is None else log_of("" if book == FIRST else book)
+
+
+def has_books() -> bool:
+    """Return whether the ledger has further books; what is wrong with settings the verb says."""
+    try:
+        return bool(load_settings().books)
+    except ConfigurationError:
+        return False
 
 
 def in_each_book(run: Callable[[], object]) -> None:

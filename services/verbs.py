@@ -18,9 +18,8 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from services.chosen_book import Book, choosing, chosen_book, in_each_book
+from services.chosen_book import Book, choosing, chosen_book, has_books, in_each_book
 from services.language import Lang, spoken
-from shared.config import load_settings
 
 V = TypeVar("V", bound=Callable[..., Any])
 Command: TypeAlias = Any
@@ -225,7 +224,7 @@ def of_books(function: V, *, each: bool) -> V:
 
     @wraps(function)
     def run(*arguments: Any, **options: Any) -> Any:
-        if each and chosen_book() is None and load_settings().books:
+        if each and chosen_book() is None and has_books():
             in_each_book(lambda: function(*arguments, **options))
         return function(*arguments, **options)
 

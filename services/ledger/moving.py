@@ -1,11 +1,11 @@
 """Moving a book of the ledger to another database, or another server, while the others work.
 
-1. The book is frozen: whoever would write into it is told to send it again.
-2. Its schema is made in the other database, and all rows are copied, by one transaction there, of
-   which the copy comes out frozen, too.
-3. Both are compared, table by table and row by row.
-4. The book is closed here: nobody reads from here any more what is about to change there.
-5. The copy is thawed. From that moment on it is the book.
+1. Its schema is made in the other database, and frozen there, and the log is copied ahead.
+2. The book is frozen: whoever would write into it is told to send it again.
+3. All other rows are copied, and what was appended meanwhile, by one transaction there.
+4. Both are compared, table by table and row by row.
+5. The book is closed here: nobody reads from here any more what is about to change there.
+6. The copy is thawed. From that moment on it is the book.
 
 There is never more than one that can be written, so nothing can be lost by a step that breaks off:
 `move` goes on from there, and `move_back` gives up, until the last step. The log on the other
@@ -37,17 +37,23 @@ from shared.eventstore.freezing import (
 )
 from shared.eventstore.migrations import migrate
 from shared.eventstore.schema_copy import (
+    LOG,
     Digest,
     Progress,
     SchemaCopyError,
+    check_same_version,
+    copy_ahead,
     copy_schema,
+    digest_of_log,
     digests,
+    last_position,
     size_of,
 )
 from shared.ids import new_id
 
 Report = Callable[[str], None]
-"""Called with the name of each step that begins: freezing, copying, comparing, switching."""
+"""Called with the name of each step that begins: ahead, freezing, copying, comparing,
+switching."""
 
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 _LAST = """
@@ -99,9 +105,11 @@ def move(
         compared: Mapping[str, Digest] = {}
         if not is_closed(here, plan.log):
             _check_room(there, plan.log)
+            report("ahead")
+            ahead = _copied_ahead(plan, here, there, progress)
             report("freezing")
             freeze(here, plan.log)
-            compared = _copied(plan, here, there, report, progress)
+            compared = _copied(plan, here, there, ahead, report, progress)
             report("switching")
             close(here, plan.log, _known(here, plan.roles))
         elif not _has_all(here, there, plan.log):
@@ -137,14 +145,20 @@ def size_here(plan: Plan) -> int:
         return size_of(here, plan.log)
 
 
-def _copied(
+class _Ahead(NamedTuple):
+    """How far the log is copied already, and what it holds up to there."""
+
+    position: int
+    digest: Digest
+
+
+def _copied_ahead(
     plan: Plan,
     here: psycopg.Connection[Any],
     there: psycopg.Connection[Any],
-    report: Report,
     progress: Progress,
-) -> Mapping[str, Digest]:
-    """Copy what is not copied yet; return what both hold. Raises MoveError."""
+) -> _Ahead:
+    """Make the schema there, and copy the log while others append to it. Raises MoveError."""
     migrate(
         plan.there,
         plan.log,
@@ -152,21 +166,45 @@ def _copied(
         files("services.ledger").joinpath("migrations"),
         sealer_url=plan.sealer_url,
     )
-    wanted = digests(here, plan.log)
-    if not (is_frozen(there, plan.log) and digests(there, plan.log) == wanted):
+    try:
+        check_same_version(here, there, plan.log)
+    except SchemaCopyError as error:
+        raise MoveError(str(error)) from None
+    # Nobody is to work there before it is whole.
+    freeze(there, plan.log)
+    copy_ahead(here, there, plan.log, progress)
+    position = last_position(there, plan.log)
+    digest = digest_of_log(here, plan.log, position)
+    if digest_of_log(there, plan.log, position) != digest:
+        raise MoveError(
+            f"what is there of the log of {plan.log} is not what is here: nothing has moved; give "
+            "up with --back, and begin again"
+        )
+    return _Ahead(position, digest)
+
+
+def _copied(
+    plan: Plan,
+    here: psycopg.Connection[Any],
+    there: psycopg.Connection[Any],
+    ahead: _Ahead,
+    report: Report,
+    progress: Progress,
+) -> Mapping[str, Digest]:
+    """Copy what is not copied yet; return what both hold. Raises MoveError."""
+    wanted = digests(here, plan.log, ahead.position)
+    if digests(there, plan.log, ahead.position) != wanted:
         report("copying")
-        try:
-            copy_schema(here, there, plan.log, progress, last=lambda: freeze(there, plan.log))
-        except SchemaCopyError as error:
-            raise MoveError(str(error)) from None
+        copy_schema(here, there, plan.log, progress)
     report("comparing")
-    found = digests(there, plan.log)
+    found = digests(there, plan.log, ahead.position)
     if wrong := sorted(table for table in wanted if found.get(table) != wanted[table]):
         raise MoveError(
             f"the copy of {', '.join(wrong)} is not what is here: nothing has moved; repeat the "
             "command, or give up with --back"
         )
-    return wanted
+    rows = ahead.digest.rows + wanted[LOG].rows
+    return {**wanted, LOG: Digest(rows, "")}
 
 
 def _check_room(there: psycopg.Connection[Any], log: str) -> None:

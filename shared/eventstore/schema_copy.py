@@ -2,12 +2,12 @@
 
 By COPY, in the snapshot of one moment, and in one transaction there: a copy that breaks off leaves
 nothing. Both schemas are made by the same migrations, so that only rows are copied, and where
-sequences stand.
+sequences stand. The log, which only grows, can be copied ahead, while others append to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import psycopg
@@ -17,6 +17,15 @@ from shared.eventstore.freezing import tables_of
 
 Progress = Callable[[int], None]
 """Called with numbers of bytes that were copied."""
+
+LOG, POSITION = "events", "notification_id"
+"""The table that rows are only added to, and the column that says which were added later."""
+LITTLE = 5_000
+"""How many events may be left to be copied when nobody appends any more."""
+PIECE = 500_000
+"""How many are copied ahead in one transaction: what breaks off begins again there."""
+ROUNDS = 10
+"""How often what was appended meanwhile is copied ahead, too."""
 
 _COLUMNS = """
 SELECT attname FROM pg_attribute
@@ -33,8 +42,10 @@ _SEQUENCES = "SELECT sequencename FROM pg_sequences WHERE schemaname = %s ORDER 
 _MIGRATIONS = "SELECT name FROM {} ORDER BY name"
 # What a row is, as text, does not depend on where it lies.
 _DIGEST = """
-SELECT count(*), coalesce(sum(hashtextextended(one::text, 0)::numeric), 0)::text FROM {} AS one
+SELECT count(*), coalesce(sum(hashtextextended(one::text, 0)::numeric), 0)::text
+  FROM {table} AS one WHERE {which}
 """
+_LAST = "SELECT coalesce(max({position}), 0) FROM {log}"
 _SIZE = """
 SELECT coalesce(sum(pg_table_size(c.oid)), 0)::bigint FROM pg_class AS c
   JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind = 'r'
@@ -62,15 +73,73 @@ def size_of(connection: psycopg.Connection[Any], schema: str) -> int:
     return int(row[0]) if row else 0
 
 
-def digests(connection: psycopg.Connection[Any], schema: str) -> Mapping[str, Digest]:
-    """Return what the tables of a schema hold, for a comparison with a copy."""
+def digests(
+    connection: psycopg.Connection[Any], schema: str, after: int = 0
+) -> Mapping[str, Digest]:
+    """Return what the tables of a schema hold, for a comparison with a copy.
+
+    Of the log what comes after a position.
+    """
     connection.execute(_SAME_TEXT)
-    found = {}
-    for table in tables_of(connection, schema):
-        statement = sql.SQL(_DIGEST).format(sql.Identifier(schema, table))
-        row = connection.execute(statement).fetchone()
-        found[table] = Digest(*row) if row else Digest(0, "")
-    return found
+    return {
+        table: _digest(connection, schema, table, _since(after) if table == LOG else _ALL)
+        for table in tables_of(connection, schema)
+    }
+
+
+def digest_of_log(connection: psycopg.Connection[Any], schema: str, through: int) -> Digest:
+    """Return what the log holds up to a position: it never changes."""
+    connection.execute(_SAME_TEXT)
+    which = sql.SQL("{} <= {}").format(sql.Identifier(POSITION), sql.Literal(through))
+    return _digest(connection, schema, LOG, which)
+
+
+_ALL = sql.SQL("true")
+
+
+def _since(after: int) -> sql.Composed:
+    return sql.SQL("{} > {}").format(sql.Identifier(POSITION), sql.Literal(after))
+
+
+def _digest(
+    connection: psycopg.Connection[Any], schema: str, table: str, which: sql.Composable
+) -> Digest:
+    statement = sql.SQL(_DIGEST).format(table=sql.Identifier(schema, table), which=which)
+    row = connection.execute(statement).fetchone()
+    return Digest(*row) if row else Digest(0, "")
+
+
+def last_position(connection: psycopg.Connection[Any], schema: str) -> int:
+    """Return the last position of the log; 0 without one."""
+    names = {"position": sql.Identifier(POSITION), "log": sql.Identifier(schema, LOG)}
+    row = connection.execute(sql.SQL(_LAST).format(**names)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def copy_ahead(
+    source: psycopg.Connection[Any],
+    target: psycopg.Connection[Any],
+    schema: str,
+    progress: Progress = lambda _: None,
+) -> None:
+    """Copy the log but for little of it, while others append to it."""
+    source.execute("SET statement_timeout = 0")
+    for _ in range(ROUNDS):
+        done, end = last_position(target, schema), last_position(source, schema)
+        if end - done <= LITTLE:
+            return
+        for begin in range(done, end, PIECE):
+            through = min(begin + PIECE, end)
+            which = sql.SQL("{} > {} AND {} <= {}").format(
+                sql.Identifier(POSITION),
+                sql.Literal(begin),
+                sql.Identifier(POSITION),
+                sql.Literal(through),
+            )
+            with target.transaction():
+                _alter(target, schema, LOG, "DISABLE TRIGGER USER")
+                _copy_table(source, target, schema, LOG, progress, which)
+                _alter(target, schema, LOG, "ENABLE TRIGGER USER")
 
 
 def copy_schema(
@@ -78,15 +147,14 @@ def copy_schema(
     target: psycopg.Connection[Any],
     schema: str,
     progress: Progress = lambda _: None,
-    last: Callable[[], None] = lambda: None,
 ) -> None:
     """Replace the rows of a schema by those of another database; both connections are the owner's.
 
-    ``last`` is called in the same transaction. Raises SchemaCopyError where the two are of
-    different versions.
+    To the log are added those that were not copied ahead. Raises SchemaCopyError where the two are
+    of different versions.
     """
     tables = _in_order(source, schema)
-    _check_same_version(source, target, schema, tables)
+    check_same_version(source, target, schema)
     for connection in (source, target):
         connection.execute(_SAME_TEXT)
     source.isolation_level, source.read_only = IsolationLevel.REPEATABLE_READ, True
@@ -95,13 +163,15 @@ def copy_schema(
             for table in tables:
                 _alter(target, schema, table, "DISABLE TRIGGER USER")
             for table in reversed(tables):
-                target.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(schema, table)))
+                if table != LOG:
+                    target.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(schema, table)))
+            ahead = _since(last_position(target, schema))
             for table in tables:
-                _copy_table(source, target, schema, table, progress)
+                which = ahead if table == LOG else _ALL
+                _copy_table(source, target, schema, table, progress, which)
             for table in tables:
                 _alter(target, schema, table, "ENABLE TRIGGER USER")
             _set_sequences(source, target, schema)
-            last()
     finally:
         source.isolation_level, source.read_only = None, None
 
@@ -118,12 +188,14 @@ def _copy_table(
     schema: str,
     table: str,
     progress: Progress,
+    which: sql.Composable,
 ) -> None:
     names = {
+        "which": which,
         "table": sql.Identifier(schema, table),
         "columns": sql.SQL(", ").join(map(sql.Identifier, _columns(source, schema, table))),
     }
-    out = sql.SQL("COPY (SELECT {columns} FROM {table}) TO STDOUT").format(**names)
+    out = sql.SQL("COPY (SELECT {columns} FROM {table} WHERE {which}) TO STDOUT").format(**names)
     into = sql.SQL("COPY {table} ({columns}) FROM STDIN").format(**names)
     with (
         source.cursor() as reading,
@@ -141,15 +213,13 @@ def _columns(connection: psycopg.Connection[Any], schema: str, table: str) -> li
     return [row[0] for row in connection.execute(_COLUMNS, (name,)).fetchall()]
 
 
-def _check_same_version(
-    source: psycopg.Connection[Any],
-    target: psycopg.Connection[Any],
-    schema: str,
-    tables: Sequence[str],
+def check_same_version(
+    source: psycopg.Connection[Any], target: psycopg.Connection[Any], schema: str
 ) -> None:
+    """Raise SchemaCopyError where the tables are of different versions here and there."""
     migrations = sql.SQL(_MIGRATIONS).format(sql.Identifier(schema, "migrations"))
     there = [connection.execute(migrations).fetchall() for connection in (source, target)]
-    if there[0] != there[1] or sorted(tables) != tables_of(target, schema):
+    if there[0] != there[1] or tables_of(source, schema) != tables_of(target, schema):
         raise SchemaCopyError(
             f"the tables of {schema} are of different versions here and there: bring those that "
             "are to be moved up to date first, `python -m services migrate --contract`"

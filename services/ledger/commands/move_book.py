@@ -132,6 +132,7 @@ def _log(settings: Settings, book: str) -> str:
 
 def _report(step: str) -> None:
     steps = {
+        "ahead": text("copying the log"),
         "freezing": text("freezing: whoever would write is told to try again"),
         "copying": text("copying"),
         "comparing": text("comparing both"),

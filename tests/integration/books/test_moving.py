@@ -28,6 +28,7 @@ from shared.bus.stream import Sent
 from shared.config import SEALER, Settings
 from shared.database import connection_info
 from shared.errors import Unavailable
+from shared.eventstore import schema_copy
 from shared.eventstore.freezing import is_closed, is_frozen
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database, fresh_database, role_of, signed_in_as
@@ -38,7 +39,10 @@ from tests.waiting import eventually
 
 NUMBERS = {FIRST: "0100000001", NORTH: "7700000001"}
 RUN = Run(verb="move-book", by="staff:petrova", reason="a server of its own")
-STEPS = ("freeze", "migrate", "copy_schema", "digests", "close", "thaw")
+STEPS = ("migrate", "copy_ahead", "freeze", "copy_schema", "digests", "close", "thaw")
+BEFORE_ALL = {("migrate", False), ("migrate", True), ("copy_ahead", False), ("copy_ahead", True)}
+BEFORE_ALL |= {("freeze", False)}
+"""Until then the book goes on to work: before a step (False), or when it is done (True)."""
 
 
 @dataclass
@@ -171,7 +175,8 @@ def test_whoever_writes_meanwhile_is_told_to_try_again_and_reads_go_on(planned: 
 
     def look(step: str) -> None:
         seen.append(step)
-        if step == "freezing":
+        if step in ("ahead", "freezing"):
+            assert posts(here, uuid4())
             return
         for execute in (here.execute, together.execute):
             with pytest.raises(Unavailable):
@@ -180,24 +185,26 @@ def test_whoever_writes_meanwhile_is_told_to_try_again_and_reads_go_on(planned: 
             Reactions(Upstreams(planned.books.settings, here, {}), here, "accounts", {}).quarantine(
                 deliveries(first)[0], "damaged"
             )
-        assert (head(here), payments(here)) == (6, 5)
+        assert (head(here), payments(here)) == (8, 7)
         posts(first, uuid4())
 
     move(planned.plan, RUN, look)
-    assert seen == ["freezing", "copying", "comparing", "switching"]
+    assert seen == ["ahead", "freezing", "copying", "comparing", "switching"]
     assert head(first) == 6 + 3
-    assert head(planned.moved_store()) == 6
+    assert head(planned.moved_store()) == 8
 
 
 class KilledError(Exception):
     """The process that moves the book is no more."""
 
 
-def kill_at(step: str, monkeypatch: pytest.MonkeyPatch, *, done: bool) -> None:
+def kill_at(plan: Plan, step: str, monkeypatch: pytest.MonkeyPatch, *, done: bool) -> None:
     """Have the process killed before a step, or when it has just been done."""
     real: Callable[..., Any] = getattr(moving, step)
 
     def killed(*arguments: Any, **options: Any) -> Any:
+        if step == "freeze" and arguments[0].info.dbname not in plan.here:
+            return real(*arguments, **options)
         if done:
             real(*arguments, **options)
         raise KilledError
@@ -220,10 +227,10 @@ def test_a_move_that_broke_off_goes_on(
 ) -> None:
     here = planned.books.store(NORTH)
     with monkeypatch.context() as patched:
-        kill_at(step, patched, done=done)
+        kill_at(planned.plan, step, patched, done=done)
         with pytest.raises(KilledError):
             move(planned.plan, RUN)
-    is_before_all = step == "freeze" and not done
+    is_before_all = (step, done) in BEFORE_ALL
     assert can_be_written(here) == is_before_all
     before = 7 if is_before_all else 6
     move(planned.plan, RUN)
@@ -241,7 +248,7 @@ def test_a_move_that_broke_off_can_be_given_up(
 ) -> None:
     here = planned.books.store(NORTH)
     with monkeypatch.context() as patched:
-        kill_at(step, patched, done=done)
+        kill_at(planned.plan, step, patched, done=done)
         with pytest.raises(KilledError):
             move(planned.plan, RUN)
     move_back(planned.plan)
@@ -285,6 +292,27 @@ def test_a_copy_that_differs_does_not_take_over(
         assert not is_closed(here, NORTH)
     move(planned.plan, RUN)
     assert payments(planned.moved_store()) == 5
+
+
+def test_a_log_that_was_begun_there_with_other_events_does_not_take_over(
+    planned: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was copied ahead is compared, too: here one of its events was changed since."""
+    monkeypatch.setattr(schema_copy, "LITTLE", 0)
+    with monkeypatch.context() as patched:
+        kill_at(planned.plan, "copy_ahead", patched, done=True)
+        with pytest.raises(KilledError):
+            move(planned.plan, RUN)
+    with planned.owner(there=True) as there, there.transaction():
+        there.execute(f"ALTER TABLE {NORTH}.events DISABLE TRIGGER USER")
+        there.execute(f"UPDATE {NORTH}.events SET actor = 'x' WHERE notification_id = 3")
+        there.execute(f"ALTER TABLE {NORTH}.events ENABLE TRIGGER USER")
+    with pytest.raises(MoveError, match="--back"):
+        move(planned.plan, RUN)
+    assert can_be_written(planned.books.store(NORTH))
+    move_back(planned.plan)
+    move(planned.plan, RUN)
+    assert head(planned.moved_store()) == 7
 
 
 def test_no_log_is_overwritten(planned: Move) -> None:
@@ -346,8 +374,12 @@ def test_the_log_begins_a_new_epoch_there_and_readers_go_on(planned: Move) -> No
     assert heard == [2, 3, 4, 5, 6, 7]
 
 
-def test_each_payment_that_is_sent_until_it_is_taken_is_posted_once(planned: Move) -> None:
-    """Cash desks of both books work on while one of them moves."""
+def test_each_payment_that_is_sent_until_it_is_taken_is_posted_once(
+    planned: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cash desks of both books work on while one of them moves, its log being copied ahead."""
+    monkeypatch.setattr(schema_copy, "LITTLE", 0)
+    monkeypatch.setattr(schema_copy, "PIECE", 3)
     stores = {log: planned.books.store(log) for log in NUMBERS}
     stop, refused = threading.Event(), dict.fromkeys(NUMBERS, 0)
     sent: dict[str, list[UUID]] = {log: [] for log in NUMBERS}
