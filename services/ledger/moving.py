@@ -14,6 +14,7 @@ server is confirmed by its relay as after each change of server: a new epoch beg
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
@@ -55,6 +56,14 @@ Report = Callable[[str], None]
 """Called with the name of each step that begins: ahead, freezing, copying, comparing,
 switching."""
 
+PATIENCE_S, PAUSE_S = 20.0, 0.2
+"""How long is waited for a run before to be gone, and how often that is looked for."""
+_IS_HELD = """
+SELECT EXISTS (SELECT FROM pg_locks
+                WHERE locktype = 'advisory' AND granted AND pid = %s
+                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                  AND (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 0))
+"""
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 _LAST = """
 SELECT notification_id, originator_id, command_id, recorded_at FROM {}
@@ -254,10 +263,25 @@ def _alone(
 ) -> Iterator[tuple[psycopg.Connection[Any], psycopg.Connection[Any]]]:
     """Connect to both databases, in which nobody else moves this book."""
     with connect_as_owner(plan.here) as here, connect_as_owner(plan.there) as there:
-        for connection in (here, there):
-            row = connection.execute(_LOCK, (f"{plan.log}.move",)).fetchone()
-            if row is None or not row[0]:
-                raise MoveError(
-                    f"{plan.log} is being moved by somebody else, or both databases are the same"
-                )
+        lock = f"{plan.log}.move"
+        _take(here, lock)
+        row = there.execute(_IS_HELD, (here.info.backend_pid, lock)).fetchone()
+        if row is not None and row[0]:
+            raise MoveError(f"both databases are the same: {plan.log} is there already")
+        _take(there, lock)
         yield here, there
+
+
+def _take(connection: psycopg.Connection[Any], lock: str) -> None:
+    """Take the lock of whoever moves a book, for as long as the connection is open.
+
+    The server may take a while to notice that a run before has ended.
+    """
+    ends = time.monotonic() + PATIENCE_S
+    while True:
+        row = connection.execute(_LOCK, (lock,)).fetchone()
+        if row is not None and row[0]:
+            return
+        if time.monotonic() > ends:
+            raise MoveError("somebody else moves this book right now")
+        time.sleep(PAUSE_S)
