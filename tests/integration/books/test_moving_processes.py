@@ -78,6 +78,12 @@ def figures(url: str) -> tuple[int, int, int]:
     return int(row[0]), int(row[1]), int(row[2])
 
 
+def has_published(url: str, least: int) -> bool:
+    """Return whether the relay is at the end of the log; jobs may have appended to it, too."""
+    relayed, head, _ = figures(url)
+    return relayed == head >= least
+
+
 @pytest.mark.usefixtures("on_the_bus", "clean_bus")
 def test_a_book_moves_beside_its_processes_and_those_of_the_other_book(
     books: TwoBooks, second_database: Database, gateway: Any, tmp_path: Path
@@ -98,7 +104,7 @@ def test_a_book_moves_beside_its_processes_and_those_of_the_other_book(
             service_process(books.database, NORTH, tmp_path / "before.log"),
             service_process(books.database, NORTH, tmp_path / "worker-before.log", verb="work"),
         ):
-            eventually(lambda: figures(plan.here)[:2] == (4, 4), "the relay has published all")
+            eventually(lambda: has_published(plan.here, 4), "the relay has published all")
             move(plan, Run(verb="move-book", by="staff:petrova", reason="tests"), look)
             with pytest.raises(Unavailable) as refused:
                 owes(IN_NORTH)
@@ -113,9 +119,6 @@ def test_a_book_moves_beside_its_processes_and_those_of_the_other_book(
             eventually(lambda: figures(plan.there)[2] == 2, "the relay has confirmed the log")
             pay(after.unconfirmed_store(NORTH), 1, IN_NORTH)
             assert owes(IN_NORTH) == 400
-            eventually(
-                lambda: len({*figures(plan.there)[:2]}) == 1 and figures(plan.there)[0] > 4,
-                "the relay goes on there",
-            )
+            eventually(lambda: has_published(plan.there, 5), "the relay goes on there")
     for store in after.opened:
         store.close()
