@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC
 from urllib.parse import urlsplit
 
 from services.discovery import migrations_of
@@ -48,7 +49,7 @@ def show_status(names: Sequence[str], settings: Settings) -> None:
         pending = status_of(settings.owner_url_of(name), name, migrations_of(name))
         for step in pending:
             rows = f", {step.rows} rows" if step.rows else ""
-            since = f" ({step.since:%Y-%m-%d %H:%M:%S} UTC)" if step.since else ""
+            since = f" ({step.since.astimezone(UTC):%F %T} UTC)" if step.since else ""
             detail = f": {step.detail}" if step.detail else ""
             print(f"{name}: {step.name} ({step.kind}): {step.state}{rows}{detail}{since}")  # noqa: T201
         if not pending:

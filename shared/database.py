@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from threading import RLock
 from typing import Any, NamedTuple, Self
@@ -17,12 +17,13 @@ from typing import Any, NamedTuple, Self
 import psycopg
 from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import TransactionStatus
 from psycopg.rows import Row, dict_row
 from psycopg_pool import ConnectionPool
 
 from shared.config import ConfigurationError
-from shared.pipelines import CountedPipeline
+from shared.connection_modes import set_mode, set_mode_back
+from shared.database_clock import DatabaseClock, clock_due, read_time
+from shared.pipelines import CountedPipeline, begin_with, roll_back_failed
 
 LEVEL = 0
 """Which contract steps this version can do without: those up to this level. It is raised with each
@@ -146,6 +147,8 @@ class BoundedConnection(psycopg.Connection[Row]):
     """How long each wait for the server may take, in seconds."""
     used_at: float = float("-inf")
     """When a statement has last ended or failed, by the monotonic clock."""
+    clock: DatabaseClock | None = None
+    """What is to know the time of the server."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -237,13 +240,19 @@ def unchecked_cursor(pool: ConnectionPool[Any]) -> Iterator[Any]:
 
     def check(connection: BoundedConnection[Any]) -> None:
         _check_unless_used_just_now(connection)
-        _set_mode(connection, {"autocommit": True})
+        set_mode(connection, {"autocommit": True})
 
     connection = _taken(pool, check)
     with ExitStack() as stack:
         stack.callback(pool.putconn, connection)
-        stack.callback(_set_mode_back, connection, {"autocommit": False})
+        stack.callback(set_mode_back, connection, {"autocommit": False})
         yield stack.enter_context(connection.cursor())
+
+
+def read_time_by(pool: ConnectionPool[Any]) -> None:
+    """Read the time of the server by a connection of a pool, if that is due."""
+    with unchecked_cursor(pool):
+        """Any connection that is taken reads it."""
 
 
 def trusted_connection(pool: ConnectionPool[Any]) -> Any:
@@ -255,9 +264,37 @@ def trusted_connection(pool: ConnectionPool[Any]) -> Any:
 
 
 def _check_unless_used_just_now(connection: BoundedConnection[Any]) -> None:
-    if time.monotonic() - connection.used_at >= FRESH_S:
+    if not read_time(connection) and time.monotonic() - connection.used_at >= FRESH_S:
         # A frozen server is noticed now, not after as long as a statement may take.
         ConnectionPool.check_connection(connection)
+
+
+def _enter(
+    connection: BoundedConnection[Any],
+    transaction: psycopg.Transaction,
+    first: Callable[[Any], object] | None,
+) -> psycopg.Error | None:
+    """Begin a transaction, and ask with that what is to be asked first, in one round trip.
+
+    Return the error of ``first`` where the server has refused it.
+    """
+    clock = clock_due(connection)
+    if first is None and clock is None:
+        transaction.__enter__()
+        return None
+    take_time: list[Callable[[], None]] = []
+
+    def ask(connection: Any) -> None:
+        if clock is not None:
+            take_time.append(clock.ask(connection))
+        if first is not None:
+            first(connection)
+
+    refused = begin_with(connection, transaction, ask)
+    if refused is None:
+        for take in take_time:
+            take()
+    return refused
 
 
 @contextmanager
@@ -270,49 +307,41 @@ def in_transaction(
     """Yield a pooled connection in a transaction, with these attributes for the block only.
 
     A dead connection is noticed by its BEGIN, and the next one is taken. ``first`` sends a query
-    together with that. A pipeline that is entered in ``together`` ends with the COMMIT, which
-    travels with what was sent before.
+    together with that; its error is raised here. A pipeline that is entered in ``together`` ends
+    with the COMMIT, which travels with what was sent before.
     """
-    begun: list[tuple[AbstractContextManager[Any], dict[str, Any]]] = []
+    begun: list[tuple[psycopg.Transaction, dict[str, Any], psycopg.Error | None]] = []
 
     def begin(connection: BoundedConnection[Any]) -> None:
-        before = _set_mode(connection, mode)
+        # In the other mode psycopg begins once more in a pipeline, and waits for that.
+        before = set_mode(connection, {"autocommit": True, **mode})
         # Not connection.transaction(), which would keep the pipeline that it begins in.
         transaction = psycopg.Transaction(connection)
         try:
-            if first is None:
-                transaction.__enter__()
-            else:
-                with connection.pipeline():
-                    transaction.__enter__()
-                    first(connection)
+            refused = _enter(connection, transaction, first)
         except BaseException:
-            _set_mode_back(connection, before)
+            set_mode_back(connection, before)
             raise
-        begun.append((transaction, before))
+        begun.append((transaction, before, refused))
 
     connection = _taken(pool, begin)
-    transaction, before = begun[-1]
+    transaction, before, refused = begun[-1]
     with ExitStack() as stack:
         stack.callback(pool.putconn, connection)
-        stack.callback(_set_mode_back, connection, before)
+        stack.callback(set_mode_back, connection, before)
         try:
             with ExitStack() as inner:
                 if together is not None:
-                    inner.callback(_end_failed, connection)
+                    inner.callback(roll_back_failed, connection)
                     inner.push(together)
                 inner.push(transaction)
+                if refused is not None:
+                    raise refused
                 yield connection
         except psycopg.errors.ReadOnlySqlTransaction:
             # Its server is not the one to write to any more: the next connection may be.
             connection.close()
             raise
-
-
-def _end_failed(connection: Any) -> None:
-    """Roll back where a pipeline has failed, which then has skipped its last statement."""
-    if connection.info.transaction_status == TransactionStatus.INERROR:
-        connection.rollback()
 
 
 def _taken(pool: ConnectionPool[Any], check: Callable[[BoundedConnection[Any]], object]) -> Any:
@@ -328,32 +357,11 @@ def _taken(pool: ConnectionPool[Any], check: Callable[[BoundedConnection[Any]], 
 def _in_mode(pool: ConnectionPool[Any], **mode: Any) -> Iterator[Any]:
     """Yield a pooled connection with these attributes, which it has for the block only."""
     with pool.connection() as connection:
-        before = _set_mode(connection, mode)
+        before = set_mode(connection, mode)
         try:
             yield connection
         finally:
-            _set_mode_back(connection, before)
-
-
-def _set_mode(connection: Any, mode: Mapping[str, Any]) -> dict[str, Any]:
-    """Set attributes of an idle connection; return what they were before."""
-    before = {name: getattr(connection, name) for name in mode}
-    try:
-        for name, value in mode.items():
-            setattr(connection, name, value)
-    except BaseException:
-        _set_mode_back(connection, before)
-        raise
-    return before
-
-
-def _set_mode_back(connection: Any, before: Mapping[str, Any]) -> None:
-    # On another one, as one that was given up, it would fail, and hide why.
-    if connection.info.transaction_status == TransactionStatus.IDLE:
-        for name, value in before.items():
-            setattr(connection, name, value)
-    else:
-        connection.close()  # the pool replaces it
+            set_mode_back(connection, before)
 
 
 def open_pool(
@@ -363,10 +371,12 @@ def open_pool(
     size: int = 8,
     kept: int = 1,
     statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
+    clock: DatabaseClock | None = None,
 ) -> ConnectionPool[Any]:
     """Open a pool of up to ``size`` dict_row connections that are made on demand.
 
     ``kept`` of them stay open however long nobody takes them, the others for IDLE_CONNECTION_S.
+    They keep ``clock`` right.
     A caller waits at most 3 s for a connection (psycopg_pool.PoolTimeout, an OperationalError).
     """
     return ConnectionPool(
@@ -379,6 +389,7 @@ def open_pool(
         # As long as a caller waits: he gets his connection as soon as the server is back.
         reconnect_timeout=CONNECT_TIMEOUT_S,
         kwargs={"row_factory": dict_row},
+        configure=clock.attach if clock is not None else None,
         # After a restart of the server every pooled connection is dead: detect that before use, so
         # that no command fails once the server is back.
         check=BoundedConnection.check_alive,

@@ -14,6 +14,8 @@ import traceback
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from functools import cache, partial
+from importlib import import_module
+from threading import Lock
 from types import ModuleType
 from typing import Any, ClassVar, TextIO
 
@@ -192,7 +194,14 @@ def _logger(name: str) -> Any:
 
 def _structlog() -> ModuleType:
     # It takes as long as a short verb of staff, most of which log nothing; and it would take rich
-    # and Pygments for a console that none of ours has: 5 MB in each process.
-    with hidden("rich"):
-        import structlog
-    return structlog
+    # and Pygments for a console that none of ours has: 5 MB in each process. By one thread, once:
+    # threads that begin to log at the same time would undo what the others have hidden.
+    if not _imported:
+        with _importing:
+            if not _imported:
+                with hidden("rich"):
+                    _imported.append(import_module("structlog"))
+    return _imported[0]
+
+
+_importing, _imported = Lock(), list[ModuleType]()

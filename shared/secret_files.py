@@ -32,9 +32,10 @@ def with_secret_files(environ: Mapping[str, str]) -> Mapping[str, str]:
         raise ValueError(
             f"{FOLDER} names {folder}, which cannot be read: {error.strerror}"
         ) from None
-    read = dict(_setting(path) for path in found)
     # An empty variable is one that is not set.
-    return {**read, **{name: value for name, value in environ.items() if value}}
+    own = {name: value for name, value in environ.items() if value}
+    # By name of the file: the variable of a ring's file would count before that of the ring.
+    return {**dict(_setting(path) for path in found if path.name not in own), **own}
 
 
 def _setting(path: Path) -> tuple[str, str]:

@@ -16,10 +16,10 @@ class Check(msgspec.Struct, frozen=True):
     """A readiness check of a process, which must respond at `target`.
 
     `tcp` takes "host:port", the others a URL. `http` expects a 200, `amqp` a consumer on each of
-    `queues`.
+    `queues`, `streams` a management API of RabbitMQ by which every stream is running.
     """
 
-    kind: Literal["tcp", "amqp", "sql", "http"]
+    kind: Literal["tcp", "amqp", "sql", "http", "streams"]
     target: str
     queues: tuple[str, ...] = ()
 
@@ -30,6 +30,7 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     `before_start` are commands that run before every start, `after_stop` those that run when the
     process has been stopped. `requires` names the processes that must be ready first. A `once`
     process runs to its end and is then done. `version` changes with the code that it runs.
+    `mended_by` is a command that is run where a process that was ready fails the check `health`.
     """
 
     name: str
@@ -38,6 +39,8 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     cwd: str
     requires: tuple[str, ...] = ()
     ready: Check | None = None
+    health: Check | None = None
+    mended_by: tuple[str, ...] = ()
     before_start: tuple[tuple[str, ...], ...] = ()
     after_stop: tuple[tuple[str, ...], ...] = ()
     on_reset: tuple[tuple[str, ...], ...] = ()

@@ -20,8 +20,12 @@ STABLE_SECONDS = 5.0
 the delays begin again with the first."""
 ASSUMED_READY_SECONDS = 0.2
 """A process without a readiness check counts as ready when it has lived so long."""
+HEALTH_EVERY_SECONDS = 2.0
+ILL_LOOKS, LOOKS_AFTER_MENDING = 3, 30
+"""A process that is ready and has failed so many looks at its health in a row is mended; one that
+stays ill then is mended again after as many more."""
 BEFORE_START_SECONDS = 60.0
-"""The time limit of a command that prepares a start."""
+"""The time limit of a command that prepares a start, or mends a process."""
 
 
 class ProcessMonitor(threading.Thread):
@@ -89,7 +93,7 @@ class ProcessMonitor(threading.Thread):
         return process.identity_of(self._child.pid)
 
     def _prepare(self, command: tuple[str, ...], log: Path) -> bool:
-        """Run a command with its output in the log; return whether it succeeded."""
+        """Run a command with its output in a log; return whether it succeeded."""
         with log.open("ab") as output:
             try:
                 result = subprocess.run(
@@ -109,19 +113,34 @@ class ProcessMonitor(threading.Thread):
 
     def _watch(self, identity: process.Identity) -> bool:
         """Watch a process until its session has ended; return whether it had started well."""
-        begin = time.monotonic()
+        begin = looked_at = time.monotonic()
+        failed = 0
         self._set_state("starting")
         while self._lives(identity):
             lived = time.monotonic() - begin
             if not self.ready.is_set() and not self._spec.once and self._is_ready(lived):
                 self._set_state("ready")
                 self.ready.set()
+            if self.ready.is_set() and time.monotonic() - looked_at >= HEALTH_EVERY_SECONDS:
+                failed = self._look_after(failed)
+                looked_at = time.monotonic()
             time.sleep(process.POLL_SECONDS)
         checked = self.ready.is_set() and self._spec.ready is not None
         self.ready.clear()
         self._record_success()
         process.end_session(identity)
         return checked or time.monotonic() - begin > STABLE_SECONDS
+
+    def _look_after(self, failed: int) -> int:
+        """Mend the process if it has been ill for long; return how many looks it has failed."""
+        if self._spec.health is None or is_ready(self._spec.health):
+            return 0
+        failed += 1
+        if (failed - ILL_LOOKS) % LOOKS_AFTER_MENDING == 0:
+            log_line(f"{self._spec.name} is ill: mending it")
+            mended = self._prepare(self._spec.mended_by, self._state.log_of(self._spec.name))
+            log_line(f"{self._spec.name} {'was mended' if mended else 'could not be mended'}")
+        return failed
 
     def _lives(self, identity: process.Identity) -> bool:
         if self._child is not None:

@@ -42,6 +42,24 @@ log.console = true
 log.console.level = info
 """
 
+FREE_STREAMS = """\
+{ok, {_, Coordinator}, _} =
+    ra:local_query({rabbit_stream_coordinator, node()}, fun(State) -> State end),
+[begin
+     Failed = #{action => updating_mnesia, index => 0, epoch => Epoch},
+     {ok, _, _} = ra:process_command({rabbit_stream_coordinator, node()},
+                                     {action_failed, Id, Failed}),
+     Id
+ end || {Id, Stream} <- maps:to_list(element(2, Coordinator)),
+        {updating, Epoch} <- [element(10, Stream)]].
+"""
+"""An Erlang expression that frees streams which RabbitMQ 3.10 has left down for good.
+
+Its coordinator notes that it is about to write where the writer of a stream runs, and waits for
+that to have succeeded or failed. A node that ends in between, as on a full disk, never tells: the
+stream is down, whoever restarts the node. Telling that it has failed lets it be written anew.
+"""
+
 
 class RabbitmqError(Exception):
     """There is no RabbitMQ to run; the text says what to do."""
@@ -82,7 +100,8 @@ def processes(
     if server is not None:
         _write_settings(folder, ports, secrets, user)
         _make_home(folder / "home", server)
-        return _epmd(folder, ports, user), _node(server, folder, ports, url, user)
+        admin = f"http://{USER}:{secrets['amqp']}@127.0.0.1:{ports['amqp_management']}"
+        return _epmd(folder, ports, user), _node(server, folder, ports, (url, admin), user)
     image = container_image()
     if image is not None:
         return (_container(image, folder, ports, secrets["amqp"], url),)
@@ -203,15 +222,19 @@ def _epmd(folder: Path, ports: dict[str, int], user: SystemUser) -> ProcessSpec:
 
 
 def _node(
-    server: Path, folder: Path, ports: dict[str, int], url: str, user: SystemUser
+    server: Path, folder: Path, ports: dict[str, int], urls: tuple[str, str], user: SystemUser
 ) -> ProcessSpec:
+    url, admin_url = urls
+    prefix = user.prefix([server, folder.parent])
     return ProcessSpec(
         name="rabbitmq",
-        argv=(*user.prefix([server, folder.parent]), str(server)),
+        argv=(*prefix, str(server)),
         environ=_environ(folder, ports),
         cwd="/",
         requires=("epmd",),
         ready=Check("amqp", url),
+        health=Check("streams", admin_url),
+        mended_by=(*prefix, str(server.with_name("rabbitmqctl")), "eval", FREE_STREAMS),
         stop_seconds=20.0,
         # A node of before an upgrade of its settings is started anew.
         version=sha256("".join(_settings(ports, {})).encode()).hexdigest(),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import subprocess
 import urllib.request
+from base64 import b64encode
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from deploy.embedded.plan import Check
@@ -26,6 +28,8 @@ def is_ready(check: Check) -> bool:
             return _responds_to_sql(check.target)
         case "http":
             return _responds_to_http(check.target)
+        case "streams":
+            return _has_streams_running(check.target)
 
 
 def _responds_to_tcp(target: str) -> bool:
@@ -45,6 +49,27 @@ def _responds_to_http(url: str) -> bool:
             return bool(response.status == 200)
     except (OSError, http.client.HTTPException, ValueError):
         return False
+
+
+def _has_streams_running(url: str) -> bool:
+    """Return whether a management API shows every stream as running, or nothing at all.
+
+    The writers of the streams report that every few seconds; one that is down for good does not.
+    """
+    parts = urlsplit(url)
+    login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    address = f"{parts.hostname}:{parts.port}/api/queues/%2F?columns=type,state"
+    request = urllib.request.Request(  # noqa: S310 - the address is this machine's
+        f"{parts.scheme}://{address}",
+        headers={"Authorization": f"Basic {b64encode(login.encode()).decode()}"},
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+            queues = json.load(response)
+    except (OSError, http.client.HTTPException, ValueError):
+        return True
+    return all(queue.get("state") == "running" for queue in queues if queue["type"] == "stream")
 
 
 def _responds_to_sql(url: str) -> bool:

@@ -8,6 +8,10 @@
 set -eu
 from=$1 name=$2 folder=$3
 
+if [ ! -d "$folder" ]; then
+    echo "archive_wal: $folder is not there: what is mounted there is missing" >&2
+    exit 1
+fi
 if [ -e "$folder/$name" ]; then
     cmp -s "$from" "$folder/$name" && exit 0
     echo "archive_wal: $name is there already, and differs: another server archives here" >&2

@@ -23,6 +23,7 @@ from services.ledger.seal.witness_checks import KeptNotes, read_kept
 from shared.config import SERVICES, ConfigurationError, Settings
 from shared.keys import UnknownKeyError
 from shared.privacy import key_id, unwrap
+from shared.secret_files import FOLDER
 
 PERSONAL = ("identity", "accounts", "helpdesk")
 """The services that seal what identifies a person in their events."""
@@ -73,6 +74,11 @@ def logs_of(url: str) -> dict[str, Log]:
 def environment_for(url: str, keys_url: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a command that works on the scratch server, and on nothing else."""
     own = {name: value for name, value in environ.items() if not name.startswith(_HIDDEN)}
+    # Of a folder of secrets the rings alone: it may have the URLs of what runs, too.
+    folder = Path(own.pop(FOLDER, "") or os.devnull)
+    names = {f"SALDO_SECRET_{service.upper()}" for service in SERVICES} - own.keys()
+    rings = [folder / name for name in names]
+    own = {f"{ring.name}_FILE": str(ring) for ring in rings if ring.is_file()} | own
     own |= {"SALDO_DATABASE_URL": url, "SALDO_STAFF_DATABASE_URL": url}
     own |= {"SALDO_KEYS_DATABASE_URL": keys_url or url, "SALDO_LANG": "en"}
     own |= {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), environ.get("PYTHONPATH", "")])}

@@ -3,7 +3,7 @@
 Makes the secrets of an installation that are not there yet: a folder for each holder, a file for
 each setting, named for it, as SALDO_SECRETS_DIR reads them. What is there stays, so it can be
 called again: after an upgrade, and before a certificate ends. Exit code 2: a folder cannot be
-written.
+written, or what everything follows from was taken away and is to be brought back first.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ ROOT, AUTHORITY = "root", "ca"
 PUBLIC, OPERATOR = "public", "operator"
 SERVERS = ("rabbitmq", "postgres", "postgres-keys")
 
+
+class IncompleteError(Exception):
+    """A secret is away that the others follow from: to make another would change them all."""
+
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -44,13 +49,17 @@ def main(
     except OSError as error:
         typer.echo(f"{error.filename}: {error.strerror}", err=True)
         raise typer.Exit(2) from None
+    except IncompleteError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
     typer.echo(f"{folder} has every secret. Back it up apart from the databases; keep", err=True)
     typer.echo(f"{folder / OPERATOR} off this host, where nobody needs it.", err=True)
 
 
 def make_secrets(folder: Path, kind: str, host: str) -> None:
-    """Make the secrets of a kind of installation; raises OSError."""
+    """Make the secrets of a kind of installation; raises OSError and IncompleteError."""
     kept = SecretFolder(folder)
+    _check_complete(kept)
     root = kept.text(OPERATOR, ROOT, lambda: secrets.token_hex(32))
     for holder, files in secrets_of(PLACES[kind], root).items():
         for name, content in files.items():
@@ -67,6 +76,19 @@ def make_secrets(folder: Path, kind: str, host: str) -> None:
     if kind == "compose":
         _make_certificates(kept, host)
     kept.finish()
+
+
+def _check_complete(kept: SecretFolder) -> None:
+    """Raise IncompleteError where something was made from what is not here any more."""
+    for made, source in (
+        (kept.find("migrate", "SALDO_DATABASE_URL"), kept.find(OPERATOR, ROOT)),
+        (kept.find(PUBLIC, "ca.pem"), kept.find(OPERATOR, "ca.key")),
+    ):
+        if made.exists() and not source.exists():
+            raise IncompleteError(
+                f"{source} is away, and {made} was made from it: bring it back from where it is "
+                "kept. Nothing was changed"
+            )
 
 
 def _make_certificates(kept: SecretFolder, host: str) -> None:

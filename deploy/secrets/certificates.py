@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 AUTHORITY_DAYS, SERVER_DAYS = 3650, 397
-RENEWED_DAYS = 60
-"""How long before its end a certificate is made anew."""
+RENEWED_DAYS = 200
+"""How long before its end a certificate is made anew: a call each half a year is enough."""
 
 
 def make_authority(name: str) -> tuple[str, str]:

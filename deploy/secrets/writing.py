@@ -21,6 +21,10 @@ class SecretFolder:
         self._root = root
         root.mkdir(mode=0o711, parents=True, exist_ok=True)
 
+    def find(self, holder: str, name: str) -> Path:
+        """Return the path of a file of a holder; nothing is made."""
+        return self._root / holder / name
+
     def place(self, holder: str, name: str) -> Path:
         """Return the path of a file of a holder, whose folder is made."""
         folder = self._root / holder
@@ -51,8 +55,8 @@ class SecretFolder:
         for folder in self._root.iterdir():
             public = folder.name == _EVERYBODYS
             for path in (folder, *folder.iterdir()):
-                if public and path != folder:
-                    path.chmod(0o644)
+                if public:  # whatever the umask of who has called us
+                    path.chmod(0o755 if path == folder else 0o644)
                 if os.geteuid() == 0 and folder.name != _NOBODYS:
                     user = 0 if public else USERS.get(folder.name, APPLICATION)
                     os.chown(path, user, user)

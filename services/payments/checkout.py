@@ -29,7 +29,6 @@ from services.payments.splits import frozen_split
 from services.payments.state import OPEN, State
 from shared import context
 from shared.account_key import number_of
-from shared.clock import Clock
 from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
 from shared.eventstore import Session, Store
 from shared.ids import new_id
@@ -62,14 +61,12 @@ class Checkout:
         self,
         store: Store,
         acquirers: Acquirers,
-        clock: Clock,
         find_access: FindAccess,
         return_url: str,
         limits: Limits = NO_LIMITS,
     ) -> None:
         self._store = store
         self._acquirers = acquirers
-        self._clock = clock
         self._find_access = find_access
         self._registrar = Registrar(store, acquirers, return_url)
         self._limits = limits
@@ -122,7 +119,7 @@ class Checkout:
         """Start the payment, closing those that stand in its way; claim its order with that."""
         for _ in range(_MOST_CLOSED):
             # Anew each time: to close an order takes a part of the time of a claim.
-            until = self._clock.now() + CLAIM
+            until = self._store.clock.now() + CLAIM
             try:
                 result = self._store.execute(self._start_until(until), command)
             except Conflict as error:
@@ -180,7 +177,7 @@ class Checkout:
     def _is_claimed(self, payment: PaymentSnapshot) -> bool:
         poll = self._store.look(lambda session: session.read.polls.find(payment.payment_id))
         until = poll["claimed_until"] if poll else None
-        return until is not None and until > self._clock.now()
+        return until is not None and until > self._store.clock.now()
 
     def _with_keys(self, person_id: UUID, payment_id: UUID, split: Split) -> Split:
         """Return a split by the keys of its accounts; one that was started keeps its own."""

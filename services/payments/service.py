@@ -54,7 +54,6 @@ class PaymentsService:
         checkout = Checkout(
             self.store,
             acquirers_of(self.settings),
-            self.store.clock,
             self._find_access,
             return_url_of(self.settings),
             limits_of(self.settings),

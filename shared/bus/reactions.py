@@ -147,7 +147,7 @@ class Reactions:
                 )
                 of_log = delivery.tag is None
                 mark = mark_of(delivery.headers)
-                if reading.is_duplicate(message, point, known, of_log=of_log):
+                if reading.is_duplicate(message, point, known, session.now, of_log=of_log):
                     if not of_log and self._is_disputed(message, mark, marks):
                         raise DisputedError(message.id)
                     continue

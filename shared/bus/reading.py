@@ -8,7 +8,7 @@ log. :mod:`shared.bus.reactions` moves the point with each effect.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from shared.bus import quarantine
@@ -200,7 +200,9 @@ class Known(NamedTuple):
     fresh: bool
 
 
-def is_duplicate(message: Message, point: ReadPoint, known: Known | None, *, of_log: bool) -> bool:
+def is_duplicate(
+    message: Message, point: ReadPoint, known: Known | None, now: datetime, *, of_log: bool
+) -> bool:
     """Return whether an event has taken effect already; otherwise it is the next one.
 
     What the log gave is believed. What came by the queue must be in the history that is ``known``,
@@ -210,7 +212,7 @@ def is_duplicate(message: Message, point: ReadPoint, known: Known | None, *, of_
     JumpError.
     """
     if not of_log:
-        _check_in_log(message, point, known)
+        _check_in_log(message, point, known, now)
     if message.position <= point.position:
         return True
     if message.predecessor > point.position:
@@ -220,11 +222,11 @@ def is_duplicate(message: Message, point: ReadPoint, known: Known | None, *, of_
     return False
 
 
-def _check_in_log(message: Message, point: ReadPoint, known: Known | None) -> None:
+def _check_in_log(message: Message, point: ReadPoint, known: Known | None, now: datetime) -> None:
     epoch, position = message.epoch, message.position
     current = point.epoch if known is None else known.history.current.name
     fresh = known is not None and known.fresh
-    if not (fresh or _is_young(message)):
+    if not (fresh or _is_young(message, now)):
         raise DoubtError(message.id)
     if epoch == current and position <= point.position + JUMP:
         return  # published since: the log goes on
@@ -239,6 +241,6 @@ def _check_in_log(message: Message, point: ReadPoint, known: Known | None) -> No
     raise GhostError(quarantine.BEYOND_HEAD if epoch == current else quarantine.LOST_TAIL)
 
 
-def _is_young(message: Message) -> bool:
+def _is_young(message: Message, now: datetime) -> bool:
     # A time that is still to come was recorded by a clock that ran ahead: it says nothing.
-    return message.time.tzinfo is not None and abs(datetime.now(UTC) - message.time) < YOUNG
+    return message.time.tzinfo is not None and abs(now - message.time) < YOUNG

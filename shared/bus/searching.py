@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import amqp
@@ -71,7 +71,7 @@ def search(services: Any, handler: Handler, epoch: str) -> bool:
         row = cursor.execute(_LAST_COMMON, (after,)).fetchone()
         reached = reached_by(cursor, epoch)
     # A time that is still to come was recorded by a clock that ran ahead: it says nothing.
-    known = row is not None and row["recorded_at"] <= datetime.now(UTC)
+    known = row is not None and row["recorded_at"] <= store.clock.now()
     since = row["recorded_at"] - EARLIER if known else "first"
     with streamed(
         services.settings.amqp_url_of(store.service),

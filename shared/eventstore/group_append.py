@@ -62,7 +62,7 @@ class Arm(NamedTuple):
 
 
 class GroupAppend:
-    """Appends what groups of commands have decided to one log."""
+    """Appends to one log what groups of commands have decided."""
 
     def __init__(self, lock: AppendLock) -> None:
         self._lock = lock
@@ -72,11 +72,11 @@ class GroupAppend:
         cursor.execute(self._lock.statements(cursor.connection).group, prepare=True)
 
     def write(self, connection: Any, arms: Sequence[Arm], not_before: datetime) -> bool:
-        """Append in a transaction of its own.
+        """Append in a transaction of its own; return whether it is written.
 
-        Returns False where the end of the log is not usable, or its time would be before
-        ``not_before``; then nothing is written. Raises psycopg.errors.UniqueViolation when a
-        version, a command or a row of an arm is there already.
+        It is not where the end of the log is not usable, or its time would be before
+        ``not_before``. Raises psycopg.errors.UniqueViolation when a version, a command or a row of
+        an arm is there already.
         """
         text = _statement(
             self._lock.statements(connection).last, tuple((arm.name, arm.text) for arm in arms)

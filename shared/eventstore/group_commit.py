@@ -12,11 +12,11 @@ A command that arrives alone goes through both stages in its own thread and wait
 
 Deciding ahead is safe because the database checks it: a version taken by somebody else, or a
 command id or payment that is recorded already, violates a unique constraint and rolls the whole
-transaction back. The decisions are then dropped and made again under the append
-lock, in one transaction for all. So is each command that was refused or changed nothing,
-because it may have been decided on stale state. When the outcome of a commit is unknown, the store
-executes each command on its own, and looks its command id up first. In the end each command has
-taken effect once or not at all, and has its own result.
+transaction back. The decisions are then dropped and made again under the append lock, in one
+transaction for all. So is each command that was refused or changed nothing, because it may have
+been decided on stale state. When the outcome of a commit is unknown, or something else fails for
+all of them, the store executes each command on its own, and looks its command id up first. In the
+end each command has taken effect once or not at all, and has its own result.
 """
 
 from __future__ import annotations
@@ -198,11 +198,12 @@ class GroupCommit:
         left = list(group)
         try:
             self._decide(left)
+        except Exception as fault:  # noqa: BLE001 - raised again in the thread of its caller
+            log.warning("group_decision_failed", error=type(fault).__name__)
+            _leave_alone(left)
         except BaseException:
             mine.abandoned = True
-            for entry in left:
-                entry.alone = True
-                entry.finish()
+            _leave_alone(left)
             raise
         finally:
             stage = self._next_stage(mine)
@@ -306,8 +307,8 @@ class GroupCommit:
             self._discard([])
             _refuse(unfinished, error)
             unfinished = []
-        except psycopg.Error as error:
-            log.warning("group_commit_failed", size=len(unfinished), error=type(error).__name__)
+        except Exception as fault:  # noqa: BLE001 - raised again in the threads of its callers
+            log.warning("group_commit_failed", size=len(unfinished), error=type(fault).__name__)
             self._discard(unfinished)
         except BaseException:
             self._discard(unfinished)
@@ -384,6 +385,12 @@ def _appoint(candidates: Sequence[PendingCommand], stage: Stage) -> bool:
 def _refuse(members: Iterable[PendingCommand], error: PoolTimeout) -> None:
     for entry in members:
         entry.error = unavailable(error)
+        entry.finish()
+
+
+def _leave_alone(members: Iterable[PendingCommand]) -> None:
+    for entry in members:
+        entry.alone = True
         entry.finish()
 
 

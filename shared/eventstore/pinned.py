@@ -10,6 +10,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from shared.database import trusted_connection
+from shared.database_clock import read_time
 from shared.eventstore.batch_decision import Stage
 
 
@@ -33,6 +34,7 @@ class PinnedConnections:
             connection = trusted_connection(self._pool)
         try:
             connection.autocommit = True
+            read_time(connection)
             yield connection
         except psycopg.errors.ReadOnlySqlTransaction:
             connection.close()  # its server is not the one to write to any more

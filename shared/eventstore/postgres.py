@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared import context, telemetry, tracing
-from shared.clock import Clock, SystemClock, wall_time
+from shared.clock import Clock, wall_time
 from shared.config import Settings
 from shared.database import (
     STATEMENT_TIMEOUT_MS,
@@ -26,9 +26,11 @@ from shared.database import (
     autocommit_cursor,
     in_transaction,
     open_pool,
+    read_time_by,
     snapshot_cursor,
     unchecked_cursor,
 )
+from shared.database_clock import DatabaseClock
 from shared.database_errors import Failure, failure_of, outages_refused, unavailable
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore import command_table
@@ -81,13 +83,15 @@ class PostgresStore:
     ) -> None:
         self.service = service
         self.events = events
-        self.clock: Clock = clock or SystemClock(settings.timezone)
+        own = DatabaseClock(settings.timezone, lambda: read_time_by(self.pool))
+        self.clock: Clock = clock or own
         self.new_read_model = read_model
         self.pool: ConnectionPool[Any] = open_pool(
             login or settings.database_url_of(service),
             service,
             size=pool_size,
             statement_timeout_ms=statement_timeout_ms,
+            clock=own,
         )
         self.data_keys = DataKeys(settings, service, keys_login, pool_size)
         self.recorder = PostgresRecorder(self.pool, service)

@@ -131,9 +131,15 @@ def make_login(connection: psycopg.Connection[Any], name: str, password: str) ->
     # A role gets LOGIN and nothing else. For an existing one only the password is set: naming any
     # other attribute takes a superuser, which the owner need not be.
     verb = "ALTER" if _exists(connection, name) else "CREATE"
+    # What the server would make of it, made here: its log may show statements, and has no password.
+    verifier = (
+        connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
+        if password
+        else b""
+    )
     connection.execute(
         sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
-            sql.SQL(verb), sql.Identifier(name), sql.Literal(password)
+            sql.SQL(verb), sql.Identifier(name), sql.Literal(verifier.decode())
         )
     )
 

@@ -80,9 +80,11 @@ def main(
             steps = schedule.draw(plan.seed, plan.seconds, kinds)
         steps = [step for step in steps if step.fault in kinds]
         schedule.write(kept / "schedule.jsonl", plan, steps)
-        with out.status("") as status:
-            verdict = run(house, plan, steps, kept, tell=out.print, show=status.update)
-        house.keep_logs(kept)
+        try:
+            with out.status("") as status:
+                verdict = run(house, plan, steps, kept, tell=out.print, show=status.update)
+        finally:  # the more so where the run itself has failed
+            house.keep_logs(kept)
     sys.exit(_print(verdict, kept))
 
 

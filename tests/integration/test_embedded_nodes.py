@@ -6,10 +6,12 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import amqp
 import msgspec
 import psycopg
 import pytest
@@ -136,6 +138,58 @@ def test_killed_node_is_restarted(installation: Installation, name: str) -> None
     _until(lambda: installation.status()[name].state == "ready", 60.0)
     after = installation.identities()
     assert {other for other in NODES if after[other] != before[other]} == {name}
+
+
+_LEFT_DOWN = """\
+Walk = fun Walk(T) when is_tuple(T), element(1, T) =:= stream, tuple_size(T) =:= 11 ->
+               setelement(10, T, {updating, element(3, T)});
+           Walk(T) when is_tuple(T) -> list_to_tuple([Walk(E) || E <- tuple_to_list(T)]);
+           Walk(T) when is_map(T) -> maps:map(fun(_, E) -> Walk(E) end, T);
+           Walk(T) -> T
+       end,
+sys:replace_state(rabbit_stream_coordinator, Walk),
+{ok, {_, State}, _} = ra:local_query({rabbit_stream_coordinator, node()}, fun(S) -> S end),
+[exit(Pid, kill) || Stream <- maps:values(element(2, State)),
+                    {member, {running, _, Pid}, _, _, _, _, _} <- maps:values(element(7, Stream))].
+"""
+"""What a full disk does: where the writer of a stream runs was about to be written, and never was;
+since then it runs elsewhere. To kill the node as well is to have that in its log."""
+
+
+def test_stream_that_was_left_down_comes_back_with_what_was_in_it(
+    installation: Installation,
+) -> None:
+    environment, name = installation.environment, "left_down.stream"
+    with Connection(environment["SALDO_AMQP_URL"]) as connection:
+        channel = connection.channel()
+        channel.queue_declare(
+            name, durable=True, auto_delete=False, arguments={"x-queue-type": "stream"}
+        )
+        channel.confirm_select()
+        for number in range(3):
+            channel.basic_publish_confirm(amqp.Message(str(number)), routing_key=name)
+    plan = read_plan(installation.state.plan)
+    assert plan is not None
+    spec = next(spec for spec in plan.processes if spec.name == "rabbitmq")
+    *rabbitmqctl_eval, _ = spec.mended_by
+    subprocess.run([*rabbitmqctl_eval, _LEFT_DOWN], env=spec.environ, cwd="/", check=True)
+    os.kill(installation.identities()["rabbitmq"].pid, signal.SIGKILL)
+    log = installation.state.log_of("supervisor")
+    _until(lambda: "rabbitmq was mended" in log.read_text(encoding="utf-8"), 90.0)
+    with Connection(environment["SALDO_AMQP_URL"]) as connection:
+        channel = connection.channel()
+        channel.basic_qos(0, 10, a_global=False)
+        read: list[str] = []
+
+        def take(message: amqp.Message) -> None:
+            read.append(message.body)
+            message.channel.basic_ack(message.delivery_tag)
+
+        channel.basic_consume(name, callback=take, arguments={"x-stream-offset": "first"})
+        while len(read) < 3:
+            connection.drain_events(timeout=10)
+        channel.queue_delete(name)
+    assert read == ["0", "1", "2"]
 
 
 def test_data_survives_down_and_up(installation: Installation) -> None:

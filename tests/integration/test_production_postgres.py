@@ -80,7 +80,7 @@ class Production:
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
     made = Production(tmp_path_factory.mktemp("production"), free_port())
     make_secrets(made.secrets, "compose", "lk.example.org")
-    (made.folder / "backup" / "wal").mkdir(parents=True)
+    (made.folder / "backup").mkdir()  # what docs/production.md has the operator make
     for name in ("pg_hba.conf", "advisory_locks.sql", "make_owner.sh"):
         made.localised(name)
     config, data = made.localised("postgresql.conf"), made.folder / "data"
@@ -103,8 +103,9 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
         eventually(lambda: made.program(*reached).returncode == 0, "it answers", seconds=30)
         place = {"PGHOST": str(made.folder), "PGPORT": str(made.port), "PGUSER": "postgres"}
         done = made.program(
-            "/bin/bash", made.folder / "make_owner.sh", **place, SALDO_DATABASE="saldo"
-        )
+            *user.prefix([tools / "psql", made.folder]),
+            "/bin/bash", made.folder / "make_owner.sh", **place, SALDO_DATABASE="saldo",
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
         yield made
     finally:

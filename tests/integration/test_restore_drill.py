@@ -263,3 +263,6 @@ def test_archive_keeps_a_file_once_and_never_another_in_its_place(tmp_path: Path
     assert archive("one") == 0
     assert archive("other") == 1
     assert [path.read_text() for path in wal.iterdir()] == ["one"]
+    wal.rename(tmp_path / "not-mounted")
+    assert archive("two") == 1
+    assert not wal.exists()

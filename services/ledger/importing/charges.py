@@ -126,7 +126,7 @@ class Charges(Posting[Bill]):
         Of a missed one only the day on which it takes effect must be open.
         """
         if self._missed:
-            return self.today()
+            return self.day
         return min(entry.effective_on, _first_day(entry.period))
 
     def advice_when_closed(self) -> str:

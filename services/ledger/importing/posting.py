@@ -176,9 +176,9 @@ class Posting(ABC, Generic[E]):
 
     def decide(self, cursor: Any, entries: Sequence[E]) -> Decided[E]:
         """Decide on all entries of a chunk; nothing is written."""
-        self.day = self.today()
         decided = Decided[E]()
         decided.closed = closed_through(cursor)
+        self.day = self.today()  # afterwards: it has waited for whoever was closing a month
         if decided.closed is not None:
             entries = self._without_closed(entries, decided.closed, decided)
         waiting = self._by_account(cursor, entries, decided)

@@ -39,6 +39,7 @@ REPORT_EVERY = 2_000
 END_S = 10.0
 """How long a worker may take to end before it is killed."""
 
+_ENDED = "a worker process has ended before its work was done"
 _ID_COUNT = 1 << 128
 
 
@@ -169,7 +170,7 @@ class _Workers:
             for pipe in given:
                 # Near the end nobody takes a second range that another could begin.
                 while left and given[pipe] < (deep if len(left) > 2 * len(given) else 1):
-                    pipe.send(left.pop())
+                    _send(pipe, left.pop())
                     given[pipe] += 1
             if parent is not None and left:
                 yield _read(parent, left.pop(), progress)
@@ -201,8 +202,15 @@ def _received(pipe: Any) -> Iterator[tuple[str, Any]]:
         while pipe.poll():
             kind, value = pipe.recv()
             yield kind, value
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        raise WorkerFailedError("a worker process has ended before its work was done") from None
+    except (EOFError, ConnectionResetError):
+        raise WorkerFailedError(_ENDED) from None
+
+
+def _send(pipe: Any, part: Range) -> None:
+    try:
+        pipe.send(part)
+    except (BrokenPipeError, ConnectionResetError):
+        raise WorkerFailedError(_ENDED) from None
 
 
 def _read(reader: _Reader, part: Range, progress: Progress) -> Any:

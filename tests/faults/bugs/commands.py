@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from tests.faults.bugs.planting import Function, plant
@@ -21,7 +21,10 @@ def _decide(store: Any, cursor: Any, handler: Any, command: Any) -> Any:
 
     command_id = context.current().command_id or new_id()
     fingerprint = store.fingerprint(handler, command)
-    result, _ = store._attempt(cursor, handler, command, command_id, fingerprint, False)
+    with ExitStack() as together:
+        result, _ = store._attempt(
+            cursor, handler, command, command_id, fingerprint, False, together
+        )
     return result
 
 

@@ -131,7 +131,7 @@ def _fit_always(original: Function) -> Function:
 
 @plant("ghost-is-applied", "shared.bus.reading:_check_in_log")
 def _believe_all(original: Function) -> Function:
-    def wrong(message: Any, point: Any, known: Any) -> None:
+    def wrong(*arguments: Any) -> None:
         """Believe a message although the upstream's log does not have it."""
 
     return wrong

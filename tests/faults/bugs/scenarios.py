@@ -48,9 +48,10 @@ SELECT DISTINCT account FROM payments.payment_lines JOIN payments.payments USING
 """
 _LEDGER_HAS_READ = """
 SELECT position FROM ledger.positions
- WHERE upstream = 'payments' AND position >= (SELECT max(notification_id) FROM payments.events
-                                               WHERE topic LIKE 'payments.payment_captured.%')
+ WHERE upstream = 'payments' AND position = (SELECT published FROM payments.relay)
+   AND NOT EXISTS (SELECT FROM payments.payments WHERE payment_id = %s AND state = 'captured')
 """
+"""And the payment has got its last event: the next one would take the place of the ghost."""
 _IN_ARREARS = """
 SELECT number FROM ledger.balances
  WHERE number = ANY (%s) AND penalty > 0 AND principal > 100000 ORDER BY penalty DESC
@@ -215,7 +216,8 @@ def pay_twice(stage: Stage) -> None:
 
 
 def pay_and_seal(stage: Stage) -> None:
-    """Pay, and have the log sealed up to now."""
+    """Pay twice, and have the log sealed up to now."""
+    pay(stage)
     pay(stage)
     with psycopg.connect(stage.environment["SALDO_DATABASE_URL"]) as database:
         database.execute("NOTIFY ledger_seal")
@@ -378,11 +380,11 @@ def fork_a_reader(stage: Stage) -> None:
 
 def send_a_ghost(stage: Stage) -> None:
     """Pay; then have the ledger get a payment of an epoch that the log of payments never had."""
-    pay(stage)
+    payment = pay(stage)
     with psycopg.connect(stage.environment["SALDO_DATABASE_URL"], autocommit=True) as database:
 
         def read() -> int:
-            row = database.execute(_LEDGER_HAS_READ).fetchone()
+            row = database.execute(_LEDGER_HAS_READ, (payment,)).fetchone()
             return 0 if row is None else int(row[0])
 
         position = eventually(read, "the ledger has read all of payments", FREE_S)

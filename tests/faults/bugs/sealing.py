@@ -14,9 +14,11 @@ def _skip(original: Function) -> Function:
     """In the place of one event another one is sealed, which the log has not."""
 
     def wrong(*arguments: Any) -> Iterator[Any]:
-        for row in original(*arguments):
-            skipped = SWITCH.strikes("skipped")
-            yield row._replace(state=b"{}") if skipped else row
+        rows = list(original(*arguments))
+        # Not the last one, which the sealer looks at before it seals what comes next.
+        if len(rows) > 1 and SWITCH.strikes("skipped"):
+            rows[0] = rows[0]._replace(state=b"{}")
+        yield from rows
 
     return wrong
 

@@ -206,7 +206,12 @@ def _stream(evidence: Evidence, service: str, history: Mapping[int, Event]) -> I
     last, epoch = 0, ""
     newest = max(history, default=0)
     url = evidence.environment["SALDO_AMQP_URL"]
-    for event in _messages(url, f"{service}.stream", newest):
+    try:
+        events = list(_messages(url, f"{service}.stream", newest))
+    except (amqp.exceptions.ChannelError, OSError) as error:
+        yield Finding(INVARIANT, "stream cannot be read", service, type(error).__name__)
+        return
+    for event in events:
         is_gone = evidence.may_be_gone(service, event.predecessor)
         if event.epoch == epoch and event.position > last < event.predecessor and not is_gone:
             sentence = f"comes after {last}, and names {event.predecessor} before it"

@@ -29,6 +29,7 @@ from shared import context
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.eventstore import group_commit, postgres
 from shared.eventstore.batch_decision import PendingCommand, Stage
+from shared.eventstore.events import UnknownTopicError
 from shared.eventstore.group_commit import GroupCommit
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
@@ -292,6 +293,45 @@ def test_a_fault_of_one_command_reaches_its_caller_alone(store: PostgresStore) -
     results = at_once(works)
     assert [type(result) for result in results[::4]] == [ZeroDivisionError] * 10
     assert balances(store)[NUMBERS[1]] == OWED - 30 * 100
+    assert audit(store).differences == []
+
+
+def test_a_row_that_cannot_be_read_harms_no_caller_of_another(store: PostgresStore) -> None:
+    """Not even the one who reads for all."""
+    group = ledger_group_commit(store)
+    with store.transaction() as cursor:
+        cursor.execute(
+            'UPDATE balances SET due_dates = \'{"0001-01":"damaged"}\' WHERE number = %s',
+            (NUMBERS[1],),
+        )
+    works = [
+        lambda n=NUMBERS[1] if index % 4 == 3 else NUMBERS[0]: pay(group, payment(n))  # type: ignore[misc]
+        for index in range(40)
+    ]
+    results = at_once(works)
+    assert [type(result) for result in results[3::4]] == [ValueError] * 10
+    others = [result for index, result in enumerate(results) if index % 4 != 3]
+    assert [result for result in others if not isinstance(result, dict)] == []
+    assert balances(store)[NUMBERS[0]] == OWED - 30 * 100
+
+
+def test_what_cannot_be_decided_again_harms_no_caller_who_is_done(store: PostgresStore) -> None:
+    """An older process meets a payment of a newer version, where a neighbour was refused."""
+    group = ledger_group_commit(store)
+
+    def recall(*_: Any) -> None:
+        raise UnknownTopicError("ledger.payment_posted.v9")
+
+    group._policy.recall = recall  # type: ignore[method-assign]
+    works = [
+        lambda n="999" if index % 4 == 3 else NUMBERS[0]: pay(group, payment(n))  # type: ignore[misc]
+        for index in range(40)
+    ]
+    results = at_once(works)
+    assert [type(result) for result in results[3::4]] == [NotFound] * 10
+    others = [result for index, result in enumerate(results) if index % 4 != 3]
+    assert [result for result in others if not isinstance(result, dict)] == []
+    assert balances(store)[NUMBERS[0]] == OWED - 30 * 100
     assert audit(store).differences == []
 
 

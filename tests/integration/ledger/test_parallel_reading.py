@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Callable, Iterator
+from multiprocessing import active_children
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ from shared.eventstore.postgres import PostgresStore
 from tests.bench.billing_run import bills_of, post
 from tests.bench.company import Bench, populate, resident
 from tests.conftest import Database
+from tests.waiting import eventually
 
 A_ROW = "Petrova owes 100 roubles"
 ANYWHERE = 0
@@ -34,6 +38,10 @@ def store(database: Database) -> PostgresStore:
 def who_reads(connection: Any, part: Range, progress: Progress) -> tuple[Range, int]:
     connection.execute("SELECT pg_sleep(0.05)")
     return part, os.getpid()
+
+
+def name_reader(connection: Any, part: Range, progress: Progress) -> int:
+    return os.getpid()
 
 
 def refuse(connection: Any, part: Range, progress: Progress) -> None:
@@ -68,6 +76,23 @@ def test_a_parent_that_fails_quotes_no_row(store: PostgresStore) -> None:
         list(reading)
 
     assert A_ROW not in str(raised.value)
+
+
+def test_a_worker_that_ends_between_two_ranges_is_told_as_such(store: PostgresStore) -> None:
+    reading = over_ranges(name_reader, conninfo_of(store), stream_ranges(8), ANYWHERE, workers=2)
+
+    def kill() -> None:
+        reader = next(reading)
+        os.kill(reader, signal.SIGKILL)
+        eventually(lambda: reader not in [one.pid for one in active_children()], "it has ended")
+
+    with pytest.raises(WorkerFailedError, match="has ended"):
+        kill_and_read(reading, kill)
+
+
+def kill_and_read(reading: Iterator[int], kill: Callable[[], None]) -> None:
+    kill()
+    list(reading)
 
 
 def test_copies_of_an_account_agree_with_their_events(

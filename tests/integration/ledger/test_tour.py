@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.clock import SystemClock
+from shared.database_clock import DatabaseClock
 from shared.staff import LIMITS, ROLES
 from tests.conftest import Database
 from tests.integration.ledger.small_company import SmallCompany
@@ -87,7 +87,7 @@ class TourRunner:
 def runner(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TourRunner:
     monkeypatch.chdir(tmp_path)
     # What is owed of a penalty is shown as of today.
-    monkeypatch.setattr(SystemClock, "now", lambda _: NOW)
+    monkeypatch.setattr(DatabaseClock, "now", lambda _: NOW)
     company = SmallCompany(database, database.store("ledger"), {})
     for name in (CLERK, APPROVER, CASHIER):
         for permission in ROLES[name]["ledger"]:

@@ -51,7 +51,6 @@ class PaymentHarness:
         self.checkout = Checkout(
             store,
             self.acquirers,
-            SystemClock(),
             lambda _person, numbers: {
                 number: {"account": number, "role": "owner", "state": "open"} for number in numbers
             },

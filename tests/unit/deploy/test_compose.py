@@ -198,6 +198,28 @@ def test_mounted_files_are_there_and_belong_to_the_users_of_the_images() -> None
             assert one["user"] == f"{USERS[name]}:{USERS[name]}"
 
 
+def test_no_plugin_of_the_broker_listens_without_tls() -> None:
+    """Streams are queues of AMQP here: their own protocol would have a door of its own, 5552."""
+    plugins = (FOLDER / "enabled_plugins").read_text(encoding="ascii").strip("[].\n").split(",")
+    settings = (FOLDER / "rabbitmq.conf").read_text(encoding="ascii")
+    assert set(plugins) == {"rabbitmq_management", "rabbitmq_prometheus"}
+    assert "listeners.tcp = none" in settings
+    assert "management.tcp" not in settings
+
+
+def test_documents_upgrade_workers_before_servers_and_gateways_last() -> None:
+    """As docs/upgrading.md has it: a worker of before cannot publish what a new server writes."""
+    text = (FOLDER.parents[1] / "docs" / "production.md").read_text(encoding="utf-8")
+    upgrades = text.partition("## Upgrades")[2].partition("\n## ")[0]
+    loops = re.findall(r"for process in (.*); do", upgrades)
+    assert [[one for one in loop.split() if one in ("work", "serve")] for loop in loops] == [
+        ["work", "serve"],
+        ["work", "serve"],
+    ]
+    assert loops[1].split()[-2:] == ["gateway", "proxy"]
+    assert upgrades.index("Workers and the sealer") < upgrades.index("then the gateways")
+
+
 def test_engine_of_compose_takes_it(tmp_path: Path) -> None:
     compose = shutil.which("docker-compose")
     if compose is None:

@@ -102,6 +102,11 @@ def test_every_process_has_probes_of_its_monitoring_listener() -> None:
         assert probes["readiness"]["httpGet"] == ready, name
 
 
+def test_migrations_take_as_long_as_they_need() -> None:
+    """One that is ended while it builds an index begins anew: with a deadline, again and again."""
+    assert "activeDeadlineSeconds" not in named(production(), "Job")["migrate"]["spec"]
+
+
 def test_every_pod_is_confined() -> None:
     for one in of_kinds("Deployment", "Job"):
         name, pod = one["metadata"]["name"], one["spec"]["template"]["spec"]

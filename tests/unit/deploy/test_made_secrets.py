@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from typer.testing import CliRunner
 
 from deploy.secrets import certificates
-from deploy.secrets.__main__ import make_secrets
+from deploy.secrets.__main__ import IncompleteError, app, make_secrets
 from deploy.secrets.certificates import make_authority, make_certificate
 from deploy.secrets.writing import APPLICATION, USERS
 from services.ledger.seal.keys import seal_keys
@@ -39,6 +40,43 @@ def test_second_call_changes_nothing(folder: Path) -> None:
     before = content_of(folder)
     make_secrets(folder, "compose", HOST)
     assert content_of(folder) == before
+
+
+def test_without_the_root_of_the_passwords_nothing_is_made_anew(folder: Path) -> None:
+    (folder / "operator").rename(folder.parent / "safe")
+    before = content_of(folder)
+    with pytest.raises(IncompleteError, match="operator/root"):
+        make_secrets(folder, "compose", HOST)
+    assert content_of(folder) == before
+    (folder.parent / "safe").rename(folder / "operator")
+    make_secrets(folder, "compose", HOST)
+    assert {name: text for name, text in content_of(folder).items() if name in before} == before
+
+
+def test_without_the_key_of_the_authority_nothing_is_made_anew(folder: Path) -> None:
+    (folder / "operator" / "ca.key").unlink()
+    before = content_of(folder)
+    with pytest.raises(IncompleteError, match=r"operator/ca\.key"):
+        make_secrets(folder, "compose", HOST)
+    assert content_of(folder) == before
+
+
+def test_operator_is_told_what_to_bring_back(folder: Path) -> None:
+    (folder / "operator").rename(folder.parent / "safe")
+    done = CliRunner().invoke(app, [str(folder), "--for", "compose", "--host", HOST])
+    assert done.exit_code == 2
+    assert "bring" in done.stderr
+
+
+def test_every_process_reads_what_is_public_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        make_secrets(tmp_path / "secrets", "compose", HOST)
+    finally:
+        os.umask(before)
+    public = tmp_path / "secrets" / "public"
+    assert public.stat().st_mode & 0o777 == 0o755
+    assert {path.stat().st_mode & 0o777 for path in public.iterdir()} == {0o644}
 
 
 def test_two_installations_share_no_secret(folder: Path, tmp_path: Path) -> None:

@@ -122,3 +122,36 @@ def test_broker_is_ready_once_its_queues_are_read(consumers: int, ready: bool) -
 
     with frozen_after(serve) as address:
         assert checked(Check("amqp", f"amqp://guest:guest@{address}//", ("work",))) is ready
+
+
+def management_api(body: bytes, status: str = "200 OK") -> Served:
+    """Return what serves this body, as RabbitMQ's list of queues, and closes the connection."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(4096)
+        head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode() + body)
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    ("listed", "healthy"),
+    [
+        (b'[{"name":"ledger.stream","type":"stream","state":"down"}]', False),
+        (b'[{"name":"ledger.stream","type":"stream"}]', False),
+        (b'[{"name":"ledger.stream","type":"stream","state":"running"}]', True),
+        (b'[{"name":"rpc","type":"quorum","state":"down"}]', True),
+        (b"[]", True),
+        (b"no JSON", True),
+    ],
+)
+def test_broker_is_ill_where_a_stream_does_not_run(listed: bytes, healthy: bool) -> None:
+    with frozen_after(management_api(listed)) as address:
+        assert checked(Check("streams", f"http://saldo:secret@{address}")) is healthy
+
+
+@pytest.mark.parametrize("serve", [management_api(b"{}", "401 Unauthorized"), lambda _: None])
+def test_broker_that_tells_nothing_of_its_streams_is_not_ill(serve: Served) -> None:
+    with frozen_after(serve) as address:
+        assert checked(Check("streams", f"http://saldo:wrong@{address}")) is True

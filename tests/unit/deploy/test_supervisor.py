@@ -6,16 +6,19 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from deploy.embedded import process
 from deploy.embedded.installation import Installation, InstallationError
-from deploy.embedded.plan import Plan, ProcessSpec
+from deploy.embedded.plan import Check, Plan, ProcessSpec
 from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
 
 SLEEP = ("sleep", "600")
@@ -173,3 +176,36 @@ def test_killed_session_leader_leaves_no_children(installation: DescribedInstall
     _kill(old)
     until(lambda: _is_new(installation, "one", old))
     assert not list(process.session_members(old.pid))
+
+
+def test_process_that_is_ill_is_mended_and_goes_on(
+    installation: DescribedInstallation, tmp_path: Path
+) -> None:
+    mended = tmp_path / "mended"
+
+    class Health(BaseHTTPRequestHandler):
+        """Says that all is well once it was mended."""
+
+        def do_GET(self) -> None:
+            self.send_response(200 if mended.exists() else 503)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        one = replace(
+            _spec("one", *SLEEP),
+            health=Check("http", f"http://127.0.0.1:{server.server_address[1]}"),
+            mended_by=("sh", "-c", f"echo again >> {mended}"),
+        )
+        installation.specs = (one,)
+        installation.up()
+        pid = installation.pid("one")
+        until(mended.exists, 30.0)
+        log = installation.state.log_of("supervisor")
+        until(lambda: "one was mended" in log.read_text(encoding="utf-8"))
+        assert installation.pid("one") == pid
+        server.shutdown()
+    assert mended.read_text(encoding="ascii") == "again\n"

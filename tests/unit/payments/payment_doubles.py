@@ -180,9 +180,7 @@ class Harness:
 
     @property
     def checkout(self) -> Checkout:
-        return Checkout(
-            self.store, self.acquirers, self.clock, self._find_access, RETURN_URL, self.limits
-        )
+        return Checkout(self.store, self.acquirers, self._find_access, RETURN_URL, self.limits)
 
     def allow(self, **limits: int) -> None:
         self.limits = Limits(**limits)

@@ -26,6 +26,7 @@ class _Connection:
 
     closed = False
     used_at = 0.0
+    clock = None
     patience_s: float | None = 35.0
     _autocommit = False
 

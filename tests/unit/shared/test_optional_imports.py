@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from shared import logs
 from shared.optional_imports import hidden
 
 
@@ -34,3 +35,16 @@ def test_logs_take_no_console_with_them() -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert '"event": "written"' in result.stdout
     assert result.stderr == "[]\n"
+
+
+def test_logger_of_a_thread_that_begins_later_hides_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two threads at once would take away from each other what they have hidden."""
+    logs.get_logger("begun").bind()
+
+    def hide(*_: str) -> None:
+        raise AssertionError("hidden from every thread of the process")
+
+    monkeypatch.setattr(logs, "hidden", hide)
+    logs.get_logger("begun later").bind()

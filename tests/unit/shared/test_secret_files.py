@@ -39,6 +39,11 @@ def test_variable_that_is_set_counts_before_the_file(folder: Path) -> None:
     )
 
 
+def test_key_ring_of_a_variable_counts_before_the_file(folder: Path) -> None:
+    given = {FOLDER: str(folder), "SALDO_SECRET_LEDGER": f"2026-11-30-cccccc:{'c' * 64}"}
+    assert load_settings(given).keys_of("ledger", "test").first.id == "2026-11-30-cccccc"
+
+
 def test_key_ring_is_read_again_when_its_file_changes(folder: Path) -> None:
     ring = load_settings({FOLDER: str(folder)}).keys_of("ledger", "test")
     assert ring.first.id == "2026-11-29-aaaaaa"

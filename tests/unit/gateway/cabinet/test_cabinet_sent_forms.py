@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -207,3 +208,13 @@ def test_password_is_never_kept_for_later(cabinet: CabinetBrowser, services: Fak
     assert waiting.status == 401
     kept = Sealer(SETTINGS).unseal("kept", waiting.fields["_kept"], seconds=60)
     assert kept["fields"] == {}
+
+
+@pytest.mark.parametrize(("off_by", "opens"), [(0, True), (-600, True), (-7200, True), (62, False)])
+def test_what_a_gateway_with_a_clock_ahead_has_sealed_opens_at_another(
+    monkeypatch: pytest.MonkeyPatch, off_by: int, opens: bool
+) -> None:
+    sealed = Sealer(SETTINGS).seal("notice", "saved")
+    elsewhere = int(time.time()) + off_by
+    monkeypatch.setattr(time, "time", lambda: elsewhere)
+    assert Sealer(SETTINGS).unseal("notice", sealed, seconds=60) == ("saved" if opens else None)
