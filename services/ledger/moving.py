@@ -28,10 +28,12 @@ from psycopg import sql
 from shared.database import connect_as_owner
 from shared.eventstore.freezing import (
     close,
+    copy_name,
     freeze,
     is_closed,
     is_frozen,
     moved_name,
+    name_copy,
     reopen,
     tables_of,
     thaw,
@@ -120,9 +122,9 @@ def move(
             freeze(here, plan.log)
             compared = _copied(plan, here, there, ahead, report, progress)
             report("switching")
-            close(here, plan.log, _known(here, plan.roles))
-        elif not _has_all(here, there, plan.log):
-            raise MoveError(f"{plan.log} has moved, but not to there: check SALDO_NEXT_LOGIN_URL")
+            close(here, plan.log, _known(here, plan.roles), name_copy(there, plan.log))
+        else:
+            _check_takes_over(here, there, plan.log)
         if is_frozen(there, plan.log):
             thaw(there, plan.log, first=lambda: _keep(there, plan.log, run))
         else:
@@ -134,6 +136,7 @@ def move_back(plan: Plan) -> None:
     """Give up a move that was not completed: the book works on here. Raises MoveError."""
     with _alone(plan) as (here, there):
         if is_closed(here, plan.log):
+            _check_takes_over(here, there, plan.log)
             # Only what is frozen there has not taken over.
             if not is_frozen(there, plan.log):
                 raise MoveError(
@@ -240,6 +243,15 @@ def _keep(there: psycopg.Connection[Any], log: str, run: msgspec.Struct) -> None
         ),
         (new_id(), sha256(content).digest(), content),
     )
+
+
+def _check_takes_over(
+    here: psycopg.Connection[Any], there: psycopg.Connection[Any], log: str
+) -> None:
+    """Raise MoveError unless what is there is the one copy that the book has moved to."""
+    copy = copy_name(here, moved_name(log))
+    if not copy or copy_name(there, log) != copy or not _has_all(here, there, log):
+        raise MoveError(f"{log} has moved, but not to there: check SALDO_NEXT_LOGIN_URL")
 
 
 def _has_all(here: psycopg.Connection[Any], there: psycopg.Connection[Any], log: str) -> bool:

@@ -18,6 +18,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from shared.ids import new_id
+
 LOCK_TIMEOUT_S, ATTEMPTS = 1.0, 60
 """How long each lock of a table is waited for: who writes to it waits behind us. And how often."""
 PAUSE_S = 0.2
@@ -62,6 +64,8 @@ SELECT p.prosrc FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespa
  WHERE n.nspname = %s AND p.proname = %s
 """
 _HAS_SCHEMA = "SELECT FROM pg_namespace WHERE nspname = %s"
+_COMMENT = "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = %s"
+_COPY = "saldo copy "
 _WAITS = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 
 
@@ -95,9 +99,9 @@ def freeze(connection: psycopg.Connection[Any], schema: str) -> None:
     """
     _execute(connection, _REFUSES, schema)
     # First the log: what is decided from here on cannot be appended. One table at a time, so that
-    # we hold none while we wait for another.
-    names = [name for name, has_trigger in _found(connection, schema) if not has_trigger]
-    for name in sorted(names, key=lambda name: name != "events"):
+    # we hold none while we wait for another. Those with a trigger, too: one that is left of a run
+    # before may have refused nothing until now, so somebody may be writing there.
+    for name in sorted(tables_of(connection, schema), key=lambda name: name != "events"):
         _change_patiently(connection, _ADD, schema, name)
 
 
@@ -114,8 +118,36 @@ def thaw(
     _execute(connection, "DROP FUNCTION IF EXISTS {function}()", schema)
 
 
-def close(connection: psycopg.Connection[Any], schema: str, roles: list[str]) -> None:
-    """Let nobody read a schema any more, or write into it: it is served elsewhere from now on.
+def name_copy(connection: psycopg.Connection[Any], schema: str) -> str:
+    """Return the name of this one copy of a schema, which it is given once."""
+    name = copy_name(connection, schema)
+    if not name:
+        name = str(new_id())
+        _comment(connection, schema, name)
+    return name
+
+
+def copy_name(connection: psycopg.Connection[Any], schema: str) -> str:
+    """Return the name of a copy of a schema, of one that has moved that of its copy; "" for none.
+
+    Several may be begun, in several databases. Only the one that the schema has moved to takes
+    over.
+    """
+    row = connection.execute(_COMMENT, (schema,)).fetchone()
+    text = str(row[0] or "") if row else ""
+    return text.removeprefix(_COPY) if text.startswith(_COPY) else ""
+
+
+def _comment(connection: psycopg.Connection[Any], schema: str, name: str) -> None:
+    connection.execute(
+        sql.SQL("COMMENT ON SCHEMA {} IS {}").format(
+            sql.Identifier(schema), sql.Literal(f"{_COPY}{name}" if name else None)
+        )
+    )
+
+
+def close(connection: psycopg.Connection[Any], schema: str, roles: list[str], copy: str) -> None:
+    """Let nobody read a schema any more, or write into it: its copy takes over from now on.
 
     Its tables are kept under another name. ``roles`` are those of whoever is to be told so.
     """
@@ -127,6 +159,7 @@ def close(connection: psycopg.Connection[Any], schema: str, roles: list[str]) ->
                 sql.Identifier(schema), sql.Identifier(moved)
             )
         )
+        _comment(connection, moved, copy)
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         for table in (*tables, *OF_MIGRATOR):
             names = {
@@ -156,6 +189,7 @@ def reopen(connection: psycopg.Connection[Any], schema: str) -> None:
                 sql.Identifier(moved_name(schema)), sql.Identifier(schema)
             )
         )
+        _comment(connection, schema, "")
 
 
 def _found(connection: psycopg.Connection[Any], schema: str) -> list[tuple[str, bool]]:

@@ -28,7 +28,7 @@ from shared.bus.stream import Sent
 from shared.config import SEALER, Settings
 from shared.database import connection_info
 from shared.errors import Unavailable
-from shared.eventstore import schema_copy
+from shared.eventstore import freezing, schema_copy
 from shared.eventstore.freezing import is_closed, is_frozen
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database, fresh_database, role_of, signed_in_as
@@ -198,18 +198,22 @@ class KilledError(Exception):
     """The process that moves the book is no more."""
 
 
+def killed(*_: Any, **__: Any) -> None:
+    raise KilledError
+
+
 def kill_at(plan: Plan, step: str, monkeypatch: pytest.MonkeyPatch, *, done: bool) -> None:
     """Have the process killed before a step, or when it has just been done."""
     real: Callable[..., Any] = getattr(moving, step)
 
-    def killed(*arguments: Any, **options: Any) -> Any:
+    def run(*arguments: Any, **options: Any) -> Any:
         if step == "freeze" and arguments[0].info.dbname not in plan.here:
             return real(*arguments, **options)
         if done:
             real(*arguments, **options)
         raise KilledError
 
-    monkeypatch.setattr(moving, step, killed)
+    monkeypatch.setattr(moving, step, run)
 
 
 def can_be_written(store: PostgresStore) -> bool:
@@ -425,3 +429,66 @@ def test_each_payment_that_is_sent_until_it_is_taken_is_posted_once(
         posted = [row["payment_id"] for row in rows]
         assert len(posted) == len(set(posted)) == 5 + len(sent[log])
         assert set(sent[log]) <= set(posted)
+
+
+@pytest.fixture
+def third_database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
+    with fresh_database(base_settings, template) as third:
+        yield third
+
+
+@pytest.mark.parametrize("step", ["copy_schema", "close"])
+def test_a_copy_that_was_left_behind_never_takes_over(
+    planned: Move, third_database: Database, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A move to one database breaks off when all is copied, and another one is taken instead."""
+    here = planned.books.store(NORTH)
+    elsewhere = Move(planned.books, third_database)
+    with monkeypatch.context() as patched:
+        kill_at(planned.plan, step, patched, done=step == "copy_schema")
+        with pytest.raises(KilledError):
+            move(planned.plan, RUN)
+    move(elsewhere.plan, RUN)
+    live = elsewhere.moved_store()
+    assert can_be_written(live)
+    with pytest.raises(MoveError, match="not to there"):
+        move(planned.plan, RUN)
+    with pytest.raises(MoveError, match="not to there"):
+        move_back(planned.plan)
+    left = planned.moved_store()
+    assert not can_be_written(left)
+    assert not can_be_written(here)
+    assert can_be_written(live)
+
+
+def test_a_move_after_one_that_was_not_tidied_up_waits_for_who_writes(
+    planned: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run was killed while it gave the book back: its triggers are there, and refuse nothing."""
+    here, refused = planned.books.store(NORTH), threading.Event()
+    with monkeypatch.context() as patched:
+        kill_at(planned.plan, "copy_schema", patched, done=False)
+        with pytest.raises(KilledError):
+            move(planned.plan, RUN)
+    with monkeypatch.context() as patched:
+        patched.setattr(freezing, "_change_patiently", killed)
+        with pytest.raises(KilledError):
+            move_back(planned.plan)
+    assert can_be_written(here)
+    with planned.owner() as owner:
+        writer = psycopg.connect(planned.plan.here, options=f"-c search_path={NORTH}")
+        writer.execute("UPDATE relay SET position = position")
+
+        def freezes() -> None:
+            freezing.freeze(owner, NORTH)
+            refused.set()
+
+        thread = threading.Thread(target=freezes)
+        thread.start()
+        assert not refused.wait(2.0)
+        writer.commit()
+        writer.close()
+        thread.join(20)
+        assert refused.is_set()
+        assert is_frozen(owner, NORTH)
+    assert not can_be_written(here)
