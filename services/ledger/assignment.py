@@ -11,15 +11,23 @@ the numbers are given while nobody has an account of them, in steps of which eac
 
 The book of before has not opened one until step 2, and does not afterwards; the new one has passed
 over none that was registered later than step 1. Whatever is repeated goes on where it broke off.
+
+What a book says of its own numbers is so: it alone gives them up. What broke off when they were
+given up is completed before others are given, and one command gives at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import psycopg
+
+from services.ledger.replay.parallel import conninfo_of
 from services.ledger.tables.book_rules import (
     Rule,
+    book_of_number,
     change_rules,
     drop_rule,
     has_accounts,
@@ -35,6 +43,7 @@ UPSTREAM = "accounts"
 """Whose contracts open accounts."""
 LONGEST_LOCK = "10s"
 
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('ledger.assign', 0))"
 _PUBLISHED = "SELECT position, published FROM relay"
 _APPENDED = "SELECT coalesce(max(notification_id), 0) AS head FROM events"
 _READ = "SELECT coalesce(max(position), 0) AS position FROM positions WHERE upstream = %s"
@@ -76,23 +85,25 @@ def assign(
 
     ``stores`` are those of all books, ``contracts`` that of the accounts service; ``wait`` sleeps
     for so many seconds. Raises Conflict ``numbers_in_use`` where the book of before has an account
-    of them, and Unavailable ``book_is_behind`` where it has not read the contracts in time.
+    of them, ``numbers_being_given`` where another command gives some, and Unavailable
+    ``book_is_behind`` where it has not read the contracts in time.
     """
-    known = _rules_of(stores[SPLIT])
-    if all(assignment.rule(settled=True)[:3] in _heads(_rules_of(one)) for one in stores.values()):
-        return False
-    giver = stores[giver_of(known, assignment)]
-    taker = stores[assignment.to]
-    if giver is not taker and not _is_given_up(giver, assignment):
-        taker.transact(_announce, (assignment, known))
-        try:
-            _wait_for_contracts(giver, contracts, wait, patience)
-            giver.transact(_give_up, assignment)
-        except Conflict:
-            taker.transact(_withdraw, assignment)
-            raise
-    for store in (taker, *stores.values()):
-        store.transact(_settle, assignment)
+    with _alone(stores[SPLIT]):
+        completed = _complete(stores)
+        known = _rules_of(stores[SPLIT])
+        wanted = assignment.rule(settled=True)
+        if all(wanted[:3] in _heads(_rules_of(one)) for one in stores.values()):
+            return wanted[:3] in _heads(completed)
+        giver, taker = stores[giver_of(known, assignment)], stores[assignment.to]
+        if giver is not taker:
+            taker.transact(_announce, (assignment, known))
+            try:
+                _wait_for_contracts(giver, contracts, wait, patience)
+                giver.transact(_give_up, assignment)
+            except Conflict:
+                taker.transact(_withdraw, (assignment, known))
+                raise
+        _settle_in_all(stores, wanted)
     return True
 
 
@@ -105,11 +116,56 @@ def check(stores: Mapping[str, PostgresStore], assignment: Assignment) -> bool:
     return True
 
 
+@contextmanager
+def _alone(first: PostgresStore) -> Iterator[None]:
+    """Keep others from giving numbers; raises Conflict ``numbers_being_given``.
+
+    The lock ends with its connection, however this process ends.
+    """
+    with psycopg.connect(conninfo_of(first), autocommit=True) as connection:
+        row = connection.execute(_TRY_LOCK).fetchone()
+        if row is None or not row[0]:
+            raise _being_given()
+        yield
+
+
+def _being_given() -> Conflict:
+    return Conflict(
+        "numbers_being_given",
+        "Numbers are being given to a book by another command: repeat yours when it has ended.",
+    )
+
+
+def _complete(stores: Mapping[str, PostgresStore]) -> list[Rule]:
+    """Complete what broke off after numbers were given up; return the rules that were."""
+    rules = {log: _rules_of(store) for log, store in stores.items()}
+    settled = {head for known in rules.values() for head in _heads(known) if head[2]}
+    completed = []
+    for log, known in rules.items():
+        for rule in known:
+            # The book opens them already, or the one of before has given them up.
+            if rule.book != log or (rule.prefix, rule.book, True) not in settled:
+                continue
+            final = rule._replace(settled=True)
+            if not all(final[:3] in _heads(one) for one in rules.values()):
+                _settle_in_all(stores, final)
+                completed.append(final)
+    return completed
+
+
+def _settle_in_all(stores: Mapping[str, PostgresStore], rule: Rule) -> None:
+    """Have all books know a rule; that which opens the accounts last, when callers find it."""
+    for log, store in stores.items():
+        if log != rule.book:
+            store.transact(_settle, rule)
+    stores[rule.book].transact(_settle, rule)
+
+
 def _rules_of(store: PostgresStore) -> list[Rule]:
     return store.query(lambda session: read_rules(session.cursor))
 
 
-def _heads(rules: list[Rule]) -> set[tuple[Any, ...]]:
+def _heads(rules: Iterable[Rule]) -> set[tuple[Any, ...]]:
     return {rule[:3] for rule in rules}
 
 
@@ -164,6 +220,8 @@ def _number(store: PostgresStore, query: str, name: str, *parameters: str) -> in
 def _give_up(session: Session, assignment: Assignment) -> None:
     _hold(session)
     cursor, prefix = session.cursor, assignment.prefix
+    if book_of_number(cursor, prefix) != _log_here(cursor):
+        raise _being_given()  # another command, which has lost its lock
     parked = cursor.execute(_PARKED, (UPSTREAM, prefix)).fetchone()["some"]
     if parked:
         raise _in_use(cursor, prefix)
@@ -177,7 +235,7 @@ def _check_unused(cursor: Any, prefix: str) -> None:
 
 
 def _in_use(cursor: Any, prefix: str) -> Conflict:
-    book = book_of(cursor.execute("SELECT current_schema() AS log").fetchone()["log"])
+    book = book_of(_log_here(cursor))
     return Conflict(
         "numbers_in_use",
         f"The book {book or '-'} has accounts whose numbers begin with {prefix}, or contracts "
@@ -187,14 +245,23 @@ def _in_use(cursor: Any, prefix: str) -> Conflict:
     )
 
 
-def _withdraw(session: Session, assignment: Assignment) -> None:
+def _log_here(cursor: Any) -> str:
+    return str(cursor.execute("SELECT current_schema() AS log").fetchone()["log"])
+
+
+def _withdraw(session: Session, asked: tuple[Assignment, list[Rule]]) -> None:
+    """Have the book know again what it did before the numbers were announced to it."""
+    assignment, known = asked
     _hold(session)
     drop_rule(session.cursor, assignment.prefix)
+    for rule in known:
+        if rule.settled and rule.prefix == assignment.prefix:
+            put_rule(session.cursor, rule)
 
 
-def _settle(session: Session, assignment: Assignment) -> None:
+def _settle(session: Session, rule: Rule) -> None:
     _hold(session)
-    put_rule(session.cursor, assignment.rule(settled=True))
+    put_rule(session.cursor, rule)
 
 
 def _hold(session: Session) -> None:

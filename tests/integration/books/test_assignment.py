@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from services.ledger.application import OpenAccount, open_account
 from services.ledger.assignment import Assignment, assign, check, giver_of
 from services.ledger.reactions import REACTIONS
 from services.ledger.tables.book_rules import Rule, has_accounts, read_rules
+from services.migrate import migrate_all
 from shared import context
 from shared.bus.epochs import stored_history
 from shared.bus.listen import Listener
@@ -23,6 +25,7 @@ from shared.bus.messages import read_message
 from shared.bus.reactions import Delivery
 from shared.errors import Conflict, Unavailable
 from shared.eventstore.postgres import PostgresStore
+from tests.conftest import role_of, signed_in_as
 from tests.integration.books.two_books import FIRST, NORTH, TwoBooks, Upstreams
 from tests.integration.bus_ends import open_one
 
@@ -243,3 +246,105 @@ def test_a_longer_prefix_goes_before_a_shorter_one() -> None:
     assert giver_of(known, Assignment("772", "ledger_south", "")) == NORTH
     assert giver_of(known, Assignment("78", NORTH, "")) == FIRST
     assert giver_of(known, Assignment("77", NORTH, "")) == FIRST
+
+
+SOUTH = "ledger_south"
+
+
+@pytest.fixture
+def south(registrar: Registrar) -> PostgresStore:
+    """A third book, in the first one's database."""
+    books = registrar.books
+    settings = books.settings
+    url = signed_in_as(settings.database_urls[FIRST], role_of(SOUTH), "saldo-test")
+    books.database.settings = replace(
+        settings,
+        books=(*settings.books, SOUTH),
+        database_urls={**settings.database_urls, SOUTH: url},
+        keys_database_urls={**settings.keys_database_urls, SOUTH: url},
+    )
+    migrate_all([SOUTH], books.settings)
+    store = registrar.stores[SOUTH] = books.store(SOUTH)
+    return store
+
+
+def to(prefix: str, log: str) -> Assignment:
+    return Assignment(prefix, log, "tests")
+
+
+def assigns(registrar: Registrar, prefix: str, log: str) -> bool:
+    return assign(
+        registrar.stores, registrar.accounts, to(prefix, log), lambda _: None, patience=1.0
+    )
+
+
+def owners(registrar: Registrar, number: str) -> list[str]:
+    """Return the books that would open an account of a number."""
+    return [
+        log
+        for log, store in registrar.stores.items()
+        if not store.query(lambda session: session.read.strange({number}))
+    ]
+
+
+def test_what_is_refused_leaves_the_rules_as_they_were(
+    registrar: Registrar, south: PostgresStore
+) -> None:
+    """The book that was to get the numbers has those around them already."""
+    assert assigns(registrar, "7", SOUTH)
+    assert assigns(registrar, "77", NORTH)
+    before = {log: rules(store) for log, store in registrar.stores.items()}
+    open_one(registrar.stores[NORTH], NORTHERN)
+    with pytest.raises(Conflict):
+        assigns(registrar, "77", SOUTH)
+    assert {log: rules(store) for log, store in registrar.stores.items()} == before
+    assert owners(registrar, "7700000002") == [NORTH]
+
+
+@pytest.mark.parametrize("prefix", ["7", "77", "771"])
+def test_numbers_whose_giving_broke_off_are_given_before_others(
+    registrar: Registrar, south: PostgresStore, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    """North opens them by now, which the first book has not learned yet."""
+    assert assigns(registrar, "7", SOUTH)
+    real, left = module._settle, [1]
+
+    def once(*arguments: Any) -> None:
+        if not left:
+            raise KilledError
+        left.pop()
+        real(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_settle", once)
+        with pytest.raises(KilledError):
+            assigns(registrar, "77", NORTH)
+    open_one(registrar.stores[NORTH], "7710000001")
+    if prefix == "7":
+        assert assigns(registrar, prefix, FIRST)
+    else:
+        with pytest.raises(Conflict):
+            assigns(registrar, prefix, SOUTH)
+    assert owners(registrar, "7710000002") == [NORTH]
+    assert all(("77", NORTH, True) in rules(store) for store in registrar.stores.values())
+
+
+def test_numbers_are_given_by_one_at_a_time(
+    registrar: Registrar, south: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two operators give the same numbers to different books at once."""
+    real, seen = module._wait_for_contracts, list[Exception]()
+
+    def meanwhile(*arguments: Any) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "_wait_for_contracts", real)
+            try:
+                assigns(registrar, "77", SOUTH)
+            except Conflict as error:
+                seen.append(error)
+        real(*arguments)
+
+    monkeypatch.setattr(module, "_wait_for_contracts", meanwhile)
+    assert assigns(registrar, "77", NORTH)
+    assert [getattr(error, "code", "") for error in seen] == ["numbers_being_given"]
+    assert owners(registrar, NORTHERN) == [NORTH]
