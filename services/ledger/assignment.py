@@ -60,9 +60,9 @@ class Assignment(NamedTuple):
     to: str
     reason: str
 
-    def rule(self, *, settled: bool) -> Rule:
-        """Return it as a rule."""
-        return Rule(self.prefix, self.to, settled, self.reason)
+    def rule(self, giver: str = "") -> Rule:
+        """Return it as a rule, until it is settled with the book that has the numbers."""
+        return Rule(self.prefix, self.to, not giver, self.reason, giver)
 
 
 def giver_of(rules: list[Rule], assignment: Assignment) -> str:
@@ -91,7 +91,7 @@ def assign(
     with _alone(stores[SPLIT]):
         completed = _complete(stores)
         known = _rules_of(stores[SPLIT])
-        wanted = assignment.rule(settled=True)
+        wanted = assignment.rule()
         if all(wanted[:3] in _heads(_rules_of(one)) for one in stores.values()):
             return wanted[:3] in _heads(completed)
         giver, taker = stores[giver_of(known, assignment)], stores[assignment.to]
@@ -146,7 +146,7 @@ def _complete(stores: Mapping[str, PostgresStore]) -> list[Rule]:
             # The book opens them already, or the one of before has given them up.
             if rule.book != log or (rule.prefix, rule.book, True) not in settled:
                 continue
-            final = rule._replace(settled=True)
+            final = rule._replace(settled=True, giver="")
             if not all(final[:3] in _heads(one) for one in rules.values()):
                 _settle_in_all(stores, final)
                 completed.append(final)
@@ -171,7 +171,7 @@ def _heads(rules: Iterable[Rule]) -> set[tuple[Any, ...]]:
 
 def _is_given_up(giver: PostgresStore, assignment: Assignment) -> bool:
     """Return whether a run that broke off has come as far as that."""
-    return assignment.rule(settled=True)[:3] in _heads(_rules_of(giver))
+    return assignment.rule()[:3] in _heads(_rules_of(giver))
 
 
 def _announce(session: Session, asked: tuple[Assignment, list[Rule]]) -> None:
@@ -182,7 +182,7 @@ def _announce(session: Session, asked: tuple[Assignment, list[Rule]]) -> None:
     for rule in known:  # a book that is new knows of none
         if rule.settled and rule.prefix not in own:
             put_rule(session.cursor, rule)
-    put_rule(session.cursor, assignment.rule(settled=False))
+    put_rule(session.cursor, assignment.rule(giver_of(known, assignment)))
 
 
 def _wait_for_contracts(
@@ -226,7 +226,7 @@ def _give_up(session: Session, assignment: Assignment) -> None:
     if parked:
         raise _in_use(cursor, prefix)
     _check_unused(cursor, prefix)
-    put_rule(cursor, assignment.rule(settled=True))
+    put_rule(cursor, assignment.rule())
 
 
 def _check_unused(cursor: Any, prefix: str) -> None:

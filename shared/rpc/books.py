@@ -162,7 +162,7 @@ class BookRouter:
                 log.warning("book_rules_are_old", code=error.code)
                 self._asked_at = time.monotonic()
                 return known
-            found = {rule["prefix"]: rule["book"] for rule in answer["rules"] if rule["settled"]}
+            found = {rule["prefix"]: rule["book"] for rule in answer["rules"]}
             self._lengths = sorted({len(prefix) for prefix in found}, reverse=True)
             self._rules, self._asked_at = found, time.monotonic()
             return found

@@ -17,5 +17,5 @@ class BookRpcs:
 
     @rpc(Nothing, callers=("helpdesk", "notifications", "payments", GATEWAY, staff("*")))
     def books(self) -> Any:
-        """Return ``{rules: [{prefix, book, settled}]}``; a longer prefix goes before a shorter."""
+        """Return ``{rules: [{prefix, book}]}``; a longer prefix goes before a shorter."""
         return self.store.query(rules_of)

@@ -23,14 +23,15 @@ SELECT asked.number, coalesce(rule.settled, true) AS settled
                       ORDER BY length(prefix) DESC LIMIT 1) AS rule ON true
  WHERE coalesce(rule.book, 'ledger') <> current_schema() OR NOT coalesce(rule.settled, true)
 """
-_OF = (
-    "SELECT book FROM book_rules WHERE starts_with(%s, prefix) ORDER BY length(prefix) DESC LIMIT 1"
-)
-_RULES = "SELECT prefix, book, settled, reason FROM book_rules ORDER BY prefix"
+_OF = """
+SELECT CASE WHEN settled THEN book ELSE giver END AS book FROM book_rules
+ WHERE starts_with(%s, prefix) ORDER BY length(prefix) DESC LIMIT 1
+"""
+_RULES = "SELECT prefix, book, settled, reason, giver FROM book_rules ORDER BY prefix"
 _PUT = """
-INSERT INTO book_rules (prefix, book, settled, reason) VALUES (%s, %s, %s, %s)
+INSERT INTO book_rules (prefix, book, settled, reason, giver) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (prefix) DO UPDATE SET book = excluded.book, settled = excluded.settled,
-       reason = excluded.reason, written_at = clock_timestamp()
+       reason = excluded.reason, giver = excluded.giver, written_at = clock_timestamp()
 """
 _FIGURES = """
 SELECT (SELECT count(*) FROM balances) AS accounts,
@@ -40,12 +41,16 @@ _ACCOUNTS = "SELECT EXISTS (SELECT FROM balances WHERE starts_with(number, %s)) 
 
 
 class Rule(NamedTuple):
-    """The numbers that begin like this are of a book, by its log."""
+    """The numbers that begin like this are of a book, by its log.
+
+    One that is not settled says who has them until then, the ``giver``.
+    """
 
     prefix: str
     book: str
     settled: bool
     reason: str
+    giver: str = ""
 
 
 def hold_rules(cursor: Any) -> bool:
@@ -78,11 +83,12 @@ def read_rules(cursor: Any) -> list[Rule]:
 
 
 def rules_of(session: Any) -> dict[str, Any]:
-    """Return ``{rules: [{prefix, book, settled}]}``, as callers go by them."""
+    """Return ``{rules: [{prefix, book}]}``, as callers go by them."""
     rules = read_rules(session.cursor)
     return {
         "rules": [
-            {"prefix": rule.prefix, "book": rule.book, "settled": rule.settled} for rule in rules
+            {"prefix": rule.prefix, "book": rule.book if rule.settled else rule.giver}
+            for rule in rules
         ]
     }
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +17,13 @@ from services.ledger import assignment as module
 from services.ledger.application import OpenAccount, open_account
 from services.ledger.assignment import Assignment, assign, check, giver_of
 from services.ledger.reactions import REACTIONS
-from services.ledger.tables.book_rules import Rule, has_accounts, read_rules
+from services.ledger.tables.book_rules import (
+    Rule,
+    book_of_number,
+    has_accounts,
+    read_rules,
+    rules_of,
+)
 from services.migrate import migrate_all
 from shared import context
 from shared.bus.epochs import stored_history
@@ -25,6 +32,7 @@ from shared.bus.messages import read_message
 from shared.bus.reactions import Delivery
 from shared.errors import Conflict, Unavailable
 from shared.eventstore.postgres import PostgresStore
+from shared.rpc.books import BookRouter
 from tests.conftest import role_of, signed_in_as
 from tests.integration.books.two_books import FIRST, NORTH, TwoBooks, Upstreams
 from tests.integration.bus_ends import open_one
@@ -348,3 +356,33 @@ def test_numbers_are_given_by_one_at_a_time(
     assert assigns(registrar, "77", NORTH)
     assert [getattr(error, "code", "") for error in seen] == ["numbers_being_given"]
     assert owners(registrar, NORTHERN) == [NORTH]
+
+
+@pytest.mark.parametrize("prefix", ["77", "770"])
+def test_accounts_are_found_while_their_numbers_are_asked_for(
+    registrar: Registrar, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    """Callers go by the rules of the first book, which is to get the numbers here."""
+    first = registrar.stores[FIRST]
+    assert give(registrar)
+    open_one(registrar.stores[NORTH], NORTHERN)
+
+    def found() -> list[str]:
+        books = first.query(lambda session: book_of_number(session.cursor, NORTHERN))
+        client = SimpleNamespace(call=lambda *_, **__: first.query(rules_of))
+        return [books, BookRouter(client, (NORTH,), {}).book_of(NORTHERN, 1.0)]
+
+    with monkeypatch.context() as patched:
+
+        def die(*_: Any) -> None:
+            raise KilledError
+
+        patched.setattr(module, "_wait_for_contracts", die)
+        with pytest.raises(KilledError):
+            assigns(registrar, prefix, FIRST)
+    assert found() == [NORTH, NORTH]
+    assert owners(registrar, "7700000002") == [NORTH]
+    with pytest.raises(Conflict):
+        assigns(registrar, prefix, FIRST)
+    assert found() == [NORTH, NORTH]
+    assert owners(registrar, "7700000002") == [NORTH]

@@ -18,9 +18,9 @@ from shared.rpc.server import Method
 
 NORTH, SOUTH = "ledger_north", "ledger_south"
 RULES = [
-    {"prefix": "77", "book": NORTH, "settled": True},
-    {"prefix": "771", "book": SOUTH, "settled": True},
-    {"prefix": "78", "book": NORTH, "settled": False},
+    {"prefix": "77", "book": NORTH},
+    {"prefix": "771", "book": SOUTH},
+    {"prefix": "78", "book": "ledger"},
 ]
 IN_FIRST, IN_NORTH, IN_SOUTH = "0100000001", "7700000001", "7710000001"
 
@@ -81,7 +81,7 @@ def test_without_further_books_the_client_is_the_same() -> None:
         ("7", "ledger"),
     ],
 )
-def test_the_longest_prefix_that_is_settled_says_which_book_is_asked(number: str, log: str) -> None:
+def test_the_longest_prefix_says_which_book_is_asked(number: str, log: str) -> None:
     services = Services(balance=lambda service, asked: {"of": service, **asked})
     assert two_more(services).call("ledger", "balance", number=number, as_of=None) == {
         "of": log,
