@@ -139,23 +139,28 @@ class StaffAdministration:
     def remove(self, name: str, reason: str) -> None:
         """Take everything from somebody, and end his sessions.
 
-        Raises NotFound for a name that has nothing.
+        The databases of books come last: one that is away keeps him nothing of the others. Raises
+        NotFound for a name that has nothing.
         """
-        known = False
-        for place in (*self._elsewhere(), HERE):
-            with self._connected(place) as connection:
-                with connection.transaction():
-                    known = self._is_known(connection, name, place) or known
-                    for log in self._logs(place):
-                        self._grant_exactly(connection, log, name, (), reason)
-                known = staff_logins.drop_login(connection, name) or known
+        known = self._remove_from(HERE, name, reason)
         user = Principal("staff", name).user
         if self._settings.amqp_admin_url:
             broker = self._broker()
             known = known or any(each.name == user for each in broker.users())
             broker.remove_user(user)
+        for place in self._elsewhere():
+            known = self._remove_from(place, name, reason) or known
         if not known:
             raise _unknown(name)
+
+    def _remove_from(self, place: str, name: str, reason: str) -> bool:
+        """Take everything from somebody in a database; return whether he had anything there."""
+        with self._connected(place) as connection:
+            with connection.transaction():
+                known = self._is_known(connection, name, place)
+                for log in self._logs(place):
+                    self._grant_exactly(connection, log, name, (), reason)
+            return staff_logins.drop_login(connection, name) or known
 
     def members(self) -> list[Member]:
         """Return all staff, by name, each with what he may do."""
@@ -183,7 +188,7 @@ class StaffAdministration:
     def _end_what_the_roles_lack(self, name: str, roles: Collection[str]) -> None:
         """Delete the login or the broker's user of somebody whose roles need none any more."""
         if not staff_logins.needs_login(roles):
-            for place in (*self._elsewhere(), HERE):
+            for place in (HERE, *self._elsewhere()):
                 with self._connected(place) as connection:
                     staff_logins.drop_login(connection, name)
         if CALLING_ROLES.isdisjoint(roles) and self._settings.amqp_admin_url:
@@ -219,7 +224,7 @@ class StaffAdministration:
         """Yield each log of a service, in a transaction of its database; raises NotFound."""
         with self._connected() as connection, connection.transaction():
             self._check_known(connection, name)
-        for place in (*self._elsewhere(), HERE):
+        for place in (HERE, *self._elsewhere()):
             with self._connected(place) as connection, connection.transaction():
                 for log in self._logs(place):
                     if service_of(log) == service:

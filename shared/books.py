@@ -19,8 +19,9 @@ SPLIT = "ledger"
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
 _LOG = re.compile(rf"{SPLIT}_{_NAME.pattern}")
-# Group roles of the database end like that: saldo_ledger_reader would be a book's, too.
-_TAKEN = frozenset({"keys", "reader", "writer"})
+# Group roles of the database end like that: saldo_ledger_reader would be a book's, too. And so does
+# the schema of a first book that has moved.
+_TAKEN = frozenset({"keys", "moved", "reader", "writer"})
 
 
 def books_of(text: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from uuid import UUID
 
 from shared.account_key import number_of
 from shared.books import SPLIT
-from shared.errors import ServiceError
+from shared.errors import ServiceError, Unavailable
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -108,6 +108,7 @@ class BookRouter:
         self._rules: Mapping[str, str] | None = None
         self._lengths: Sequence[int] = ()
         self._asked_at = float("-inf")
+        self._refused: ServiceError | None = None
         self._asking = threading.Lock()
 
     def call(
@@ -140,6 +141,13 @@ class BookRouter:
         rules = self._current(deadline)
         for length in self._lengths:
             if (found := rules.get(number[:length])) is not None:
+                if found not in self.logs:
+                    log.error("book_not_configured", book=found)
+                    raise Unavailable(
+                        "service_unavailable",
+                        f"{found} has these numbers, and is missing in SALDO_LEDGER_BOOKS.",
+                        service=found,
+                    )
                 return found
         return SPLIT
 
@@ -148,15 +156,21 @@ class BookRouter:
         if known is not None and time.monotonic() - self._asked_at < RULES_S:
             return known
         # One asks, and the others go by what is known; before the first answer all wait for it.
-        if not self._asking.acquire(blocking=known is None):
-            return known or {}
+        since = time.monotonic()
+        if not self._asking.acquire(timeout=0 if known is not None else deadline):
+            if known is None:
+                raise Unavailable("service_unavailable", "The rules of the books are not known.")
+            return known
         try:
             if self._rules is not None and time.monotonic() - self._asked_at < RULES_S:
                 return self._rules
+            if self._refused is not None and self._asked_at > since:
+                raise self._refused  # whom we have waited for has asked in vain
             try:
                 answer = self.client.call(SPLIT, "books", deadline=deadline)
             except ServiceError as error:
                 if known is None:
+                    self._refused, self._asked_at = error, time.monotonic()
                     raise
                 # The other books go on while the first one is away.
                 log.warning("book_rules_are_old", code=error.code)
@@ -164,7 +178,7 @@ class BookRouter:
                 return known
             found = {rule["prefix"]: rule["book"] for rule in answer["rules"]}
             self._lengths = sorted({len(prefix) for prefix in found}, reverse=True)
-            self._rules, self._asked_at = found, time.monotonic()
+            self._rules, self._asked_at, self._refused = found, time.monotonic(), None
             return found
         finally:
             self._asking.release()

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from deploy.embedded import backup
 from deploy.embedded.books import make_seals
 from deploy.embedded.environment import apply_overrides, generate_settings
 from deploy.embedded.keys import make_keys
@@ -114,3 +115,30 @@ def test_no_process_has_more_of_a_book_than_it_needs(state: StateDir) -> None:
     }
     assert {name: found for name, found in names.items() if found} == wanted
     assert specs["gateway"].environ["SALDO_LEDGER_BOOKS"] == "north"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "folders"),
+    [
+        ({}, ["data", "keys"]),
+        (NORTH, ["data", "keys"]),
+        (ELSEWHERE, ["data", "keys", "ledger_north"]),
+    ],
+)
+def test_a_backup_has_each_database_of_a_book(
+    state: StateDir,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    overrides: dict[str, str],
+    folders: list[str],
+) -> None:
+    dumped = []
+
+    def dump(program: str, url: str, *arguments: str) -> None:
+        dumped.append(urlsplit(url).path)
+        Path(arguments[-1].removeprefix("--file=")).touch()
+
+    monkeypatch.setattr(backup, "_run", dump)
+    made = backup.back_up(settings_with(state, overrides), tmp_path / "backup")
+    assert [file.parent.name for file in made] == folders
+    assert dumped == ["/saldo", "/saldo_keys", "/north"][: len(folders)]

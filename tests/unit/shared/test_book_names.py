@@ -26,7 +26,7 @@ NORTH, SOUTH = "ledger_north", "ledger_south"
 BOOKS = (NORTH, SOUTH)
 
 
-@pytest.mark.parametrize("text", ["north,north", "North", "9", "reader", "a-b", "a" * 17])
+@pytest.mark.parametrize("text", ["north,north", "North", "9", "reader", "moved", "a-b", "a" * 17])
 def test_what_is_no_name_of_a_book_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="SALDO_LEDGER_BOOKS"):
         load_settings({"SALDO_LEDGER_BOOKS": text})

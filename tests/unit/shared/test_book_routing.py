@@ -15,6 +15,7 @@ from shared.errors import Conflict, NotFound, Unavailable, ValidationFailed
 from shared.rpc import books as module
 from shared.rpc.book_methods import METHODS, routed
 from shared.rpc.server import Method
+from tests.waiting import eventually
 
 NORTH, SOUTH = "ledger_north", "ledger_south"
 RULES = [
@@ -382,3 +383,66 @@ def test_the_newest_payments_of_all_books_are_found() -> None:
     services.calls.clear()
     router.call("ledger", "find_payments", limit=2, account=IN_NORTH)
     assert services.asked == [NORTH]
+
+
+def test_numbers_of_a_book_that_is_not_named_are_not_said_to_be_unknown() -> None:
+    """The book was taken out of the settings, and its accounts are there all the same."""
+    services = Services(balance=lambda service, _: service)
+    router = routed(services, (NORTH,))
+    assert router.call("ledger", "balance", number=IN_NORTH) == NORTH
+    with pytest.raises(Unavailable) as refused:
+        router.call("ledger", "balance", number=IN_SOUTH)
+    assert refused.value.params["service"] == SOUTH
+    assert services.asked == [NORTH]
+
+
+def test_a_payment_without_lines_is_refused_by_the_ledger() -> None:
+    services = Services(post_payment=lambda service, _: service)
+    assert two_more(services).call("ledger", "post_payment", lines=[]) == "ledger"
+
+
+class CountedLock:
+    """A lock that counts who has asked for it."""
+
+    def __init__(self) -> None:
+        self.lock, self.asked = threading.Lock(), 0
+
+    def acquire(self, *arguments: Any, **options: Any) -> bool:
+        self.asked += 1
+        return self.lock.acquire(*arguments, **options)
+
+    def release(self) -> None:
+        self.lock.release()
+
+
+def test_callers_do_not_wait_one_after_the_other_for_a_first_book_that_is_away() -> None:
+    """The gateway was started while it is: nobody knows the rules yet."""
+    services, lock, refused = Services(), CountedLock(), list[str]()
+
+    def is_away(service: str, asked: dict[str, Any]) -> Any:
+        eventually(lambda: lock.asked == 3, "all wait for the rules")
+        raise Unavailable("service_unavailable", "away", service=service)
+
+    real = services.call
+
+    def call(service: str, method: str, **options: Any) -> Any:
+        services.calls.append((service, method, options))
+        return is_away(service, options) if method == "books" else real(service, method, **options)
+
+    services.call = call  # type: ignore[method-assign]
+    router = two_more(services)
+    router._asking = lock
+
+    def ask() -> None:
+        try:
+            router.call("ledger", "balance", number=IN_NORTH)
+        except Unavailable as error:
+            refused.append(error.code)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert refused == ["service_unavailable"] * 3
+    assert [method for _, method, _ in services.calls] == ["books"]
