@@ -16,7 +16,7 @@ believe nothing but ``user_id`` (:mod:`shared.bus.principals`), and each RPC nam
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -42,6 +42,18 @@ UPSTREAMS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """Whose events a service reacts to; it may also call them, to fetch what it has missed."""
+
+
+def upstreams_of(name: str, books: Collection[str] = ()) -> Sequence[str]:
+    """Return whose events a service reacts to, or a book of the ledger: those of each book, too."""
+    return with_books(UPSTREAMS.get(service_of(name), ()), books)
+
+
+def readers_of(name: str, books: Collection[str] = ()) -> Sequence[str]:
+    """Return who reacts to the events of a service, or of a book of the ledger."""
+    service = service_of(name)
+    return with_books([one for one, upstreams in UPSTREAMS.items() if service in upstreams], books)
+
 
 CALLED: Mapping[str, tuple[str, ...]] = {
     "identity": (
@@ -113,7 +125,7 @@ def rights_of_service(name: str, books: Collection[str] = ()) -> Rights:
     Where the ledger has further ``books``, whoever may hear and call it may do so with each.
     """
     service = service_of(name)
-    upstreams = with_books(UPSTREAMS.get(service, ()), books)
+    upstreams = upstreams_of(name, books)
     exchanges = rf"{name}\.(log|events|persons|dead|checkpoints)"
     queues = [rf"rpc-{name}", _reply_queue(name)]
     heard = []

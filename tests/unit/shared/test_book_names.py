@@ -11,10 +11,12 @@ from services.ledger.seal.keys import DEFAULT_NAME, NAME, environ_of, naming_set
 from shared.books import book_of, books_of, is_book, log_of, service_of, with_books
 from shared.bus.permissions import (
     RPC_EXCHANGE,
+    readers_of,
     rights_of_gateway,
     rights_of_service,
     rights_of_staff,
     rights_of_subscriber,
+    upstreams_of,
 )
 from shared.bus.principals import Principal, principal_of
 from shared.config import SERVICES, ConfigurationError, load_settings
@@ -148,3 +150,11 @@ def test_a_refusal_names_the_settings_of_the_book() -> None:
         naming_settings_of(SOUTH),
     ):
         seal_keys(environ_of(SOUTH, {}))
+
+
+def test_readers_of_books_are_known_as_those_of_the_ledger() -> None:
+    for log in ("ledger", *BOOKS):
+        assert list(upstreams_of(log, BOOKS)) == list(reactions_of(log, BOOKS))
+        assert list(readers_of(log, BOOKS)) == ["helpdesk", "payments"]
+    assert set(upstreams_of("payments", BOOKS)) == set(reactions_of("payments", BOOKS))
+    assert set(readers_of("payments", BOOKS)) == {"ledger", *BOOKS, "notifications"}
