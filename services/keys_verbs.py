@@ -35,7 +35,7 @@ from services.terminal import (
     show,
 )
 from shared import context
-from shared.books import SPLIT, log_of
+from shared.books import SPLIT, log_of, with_books
 from shared.config import GATEWAY, SEALER, SERVICES, ConfigurationError, Settings, load_settings
 from shared.database import connection_info
 from shared.eventstore import Session
@@ -112,8 +112,9 @@ def status(
                 "the services; `make up` writes it to .saldo/env"
             )
         uses: list[KeyUse] = []
-        with counting("counting rows", len(owners)) as advance:
-            for name in owners:
+        logs = with_books(owners, settings.books)
+        with counting("counting rows", len(logs)) as advance:
+            for name in logs:
                 uses += _uses(settings, name)
                 advance(1)
     missing = [use for use in uses if not _is_known(settings, use)]
@@ -257,14 +258,15 @@ def _check_unused(settings: Settings, owner: str, key: str) -> None:
     """Raise ValueError if something that is stored needs a key of a service, or soon may."""
     if owner == GATEWAY:
         return
-    with opened_store(owner, writes=True, statement_timeout_ms=0) as store:
-        if busy := being_written(store, sealed_columns_of(owner)):
-            raise ValueError(f"{busy} is being written, perhaps under {key}: drop it later")
-        for use in _uses(settings, owner, store):
-            if use.id == key and any((use.rows or {}).values()):
-                raise ValueError(
-                    f"{_listed(use.rows)} need it: saldo keys rewrap {owner} seals them anew"
-                )
+    for log in with_books([owner], settings.books):  # all books are sealed under one ring
+        with opened_store(log, writes=True, statement_timeout_ms=0) as store:
+            if busy := being_written(store, sealed_columns_of(log)):
+                raise ValueError(f"{busy} is being written, perhaps under {key}: drop it later")
+            for use in _uses(settings, log, store):
+                if use.id == key and any((use.rows or {}).values()):
+                    raise ValueError(
+                        f"{_listed(use.rows)} need it: saldo keys rewrap {log} seals them anew"
+                    )
 
 
 def _record(store: PostgresStore, who: str, run: Rewrap) -> None:
