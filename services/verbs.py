@@ -214,6 +214,10 @@ class _LazyCommands(MutableMapping[str, Command]):
         return len(self._made)
 
 
+_OF_ONE_LOG = ("against", "witness", "key")
+"""Options that name what is kept of one log: in another it would look like a forgery."""
+
+
 def in_languages(function: V) -> V:
     """Give a verb the option ``--lang``, and run it in that language."""
     return _with_option(function, "lang", Lang, spoken)
@@ -225,6 +229,8 @@ def of_books(function: V, *, each: bool) -> V:
     @wraps(function)
     def run(*arguments: Any, **options: Any) -> Any:
         if each and chosen_book() is None and has_books():
+            if given := [name for name in _OF_ONE_LOG if options.get(name)]:
+                raise typer.BadParameter(f"--{given[0]} is of one log: name its book by --book")
             in_each_book(lambda: function(*arguments, **options))
         return function(*arguments, **options)
 

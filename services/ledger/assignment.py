@@ -6,8 +6,8 @@ the numbers are given while nobody has an account of them, in steps of which eac
 1. The book that gets them learns so, but opens none of them yet: what would, waits.
 2. The book that had them until now has read all contracts that were registered before that. If it
    has an account of them, they stay where they are. Else it gives them up.
-3. The book that gets them opens them.
-4. All other books, and so all callers, learn of it.
+3. All other books, and so all callers, learn of it.
+4. The book that gets them opens them.
 
 The book of before has not opened one until step 2, and does not afterwards; the new one has passed
 over none that was registered later than step 1. Whatever is repeated goes on where it broke off.

@@ -235,6 +235,7 @@ class _Writer(Generic[E]):
             hold_log_for(cursor, JOB_HOLDS_LOG)
             made = ahead.pop() if ahead else self._posting.decide(cursor, chunk.entries)
             if made.closed != closed_through(cursor) or _are_lost(cursor, made.opened):
+                hold_rules(cursor)  # nobody may have held them yet
                 made = self._posting.decide(cursor, chunk.entries)
             write(session, made)
             self._posting.refuse_repeated(cursor, made)

@@ -11,10 +11,10 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 _LOCK = "hashtextextended(current_schema() || '.books', 0)"
-_HOLD = f"SELECT pg_advisory_xact_lock_shared({_LOCK})"
+_IS_SPLIT = "SELECT current_schema() <> 'ledger' OR EXISTS (SELECT FROM book_rules) AS split"
+_HOLD = f"SELECT pg_advisory_xact_lock_shared({_LOCK}); {_IS_SPLIT}"
 _CHANGE = f"SELECT pg_advisory_xact_lock({_LOCK})"
 # The numbers are sent as one text: psycopg looks at each element of an array.
-_IS_SPLIT = "SELECT current_schema() <> 'ledger' OR EXISTS (SELECT FROM book_rules) AS split"
 _STRANGE = """
 SELECT asked.number, coalesce(rule.settled, true) AS settled
   FROM unnest(string_to_array(%s, E'\\n')) AS asked (number)
@@ -58,8 +58,10 @@ def hold_rules(cursor: Any) -> bool:
 
     Return whether there are numbers of other books at all.
     """
+    # In one round trip; the second statement sees all that was committed before the lock was taken.
     cursor.execute(_HOLD)
-    return bool(cursor.execute(_IS_SPLIT).fetchone()["split"])
+    cursor.nextset()
+    return bool(cursor.fetchone()["split"])
 
 
 def strange_numbers(cursor: Any, numbers: Collection[str]) -> Mapping[str, bool]:

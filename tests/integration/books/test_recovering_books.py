@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 
 from services.recovery.status import status_of
+from services.staff_administration import StaffAdministration
 from tests.integration.books.two_books import FIRST, NORTH, TwoBooks
 
 
@@ -38,3 +42,19 @@ def test_a_reader_that_has_stopped_is_named(
     assert [one.upstream for one in found.readers] == [upstream]
     assert found.quarantined == {upstream: 1}
     assert not found.is_clean
+
+
+def test_somebody_is_removed_though_the_database_of_a_book_is_away(books: TwoBooks) -> None:
+    name = f"auditor-{secrets.token_hex(4)}"
+    settings = replace(books.settings, amqp_admin_url="")
+    staff = StaffAdministration(settings)
+    staff.add(name, ["auditor"], "not-a-secret", "tests")
+    nowhere = {NORTH: "postgresql://nobody:x@127.0.0.1:1/nowhere"}
+    cut_off = StaffAdministration(replace(settings, login_urls=nowhere))
+    here = StaffAdministration(replace(settings, books=(), login_urls={}))
+    assert "read" in str([one for one in here.members() if one.name == name])
+    with pytest.raises(psycopg.OperationalError):
+        cut_off.remove(name, "tests")
+    assert [one for one in here.members() if one.name == name] == []
+    staff.remove(name, "tests")  # what is left in the book
+    assert [one for one in staff.members() if one.name == name] == []

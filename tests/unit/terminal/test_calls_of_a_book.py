@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,3 +52,15 @@ def test_a_month_is_closed_in_the_book_that_is_named(
     monkeypatch.setenv("SALDO_LEDGER_BOOKS", "north")
     CliRunner().invoke(app, [*CLOSE, *book])
     assert [one.asked for one in MADE] == [asked]
+
+
+@pytest.mark.parametrize("verb", ["audit", "verify"])
+def test_what_is_kept_of_one_log_is_not_held_against_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verb: str
+) -> None:
+    note = tmp_path / "note"
+    note.touch()
+    monkeypatch.setenv("SALDO_LEDGER_BOOKS", "north")
+    refused = CliRunner().invoke(app, ["ledger", verb, "--against", str(note)])
+    assert refused.exit_code == 2
+    assert "name its book by --book" in " ".join(refused.output.replace("│", "").split())
