@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 
 from services import staff_logins
 from shared import staff
-from shared.books import service_of, with_books
+from shared.books import SPLIT, service_of, with_books
 from shared.bus.administration import BrokerAdministration
 from shared.bus.permissions import CALLING_ROLES, rights_of_staff
 from shared.bus.principals import NAME, Principal, virtual_host_of
@@ -232,7 +232,7 @@ class StaffAdministration:
 
     def _elsewhere(self) -> list[str]:
         """Return the books that have a database of their own."""
-        return [log for log in self._books if log in self._settings.login_urls]
+        return [log for log in (SPLIT, *self._books) if log in self._settings.login_urls]
 
     def _logs(self, place: str) -> list[str]:
         """Return the logs in the database of a book, or HERE."""

@@ -14,7 +14,7 @@ from shared.access_settings import AccessSettings, access_of
 from shared.acquirer_settings import AcquirerSettings, acquirers_of
 from shared.book_urls import BookUrls
 from shared.books import SEALER as OF_SEALER
-from shared.books import books_of, sealer_of, service_of
+from shared.books import SPLIT, books_of, sealer_of, service_of
 from shared.fiscal_settings import FiscalSettings, fiscal_of
 from shared.keys import MASTER, GivenKeys, Key, KeyFile, KeyRing
 from shared.mailbox_url import mailbox_of
@@ -305,8 +305,8 @@ def _urls(env: Mapping[str, str], books: Iterable[str]) -> dict[str, Any]:
     return {
         "amqp_urls": _each(env, "SALDO_AMQP_URL", (*logs, GATEWAY)),
         "database_urls": _each(env, "SALDO_DATABASE_URL", (*logs, *sealers)),
-        "login_urls": (logins := _each(env, "SALDO_LOGIN_URL", books)),
-        "staff_login_urls": logins | _each(env, "SALDO_STAFF_LOGIN_URL", books),
+        "login_urls": (logins := _each(env, "SALDO_LOGIN_URL", (SPLIT, *books))),
+        "staff_login_urls": logins | _each(env, "SALDO_STAFF_LOGIN_URL", (SPLIT, *books)),
         "keys_database_urls": _each(env, "SALDO_KEYS_DATABASE_URL", logs),
     }
 

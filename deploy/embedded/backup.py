@@ -20,6 +20,7 @@ from psycopg import sql
 
 from deploy.embedded.books import books_in
 from deploy.embedded.postgres_binaries import PostgresError, binaries
+from shared.books import SPLIT
 
 DATA, KEYS = "data", "keys"
 _URLS = {DATA: "SALDO_DATABASE_URL", KEYS: "SALDO_KEYS_DATABASE_URL"}
@@ -72,7 +73,7 @@ def restore(environment: Mapping[str, str], folder: Path) -> list[str]:
 def _databases(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the URLs of the databases: one, where keys and data, or several books, share it."""
     urls = {name: environment[setting] for name, setting in _URLS.items()}
-    for log in books_in(environment):
+    for log in (SPLIT, *books_in(environment)):
         if url := environment.get(f"SALDO_LOGIN_URL_{log.upper()}"):
             urls[log] = url
     found: dict[str, str] = {}

@@ -19,6 +19,8 @@ def _secrets_of(*owners: str) -> tuple[str, ...]:
 
 _EVERY = ("SALDO_LOG_LEVEL", "SALDO_SECRETS_DIR", "SALDO_TIMEZONE")
 _BOOKS = "SALDO_LEDGER_BOOKS"
+_LOGIN = "SALDO_LOGIN_URL_LEDGER"
+"""Where the first book is, if it is in a database of its own."""
 _TRACED = (*_EVERY, "SALDO_OTLP_ENDPOINT")
 _DATABASES = tuple(f"SALDO_DATABASE_URL_{service.upper()}" for service in SERVICES)
 _KEYS_DATABASES = tuple(f"SALDO_KEYS_DATABASE_URL_{service.upper()}" for service in SERVICES)
@@ -97,6 +99,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "migrate": (
         *_EVERY,
         _BOOKS,
+        _LOGIN,
         "SALDO_DATABASE_URL",
         "SALDO_DATABASE_URL_SEALER",
         "SALDO_KEYS_DATABASE_URL",
@@ -114,6 +117,8 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "staff": (
         *_EVERY,
         _BOOKS,
+        _LOGIN,
+        "SALDO_STAFF_LOGIN_URL_LEDGER",
         *_DATABASES,
         "SALDO_AMQP_ADMIN_URL",
         "SALDO_AMQP_URL",

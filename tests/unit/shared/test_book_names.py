@@ -8,6 +8,7 @@ import pytest
 
 from services.discovery import UnknownServiceError, check_names, reactions_of
 from services.ledger.seal.keys import DEFAULT_NAME, NAME, environ_of, naming_settings_of, seal_keys
+from services.staff_administration import HERE, StaffAdministration
 from shared.books import book_of, books_of, is_book, log_of, service_of, with_books
 from shared.bus.permissions import (
     RPC_EXCHANGE,
@@ -158,3 +159,21 @@ def test_readers_of_books_are_known_as_those_of_the_ledger() -> None:
         assert list(readers_of(log, BOOKS)) == ["helpdesk", "payments"]
     assert set(upstreams_of("payments", BOOKS)) == set(reactions_of("payments", BOOKS))
     assert set(readers_of("payments", BOOKS)) == {"ledger", *BOOKS, "notifications"}
+
+
+def test_the_first_book_may_be_in_a_database_of_its_own_too() -> None:
+    """As one that has moved is, for whoever signs in."""
+    settings = load_settings(
+        {
+            "SALDO_DATABASE_URL": "postgresql://owner@first/saldo",
+            "SALDO_LOGIN_URL_LEDGER": "postgresql://owner@second/saldo",
+            "SALDO_STAFF_LOGIN_URL_LEDGER": "postgresql://staff.operator@second/saldo",
+        }
+    )
+    assert settings.owner_url_of("ledger") == "postgresql://owner@second/saldo"
+    assert settings.staff_url_of("ledger") == "postgresql://staff.operator@second/saldo"
+    assert settings.owner_url_of("accounts") == "postgresql://owner@first/saldo"
+    administration = StaffAdministration(settings)
+    assert administration._logs("ledger") == ["ledger"]
+    assert "ledger" not in administration._logs(HERE)
+    assert administration._elsewhere() == ["ledger"]
