@@ -124,13 +124,13 @@ class CommandDigester:
 
 
 @cache  # several books may have one worker, and what is known of one is not so of another
-def _digester_of(_: Any) -> CommandDigester:
+def _digester_of(log: str) -> CommandDigester:
     return CommandDigester()
 
 
 def digest_commands(services: Services) -> int:
     """Digest the next range of commands (a job); return 1 when there may be more."""
-    return _digester_of(services.store).run(services)
+    return _digester_of(services.store.service).run(services)
 
 
 def expire_commands(services: Services) -> int:
