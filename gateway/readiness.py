@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from gateway.concurrently import all_of
 from gateway.operations import ServiceCalls
+from shared.books import with_books
 from shared.config import SERVICES
 from shared.errors import ServiceError
 from shared.logs import get_logger
@@ -19,10 +20,11 @@ ANSWER_SECONDS = (0.5, 1.5)
 one that is starting may be lost: its queue is not there yet."""
 
 
-def states_of(services: ServiceCalls) -> Mapping[str, str]:
-    """Return the state of each service, asked at the same time."""
-    states = all_of([partial(_state, services, name) for name in SERVICES])
-    return dict(zip(SERVICES, states, strict=True))
+def states_of(services: ServiceCalls, books: Sequence[str] = ()) -> Mapping[str, str]:
+    """Return the state of each service, and of each book, asked at the same time."""
+    names = with_books(SERVICES, books)
+    states = all_of([partial(_state, services, name) for name in names])
+    return dict(zip(names, states, strict=True))
 
 
 def _state(services: ServiceCalls, name: str) -> str:

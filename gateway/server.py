@@ -14,6 +14,7 @@ from shared import tracing
 from shared.config import GATEWAY, Settings
 from shared.logs import get_logger
 from shared.monitoring import Monitoring, stopping
+from shared.rpc.book_methods import routed
 from shared.rpc.client import RpcClient
 from shared.signals import on_stop_signal
 
@@ -42,7 +43,7 @@ def run(settings: Settings) -> None:
             "WEB_SERVER_ADDRESS": settings.gateway_listen,
             "max_workers": MAX_WORKERS,
             SETTINGS_KEY: settings,
-            CLIENT_KEY: Together(client),
+            CLIENT_KEY: routed(Together(client, settings.books), settings.books),
         }
     )
     runner.add_service(Gateway)
@@ -58,7 +59,7 @@ def run(settings: Settings) -> None:
 
     on_stop_signal(stop)
     runner.start()
-    monitoring.report(lambda: states_of(client))
+    monitoring.report(lambda: states_of(client, settings.books))
     runner.wait()
     client.close()
     tracing.stop()

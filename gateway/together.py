@@ -21,6 +21,7 @@ from eventlet.event import Event
 
 from gateway.operations import SERVICE_TIMEOUT
 from shared import context, telemetry, tracing
+from shared.books import with_books
 from shared.config import GATEWAY
 from shared.errors import ServiceError, from_wire
 from shared.rpc.client import no_reply
@@ -60,12 +61,17 @@ class _Question(NamedTuple):
 
 
 class Together:
-    """The RPC client of the gateway: it asks some questions together, and the others as it is."""
+    """The RPC client of the gateway: it asks some questions together, and the others as it is.
 
-    def __init__(self, client: Asking) -> None:
+    Each book of the ledger is asked by itself, so that one that is slow holds up no other.
+    """
+
+    def __init__(self, client: Asking, books: Collection[str] = ()) -> None:
         self._client = client
         self._lanes = {
-            (service, method): _Lane(client, service, method) for service, method in TOGETHER
+            (log, method): _Lane(client, log, method)
+            for service, method in TOGETHER
+            for log in with_books((service,), books)
         }
 
     def call(

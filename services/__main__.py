@@ -4,8 +4,8 @@
 relays, reactions and jobs in plain threads and is never patched. ``migrate`` creates the tables:
 with ``--contract`` also what waits until a roll-out is over, with ``--status`` it only says what is
 not done. ``broker`` makes the users of the services and the gateway at RabbitMQ; ``definitions``
-prints them for a broker that imports a file. ``seal``, which takes no names, seals the log of the
-ledger.
+prints them for a broker that imports a file. ``seal`` seals the log of the ledger, or of the book
+that is named. The books of the settings are services here, too (`shared.books`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
         resolve_in_threads(tpool.execute, green_socket)
         wait_by_hub(hubs.get_hub, eventlet.getcurrent, patcher.original("select").poll)
     option = names.pop(0) if verb == "migrate" and names and names[0] in MIGRATE_OPTIONS else ""
-    if verb not in VERBS or (verb == "seal" and names):
+    if verb not in VERBS or (verb == "seal" and len(names) > 1):
         sys.stderr.write(USAGE + "\n")
         return 2
     from services.discovery import UnknownServiceError, check_names
@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
     allocator.return_memory()
     try:
         settings = load_settings()
-        chosen = check_names(names)
+        chosen = check_names(names, settings.books)
         process = {"serve": "server", "work": "worker", "seal": "sealer"}.get(verb, verb)
         logs.configure(process, settings.log_level)
         _run(verb + option, chosen, settings)
@@ -93,7 +93,7 @@ def _run(verb: str, names: list[str], settings: Settings) -> None:
     elif verb == "seal":
         from services.seal import seal
 
-        seal(settings)
+        seal(settings, names)
     elif verb == "broker":
         from services.broker import prepare_broker
 

@@ -46,7 +46,9 @@ def _users(
             f"the SALDO_AMQP_URL_* name several virtual hosts ({', '.join(sorted(hosts))}); all "
             "services meet in one"
         )
-    rights = {name: rights_of_service(name) for name in names} | {GATEWAY: rights_of_gateway()}
+    books = settings.books
+    rights = {name: rights_of_service(name, books) for name in names}
+    rights[GATEWAY] = rights_of_gateway(books)
     return {name: (_password(name, url), rights[name]) for name, url in urls.items()}, hosts.pop()
 
 

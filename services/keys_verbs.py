@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 
 from services.discovery import sealed_columns_of
 from services.ledger.seal import rotation
+from services.ledger.seal.keys import environ_of, naming_settings_of
 from services.terminal import (
     DIFFERENCE,
     DONE,
@@ -34,6 +35,7 @@ from services.terminal import (
     show,
 )
 from shared import context
+from shared.books import SPLIT, log_of, with_books
 from shared.config import GATEWAY, SEALER, SERVICES, ConfigurationError, Settings, load_settings
 from shared.database import connection_info
 from shared.eventstore import Session
@@ -110,8 +112,9 @@ def status(
                 "the services; `make up` writes it to .saldo/env"
             )
         uses: list[KeyUse] = []
-        with counting("counting rows", len(owners)) as advance:
-            for name in owners:
+        logs = with_books(owners, settings.books)
+        with counting("counting rows", len(logs)) as advance:
+            for name in logs:
                 uses += _uses(settings, name)
                 advance(1)
     missing = [use for use in uses if not _is_known(settings, use)]
@@ -137,17 +140,19 @@ def rotate(owner: Owner, reason: Why = "", dry_run: DryRun = False) -> None:
     """Add a key that seals from now on; the others still open what they have sealed.
 
     Running processes use it within a second. `saldo keys rewrap` then seals anew what is stored.
-    The key of the seal is rotated on the sealer's machine, with the sealer's settings.
+    The key of the seal is rotated on the sealer's machine, with the sealer's settings; that of a
+    book of the ledger is seal-BOOK.
     """
     with reporting():
         settings = load_settings()
         comment = _comment(reason, dry_run)
-        if owner == SEAL:
+        if owner == SEAL or owner.startswith(f"{SEAL}-"):
+            log = _sealed_log(settings, owner)
             if dry_run:
                 out.print("would change the key of the seal")
                 return
-            with _sealer(settings) as cursor:
-                signer = rotation.rotate(cursor, comment=comment)
+            with _sealer(settings, log) as cursor, naming_settings_of(log):
+                signer = rotation.rotate(cursor, environ_of(log), comment)
             out.print(f"signs now: {signer}", soft_wrap=True)
             return
         path = _file_of(settings, owner)
@@ -253,14 +258,15 @@ def _check_unused(settings: Settings, owner: str, key: str) -> None:
     """Raise ValueError if something that is stored needs a key of a service, or soon may."""
     if owner == GATEWAY:
         return
-    with opened_store(owner, writes=True, statement_timeout_ms=0) as store:
-        if busy := being_written(store, sealed_columns_of(owner)):
-            raise ValueError(f"{busy} is being written, perhaps under {key}: drop it later")
-        for use in _uses(settings, owner, store):
-            if use.id == key and any((use.rows or {}).values()):
-                raise ValueError(
-                    f"{_listed(use.rows)} need it: saldo keys rewrap {owner} seals them anew"
-                )
+    for log in with_books([owner], settings.books):  # all books are sealed under one ring
+        with opened_store(log, writes=True, statement_timeout_ms=0) as store:
+            if busy := being_written(store, sealed_columns_of(log)):
+                raise ValueError(f"{busy} is being written, perhaps under {key}: drop it later")
+            for use in _uses(settings, log, store):
+                if use.id == key and any((use.rows or {}).values()):
+                    raise ValueError(
+                        f"{_listed(use.rows)} need it: saldo keys rewrap {log} seals them anew"
+                    )
 
 
 def _record(store: PostgresStore, who: str, run: Rewrap) -> None:
@@ -346,11 +352,18 @@ def _file_of(settings: Settings, owner: str) -> Path:
     )
 
 
+def _sealed_log(settings: Settings, owner: str) -> str:
+    log = log_of(owner.removeprefix(SEAL).removeprefix("-"))
+    if log not in (SPLIT, *settings.books):
+        raise ValueError(f"{owner}: there is no such book in SALDO_LEDGER_BOOKS")
+    return log
+
+
 @contextmanager
-def _sealer(settings: Settings) -> Iterator[Any]:
+def _sealer(settings: Settings, log: str) -> Iterator[Any]:
     """Yield a cursor of the sealer's login, in a transaction."""
-    url = settings.database_url_of(SEALER)
-    info = connection_info(url, "ledger", statement_timeout_ms=ROTATION_SECONDS * 1000)
+    url = settings.sealer_url_of(log) or settings.database_url_of(SEALER)
+    info = connection_info(url, log, statement_timeout_ms=ROTATION_SECONDS * 1000)
     with psycopg.connect(info, row_factory=dict_row) as connection:
         connection.execute(f"SET LOCAL lock_timeout = '{ROTATION_SECONDS}s'")
         yield connection.cursor()

@@ -8,7 +8,7 @@ from datetime import UTC
 from urllib.parse import urlsplit
 
 from services.discovery import migrations_of
-from shared.config import SEALER, ConfigurationError, Settings
+from shared.config import ConfigurationError, Settings
 from shared.eventstore.migration_status import status_of
 from shared.eventstore.migrations import make_database, migrate, migrate_keys
 
@@ -28,12 +28,12 @@ def migrate_all(names: Sequence[str], settings: Settings, *, contract: bool = Fa
     _make_database_of_keys(settings)
     for name in names:
         migrate(
-            settings.database_url,
+            settings.owner_url_of(name),
             name,
             settings.database_url_of(name),
             migrations_of(name),
             report=_report,
-            sealer_url=settings.database_urls.get(SEALER, ""),
+            sealer_url=settings.sealer_url_of(name),
             contract=contract,
         )
         migrate_keys(
@@ -46,7 +46,7 @@ def show_status(names: Sequence[str], settings: Settings) -> None:
     if not settings.database_url:
         raise ConfigurationError("set SALDO_DATABASE_URL to the PostgreSQL URL of the owner")
     for name in names:
-        pending = status_of(settings.database_url, name, migrations_of(name))
+        pending = status_of(settings.owner_url_of(name), name, migrations_of(name))
         for step in pending:
             rows = f", {step.rows} rows" if step.rows else ""
             since = f" ({step.since.astimezone(UTC):%F %T} UTC)" if step.since else ""

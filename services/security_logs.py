@@ -12,6 +12,7 @@ import msgspec
 
 from services.discovery import open_store
 from services.signing_in import check_login, login_of_security_log
+from shared.books import with_books
 from shared.config import SERVICES, load_settings
 
 
@@ -28,7 +29,7 @@ def newest_entries(
 
 def _entries(**chosen: Any) -> Iterator[dict[str, Any]]:
     settings = load_settings()
-    for service in SERVICES:
+    for service in with_books(SERVICES, settings.books):
         login = login_of_security_log(settings, service)
         check_login(login, service)
         with closing(open_store(service, settings, login=login)) as store:

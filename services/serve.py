@@ -17,11 +17,13 @@ from nameko.runners import ServiceRunner
 from services.discovery import open_store, publisher_of
 from services.readiness import states_of
 from shared import cooperation, gc_tuning, tracing
+from shared.books import service_of
 from shared.bus.principals import tls_of
 from shared.config import Settings
 from shared.eventstore.schema_level import check_levels
 from shared.logs import get_logger
 from shared.monitoring import Monitoring, stopping
+from shared.rpc.book_methods import routed
 from shared.rpc.client import RpcClient
 from shared.rpc.consumer import QUEUES_KEY
 from shared.rpc.every_service import hosted
@@ -51,10 +53,12 @@ def serve(names: Sequence[str], settings: Settings) -> None:
     clients = {name: RpcClient(settings.amqp_url_of(name), name=f"{name} server") for name in names}
     runner = ServiceRunner({})
     for name in names:
-        context = ServerContext(settings, clients[name], stores[name], publisher_of(name))
+        client = routed(clients[name], settings.books)
+        context = ServerContext(settings, client, stores[name], publisher_of(name))
         # Each with the broker's user of its own; add_service would give all the same.
         runner.service_map[name] = runner.container_cls(
-            hosted(_service_class(name)), _config(settings.amqp_url_of(name), context)
+            hosted(_service_class(service_of(name)), name),
+            _config(settings.amqp_url_of(name), context),
         )
     on_stop_signal(lambda: _stop(runner, monitoring))
     runner.start()

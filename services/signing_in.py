@@ -42,9 +42,9 @@ def login_for(settings: Settings, service: str, *, writes: bool) -> Login:
     from shared.eventstore.privileges import reader_of, writer_of
 
     own = settings.database_urls.get(service)
-    if own and not writes and not settings.staff_database_url:
+    if own and not writes and not settings.staff_url_of(service):
         return Login(own, read_only=True)
-    url, role = _staff_url(settings), settings.database_role_of(service)
+    url, role = _staff_url(settings, service), settings.database_role_of(service)
     if writes:
         return Login(url, writer_of(role))
     # Another login that signs in here is the owner's, who may read everything.
@@ -58,9 +58,9 @@ def login_of_security_log(settings: Settings, service: str) -> Login:
     from shared.eventstore.privileges import security_reader_of
 
     own = settings.database_urls.get(service)
-    if own and not settings.staff_database_url:
+    if own and not settings.staff_url_of(service):
         return Login(own, read_only=True)
-    url, role = _staff_url(settings), settings.database_role_of(service)
+    url, role = _staff_url(settings, service), settings.database_role_of(service)
     staff = _user_of(url).startswith(LOGIN_PREFIX)
     return Login(url, security_reader_of(role, service) if staff else "", read_only=True)
 
@@ -98,10 +98,12 @@ def check_login(login: Login, service: str) -> None:
         )
 
 
-def _staff_url(settings: Settings) -> str:
-    if not settings.staff_database_url:
+def _staff_url(settings: Settings, service: str = "") -> str:
+    """Return where whoever has signed in reaches a service; without one, most of them."""
+    url = settings.staff_url_of(service)
+    if not url:
         raise ConfigurationError(f"nobody has signed in to the database: {_HOW}")
-    return settings.staff_database_url
+    return url
 
 
 def _user_of(url: str) -> str:

@@ -2,7 +2,8 @@
 
 The rows and the login are one transaction of the database; the broker's user is made before it
 commits. So somebody who was added only half has a password that nobody knows, and nothing that he
-may do; adding him again repairs that.
+may do; adding him again repairs that. What he may do in the ledger he may do in each of its books:
+one in another database has rows and a login of its own, which are written before.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from psycopg.rows import dict_row
 
 from services import staff_logins
 from shared import staff
+from shared.books import SPLIT, service_of, with_books
 from shared.bus.administration import BrokerAdministration
 from shared.bus.permissions import CALLING_ROLES, rights_of_staff
 from shared.bus.principals import NAME, Principal, virtual_host_of
@@ -26,6 +28,8 @@ from shared.errors import NotFound
 from shared.money import Kopecks
 from shared.staff import LIMITS, PERMISSIONS, ROLES, HeldGrant
 
+HERE = ""
+"""The database of the services, and of the books that have none of their own."""
 _TAKEN = {*SERVICES, GATEWAY, SEALER}
 
 
@@ -70,6 +74,7 @@ class StaffAdministration:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._books = settings.books
 
     def add(self, name: str, roles: Collection[str], password: str, reason: str) -> None:
         """Give somebody these roles and no others, and this password.
@@ -81,15 +86,32 @@ class StaffAdministration:
         calls = not CALLING_ROLES.isdisjoint(roles)
         broker = self._broker() if calls else None
         user = Principal("staff", name).user
+        for place in self._elsewhere():
+            with self._connected(place) as connection, connection.transaction():
+                self._put(connection, place, name, roles, password, reason)
         with self._connected() as connection, connection.transaction():
-            if staff_logins.needs_login(roles):
-                groups = staff_logins.memberships(self._settings, roles)
-                staff_logins.put_login(connection, name, password, groups)
-            for service, permissions in permissions_of(roles).items():
-                self._grant_exactly(connection, service, name, permissions, reason)
+            self._put(connection, HERE, name, roles, password, reason)
             if broker is not None:
-                broker.put_user(user, password, rights_of_staff(name, roles))
+                broker.put_user(user, password, rights_of_staff(name, roles, self._books))
         self._end_what_the_roles_lack(name, roles)
+
+    def _put(
+        self,
+        connection: psycopg.Connection[Any],
+        place: str,
+        name: str,
+        roles: Collection[str],
+        password: str,
+        reason: str,
+    ) -> None:
+        """Give somebody his login in a database, and what he may do in the logs that are there."""
+        if staff_logins.needs_login(roles):
+            groups = staff_logins.memberships(self._settings, roles)
+            there = [group for group in groups if staff_logins.exists(connection, group.group)]
+            staff_logins.put_login(connection, name, password, there)
+        permissions = permissions_of(roles)
+        for log in self._logs(place):
+            self._grant_exactly(connection, log, name, permissions[service_of(log)], reason)
 
     def put_user(self, name: str, roles: Collection[str], password: str) -> None:
         """Make somebody's user of the broker again, which has lost it; he may do what he could.
@@ -100,50 +122,57 @@ class StaffAdministration:
             self._check_known(connection, name)
             if not CALLING_ROLES.isdisjoint(roles):
                 user = Principal("staff", name).user
-                self._broker().put_user(user, password, rights_of_staff(name, roles))
+                self._broker().put_user(user, password, rights_of_staff(name, roles, self._books))
 
     def may(
         self, name: str, service: str, permission: str, up_to: Kopecks | None, reason: str
     ) -> None:
         """Grant a permission of a service to one of the staff, or change its limit."""
-        with self._connected() as connection, connection.transaction():
-            self._check_known(connection, name)
-            staff.grant(_in(connection, service), name, permission, reason, up_to)
+        for connection, log in self._known_in(name, service):
+            staff.grant(_in(connection, log), name, permission, reason, up_to)
 
     def may_not(self, name: str, service: str, permission: str, reason: str) -> None:
         """Take a permission from one of the staff."""
-        with self._connected() as connection, connection.transaction():
-            self._check_known(connection, name)
-            staff.revoke(_in(connection, service), name, permission, reason)
+        for connection, log in self._known_in(name, service):
+            staff.revoke(_in(connection, log), name, permission, reason)
 
     def remove(self, name: str, reason: str) -> None:
         """Take everything from somebody, and end his sessions.
 
-        Raises NotFound for a name that has nothing.
+        The databases of books come last: one that is away keeps him nothing of the others. Raises
+        NotFound for a name that has nothing.
         """
-        with self._connected() as connection:
-            with connection.transaction():
-                known = self._is_known(connection, name)
-                for service in PERMISSIONS:
-                    self._grant_exactly(connection, service, name, (), reason)
-            known = staff_logins.drop_login(connection, name) or known
+        known = self._remove_from(HERE, name, reason)
         user = Principal("staff", name).user
         if self._settings.amqp_admin_url:
             broker = self._broker()
             known = known or any(each.name == user for each in broker.users())
             broker.remove_user(user)
+        for place in self._elsewhere():
+            known = self._remove_from(place, name, reason) or known
         if not known:
             raise _unknown(name)
 
+    def _remove_from(self, place: str, name: str, reason: str) -> bool:
+        """Take everything from somebody in a database; return whether he had anything there."""
+        with self._connected(place) as connection:
+            with connection.transaction():
+                known = self._is_known(connection, name, place)
+                for log in self._logs(place):
+                    self._grant_exactly(connection, log, name, (), reason)
+            return staff_logins.drop_login(connection, name) or known
+
     def members(self) -> list[Member]:
         """Return all staff, by name, each with what he may do."""
-        with self._connected() as connection, connection.transaction():
-            held = [
-                (service, grant)
-                for service in PERMISSIONS
-                for grant in staff.grants(_in(connection, service))
-            ]
-            logins = staff_logins.names_with_login(connection)
+        held, logins = list[tuple[str, HeldGrant]](), set[str]()
+        for place in (HERE, *self._elsewhere()):
+            with self._connected(place) as connection, connection.transaction():
+                held += [
+                    (log, grant)
+                    for log in self._logs(place)
+                    for grant in staff.grants(_in(connection, log))
+                ]
+                logins |= staff_logins.names_with_login(connection)
         users = self._users()
         names = logins | {grant.name for _, grant in held} | (users or set())
         return [
@@ -159,8 +188,9 @@ class StaffAdministration:
     def _end_what_the_roles_lack(self, name: str, roles: Collection[str]) -> None:
         """Delete the login or the broker's user of somebody whose roles need none any more."""
         if not staff_logins.needs_login(roles):
-            with self._connected() as connection:
-                staff_logins.drop_login(connection, name)
+            for place in (HERE, *self._elsewhere()):
+                with self._connected(place) as connection:
+                    staff_logins.drop_login(connection, name)
         if CALLING_ROLES.isdisjoint(roles) and self._settings.amqp_admin_url:
             self._broker().remove_user(Principal("staff", name).user)
 
@@ -183,12 +213,33 @@ class StaffAdministration:
         if not self._is_known(connection, name):
             raise _unknown(name)
 
-    def _is_known(self, connection: psycopg.Connection[Any], name: str) -> bool:
+    def _is_known(self, connection: psycopg.Connection[Any], name: str, place: str = HERE) -> bool:
         return name in staff_logins.names_with_login(connection) or any(
             grant.name == name
-            for service in PERMISSIONS
-            for grant in staff.grants(_in(connection, service))
+            for log in self._logs(place)
+            for grant in staff.grants(_in(connection, log))
         )
+
+    def _known_in(self, name: str, service: str) -> Iterator[tuple[psycopg.Connection[Any], str]]:
+        """Yield each log of a service, in a transaction of its database; raises NotFound."""
+        with self._connected() as connection, connection.transaction():
+            self._check_known(connection, name)
+        for place in (HERE, *self._elsewhere()):
+            with self._connected(place) as connection, connection.transaction():
+                for log in self._logs(place):
+                    if service_of(log) == service:
+                        yield connection, log
+
+    def _elsewhere(self) -> list[str]:
+        """Return the books that have a database of their own."""
+        return [log for log in (SPLIT, *self._books) if log in self._settings.login_urls]
+
+    def _logs(self, place: str) -> list[str]:
+        """Return the logs in the database of a book, or HERE."""
+        if place != HERE:
+            return [place]
+        elsewhere = self._elsewhere()
+        return [log for log in with_books(PERMISSIONS, self._books) if log not in elsewhere]
 
     def _users(self) -> set[str] | None:
         if not self._settings.amqp_admin_url:
@@ -202,8 +253,8 @@ class StaffAdministration:
         return BrokerAdministration(settings.amqp_admin_url, virtual_host_of(settings.amqp_url))
 
     @contextmanager
-    def _connected(self) -> Iterator[psycopg.Connection[Any]]:
-        url = self._settings.database_url
+    def _connected(self, place: str = HERE) -> Iterator[psycopg.Connection[Any]]:
+        url = self._settings.owner_url_of(place)
         if not url:
             raise ConfigurationError(
                 "set SALDO_DATABASE_URL to the owner of the database, or to your own login as an "

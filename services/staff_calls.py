@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from services.chosen_book import chosen_book
 from services.language import text
 from services.terminal import warn_of_actor
 from shared.config import ConfigurationError, Settings, load_settings, user_of
@@ -70,10 +71,13 @@ def calls_to(service: str, actor: str | None = None) -> Iterator[StaffCalls]:
 
 
 def new_client(url: str) -> RpcClient:
-    """Return a client of the RPCs."""
+    """Return a client of the RPCs, which finds the books of the ledger unless one was named."""
+    from shared.rpc.book_methods import routed
     from shared.rpc.client import RpcClient
 
-    return RpcClient(url, name="saldo")
+    books = () if chosen_book() else load_settings().books
+    client: RpcClient = routed(RpcClient(url, name="saldo"), books)
+    return client
 
 
 def reads_database(service: str) -> bool:

@@ -17,6 +17,7 @@ _EVERYBODY = (
     "SALDO_TIMEZONE",
     "SALDO_ROLE_PREFIX",
     "SALDO_LEDGER_ACCRUALS",
+    "SALDO_LEDGER_BOOKS",
     "SALDO_LEDGER_SEAL_VERIFIER",
     "SALDO_LEDGER_SEAL_VERIFIER_FILE",
     "SALDO_LEDGER_SEAL_OLD_KEYS",
@@ -38,6 +39,12 @@ _OPERATOR = (
 with the keys of the service."""
 
 
+def _of_books(settings: Settings) -> list[str]:
+    """Return the variables of the keys by which the seals of further books are verified."""
+    names = ("VERIFIER", "VERIFIER_FILE", "OLD_KEYS")
+    return [f"SALDO_{log.upper()}_SEAL_{name}" for log in settings.books for name in names]
+
+
 def terminal_environment(
     settings: Settings,
     environ: Mapping[str, str],
@@ -46,7 +53,7 @@ def terminal_environment(
     password: str,
 ) -> dict[str, str]:
     """Return the variables of the terminal of one of the staff, taken from an administrator's."""
-    copied = (*_EVERYBODY, *(_OPERATOR if "operator" in roles else ()))
+    copied = (*_EVERYBODY, *_of_books(settings), *(_OPERATOR if "operator" in roles else ()))
     found = {variable: environ[variable] for variable in copied if environ.get(variable)}
     if not CALLING_ROLES.isdisjoint(roles):
         if not settings.amqp_url:
@@ -55,6 +62,9 @@ def terminal_environment(
         found["SALDO_AMQP_URL"] = signed_in(settings.amqp_url, user, password)
     if needs_login(roles):
         found["SALDO_DATABASE_URL"] = signed_in(settings.database_url, login_of(name), password)
+        for log, url in settings.login_urls.items():
+            variable = f"SALDO_LOGIN_URL_{log.upper()}"
+            found[variable] = signed_in(url, login_of(name), password)
     if "operator" in roles and settings.keys_database_url:
         found["SALDO_KEYS_DATABASE_URL"] = signed_in(
             settings.keys_database_url, login_of(name), password

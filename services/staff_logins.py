@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
+from shared.books import service_of, with_books
 from shared.config import SERVICES, Settings
 from shared.eventstore.privileges import (
     make_login,
@@ -66,16 +67,22 @@ def memberships(settings: Settings, roles: Collection[str]) -> list[Membership]:
 
 
 def _memberships(settings: Settings, rights: Collection[str]) -> Iterator[Membership]:
-    for service in SERVICES:
+    for service in with_books(SERVICES, settings.books):
         role = settings.database_role_of(service)
         if "writer" in rights:
             yield Membership(writer_of(role), inherited=False)
-        if "writer" in rights or ("reader" in rights and service in READ_BY_AUDITORS):
+        if "writer" in rights or ("reader" in rights and service_of(service) in READ_BY_AUDITORS):
             yield Membership(reader_of(role), inherited=True)
         if "reader" in rights:
             yield Membership(security_reader_of(role, service), inherited=True)
         if "staff_admin" in rights:
             yield Membership(staff_admin_of(role, service), inherited=True)
+
+
+def exists(connection: psycopg.Connection[Any], role: str) -> bool:
+    """Return whether the server has a role."""
+    row = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
+    return row is not None
 
 
 def put_login(

@@ -60,6 +60,15 @@ class SubscriberAdministration:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    def _rights(self, name: str, grants: Grants) -> Rights:
+        return rights_of_subscriber(
+            name,
+            grants.texts(),
+            persons=grants.persons,
+            personal=PERSONAL,
+            books=self._settings.books,
+        )
+
     def add(self, name: str, grants: Grants, credentials: Credentials, reason: str) -> None:
         """Add a subscriber, or repair one whose credentials these are.
 
@@ -76,7 +85,7 @@ class SubscriberAdministration:
                 )
             if known is None or (list(known.grants), known.persons) != _as_stored(grants):
                 _put(subscribers, name, grants, credentials, "added", reason)
-            self._broker().put_user(_user(name), credentials.password, _rights(name, grants))
+            self._broker().put_user(_user(name), credentials.password, self._rights(name, grants))
 
     def rotate(self, name: str, credentials: Credentials, reason: str) -> None:
         """Give a subscriber new credentials; with the old ones nothing can be read any more."""
@@ -84,7 +93,7 @@ class SubscriberAdministration:
             known = _found(subscribers, name)
             grants = Grants.stored(known.grants, persons=known.persons)
             _put(subscribers, name, grants, credentials, "rotated", reason)
-            self._broker().put_user(_user(name), credentials.password, _rights(name, grants))
+            self._broker().put_user(_user(name), credentials.password, self._rights(name, grants))
         self._broker().close_connections(_user(name))
 
     def grant(self, name: str, grants: Grants, reason: str) -> None:
@@ -99,7 +108,7 @@ class SubscriberAdministration:
                 change="granted",
                 reason=reason,
             )
-            self._broker().put_rights(_user(name), _rights(name, grants))
+            self._broker().put_rights(_user(name), self._rights(name, grants))
 
     def remove(self, name: str, reason: str) -> None:
         """Remove a subscriber, end its connections and delete its queues."""
@@ -149,10 +158,6 @@ def _put(
     subscribers.put(
         name, digest, grants.texts(), persons=grants.persons, change=change, reason=reason
     )
-
-
-def _rights(name: str, grants: Grants) -> Rights:
-    return rights_of_subscriber(name, grants.texts(), persons=grants.persons, personal=PERSONAL)
 
 
 def _as_stored(grants: Grants) -> tuple[list[str], bool]:

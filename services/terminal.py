@@ -145,8 +145,8 @@ def opened_store(service: str, *, writes: bool = False, **options: Any) -> Itera
 
     Raises ConfigurationError when he may not, or when nobody has signed in to write.
     """
-    [name] = check_names([service])
     settings = load_settings()
+    [name] = check_names([service], settings.books)
     login = login_for(settings, name, writes=writes)
     check_login(login, name)
     options["keys_login"] = keys_login_for(settings, login)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache, wraps
 from importlib import import_module
 from importlib.util import find_spec, resolve_name
@@ -18,6 +18,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from services.chosen_book import Book, choosing, chosen_book, has_books, in_each_book
 from services.language import Lang, spoken
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -134,7 +135,8 @@ class StaffVerbs(typer.Typer):
     A reading verb has ``--json``; a writing one ``--dry-run`` and ``--reason``; a long
     one shows its progress and ends with a summary (tests/unit/terminal/test_terminal_verbs.py).
     ``package`` is where the modules of its verbs are. ``languages``: their output is in Russian or
-    English, and each has ``--lang``.
+    English, and each has ``--lang``. ``books``: each has ``--book``; without it those of
+    ``each_book`` run for all books of the ledger.
     """
 
     def __init__(
@@ -143,6 +145,8 @@ class StaffVerbs(typer.Typer):
         package: str,
         *,
         languages: bool = False,
+        books: bool = False,
+        each_book: Collection[str] = (),
         group: type[LazyGroup] = LazyGroup,
         **options: Any,
     ) -> None:
@@ -150,6 +154,8 @@ class StaffVerbs(typer.Typer):
         self.functions: dict[str, Function] = {}
         self._package = package
         self._languages = languages
+        self._books = books
+        self._each_book = each_book
         super().__init__(
             cls=type(group.__name__, (group,), {"of": self}),
             callback=_no_options_of_the_group,
@@ -177,6 +183,8 @@ class StaffVerbs(typer.Typer):
         function = self.functions[name].load()
         alone = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
         mounted = in_languages(function) if self._languages else function
+        if self._books:
+            mounted = of_books(mounted, each=name in self._each_book)
         alone.command(name, cls=_LightCommand, help=help_of(function))(mounted)
         return typer.main.get_command(alone)
 
@@ -206,17 +214,45 @@ class _LazyCommands(MutableMapping[str, Command]):
         return len(self._made)
 
 
+_OF_ONE_LOG = ("against", "witness", "key")
+"""Options that name what is kept of one log: in another it would look like a forgery."""
+
+
 def in_languages(function: V) -> V:
     """Give a verb the option ``--lang``, and run it in that language."""
+    return _with_option(function, "lang", Lang, spoken)
+
+
+def of_books(function: V, *, each: bool) -> V:
+    """Give a verb the option ``--book``, and run it for that book; without it for ``each``."""
 
     @wraps(function)
-    def run(*arguments: Any, lang: Lang = None, **options: Any) -> Any:
-        with spoken(lang):
+    def run(*arguments: Any, **options: Any) -> Any:
+        if each and chosen_book() is None and has_books():
+            if given := [name for name in _OF_ONE_LOG if options.get(name)]:
+                raise typer.BadParameter(f"--{given[0]} is of one log: name its book by --book")
+            in_each_book(lambda: function(*arguments, **options))
+        return function(*arguments, **options)
+
+    return _with_option(cast(V, run), "book", Book, choosing)
+
+
+def _with_option(
+    function: V,
+    name: str,
+    annotation: Any,
+    within: Callable[[Any], AbstractContextManager[None]],
+) -> V:
+    """Give a verb an option, and run it within what the option asks for."""
+
+    @wraps(function)
+    def run(*arguments: Any, **options: Any) -> Any:
+        with within(options.pop(name, None)):
             return function(*arguments, **options)
 
     signature = inspect.signature(function, eval_str=True)
     option = inspect.Parameter(
-        "lang", inspect.Parameter.KEYWORD_ONLY, annotation=Lang, default=None
+        name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=None
     )
     parameters = [*signature.parameters.values(), option]
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]

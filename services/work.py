@@ -27,6 +27,7 @@ from shared.eventstore.postgres import PostgresStore
 from shared.eventstore.schema_level import check_levels
 from shared.logs import get_logger
 from shared.monitoring import Monitoring
+from shared.rpc.book_methods import routed
 from shared.rpc.client import RpcClient
 
 log = get_logger(__name__)
@@ -78,16 +79,17 @@ def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient
     """Start the relay, live feed, listeners, jobs and tasks of a service; return its store."""
     tasks = tasks_of(name, settings)
     store = open_store(name, settings, pool_size=6 + len(tasks))
-    services = WorkerServices(settings, store, client, worker.stop)
+    services = WorkerServices(settings, store, routed(client, settings.books), worker.stop)
     publish, handoff = publisher_of(name), Handoff()
     relay = Relay(settings, store, publish, worker.stop, handoff.put, noticed=services.appended.set)
     worker.start(f"{name} relay", relay.run)
     worker.start(f"{name} live", LiveFeed(settings, store, publish, worker.stop, handoff).run)
     locks = LockConnection(settings, name)
-    for upstream, handlers in reactions_of(name).items():
+    reactions = reactions_of(name, settings.books)
+    for upstream, handlers in reactions.items():
         listener = Listener(services, store, upstream, handlers, worker.stop, batch_of(name), locks)
         worker.start(f"{name} from {upstream}", listener.run)
-    if reactions := reactions_of(name):
+    if reactions:
         worker.start(f"{name} retries", Retrier(services, store, reactions, worker.stop, locks).run)
     if jobs := jobs_of(name):
         worker.start(f"{name} jobs", JobRunner(name, services, jobs, worker.stop, locks).run)

@@ -7,27 +7,28 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import time
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from shared.access_settings import AccessSettings, access_of
 from shared.acquirer_settings import AcquirerSettings, acquirers_of
+from shared.book_urls import BookUrls
+from shared.books import SEALER as OF_SEALER
+from shared.books import SPLIT, books_of, sealer_of, service_of
 from shared.fiscal_settings import FiscalSettings, fiscal_of
-from shared.keys import MASTER, GivenKeys, Key, KeyFile, KeyRing, KeyRingError, parse_ring
+from shared.keys import MASTER, GivenKeys, Key, KeyFile, KeyRing
 from shared.mailbox_url import mailbox_of
 from shared.money import Kopecks, parse_roubles
 from shared.scanner_url import scanner_of
 from shared.secret_files import with_secret_files
+from shared.secret_settings import key_ring, master_secret
 
 SERVICES = ("identity", "accounts", "ledger", "payments", "notifications", "helpdesk")
 """All services. A new one is its folder, its contracts module, and its name here."""
 
+SEALER = OF_SEALER
 GATEWAY = "gateway"
 """The name of the gateway among those that sign in to the broker."""
-
-SEALER = "sealer"
-"""The name of the process that seals the ledger's log among those that sign in to the database."""
 
 CLASSIC, QUORUM = "classic", "quorum"
 """Types of queues."""
@@ -72,10 +73,12 @@ class ConfigurationError(Exception):
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(BookUrls):
     """The settings of an installation. Secrets are kept out of the repr."""
 
     amqp_url: str = field(default="", repr=False)
+    books: tuple[str, ...] = ()
+    """The logs of the ledger's further books (`shared.books`)."""
     secret: bytes = field(default=b"", repr=False)
     """The master secret, for a principal without a key ring, and for what it has sealed."""
     key_rings: Mapping[str, KeyFile | GivenKeys] = field(default_factory=dict, repr=False)
@@ -86,6 +89,9 @@ class Settings:
     staff_database_url: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
     database_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    login_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where whoever signs in here, the owner or staff, reaches a book in another database."""
+    staff_login_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     keys_database_url: str = field(default="", repr=False)
     """The database of data keys, apart from the data that they open; as its owner."""
     keys_database_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -201,10 +207,11 @@ class Settings:
         return url
 
     def keys_of(self, owner: str, purpose: str) -> KeyRing:
-        """Return the keys of a service or of the gateway for one purpose.
+        """Return the keys of a service or of the gateway for one purpose; books share a ring.
 
         Using them raises ConfigurationError where the process has no secret of this owner.
         """
+        owner = service_of(owner)
         sources = [self.key_rings[owner]] if owner in self.key_rings else []
         if self.secret:
             sources.append(GivenKeys([Key(MASTER, self.secret)]))
@@ -250,21 +257,21 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if plain.get("rpc_queues", CLASSIC) not in (CLASSIC, QUORUM):
         raise ConfigurationError(f"SALDO_RPC_QUEUES is {CLASSIC} or {QUORUM}")
     accruals_setting(plain.get("ledger_accruals", Settings.ledger_accruals))
+    books = _given(books_of, env.get("SALDO_LEDGER_BOOKS", ""))
     plain |= {name: _seconds(env, name, default) for name, default in _SECONDS.items()}
     return Settings(
-        secret=_master_secret(env),
+        books=books,
+        secret=_given(master_secret, env),
         key_rings={
             owner: ring
             for owner in (*SERVICES, GATEWAY)
-            if (ring := _key_ring(env, f"SALDO_SECRET_{owner.upper()}"))
+            if (ring := _given(key_ring, env, f"SALDO_SECRET_{owner.upper()}"))
         },
-        amqp_urls=_each(env, "SALDO_AMQP_URL", (*SERVICES, GATEWAY)),
         staff_amqp_url=env.get("SALDO_STAFF_AMQP_URL") or env.get("SALDO_AMQP_URL", ""),
         staff_database_url=(
             env.get("SALDO_STAFF_DATABASE_URL") or env.get("SALDO_DATABASE_URL", "")
         ),
-        database_urls=_each(env, "SALDO_DATABASE_URL", (*SERVICES, SEALER)),
-        keys_database_urls=_each(env, "SALDO_KEYS_DATABASE_URL", SERVICES),
+        **_urls(env, books),
         staff_keys_database_url=(
             env.get("SALDO_STAFF_KEYS_DATABASE_URL") or env.get("SALDO_KEYS_DATABASE_URL", "")
         ),
@@ -290,6 +297,18 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         **plain,
     )
+
+
+def _urls(env: Mapping[str, str], books: Iterable[str]) -> dict[str, Any]:
+    """Return where each service, and each book, reaches the nodes."""
+    logs, sealers = (*SERVICES, *books), (SEALER, *map(sealer_of, books))
+    return {
+        "amqp_urls": _each(env, "SALDO_AMQP_URL", (*logs, GATEWAY)),
+        "database_urls": _each(env, "SALDO_DATABASE_URL", (*logs, *sealers)),
+        "login_urls": (logins := _each(env, "SALDO_LOGIN_URL", (SPLIT, *books))),
+        "staff_login_urls": logins | _each(env, "SALDO_STAFF_LOGIN_URL", (SPLIT, *books)),
+        "keys_database_urls": _each(env, "SALDO_KEYS_DATABASE_URL", logs),
+    }
 
 
 def accruals_setting(text: str) -> str:
@@ -374,27 +393,3 @@ def _bytes(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or int(text) < MIN_BYTES:
         raise ConfigurationError(f"{name} is a number of bytes, at least {MIN_BYTES}")
     return int(text)
-
-
-def _master_secret(env: Mapping[str, str]) -> bytes:
-    text = env.get("SALDO_SECRET", "")
-    if not text:
-        return b""
-    try:
-        secret = bytes.fromhex(text)
-    except ValueError:
-        raise ConfigurationError("SALDO_SECRET must be hexadecimal digits") from None
-    if len(secret) < 32:
-        raise ConfigurationError("SALDO_SECRET must have at least 64 hexadecimal digits")
-    return secret
-
-
-def _key_ring(env: Mapping[str, str], name: str) -> KeyFile | GivenKeys | None:
-    file, value = f"{name}_FILE", env.get(name)
-    try:
-        if path := env.get(file):
-            name = file
-            return KeyFile(Path(path))
-        return GivenKeys(parse_ring(value)) if value else None
-    except KeyRingError as error:
-        raise ConfigurationError(f"{name} {error}") from None

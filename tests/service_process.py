@@ -10,25 +10,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.books import book_of, with_books
 from shared.config import SERVICES
 from tests.conftest import Database
 from tests.waiting import eventually
 
 
-def environment_of(database: Database, service: str) -> dict[str, str]:
-    """Return the environment of the process that serves a service."""
+def environment_of(database: Database, *services: str) -> dict[str, str]:
+    """Return the environment of the process that serves some services, or books of the ledger."""
     settings = database.settings
+    names = with_books(SERVICES, settings.books)
     return {
         **os.environ,
-        f"SALDO_AMQP_URL_{service.upper()}": settings.amqp_url_of(service),
-        "SALDO_SECRET": settings.secret.hex(),
         **{
-            f"SALDO_DATABASE_URL_{name.upper()}": settings.database_url_of(name)
-            for name in SERVICES
+            f"SALDO_AMQP_URL_{service.upper()}": settings.amqp_url_of(service)
+            for service in services
         },
+        "SALDO_LEDGER_BOOKS": ",".join(map(book_of, settings.books)),
+        "SALDO_SECRET": settings.secret.hex(),
+        **{f"SALDO_DATABASE_URL_{name.upper()}": settings.database_url_of(name) for name in names},
         **{
             f"SALDO_KEYS_DATABASE_URL_{name.upper()}": settings.keys_database_url_of(name)
-            for name in SERVICES
+            for name in names
         },
     }
 
@@ -51,13 +54,13 @@ def service_process(
 ) -> Iterator[ServiceProcess]:
     """Run a server of a service, or a worker, for the length of a block; it must end well.
 
-    It runs the code in a folder, if one is given.
+    ``service`` may name several, with spaces. It runs the code in a folder, if one is given.
     """
     ready = {"serve": "server_ready", "work": "worker_ready"}[verb]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "services", verb, service],
-            env=environment_of(database, service),
+            [sys.executable, "-m", "services", verb, *service.split()],
+            env=environment_of(database, *service.split()),
             cwd=folder,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from deploy.embedded.backup import back_up
 from deploy.embedded.backup import restore as restore_from
+from deploy.embedded.books import books_in
 from deploy.embedded.console import Progress, addresses, status_table, tail
 from deploy.embedded.demonstration import show_demo
 from deploy.embedded.installation import START_SECONDS, Installation, InstallationError
@@ -21,6 +22,7 @@ from deploy.embedded.rabbitmq import RabbitmqError
 from deploy.embedded.state import StateError
 from deploy.embedded.surroundings import REPOSITORY
 from deploy.embedded.system_user import SystemUserError
+from shared.books import book_of
 from shared.config import SERVICES
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
@@ -90,6 +92,8 @@ def restore(folder: Folder, state: State = DEFAULT_STATE) -> None:
     out.print(f"Restored: {', '.join(names)}. Call `make up`, then for each service:")
     for service in SERVICES:
         out.print(f"  saldo {service} recover --apply --reason WHY")
+    for log in books_in(_environment(installation)):
+        out.print(f"  saldo ledger recover --book {book_of(log)} --apply --reason WHY")
 
 
 def _environment(installation: Installation) -> dict[str, str]:

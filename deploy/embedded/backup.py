@@ -1,7 +1,8 @@
 """Backups of an installation's databases, and restoring them.
 
 The data and the keys of persons lie in two databases, and each goes into a folder of its own: who
-has one of the backups reads nobody's name. Both are dumped while everything runs. What was recorded
+has one of the backups reads nobody's name. A book of the ledger that has a database of its own has
+a folder, too. All are dumped while everything runs. What was recorded
 since a backup is not in it; the bus and the bank know of it, and ``saldo SERVICE recover`` goes on
 from there.
 """
@@ -17,7 +18,9 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from deploy.embedded.books import books_in
 from deploy.embedded.postgres_binaries import PostgresError, binaries
+from shared.books import SPLIT
 
 DATA, KEYS = "data", "keys"
 _URLS = {DATA: "SALDO_DATABASE_URL", KEYS: "SALDO_KEYS_DATABASE_URL"}
@@ -25,7 +28,7 @@ _FILE = "database.dump"
 
 
 def back_up(environment: Mapping[str, str], folder: Path) -> list[Path]:
-    """Dump the databases of an installation into ``data/`` and ``keys/`` of a folder.
+    """Dump the databases of an installation into ``data/``, ``keys/`` and others of a folder.
 
     Returns the files. Raises PostgresError, and FileExistsError rather than replace a backup.
     """
@@ -46,7 +49,7 @@ def back_up(environment: Mapping[str, str], folder: Path) -> list[Path]:
 def restore(environment: Mapping[str, str], folder: Path) -> list[str]:
     """Put the databases of a backup in the place of those that there are; return their names.
 
-    A folder may have one of the two. No service may run. Raises PostgresError, and
+    A folder may have some of them. No service may run. Raises PostgresError, and
     FileNotFoundError where the folder has no backup.
     """
     found = {
@@ -68,11 +71,21 @@ def restore(environment: Mapping[str, str], folder: Path) -> list[str]:
 
 
 def _databases(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the URLs of the databases: one, where keys and data share it."""
+    """Return the URLs of the databases: one, where keys and data, or several books, share it."""
     urls = {name: environment[setting] for name, setting in _URLS.items()}
-    if urls[DATA] == urls[KEYS]:
-        del urls[KEYS]
-    return urls
+    for log in (SPLIT, *books_in(environment)):
+        if url := environment.get(f"SALDO_LOGIN_URL_{log.upper()}"):
+            urls[log] = url
+    found: dict[str, str] = {}
+    for name, url in urls.items():
+        if _place(url) not in map(_place, found.values()):
+            found[name] = url
+    return found
+
+
+def _place(url: str) -> tuple[str | None, int | None, str]:
+    parts = urlsplit(url)
+    return parts.hostname, parts.port, parts.path
 
 
 def _run(program: str, url: str, *arguments: str) -> None:

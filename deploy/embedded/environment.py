@@ -6,8 +6,10 @@ import hmac
 import shlex
 from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
+from deploy.embedded import books
 from deploy.embedded.keys import key_settings
 from deploy.embedded.state import StateDir, StateError
 from deploy.embedded.surroundings import LOOPBACK
@@ -124,7 +126,26 @@ def apply_overrides(
         {**settings, **derived, **overrides}["SALDO_KEYS_DATABASE_URL"],
         secrets["staff"],
     )
-    return {**settings, **derived, **overrides}
+    return _with_books({**settings, **derived, **overrides}, overrides, secrets)
+
+
+def _with_books(
+    settings: dict[str, str], overrides: Mapping[str, str], secrets: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the settings with those of the ledger's further books that are not given."""
+    state = StateDir(Path(settings["SALDO_STATE_DIR"]))
+    made = {
+        **books.database_settings(
+            settings,
+            lambda url, name: _signed_in_as(urlsplit(url), name, secrets["roles"]),
+            lambda url, name: _signed_in_as(urlsplit(url), name, secrets["staff"]),
+        ),
+        **books.broker_settings(
+            settings, lambda url, name: _signed_in_as(urlsplit(url), name, secrets["amqp_users"])
+        ),
+        **books.seal_settings(state, settings),
+    }
+    return {**settings, **made, **{name: overrides[name] for name in made if name in overrides}}
 
 
 def broker_urls(administrator_url: str, key: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.embedded import process
+from deploy.embedded.books import make_seals
 from deploy.embedded.daemon import Daemon
 from deploy.embedded.environment import apply_overrides, as_shell, generate_settings, overrides_from
 from deploy.embedded.keys import make_keys
@@ -142,6 +143,7 @@ class Installation:
         self.environment = apply_overrides(settings, overrides, secrets)
         master = self.environment["SALDO_SECRET"] or secrets.get("master", "")
         make_keys(self.state, master, self.environment.get("SALDO_LEDGER_SEAL_NAME", ""))
+        make_seals(self.state, self.environment)
         write_atomically(self.state.env, as_shell(self.environment).encode())
         specs = tuple(self._adapt(spec) for spec in self._specs(ports, secrets, overrides))
         plan = Plan(processes=specs, owner=self._owner, watchdog=self._owner is None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from deploy.embedded.books import variables_of
 from deploy.embedded.environment import MONITORED
 from shared.acquirer_settings import FOR_PAGES, acquirer_variables
 from shared.config import GATEWAY, SERVICES
@@ -17,6 +18,9 @@ def _secrets_of(*owners: str) -> tuple[str, ...]:
 
 
 _EVERY = ("SALDO_LOG_LEVEL", "SALDO_SECRETS_DIR", "SALDO_TIMEZONE")
+_BOOKS = "SALDO_LEDGER_BOOKS"
+_LOGIN = "SALDO_LOGIN_URL_LEDGER"
+"""Where the first book is, if it is in a database of its own."""
 _TRACED = (*_EVERY, "SALDO_OTLP_ENDPOINT")
 _DATABASES = tuple(f"SALDO_DATABASE_URL_{service.upper()}" for service in SERVICES)
 _KEYS_DATABASES = tuple(f"SALDO_KEYS_DATABASE_URL_{service.upper()}" for service in SERVICES)
@@ -72,6 +76,7 @@ _SERVICES = (
     "SALDO_RETENTION",
     "SALDO_HELPDESK_DEPARTMENTS",
     "SALDO_LEDGER_ACCRUALS",
+    _BOOKS,
     "SALDO_LEDGER_CHECKPOINT_DAYS",
     "SALDO_LEDGER_COMMANDS_DAYS",
     "SALDO_LEDGER_DAYS_AHEAD",
@@ -87,9 +92,14 @@ _SERVICES = (
     *_VERIFIERS,
 )
 
+_SEALERS = (*_EVERY, _BOOKS, "SALDO_MAIL_FROM", "SALDO_SMTP_URL")
+"""What the sealers of further books get besides their own."""
+
 SETTINGS: Mapping[str, tuple[str, ...]] = {
     "migrate": (
         *_EVERY,
+        _BOOKS,
+        _LOGIN,
         "SALDO_DATABASE_URL",
         "SALDO_DATABASE_URL_SEALER",
         "SALDO_KEYS_DATABASE_URL",
@@ -98,6 +108,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "broker": (
         *_EVERY,
+        _BOOKS,
         "SALDO_AMQP_ADMIN_URL",
         *_BROKER,
         _BROKER_GATEWAY,
@@ -105,6 +116,9 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "staff": (
         *_EVERY,
+        _BOOKS,
+        _LOGIN,
+        "SALDO_STAFF_LOGIN_URL_LEDGER",
         *_DATABASES,
         "SALDO_AMQP_ADMIN_URL",
         "SALDO_AMQP_URL",
@@ -123,6 +137,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "subscribers": (
         *_EVERY,
+        _BOOKS,
         *_DATABASES,
         "SALDO_AMQP_ADMIN_URL",
         "SALDO_AMQP_URL",
@@ -154,6 +169,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     ),
     "gateway": (
         *_TRACED,
+        _BOOKS,
         _BROKER_GATEWAY,
         *_ACQUIRERS,
         *acquirer_variables({}, FOR_PAGES),
@@ -197,7 +213,11 @@ Those of a second acquirer are named after it: see `_of_acquirers`.
 
 def settings_of(process: str, settings: Mapping[str, str]) -> dict[str, str]:
     """Return the settings of one process, with the address on which it answers its supervisor."""
-    names = (*SETTINGS[process], *_of_acquirers(process, settings))
+    names = (
+        *SETTINGS.get(process, _SEALERS),
+        *_of_acquirers(process, settings),
+        *variables_of(process, settings),
+    )
     own = {name: settings[name] for name in names if name in settings}
     if process in MONITORED:
         url = settings[f"SALDO_MONITORING_URL_{process.upper()}"]

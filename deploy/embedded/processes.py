@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deploy.embedded import postgres, rabbitmq
+from deploy.embedded import books, postgres, rabbitmq
 from deploy.embedded.keys import sealer_settings
 from deploy.embedded.plan import Check, ProcessSpec
 from deploy.embedded.process_settings import settings_of
@@ -16,6 +16,7 @@ from deploy.embedded.state import StateDir
 from deploy.embedded.surroundings import PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.system_user import system_user
 from services.discovery import reactions_of
+from shared.books import with_books
 from shared.bus.topology import reaction_queue
 from shared.config import SERVICES
 
@@ -58,7 +59,8 @@ def _acquirers_elsewhere(settings: Mapping[str, str], overrides: Mapping[str, st
 
 def service_specs(state: StateDir, settings: Mapping[str, str]) -> list[ProcessSpec]:
     """Return the processes of Saldo, and what belongs to others: banks, cash register, mail."""
-    settings = {**sealer_settings(state), **settings}
+    keys = sealer_settings(state) | books.sealer_settings(state, settings)
+    settings = {**keys, **settings}
     broker = settings["SALDO_AMQP_URL"]
     gateway = settings["SALDO_MONITORING_URL_GATEWAY"]
     seal = settings["SALDO_MONITORING_URL_SEAL"]
@@ -66,11 +68,13 @@ def service_specs(state: StateDir, settings: Mapping[str, str]) -> list[ProcessS
     yookassa = urlsplit(settings["SALDO_ACQUIRER_KASSA_URL"]).netloc
     ofd = urlsplit(settings["SALDO_FISCAL_URL"]).netloc
     smtp = urlsplit(settings["SALDO_SMTP_URL"]).netloc
-    rpc = tuple(f"rpc-{service}" for service in SERVICES)
+    further = books.books_in(settings)
+    names = with_books(SERVICES, further)
+    rpc = tuple(f"rpc-{name}" for name in names)
     reactions = tuple(
-        reaction_queue(service, upstream).name
-        for service in SERVICES
-        for upstream in reactions_of(service)
+        reaction_queue(name, upstream).name
+        for name in names
+        for upstream in reactions_of(name, further)
     )
     services = ("migrate", "broker")
     # name, arguments of python -m, requirements, readiness check (None: it runs once)
@@ -80,8 +84,8 @@ def service_specs(state: StateDir, settings: Mapping[str, str]) -> list[ProcessS
         ("broker", ("services", "broker"), ("rabbitmq",), None),
         ("staff", ("deploy.embedded.staff",), services, None),
         ("subscribers", ("deploy.embedded.subscribers",), services, None),
-        ("serve", ("services", "serve", *SERVICES), services, Check("amqp", broker, rpc)),
-        ("work", ("services", "work", *SERVICES), services, Check("amqp", broker, reactions)),
+        ("serve", ("services", "serve", *names), services, Check("amqp", broker, rpc)),
+        ("work", ("services", "work", *names), services, Check("amqp", broker, reactions)),
         ("seal", ("services", "seal"), ("migrate",), Check("http", f"{seal}/readyz")),
         ("gateway", ("gateway",), ("postgres", "broker"), Check("http", f"{gateway}/readyz")),
         ("acquirer", ("deploy.doubles.acquirer",), (), Check("tcp", acquirer)),
@@ -89,6 +93,11 @@ def service_specs(state: StateDir, settings: Mapping[str, str]) -> list[ProcessS
         ("ofd", ("deploy.doubles.ofd",), (), Check("tcp", ofd)),
         ("mailcatcher", ("deploy.doubles.mailcatcher",), (), Check("tcp", smtp)),
     ]
+    # Without a listener of its own: nobody waits for it.
+    rows += [
+        (books.seal_process(log), ("services", "seal", log), ("migrate",), None) for log in further
+    ]
+    lasting = {books.seal_process(log) for log in further}
     version = code_version()
     return [
         ProcessSpec(
@@ -98,7 +107,7 @@ def service_specs(state: StateDir, settings: Mapping[str, str]) -> list[ProcessS
             cwd=str(REPOSITORY),
             requires=requires,
             ready=ready,
-            once=ready is None,
+            once=ready is None and name not in lasting,
             version=version,
         )
         for name, module, requires, ready in rows

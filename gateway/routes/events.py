@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from datetime import time as clock_time
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from gateway.problems import Refusal
 from gateway.schemas import events as shapes
 from gateway.subscriptions import Subscriber, Subscriptions
 from gateway.web import route
+from shared.books import with_books
 from shared.bus.epochs import EPOCH, FIRST_EPOCH, from_wire
 from shared.bus.grants import types_of
 from shared.config import SERVICES, Settings
@@ -87,7 +88,7 @@ class EventRoutes:
         subscriptions: Subscriptions = self.subscriptions
         subscriber: Subscriber = call.subscriber
         subscriptions.count_read(call, subscriber.name)
-        reading = Reading(call, subscriber, subscriptions)
+        reading = Reading(call, subscriber, subscriptions, self.settings.books)
         found = reading.page(_beginning(call, reading.service, self.settings))
         log.info(
             "events_read",
@@ -124,15 +125,17 @@ class EventRoutes:
         subscriber: Subscriber = call.subscriber
         subscriptions.count_read(call, subscriber.name)
         service: str = call.query["service"]
-        visible_types(subscriber, service)
+        visible_types(subscriber, service, self.settings.books)
         history = call.ask(service, "log_history", deadline=SERVICE_TIMEOUT)
         body = msgspec.json.encode({"service": service, **history})
         return Response(body, content_type="application/json")
 
 
-def visible_types(subscriber: Subscriber, service: str) -> frozenset[str]:
-    """Return the types that a subscriber may see. Raises 404 or 403."""
-    if service not in SERVICES:
+def visible_types(
+    subscriber: Subscriber, service: str, books: Collection[str] = ()
+) -> frozenset[str]:
+    """Return the types that a subscriber may see of a service or a book. Raises 404 or 403."""
+    if service not in with_books(SERVICES, books):
         raise Refusal(404, "events_unknown")
     visible = subscriber.grants.visible(service)
     if not visible:
@@ -143,16 +146,22 @@ def visible_types(subscriber: Subscriber, service: str) -> frozenset[str]:
 class Reading:
     """One request of a subscriber: what it may see of a service, and the reading of it."""
 
-    def __init__(self, call: Call, subscriber: Subscriber, subscriptions: Subscriptions) -> None:
+    def __init__(
+        self,
+        call: Call,
+        subscriber: Subscriber,
+        subscriptions: Subscriptions,
+        books: Collection[str] = (),
+    ) -> None:
         self._call = call
         self._subscriber = subscriber
         self._subscriptions = subscriptions
         self.service: str = call.query["service"]
-        self._types = self._granted()
+        self._types = self._granted(books)
 
-    def _granted(self) -> list[str] | None:
+    def _granted(self, books: Collection[str]) -> list[str] | None:
         """Return the types to read; None for all. Raises 404 or 403."""
-        visible = visible_types(self._subscriber, self.service)
+        visible = visible_types(self._subscriber, self.service, books)
         published = types_of(self.service)
         asked = self._call.query["types"]
         wanted = frozenset(asked.split(",")) if asked else visible

@@ -13,7 +13,7 @@ from shared.bus.principals import virtual_host_of
 from shared.config import SERVICES, load_settings
 
 _OWN = re.compile(
-    rf"(?:{'|'.join(SERVICES)})[.](?:stream|dead|from[.]\w+)|rpc-\w+|rpc[.](?:reply|listener)-.+"
+    rf"(?:{'|'.join(SERVICES)})(?:_\w+)?[.](?:stream|dead|from[.]\w+)|rpc-\w+|rpc[.](?:reply|listener)-.+"
 )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from marshmallow import Schema, fields
 
 from services.terminal import new_table, print_json, show
+from shared.books import is_book
 from shared.bus.messages import SOURCE_PREFIX
 from shared.config import SERVICES
 from shared.contracts import contracts_of
@@ -60,7 +61,8 @@ def _flat(name: str, value: Any) -> list[tuple[str, str]]:
 
 
 def _schema(upstream: str, headers: Mapping[str, Any]) -> Schema | None:
-    if upstream not in SERVICES or headers.get("cloudEvents_source") != SOURCE_PREFIX + upstream:
+    is_ours = upstream in SERVICES or is_book(upstream)
+    if not is_ours or headers.get("cloudEvents_source") != SOURCE_PREFIX + upstream:
         return None
     version = _VERSION.search(str(headers.get("cloudEvents_dataschema", "")))
     for contract in contracts_of(upstream):

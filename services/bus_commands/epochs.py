@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from services.bus_commands.reachable import read_each, sentences
+from services.discovery import check_names
 from services.terminal import (
     BAD_INPUT,
     DIFFERENCE,
@@ -24,7 +25,7 @@ from services.terminal import (
     show,
 )
 from shared.bus.epochs import LogHistory, stored_history
-from shared.config import SERVICES
+from shared.config import load_settings
 from shared.eventstore.postgres import PostgresStore
 
 
@@ -59,10 +60,9 @@ def epochs(
     Exit code 1: a log has not been compared with the bus since its server was started, so that
     nobody reads it; 2: a database does not answer.
     """
-    if service is not None and service not in SERVICES:
-        raise typer.BadParameter(f"one of {', '.join(SERVICES)}", param_hint="SERVICE")
     with reporting(), ExitStack() as stack:
-        read = read_each(stack, [service] if service else SERVICES, _history)
+        names = check_names([service] if service else [], load_settings().books)
+        read = read_each(stack, names, _history)
     found = Epochs(
         epochs=[
             epoch

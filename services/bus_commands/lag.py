@@ -24,6 +24,7 @@ from services.terminal import (
     reporting,
     show,
 )
+from shared.books import with_books
 from shared.bus.progress import ServiceProgress, Upstream, progress_of, upstream_after
 from shared.bus.topology import reaction_queue, stream_queue
 from shared.config import SERVICES, load_settings
@@ -135,7 +136,7 @@ def measured(limits: Limits) -> Lag:
         unreachable.append(f"broker: {error}")
     by_name = {queue.name: queue for queue in queues or ()}
     with ExitStack() as stack:
-        read = read_each(stack, SERVICES, _progress)
+        read = read_each(stack, with_books(SERVICES, load_settings().books), _progress)
         unreachable += sentences(read.unreachable)
         services = [_service(name, found, by_name) for name, found in read.found.items()]
         reactions = list(_reactions(read.stores, read.found, by_name, asked=queues is not None))

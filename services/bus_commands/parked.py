@@ -77,7 +77,8 @@ def parked_(
         selection = parked.Selection(upstream, type_, failure, _instant(since))
         asked = [show_id is not None, retry is not None, retry_all, drop is not None, drop_all]
         if not any(asked):
-            _list(check_names([service] if service else []), selection, limit, json)
+            names = check_names([service] if service else [], load_settings().books)
+            _list(names, selection, limit, json)
             return
         if service is None or sum(asked) > 1:
             raise ValueError(

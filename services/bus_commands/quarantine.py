@@ -30,6 +30,7 @@ from services.terminal import (
 )
 from shared import context
 from shared.bus import quarantine
+from shared.config import load_settings
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
 
@@ -55,7 +56,8 @@ def list_(
     """
     with reporting():
         if show_id is None:
-            _list(check_names([service] if service else []), upstream, limit, json)
+            names = check_names([service] if service else [], load_settings().books)
+            _list(names, upstream, limit, json)
             return
         if service is None:
             raise ValueError("name the service of the message to show")

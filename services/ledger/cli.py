@@ -11,6 +11,8 @@ app = StaffVerbs(
     "The ledger: charges, penalties, payments; balances, corrections, audit, seal.",
     "services.ledger.commands",
     languages=True,
+    books=True,
+    each_book=("accrue", "accruals", "audit", "checkpoint", "key", "replay", "verify"),
 )
 app.writes("import", ".import_files:import_", long=True)
 app.reads("balance", ".balances:balance")
@@ -45,4 +47,7 @@ app.reads("verify", ".seal:verify", long=True)
 app.reads("prove", ".seal:prove")
 app.reads("consistency", ".seal:consistency")
 app.reads("key", ".seal:key")
+app.reads("books", ".books:books_")
+app.writes("assign", ".books:assign_")
+app.writes("move-book", ".move_book:move_book", long=True)
 app.writes("recover", "services.recovery.verb:recover_of", "ledger", long=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from services.ledger.domain import EVENTS
@@ -57,7 +58,7 @@ class _Mark(NamedTuple):
 
 
 class CommandDigester:
-    """Digests new commands into the log, a range at a time; ``run`` is a job.
+    """Digests new commands into one log, a range at a time.
 
     ``idle_through`` is the time until which all commands without events are known.
     """
@@ -120,6 +121,16 @@ class CommandDigester:
             self.idle_through = self._mark.at - STRAGGLERS
             self._mark = _Mark(now["next"], now["at"])
         return self.idle_through
+
+
+@cache  # several books may have one worker, and what is known of one is not so of another
+def _digester_of(log: str) -> CommandDigester:
+    return CommandDigester()
+
+
+def digest_commands(services: Services) -> int:
+    """Digest the next range of commands (a job); return 1 when there may be more."""
+    return _digester_of(services.store.service).run(services)
 
 
 def expire_commands(services: Services) -> int:

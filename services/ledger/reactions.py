@@ -21,7 +21,8 @@ from services.ledger.application import (
     refund_payment,
 )
 from services.ledger.domain.events import TakenElsewhere
-from services.ledger.loading import load_account
+from services.ledger.loading import accounts_at_hand, load_account
+from services.ledger.ownership import is_stranger, strangers
 from services.ledger.tenures import (
     CloseTenure,
     OpenTenure,
@@ -39,11 +40,13 @@ log = get_logger(__name__)
 
 
 def contract_registered(session: Session, message: Message, services: Services) -> None:
-    """Open the account of a new contract, with nothing owed.
+    """Open the account of a new contract, with nothing owed, unless another book does.
 
     One that a file has opened already takes the kind of payer of the contract.
     """
     data = message.data
+    if is_stranger(session, data["number"]):
+        return
     amended = load_account(session, data["number"]).other_kind_since is not None
     open_account(session, OpenAccount(number=data["number"], payer_kind=data["payer_kind"]))
     if not amended:  # else a later amendment decides, should this one come again
@@ -53,11 +56,13 @@ def contract_registered(session: Session, message: Message, services: Services) 
 def contract_amended(session: Session, message: Message, services: Services) -> None:
     """Take over the kind of payer of a contract, from the day of the amendment on."""
     data = message.data
-    day = data.get("effective_on")
+    key, day = key_of(data["number"], data.get("tenure", FIRST)), data.get("effective_on")
+    if is_stranger(session, key):
+        return
     change_payer_kind(
         session,
         ChangePayerKind(
-            number=key_of(data["number"], data.get("tenure", FIRST)),
+            number=key,
             payer_kind=data["payer_kind"],
             effective_on=date.fromisoformat(day) if day else session.clock.day_of(message.time),
         ),
@@ -67,6 +72,8 @@ def contract_amended(session: Session, message: Message, services: Services) -> 
 def tenure_opened(session: Session, message: Message, services: Services) -> None:
     """Open the account of a number's next holder; his months come from the former one."""
     data = message.data
+    if is_stranger(session, key_of(data["number"], data.get("tenure", FIRST))):
+        return
     open_tenure(
         session,
         OpenTenure(
@@ -81,6 +88,8 @@ def tenure_opened(session: Session, message: Message, services: Services) -> Non
 def tenure_closed(session: Session, message: Message, services: Services) -> None:
     """Close the account of a holder after his last day."""
     data = message.data
+    if is_stranger(session, key_of(data["number"], data.get("tenure", FIRST))):
+        return
     command = CloseTenure(
         number=data["number"],
         tenure=data.get("tenure", FIRST),
@@ -90,14 +99,20 @@ def tenure_closed(session: Session, message: Message, services: Services) -> Non
 
 
 def payment_captured(session: Session, message: Message, services: Services) -> None:
-    """Post a captured payment to each of its accounts, on the day it was paid."""
+    """Post a captured payment to each of its accounts that is of this book, on the day of it."""
     data: dict[str, Any] = message.data
+    payment_id, keys = UUID(data["payment_id"]), list(map(_key, data["lines"]))
+    at_hand = accounts_at_hand(session, keys, payment_id)
+    strange = strangers(session, [key for key in keys if not at_hand[key].version])
     lines = tuple(
-        PaidLine(account=_key(line), amount=line["amount"], penalty=line["penalty"])
-        for line in data["lines"]
+        PaidLine(account=key, amount=line["amount"], penalty=line["penalty"])
+        for key, line in zip(keys, data["lines"], strict=True)
+        if key not in strange
     )
+    if not lines:
+        return
     command = PostPayment(
-        payment_id=UUID(data["payment_id"]),
+        payment_id=payment_id,
         paid_on=date.fromisoformat(data["paid_on"]),
         lines=lines,
     )
@@ -107,19 +122,25 @@ def payment_captured(session: Session, message: Message, services: Services) -> 
 
 
 def payment_refunded(session: Session, message: Message, services: Services) -> None:
-    """Take back what went back of a payment, on all of its accounts or on none.
+    """Take back what went back of a payment, on all of its accounts of this book or on none.
 
     Where staff had reversed the payment before, nothing is left to take back, and nothing is
     recorded.
     """
     data: dict[str, Any] = message.data
+    strange = strangers(session, map(_key, data["lines"]))
+    lines = tuple(
+        RefundedLine(account=key, amount=line["amount"])
+        for line in data["lines"]
+        if (key := _key(line)) not in strange
+    )
+    if not lines:
+        return
     command = RefundPayment(
         payment_id=UUID(data["payment_id"]),
         refund_id=UUID(data["refund_id"]),
         refunded_on=date.fromisoformat(data["refunded_on"]),
-        lines=tuple(
-            RefundedLine(account=_key(line), amount=line["amount"]) for line in data["lines"]
-        ),
+        lines=lines,
     )
     with _waiting("The payment is not posted yet."):
         result = refund_payment(session, command)
@@ -153,7 +174,11 @@ def bank_payment_accepted(session: Session, message: Message, services: Services
     """
     data: dict[str, Any] = message.data
     payment_id, number = UUID(data["payment_id"]), data["account"]
-    line = PaidLine(account=paid_key(session, payment_id, number), amount=data["amount"], penalty=0)
+    key = paid_key(session, payment_id, number)
+    at_hand = accounts_at_hand(session, [key], payment_id)
+    if not at_hand[key].version and is_stranger(session, key):
+        return
+    line = PaidLine(account=key, amount=data["amount"], penalty=0)
     command = PostPayment(
         payment_id=payment_id,
         paid_on=date.fromisoformat(data["paid_on"]),

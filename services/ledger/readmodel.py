@@ -16,6 +16,7 @@ from services.ledger.domain.proposal import Proposal
 from services.ledger.domain.tenures import Tenure
 from services.ledger.tables.accounts_at_hand import read_to_post, recall_payments
 from services.ledger.tables.book_rows import project_book
+from services.ledger.tables.book_rules import hold_rules, strange_numbers
 from services.ledger.tables.bulk_copy import find_balances, write_balances
 from services.ledger.tables.closed_periods import closed_through
 from services.ledger.tables.columns import (
@@ -83,6 +84,7 @@ class ReadModel:
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
+        self._is_split: bool | None = None
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         """Write the new state of what has new events, and the payments among them."""
@@ -258,6 +260,15 @@ class ReadModel:
     def closed_through(self) -> date | None:
         """Return the last closed day; no month is closed until this transaction ends."""
         return closed_through(self._cursor)
+
+    def strange(self, numbers: Collection[str]) -> Mapping[str, bool]:
+        """Return those numbers that another book opens (True), or this one soon (False).
+
+        It stays so until this transaction ends.
+        """
+        if self._is_split is None:
+            self._is_split = hold_rules(self._cursor)
+        return strange_numbers(self._cursor, numbers) if self._is_split else {}
 
     def granted(self, name: str, permission: str) -> staff.Grant | None:
         """Return what one of the staff is granted, or None."""

@@ -31,6 +31,9 @@ log = get_logger(__name__)
 LOG_EVERY = 30.0
 """Seconds between two entries of the log on the progress of a run."""
 
+_figures: dict[str, tuple[bool, int]] = {}
+"""By log: whether a run is due, and how many accounts the last one has refused."""
+
 
 class Stop(Protocol):
     """Whether the worker is to end."""
@@ -52,11 +55,18 @@ def accrue_when_due(services: Services) -> int:
     """Make the run of the schedule that is due (a job); return 0, so that it waits for the next."""
     schedule = read_schedule(services.settings.ledger_accruals)
     due, last = services.store.query(lambda session: _due(session, schedule))
-    telemetry.ACCRUAL_DUE.set(0 if due is None else 1)
-    telemetry.ACCRUAL_REFUSED.set(last.refused or 0 if last else 0)
+    _show(services.store, due=due is not None, refused=last.refused or 0 if last else 0)
     if due is not None:
         _make(services, schedule, due)
     return 0
+
+
+def _show(store: PostgresStore, *, due: bool, refused: int) -> None:
+    """Set the figures of this process, which are of all books that it works for."""
+    _figures[store.service] = due, refused
+    known = list(_figures.values())
+    telemetry.ACCRUAL_DUE.set(int(any(one for one, _ in known)))
+    telemetry.ACCRUAL_REFUSED.set(sum(count for _, count in known))
 
 
 def _due(session: Any, schedule: Schedule) -> tuple[DueRun | None, Run | None]:
@@ -86,8 +96,7 @@ def _make(services: Services, schedule: Schedule, due: DueRun) -> None:
         # Its month was closed since it began: the rest is accrued in the next one.
         log.warning("accrual_closed_out", through=str(due.through), reason=error.message)
         return
-    telemetry.ACCRUAL_DUE.set(0)
-    telemetry.ACCRUAL_REFUSED.set(summary.refused)
+    _show(services.store, due=False, refused=summary.refused)
     _log(due, summary)
 
 

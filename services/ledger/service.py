@@ -7,7 +7,7 @@ an RPC, and committed together with others that arrive at the same time.
 from __future__ import annotations
 
 from datetime import date
-from functools import lru_cache
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -44,9 +44,10 @@ from services.ledger.reports import (
     statements,
 )
 from services.ledger.reports.refundable import refundable
+from services.ledger.rpcs.books import BookRpcs
 from services.ledger.rpcs.disputes import DisputeRpcs
 from services.ledger.rpcs.mailing import MailingRpcs
-from services.ledger.seal.keys import verifier_keys
+from services.ledger.seal.keys import verifier_keys_of
 from services.ledger.seal.receipts import checked_proof, last_checkpoint, payment_proofs
 from services.ledger.taken_payments import BankDocument, TakePayment, entered_documents
 from services.ledger.tenures import asked_by_staff, meant
@@ -58,7 +59,7 @@ from shared.rpc.callers import staff
 from shared.rpc.server import SettingsProvider, StoreProvider, rpc
 
 
-class LedgerService(DisputeRpcs, MailingRpcs):
+class LedgerService(BookRpcs, DisputeRpcs, MailingRpcs):
     """Balances, months, movements; amounts in kopecks."""
 
     name = "ledger"
@@ -191,7 +192,7 @@ class LedgerService(DisputeRpcs, MailingRpcs):
     @rpc(schemas.VerifyProof, callers=(GATEWAY,))
     def verify_proof(self, proof: dict[str, Any]) -> Any:
         """Return which record an inclusion proof proves, and since when it is sealed."""
-        trusted = verifier_keys()
+        trusted = verifier_keys_of(self.name)
         return self.store.query(lambda session: checked_proof(session, proof, trusted))
 
     @rpc(schemas.LastCheckpoint, callers=(GATEWAY,))
@@ -202,7 +203,7 @@ class LedgerService(DisputeRpcs, MailingRpcs):
     @rpc(schemas.VerifierKeys, callers=(GATEWAY,))
     def verifier_keys(self) -> Any:
         """Return the verifier keys, the one that signs now first."""
-        return {"keys": [str(key) for key in verifier_keys()]}
+        return {"keys": [str(key) for key in verifier_keys_of(self.name)]}
 
     @rpc(schemas.PostPayment, callers=(staff("post-payment"),))
     def post_payment(self, payment_id: UUID, paid_on: date, lines: list[dict[str, Any]]) -> Any:
@@ -394,7 +395,6 @@ def _plain(rows: Any) -> Any:
     return msgspec.to_builtins(rows)
 
 
-@lru_cache(maxsize=1)
+@cache  # for the whole process and book: only their own commands can be committed together
 def _group_commit(store: PostgresStore) -> GroupCommit:
-    # One for the whole process: only its own commands can be committed together.
     return ledger_group_commit(store)

@@ -29,7 +29,10 @@ class State(StrEnum):
 
 
 class Mailing(msgspec.Struct, frozen=True, kw_only=True):
-    """A mailing. `about` is the digest of an import, or a day; `reached` where it goes on after."""
+    """A mailing. `about` is the digest of an import, or a day; `reached` where it goes on after.
+
+    An import into a further book of the ledger has the book behind its digest: ``<digest>@north``.
+    """
 
     mailing_id: UUID
     kind: LetterKind
@@ -51,12 +54,15 @@ class Mailing(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @classmethod
-    def of_import(cls, digest: str, first: int, last: int, *, outdated: bool) -> Mailing:
-        """Return the mailing about the bills of an import, at these positions of the ledger."""
+    def of_import(
+        cls, digest: str, first: int, last: int, *, outdated: bool, book: str = ""
+    ) -> Mailing:
+        """Return the mailing about the bills of an import, at these positions of its book."""
+        about = f"{digest}@{book}" if book else digest
         return cls(
-            mailing_id=_id(LetterKind.BILL_READY, digest),
+            mailing_id=_id(LetterKind.BILL_READY, about),
             kind=LetterKind.BILL_READY,
-            about=digest,
+            about=about,
             state=State.OUTDATED if outdated else State.COLLECTING,
             reached=str(first - 1),
             first_position=first,

@@ -57,17 +57,30 @@ class Mailings:
     def __init__(self, cursor: Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
 
-    def noted_position(self) -> int:
-        """Return the position in the ledger's log up to which imports are noted."""
-        self._cursor.execute("SELECT position FROM noted_imports")
-        [row] = self._cursor.fetchall()
-        return int(row["position"])
+    def noted_position(self, book: str = "") -> int:
+        """Return the position in the log of a book up to which imports are noted."""
+        if not book:
+            self._cursor.execute("SELECT position FROM noted_imports")
+        else:
+            self._cursor.execute(
+                "SELECT position FROM noted_imports_of_books WHERE book = %s", (book,)
+            )
+        row = self._cursor.fetchone()
+        return int(row["position"]) if row else 0
 
-    def move_noted_position(self, before: int, position: int) -> bool:
+    def move_noted_position(self, before: int, position: int, book: str = "") -> bool:
         """Advance that position; return False where another process has done so."""
-        self._cursor.execute(
-            "UPDATE noted_imports SET position = %s WHERE position = %s", (position, before)
-        )
+        if not book:
+            self._cursor.execute(
+                "UPDATE noted_imports SET position = %s WHERE position = %s", (position, before)
+            )
+        else:
+            self._cursor.execute(
+                "INSERT INTO noted_imports_of_books AS noted (book, position) VALUES (%s, %s)"
+                " ON CONFLICT (book) DO UPDATE SET position = excluded.position"
+                " WHERE noted.position = %s",
+                (book, position, before),
+            )
         return self._cursor.rowcount > 0
 
     def note(self, mailing: Mailing, now: datetime) -> bool:

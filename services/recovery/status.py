@@ -16,10 +16,10 @@ from services.terminal import database_failure, opened_store, refusal_text
 from shared.bus import quarantine
 from shared.bus.epochs import LogHistory, stored_history
 from shared.bus.messages import event_id
-from shared.bus.permissions import UPSTREAMS
+from shared.bus.permissions import upstreams_of
 from shared.bus.reactions import command_id_of
 from shared.bus.reading import ReadPoint, read_point, safe_position
-from shared.config import ConfigurationError
+from shared.config import ConfigurationError, load_settings
 from shared.errors import Unavailable
 from shared.eventstore.lost_events import (
     Advice,
@@ -152,13 +152,13 @@ def _recoveries(session: Any) -> tuple[LogHistory, bool, dict[str, Recovery], li
 def _quarantined(session: Any, service: str) -> dict[str, int]:
     counts = {
         upstream: quarantine.count(session.cursor, upstream=upstream)
-        for upstream in UPSTREAMS.get(service, ())
+        for upstream in upstreams_of(service, load_settings().books)
     }
     return {upstream: count for upstream, count in counts.items() if count}
 
 
 def _readers(store: PostgresStore, progress: Callable[[str, int | None], Any]) -> list[ReaderShown]:
-    upstreams = UPSTREAMS.get(store.service, ())
+    upstreams = upstreams_of(store.service, load_settings().books)
     points = store.query(
         lambda session: {name: read_point(session.cursor, name) for name in upstreams}
     )

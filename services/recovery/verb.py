@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from services.chosen_book import chosen_book
 from services.language import text
 from services.recovery.applying import apply as apply_to
 from services.recovery.applying import ask, wait_for_search
@@ -26,6 +27,7 @@ from services.terminal import (
     reporting,
 )
 from shared import context
+from shared.books import SPLIT
 
 Apply = Annotated[bool, typer.Option("--apply", help="Recover; it needs --reason.")]
 All = Annotated[
@@ -52,7 +54,8 @@ def recover_of(service: str) -> Callable[..., None]:
         """
         if apply and ever:
             raise refused(text("--all only lists: leave out --apply"))
-        _recover(service, apply and not dry_run, actor, reason, json, ever)
+        log = chosen_book() if service == SPLIT else None
+        _recover(log or service, apply and not dry_run, actor, reason, json, ever)
 
     return recover
 

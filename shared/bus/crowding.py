@@ -9,12 +9,13 @@ keeps nobody waiting.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 import amqp
 
 from shared.bus.broker_connection import BrokerConnection
-from shared.bus.permissions import UPSTREAMS
+from shared.bus.permissions import readers_of
 from shared.bus.topology import reaction_queue
 from shared.bus.waking import POLL_S
 from shared.eventstore.recorder import PostgresRecorder
@@ -37,14 +38,18 @@ class Crowding:
     """Looks at the readers' queues for a relay, on its connections."""
 
     def __init__(
-        self, connection: Any, broker: BrokerConnection, recorder: PostgresRecorder
+        self,
+        connection: Any,
+        broker: BrokerConnection,
+        recorder: PostgresRecorder,
+        books: Collection[str] = (),
     ) -> None:
         service = recorder.service
         self._connection = connection
         self._broker = broker
         self._lock = recorder.crowded
         self._channel: Any = None
-        readers = [name for name, upstreams in UPSTREAMS.items() if service in upstreams]
+        readers = readers_of(service, books)
         self._queues = [_Queue(reaction_queue(name, service).name) for name in readers]
         self._sent = self._published = 0
         self._looked = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from shared.books import service_of
 from shared.config import SERVICES
 from shared.contracts import contracts_of
 from shared.contracts.base import person_fields
@@ -57,9 +58,9 @@ class Grants:
         )
 
     def visible(self, service: str) -> frozenset[str]:
-        """Return the types of a service that are granted."""
+        """Return the types of a service, or of a book, that are granted."""
         published = frozenset(types_of(service))
-        types = self.types.get(service, frozenset())
+        types = self.types.get(service_of(service), frozenset())
         return published if types is None else types & published
 
     def whole(self, service: str) -> bool:

@@ -16,10 +16,11 @@ believe nothing but ``user_id`` (:mod:`shared.bus.principals`), and each RPC nam
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from shared.books import service_of, with_books
 from shared.bus.grants import Grants
 from shared.bus.principals import NAME, Kind, Principal
 from shared.config import GATEWAY, SERVICES
@@ -41,6 +42,18 @@ UPSTREAMS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """Whose events a service reacts to; it may also call them, to fetch what it has missed."""
+
+
+def upstreams_of(name: str, books: Collection[str] = ()) -> Sequence[str]:
+    """Return whose events a service reacts to, or a book of the ledger: those of each book, too."""
+    return with_books(UPSTREAMS.get(service_of(name), ()), books)
+
+
+def readers_of(name: str, books: Collection[str] = ()) -> Sequence[str]:
+    """Return who reacts to the events of a service, or of a book of the ledger."""
+    service = service_of(name)
+    return with_books([one for one, upstreams in UPSTREAMS.items() if service in upstreams], books)
+
 
 CALLED: Mapping[str, tuple[str, ...]] = {
     "identity": (
@@ -106,9 +119,13 @@ class Rights:
         )
 
 
-def rights_of_service(name: str) -> Rights:
-    """Return the rights of a service: its own exchanges and queues, its upstreams, its calls."""
-    upstreams = UPSTREAMS.get(name, ())
+def rights_of_service(name: str, books: Collection[str] = ()) -> Rights:
+    """Return the rights of a service: its own exchanges and queues, its upstreams, its calls.
+
+    Where the ledger has further ``books``, whoever may hear and call it may do so with each.
+    """
+    service = service_of(name)
+    upstreams = upstreams_of(name, books)
     exchanges = rf"{name}\.(log|events|persons|dead|checkpoints)"
     queues = [rf"rpc-{name}", _reply_queue(name)]
     heard = []
@@ -117,7 +134,7 @@ def rights_of_service(name: str) -> Rights:
         heard.append(rf"{_any_of(upstreams)}\.(log|events)")
     stream = rf"{name}\.stream"
     declared = [exchanges, stream, *queues]
-    called = {*upstreams, *CALLED.get(name, ())}
+    called = {*upstreams, *with_books(CALLED.get(service, ()), books)}
     return Rights(
         configure=_one_of(declared),
         write=_one_of([RPC_EXCHANGE, *declared]),
@@ -132,12 +149,12 @@ def rights_of_service(name: str) -> Rights:
     )
 
 
-def rights_of_gateway() -> Rights:
+def rights_of_gateway(books: Collection[str] = ()) -> Rights:
     """Return the rights of the gateway: calls to all services, and their replies."""
-    return _caller(GATEWAY, SERVICES)
+    return _caller(GATEWAY, with_books(SERVICES, books))
 
 
-def rights_of_staff(name: str, roles: Collection[str]) -> Rights:
+def rights_of_staff(name: str, roles: Collection[str], books: Collection[str] = ()) -> Rights:
     """Return the rights of one of the staff: calls to the services that have methods for staff.
 
     What a call may do is decided by the service. An operator also sees queues and connections, and
@@ -147,7 +164,8 @@ def rights_of_staff(name: str, roles: Collection[str]) -> Rights:
         return Rights()
     user = _user("staff", name)
     limits = {"max-connections": 10, "max-channels": 20}
-    return _caller(user, STAFFED, limits=limits, operator="operator" in roles)
+    staffed = with_books(STAFFED, books)
+    return _caller(user, staffed, limits=limits, operator="operator" in roles)
 
 
 def rights_of_subscriber(
@@ -156,21 +174,28 @@ def rights_of_subscriber(
     *,
     persons: bool = False,
     personal: Collection[str] = SERVICES,
+    books: Collection[str] = (),
 ) -> Rights:
     """Return the rights of a subscriber: queues of his own, bound to what he is granted.
 
     A grant is a service (all of its events) or ``<service>.<type>``. With ``persons`` he also gets
     the events that name persons. ``personal`` are the services that have such events: their stream
-    is not for those who may not see persons. The checkpoints of the ledger are for everybody.
+    is not for those who may not see persons. The checkpoints of the ledger are for everybody. What
+    is granted of the ledger is granted of each of its ``books``.
     """
     user = _user("subscriber", name)
     own = [rf"{re.escape(user)}\..+", rf"evt-{_METHOD}-{_METHOD}--{re.escape(name)}\..+"]
     feeds = ("events", "persons") if persons else ("events",)
-    read = [*own, r"ledger\.checkpoints"]
+    read = [*own, *(rf"{log}\.checkpoints" for log in with_books(("ledger",), books))]
     topics = {}
-    for service, types in sorted(_granted(grants).items()):
+    granted = {
+        log: types
+        for service, types in _granted(grants).items()
+        for log in with_books((service,), books)
+    }
+    for service, types in sorted(granted.items()):
         read.append(rf"{service}\.{_any_of(feeds)}")
-        if types is None and (persons or service not in personal):
+        if types is None and (persons or service_of(service) not in personal):
             read.append(rf"{service}\.stream")
         keys = ".*" if types is None else _one_of(rf"{one}(\.v[0-9]+)?" for one in sorted(types))
         for feed in feeds:

@@ -1,9 +1,9 @@
 """Principals: who is known to the broker, and so to whoever reads a message.
 
-Each service, the gateway, each of the staff and each subscriber signs in to the broker as a user of
-its own. RabbitMQ refuses a message whose property ``user_id`` is not the user of the connection
-(https://www.rabbitmq.com/docs/validated-user-id), so a reader knows the sender by it. A header can
-say anything and proves nothing.
+Each service, each book of the ledger, the gateway, each of the staff and each subscriber signs in
+to the broker as a user of its own. RabbitMQ refuses a message whose property ``user_id`` is not the
+user of the connection (https://www.rabbitmq.com/docs/validated-user-id), so a reader knows the
+sender by it. A header can say anything and proves nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import ssl
 from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from shared.books import is_book
 from shared.config import GATEWAY, SERVICES, user_of
 
 Kind = Literal["service", "gateway", "staff", "subscriber"]
@@ -24,7 +25,7 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
 class Principal(NamedTuple):
-    """Who sent a message; ``name`` is that of the service, person or subscriber."""
+    """Who sent a message; ``name`` is that of the service, book, person or subscriber."""
 
     kind: Kind
     name: str
@@ -44,7 +45,7 @@ def principal_of(user_id: object) -> Principal | None:
     """Return whose user of the broker this is; None for nobody's, such as its administrator."""
     if not isinstance(user_id, str):
         return None
-    if user_id in SERVICES:
+    if user_id in SERVICES or is_book(user_id):
         return Principal("service", user_id)
     if user_id == GATEWAY:
         return Principal("gateway", GATEWAY)

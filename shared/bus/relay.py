@@ -192,7 +192,9 @@ class Relay:
             )
             declare_publishing(broker, self._service, self._settings)
             publisher = ConfirmedPublisher(broker.channel(), self._service)
-            self._crowding = Crowding(lead.connection, broker, self._store.recorder)
+            self._crowding = Crowding(
+                lead.connection, broker, self._store.recorder, self._settings.books
+            )
             log.info("relay_ready", service=self._service, term=lead.term)
             with lead.noting():
                 while not self._stop.is_set():

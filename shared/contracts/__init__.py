@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 
+from shared.books import service_of
 from shared.config import SERVICES
 from shared.contracts.base import Contract
 
@@ -22,8 +23,9 @@ def all_contracts() -> dict[str, list[Contract]]:
 
 
 def contracts_of(owner: str) -> list[Contract]:
-    """Return the contracts of one owner."""
-    contracts: list[Contract] = importlib.import_module(f"{__name__}.{owner}").CONTRACTS
+    """Return the contracts of one owner; a book publishes those of the ledger."""
+    module = importlib.import_module(f"{__name__}.{service_of(owner)}")
+    contracts: list[Contract] = module.CONTRACTS
     names = [contract.name for contract in contracts]
     if len(set(names)) != len(names):
         raise ValueError(f"{owner} declares a contract twice: {sorted(names)}.")

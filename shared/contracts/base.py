@@ -15,6 +15,7 @@ from typing import Any, Final
 import marshmallow
 from marshmallow import Schema, fields, validate
 
+from shared.books import service_of
 from shared.money import MAX_AMOUNT
 
 #: The largest amount that one field carries: a hundred of the largest postings, and still an
@@ -89,7 +90,7 @@ def contract_key(type_: str, version: int) -> str:
 
 def schema_name(owner: str, type_: str, version: int) -> str:
     """Return the name of a contract in `cloudEvents_dataschema`: the path of its JSON Schema."""
-    return f"{SCHEMA_BASE}/{owner}/{type_}/v{version}"
+    return f"{SCHEMA_BASE}/{service_of(owner)}/{type_}/v{version}"
 
 
 class FullMatch(validate.Regexp):

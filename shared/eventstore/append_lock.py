@@ -7,7 +7,6 @@ as the server lets it: here for seconds, and longer only for a job that says so.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, NamedTuple
 
 from psycopg import sql
@@ -79,14 +78,17 @@ class AppendLock:
         return self._limited if version >= _TRANSACTION_TIMEOUT_SINCE else self._unlimited
 
 
-@cache
-def _of(schema: str) -> AppendLock:
-    return AppendLock(schema)
+_HERE = sql.SQL("current_schema() || '.events'")
 
 
-def take_append_lock(cursor: Any, schema: str) -> None:
-    """Take the append lock of a service's log; see PostgresRecorder.lock."""
-    _of(schema).take(cursor)
+def take_append_lock(cursor: Any) -> None:
+    """Take the append lock of the log in the cursor's schema; see PostgresRecorder.lock."""
+    limited = cursor.connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE
+    text = _LOCK + _IDLE + (_WHOLE if limited else "")
+    statement = sql.SQL(text).format(
+        lock=_HERE, idle=sql.Literal(HOLDS_LOG_IDLE), whole=sql.Literal(HOLDS_LOG)
+    )
+    cursor.execute(statement, prepare=False)
 
 
 def _statements(lock: str, lock_of_group: str, whole: str | None, of: AppendLock) -> Statements:

@@ -211,6 +211,7 @@ class Session(ABC):
 class Store(Protocol):
     """Runs use cases."""
 
+    service: str
     clock: Clock
 
     def execute(self, handler: Callable[[Any, C], R], command: C) -> R:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared import context
+from shared.books import service_of
 from shared.bus.principals import Principal, principal_of
 from shared.config import GATEWAY, SERVICES
 from shared.errors import Forbidden
@@ -41,7 +42,8 @@ class Callers:
         What one of the staff is granted stands in the database, and is checked by the method.
         """
         if caller is not None:
-            served = self.permissions if caller.kind == "staff" else caller.user in self.users
+            is_staff = caller.kind == "staff"
+            served = self.permissions if is_staff else service_of(caller.user) in self.users
             if served:
                 return
         raise Forbidden("caller_not_served", "This method does not serve the user that called it.")
@@ -69,7 +71,7 @@ def label_of(caller: Principal | None) -> str:
     """Return who called, for metrics: of staff and subscribers only that they are such."""
     if caller is None:
         return "nobody"
-    return caller.name if caller.kind in ("service", "gateway") else caller.kind
+    return service_of(caller.name) if caller.kind in ("service", "gateway") else caller.kind
 
 
 def can_reply(properties: Mapping[str, Any]) -> bool:

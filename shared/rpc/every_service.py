@@ -86,6 +86,10 @@ class ServiceBase:
         return {"position": end_of(self.server_context.store, since)}
 
 
-def hosted(service: type[Any]) -> type[Any]:
-    """Return the service class with the methods of ServiceBase added."""
-    return type(service.__name__, (service, ServiceBase), {"__module__": service.__module__})
+def hosted(service: type[Any], name: str = "") -> type[Any]:
+    """Return the service class with the methods of ServiceBase added, under a name if it has one.
+
+    Each book of the ledger is called by its own.
+    """
+    own = {"__module__": service.__module__, "name": name or service.name}
+    return type(service.__name__, (service, ServiceBase), own)

@@ -22,6 +22,7 @@ REASONS = {
     "gateway/web.py: done.wait()": BOUNDED_INSIDE,
     "gateway/web.py: self._room.acquire()": "who accepts connections waits until one has ended",
     "services/accounts/contract_import.py: working.result()": BOUNDED_INSIDE,
+    "services/chosen_book.py: _chosen.get()": NO_WAIT,
     "services/language.py: _chosen.get()": NO_WAIT,
     "services/ledger/importing/run.py: self._pacing.wait()": BOUNDED_INSIDE,
     "services/ledger/importing/run.py: writing.result()": BOUNDED_INSIDE,
@@ -40,6 +41,7 @@ REASONS = {
     "shared/eventstore/group_commit.py: mine.wakeup.acquire()": BOUNDED_INSIDE,
     "shared/eventstore/subscription.py: self._listen_thread.join()": BOUNDED_INSIDE,
     "shared/otlp.py: _next_span_id.get()": NO_WAIT,
+    "shared/rpc/books.py: thread.join()": BOUNDED_INSIDE,
 }
 """Why a call of this module may go without a limit."""
 

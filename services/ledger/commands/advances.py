@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from services.language import text
-from services.ledger.commands.ledger_access import opened_ledger
+from services.ledger.commands.ledger_access import databases_of, ledger_log, opened_books
 from services.ledger.commands.payers import payer
 from services.ledger.reports.advances import advances as page_of
 from services.ledger.reports.advances import advances_in_all
@@ -26,6 +26,7 @@ from services.terminal import (
     roubles,
     show,
 )
+from shared.eventstore import Session
 
 _PAGE = 200
 ReadPage: TypeAlias = Callable[[str], dict[str, Any]]
@@ -50,23 +51,22 @@ def advances(json: Json = False) -> None:
         )
 
 
+def _page_in_database(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
+    page = page_of(session, asked["after"], asked["limit"])
+    return {**page, **advances_in_all(session)}
+
+
 @contextmanager
 def _reading() -> Iterator[ReadPage]:
     """Yield what reads a page: from the database, or the service where there is no login."""
-    if reads_database("ledger"):
-        with opened_ledger() as store:
-
-            def read(after: str) -> dict[str, Any]:
-                return store.query(
-                    lambda session: {
-                        **page_of(session, after, _PAGE),
-                        **advances_in_all(session),
-                    }
-                )
-
-            yield read
+    if reads_database(ledger_log()):
+        with opened_books() as stores:
+            books = databases_of(stores, {"advances": _page_in_database})
+            yield lambda after: dict(
+                books.call(stores[0].service, "advances", after=after, limit=_PAGE)
+            )
         return
-    with calls_to("ledger") as ledger:
+    with calls_to(ledger_log()) as ledger:
         yield lambda after: dict(ledger.ask("advances", after=after, limit=_PAGE))
 
 

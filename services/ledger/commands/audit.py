@@ -12,7 +12,7 @@ from services.ledger.commands.ledger_access import Against, Workers, opened_ledg
 from services.ledger.commands.seal_findings import described
 from services.ledger.replay import audit as auditor
 from services.ledger.seal.inspection import inspect_seal
-from services.ledger.seal.keys import verifier_keys
+from services.ledger.seal.keys import verifier_keys_of
 from services.terminal import DIFFERENCE, DONE, Json, counting, out, print_json, reporting
 
 
@@ -32,7 +32,7 @@ def audit(
         events = store.recorder.max_notification_id() or 0
         with counting(text("replaying"), events) as advance:
             report = auditor.audit(store, advance, workers=workers)
-        trusted = verifier_keys()
+        trusted = verifier_keys_of(store.service)
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
         with counting(text("verifying the seal"), events) as advance, store.reading() as cursor:
             seal = inspect_seal(cursor, trusted, notes, advance)

@@ -12,7 +12,14 @@ import typer
 
 from services.language import text
 from services.ledger.commands.changes import sum_names
-from services.ledger.commands.ledger_access import Number, opened_ledger, read_or_ask
+from services.ledger.commands.ledger_access import (
+    Number,
+    ledger_log,
+    log_of_account,
+    opened_books,
+    opened_ledger,
+    read_or_ask,
+)
 from services.ledger.commands.movements import description, with_payment
 from services.ledger.commands.payers import payer
 from services.ledger.reports import overdue
@@ -31,6 +38,7 @@ from services.terminal import (
     roubles,
     show,
 )
+from shared.eventstore.postgres import PostgresStore
 
 
 def balance(
@@ -75,8 +83,8 @@ def statement(
     """Show the movements of an account by effective day, each with the balance after it."""
     with reporting():
         first, last = day(from_, "--from"), day(to, "--to")
-        if reads_database("ledger"):
-            with opened_ledger() as store:
+        if reads_database(ledger_log()):
+            with opened_ledger(log=log_of_account(number)) as store:
                 found = store.query(
                     lambda session: statement_by_days(
                         session, named_key(session, number), first, last
@@ -112,7 +120,7 @@ def statement(
 def _called_statement(number: str, first: date | None, last: date | None) -> dict[str, Any]:
     """Return a statement from the service, page by page."""
     movements, after = list[dict[str, Any]](), 0
-    with calls_to("ledger") as ledger:
+    with calls_to(ledger_log()) as ledger:
         while True:
             page = ledger.ask(
                 "statement_by_days", number=number, first_day=first, last_day=last, after=after
@@ -121,6 +129,15 @@ def _called_statement(number: str, first: date | None, last: date | None) -> dic
             after = page.pop("next")
             if after is None:
                 return {**page, "movements": movements}
+
+
+def _overdue_in(store: PostgresStore, on: date) -> overdue.Overdue:
+    """Return what is overdue in a book: from what is owed now, or as of a past day."""
+    if on >= store.clock.today():
+        return store.query(lambda session: overdue.overdue_now(session, on))
+    events = store.recorder.max_notification_id() or 0
+    with counting(text("reading the log"), events) as advance:
+        return overdue.overdue_then(store, on, advance)
 
 
 def overdue_(
@@ -134,14 +151,10 @@ def overdue_(
 
     A past day is read from the log, as of then; today and later days from what is owed now.
     """
-    with reporting(), opened_ledger() as store:
-        chosen = day(on, "--on") or store.clock.today()
-        events = store.recorder.max_notification_id() or 0
-        if chosen < store.clock.today():
-            with counting(text("reading the log"), events) as advance:
-                found = overdue.overdue_then(store, chosen, advance)
-        else:
-            found = store.query(lambda session: overdue.overdue_now(session, chosen))
+    with reporting(), opened_books() as stores:
+        chosen = day(on, "--on") or stores[0].clock.today()
+        accounts = [one for store in stores for one in _overdue_in(store, chosen).accounts]
+        found = overdue.Overdue(chosen, sorted(accounts, key=lambda one: one.number))
     if json:
         print_json(found.as_dict(summary))
         return

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from services.language import text
+from services.ledger.commands.ledger_access import ledger_log
 from services.staff_calls import calls_to
 from services.terminal import Actor, DryRun, Json, Reason, out, print_json, reporting
 
@@ -27,7 +28,7 @@ def close(
     A mistake is corrected in an open month, by an adjustment that names the closed one. Payments
     are still posted on the day they were made.
     """
-    with reporting(), calls_to("ledger", actor) as ledger:
+    with reporting(), calls_to(ledger_log(), actor) as ledger:
         closed = ledger.command(
             "close", period=period, reason=reason, dry_run=dry_run, deadline=DEADLINE_S
         )

@@ -17,7 +17,7 @@ import typer
 
 from services.language import text
 from services.ledger.commands.changes import show_changes, show_sums
-from services.ledger.commands.ledger_access import Number
+from services.ledger.commands.ledger_access import Number, ledger_log
 from services.ledger.commands.proposals import state_name
 from services.ledger.domain.events import ServiceAmount
 from services.ledger.domain.proposal import (
@@ -196,7 +196,7 @@ def _ledger(actor: str | None) -> Iterator[StaffCalls]:
     """Yield the ledger's RPCs; report what is refused."""
     with reporting():
         _refuse_old_limit(os.environ)
-        with calls_to("ledger", actor) as ledger:
+        with calls_to(ledger_log(), actor) as ledger:
             yield ledger
 
 

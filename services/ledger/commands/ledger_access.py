@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from services.chosen_book import chosen_book
 from services.language import text
 from services.ledger.replay.parallel import WorkerFailedError
+from services.ledger.tables.book_rules import book_of_number, rules_of
 from services.staff_calls import calls_to, reads_database
 from services.terminal import DIFFERENCE, err, opened_store, reporting
 from shared import context
+from shared.account_key import number_of
+from shared.books import SPLIT
+from shared.config import load_settings
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
 from shared.ids import new_id
+from shared.rpc.book_methods import routed
 
 Number = Annotated[
     str, typer.Argument(help="The number of the personal account; NUMBER-1 is its first holder's.")
@@ -40,13 +46,40 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+def ledger_log() -> str:
+    """Return the log that a verb works on: that of the book named by --book, or the first one."""
+    return chosen_book() or SPLIT
+
+
+def all_logs() -> Sequence[str]:
+    """Return the logs that a report is of: of the book named by --book, or of all."""
+    chosen = chosen_book()
+    return (chosen,) if chosen else (SPLIT, *load_settings().books)
+
+
+def log_of_account(name: str) -> str:
+    """Return the log of the book that an account is of, by how staff name it."""
+    logs = all_logs()
+    if len(logs) == 1:
+        return logs[0]
+    with opened_store(SPLIT) as first:
+        return first.query(lambda session: book_of_number(session.cursor, number_of(name)))
+
+
 @contextmanager
-def opened_ledger(*, writes: bool = False) -> Iterator[PostgresStore]:
+def opened_books() -> Iterator[list[PostgresStore]]:
+    """Open the stores of all books that a report is of; as `opened_ledger`."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(opened_ledger(log=log)) for log in all_logs()]
+
+
+@contextmanager
+def opened_ledger(*, writes: bool = False, log: str = "") -> Iterator[PostgresStore]:
     """Open the ledger's store to read or to write; a statement may take as long as the log is.
 
     Raises ChildProcessError when a parallel worker fails.
     """
-    with opened_store("ledger", writes=writes, statement_timeout_ms=0) as store:
+    with opened_store(log or ledger_log(), writes=writes, statement_timeout_ms=0) as store:
         try:
             yield store
         except WorkerFailedError as error:
@@ -55,11 +88,33 @@ def opened_ledger(*, writes: bool = False) -> Iterator[PostgresStore]:
 
 def read_or_ask(read: Callable[[Session], Any], method: str, **arguments: Any) -> Any:
     """Return what ``read`` does of the database, or without a login of it what an RPC returns."""
-    if reads_database("ledger"):
-        with opened_ledger() as store:
-            return store.query(read)
-    with calls_to("ledger") as ledger:
+    if reads_database(ledger_log()):
+        with opened_books() as stores:
+            books = databases_of(stores, {method: lambda session, _: read(session)})
+            return books.call(all_logs()[0], method, **arguments)
+    with calls_to(ledger_log()) as ledger:
         return ledger.ask(method, **arguments)
+
+
+Reads = Mapping[str, Callable[[Session, dict[str, Any]], Any]]
+"""What methods of the ledger read, given their arguments."""
+
+
+def databases_of(stores: Sequence[PostgresStore], reads: Reads) -> Any:
+    """Return what calls these methods as a client of the RPCs would, in the books' databases."""
+    return routed(_Databases(stores, reads), [store.service for store in stores[1:]])
+
+
+class _Databases:
+    """The books as a client of the RPCs has them, read in their databases."""
+
+    def __init__(self, stores: Sequence[PostgresStore], reads: Reads) -> None:
+        self._stores = {store.service: store for store in stores}
+        self._reads: Reads = {"books": lambda session, _: rules_of(session), **reads}
+
+    def call(self, service: str, method: str, **arguments: Any) -> Any:
+        """Return what a method of a book does."""
+        return self._stores[service].query(lambda session: self._reads[method](session, arguments))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import typer
 from services.language import Language, asked, text
 from services.ledger.commands.ledger_access import (
     Number,
+    log_of_account,
     opened_ledger,
     read_or_ask,
     reporting_seal,
@@ -27,7 +28,7 @@ from services.ledger.papers.reconciliation import reconciliation as reconciliati
 from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import load_rules
 from services.ledger.reports.turnover import ADVANCE, PENALTY
-from services.ledger.seal.keys import verifier_keys
+from services.ledger.seal.keys import verifier_keys_of
 from services.ledger.tenures import named_key
 from services.terminal import (
     DIFFERENCE,
@@ -141,9 +142,10 @@ def court_pack(
         if output is None and not json:
             raise ValueError(text("--output: name the file to write, or ask for --json"))
         instant, first = _instant(as_of), day(from_, "--from")
-        law, trusted = PenaltyLaw(load_rules(rules)), verifier_keys()
+        log = log_of_account(number)
+        law, trusted = PenaltyLaw(load_rules(rules)), verifier_keys_of(log)
         note = checkpoint.read_text(encoding="utf-8") if checkpoint else None
-        with opened_ledger() as store:
+        with opened_ledger(log=log) as store:
             found, proofs = store.query(
                 lambda session: pack_of(
                     session, named_key(session, number), instant, first, law, trusted, note

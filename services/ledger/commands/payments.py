@@ -15,7 +15,7 @@ import typer
 from services.language import text
 from services.ledger.commands.changes import show_changes, show_sums
 from services.ledger.commands.facts import show_facts
-from services.ledger.commands.ledger_access import Number, read_or_ask
+from services.ledger.commands.ledger_access import Number, ledger_log, read_or_ask
 from services.ledger.commands.periods import month
 from services.ledger.reports.payments import Sought, find_payments
 from services.ledger.tenures import named_key
@@ -82,7 +82,7 @@ def pay(
             "reason": recorded_reason(reason),
             "dry_run": dry_run,
         }
-        with calls_to("ledger", actor) as ledger:
+        with calls_to(ledger_log(), actor) as ledger:
             result = ledger.command("take_payment", **asked)
     if json:
         print_json(result)

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from services.language import text
 from services.ledger.commands.facts import show_facts
+from services.ledger.commands.ledger_access import ledger_log
 from services.staff_calls import calls_to
 from services.terminal import Json, print_json, reporting
 
 
 def policy(json: Json = False) -> None:
     """Show what the operator has chosen, as the running ledger has it, and where it is set."""
-    with reporting(), calls_to("ledger") as ledger:
+    with reporting(), calls_to(ledger_log()) as ledger:
         found = ledger.ask("policy")
     if json:
         print_json(found)

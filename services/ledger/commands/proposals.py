@@ -11,7 +11,7 @@ import typer
 from services.language import text
 from services.ledger.commands.changes import show_changes
 from services.ledger.commands.facts import show_facts
-from services.ledger.commands.ledger_access import opened_ledger
+from services.ledger.commands.ledger_access import ledger_log, opened_books
 from services.ledger.corrections import proposals
 from services.ledger.domain.proposal import APPROVED, OPEN, REJECTED
 from services.staff_calls import calls_to, reads_database
@@ -40,7 +40,7 @@ def show_proposal(
     json: Json = False,
 ) -> None:
     """Show a proposal, and what it would change today: before, after, and the difference."""
-    with reporting(), calls_to("ledger") as ledger:
+    with reporting(), calls_to(ledger_log()) as ledger:
         found = ledger.ask("proposal", proposal_id=proposal_id)
     if json:
         print_json(found)
@@ -93,11 +93,13 @@ def state_name(state: str) -> str:
 
 
 def _all_proposals(decided: bool) -> Iterator[dict[str, Any]]:
-    if reads_database("ledger"):
-        with opened_ledger() as store:
-            yield from store.query(lambda session: proposals(session, None if decided else OPEN))
+    if reads_database(ledger_log()):
+        state = None if decided else OPEN
+        with opened_books() as stores:
+            for store in stores:
+                yield from store.query(lambda session: proposals(session, state))
         return
-    with calls_to("ledger") as ledger:
+    with calls_to(ledger_log()) as ledger:
         page = ledger.ask("proposals", decided=decided)["proposals"]
         while page:
             yield from page

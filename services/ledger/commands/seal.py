@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +15,17 @@ from msgspec.structs import asdict
 from msgspec.structs import replace as replace_fields
 
 from services.language import text
-from services.ledger.commands.ledger_access import Against, opened_ledger, reporting_seal
+from services.ledger.commands.ledger_access import (
+    Against,
+    ledger_log,
+    opened_ledger,
+    reporting_seal,
+)
 from services.ledger.commands.seal_findings import described
 from services.ledger.seal import leaf, proofs
 from services.ledger.seal.checkpoint import VerifierKey, open_checkpoint
 from services.ledger.seal.inspection import SealReport, inspect_seal, not_recovered
-from services.ledger.seal.keys import KEY, seal_keys, verifier_keys
+from services.ledger.seal.keys import KEY, environ_of, seal_keys, verifier_keys_of
 from services.ledger.seal.publishing import WitnessState, given_to, witness_states
 from services.ledger.seal.reading import last_position
 from services.ledger.seal.requests import request_checkpoint
@@ -95,8 +99,8 @@ def verify(
     """
     with reporting_seal(), opened_ledger() as store:
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
-        trusted = (VerifierKey.parse(key),) if key else verifier_keys()
-        kept = _kept(witness)
+        trusted = (VerifierKey.parse(key),) if key else verifier_keys_of(store.service)
+        kept = _kept(witness, store.service)
         notes += kept.notes if kept else []
         with counting(text("verifying"), _read(store, last_position)) as advance:
             with store.reading() as cursor:
@@ -116,9 +120,9 @@ def verify(
     raise typer.Exit(DIFFERENCE if report.findings else DONE)
 
 
-def _kept(witness: list[Path] | None) -> KeptNotes | None:
+def _kept(witness: list[Path] | None, log: str) -> KeptNotes | None:
     """Return what the named witnesses keep, or the configured directory; None without any."""
-    configured = os.environ.get(DIRECTORY_SETTING)
+    configured = environ_of(log).get(DIRECTORY_SETTING)
     places = witness or ([Path(configured)] if configured else [])
     return read_kept(places) if places else None
 
@@ -132,7 +136,7 @@ def prove(
 ) -> None:
     """Prove that an event is in the sealed log; --json prints the proof for a verifier."""
     with reporting_seal(), opened_ledger() as store:
-        trusted = verifier_keys()
+        trusted = verifier_keys_of(store.service)
         proof = _read(store, lambda cursor: proofs.inclusion(cursor, position, size))
     if json:
         print_json(proof)
@@ -177,7 +181,9 @@ def key(
     Beside the sealer it is that of the private key, elsewhere the first of the settings.
     """
     with reporting_seal():
-        trusted = seal_keys().trusted if os.environ.get(KEY) else verifier_keys()
+        log = ledger_log()
+        env = environ_of(log)
+        trusted = seal_keys(env).trusted if env.get(KEY) else verifier_keys_of(log)
         current = _retired(trusted[0]) if retire else trusted[0]
     if not json:
         sys.stdout.write(f"{current}\n")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
@@ -11,10 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from services.language import text
-from services.ledger.commands.ledger_access import opened_ledger
+from services.ledger.commands.ledger_access import log_of_account, opened_books, opened_ledger
 from services.ledger.reports.statements import recorded_events
 from services.ledger.reports.totals import (
     TurnoverReport,
+    added_up,
     trial_balance_of,
     turnover_of,
     turnover_of_account,
@@ -79,8 +82,7 @@ def turnover(
     """
     with reporting():
         first, last = _days(from_, to, period)
-        with opened_ledger() as store:
-            report = _report(store, account, first, last)
+        report = _report(account, first, last)
     differences = list(report.differences())
     rows = {name: report.rows[name] for name in sorted(report.rows)} if by is By.SERVICE else {}
     if json:
@@ -108,11 +110,15 @@ def trial_balance(
     """Show the trial balance of the double-entry books. Exit code 1: it is not zero."""
     with reporting():
         chosen = day(on, "--on")
-        with (
-            opened_ledger() as store,
-            counting(text("reading the log"), store.recorder.max_notification_id() or 0) as advance,
-        ):
-            books = trial_balance_of(store, chosen, advance)
+        books: dict[str, int] = {}
+        with opened_books() as stores:
+            for store in stores:
+                with _reading(store) as advance:
+                    found = trial_balance_of(store, chosen, advance)
+                books = {
+                    name: books.get(name, 0) + found.get(name, 0)
+                    for name in sorted(books.keys() | found.keys())
+                }
     total = sum(books.values())
     if json:
         print_json({"on": on, "accounts": books, "total": total})
@@ -148,13 +154,29 @@ def _days(from_: str | None, to: str | None, period: str | None) -> tuple[date, 
     return begin, end
 
 
-def _report(store: PostgresStore, account: str | None, first: date, last: date) -> TurnoverReport:
+def _report(account: str | None, first: date, last: date) -> TurnoverReport:
+    """Return the turnover of an account, or of all books together."""
     if account is not None:
-        history = store.query(lambda session: recorded_events(session, named_key(session, account)))
+        with opened_ledger(log=log_of_account(account)) as store:
+            history = store.query(
+                lambda session: recorded_events(session, named_key(session, account))
+            )
         events = [recorded.event for recorded in history]
         return turnover_of_account(history[0].originator_id, events, first, last)
-    with counting(text("reading the log"), store.recorder.max_notification_id() or 0) as advance:
-        return turnover_of(store, first, last, advance)
+    with opened_books() as stores:
+        reports = []
+        for store in stores:
+            with _reading(store) as advance:
+                reports.append(turnover_of(store, first, last, advance))
+    return added_up(reports)
+
+
+@contextmanager
+def _reading(store: PostgresStore) -> Iterator[Callable[[int], None]]:
+    """Show the progress through the log of a book."""
+    events = store.recorder.max_notification_id() or 0
+    with counting(text("reading the log"), events) as advance:
+        yield advance
 
 
 def _print_as_table(title: str, rows: dict[str, Row], report: TurnoverReport) -> None:

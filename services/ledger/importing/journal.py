@@ -85,7 +85,7 @@ class Journal:
             try:
                 connection.execute(
                     "SELECT pg_advisory_lock(hashtextextended(%s, 0))",
-                    (f"ledger.import.{self.digest}",),
+                    (f"{self._store.service}.import.{self.digest}",),
                 )
             except psycopg.errors.LockNotAvailable:
                 raise Conflict(

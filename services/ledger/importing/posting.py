@@ -8,7 +8,7 @@ event, and is made again by the holder of the log's lock.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -20,9 +20,11 @@ from services.ledger.domain.tenures import Tenure, current_key
 from services.ledger.importing.groups import Entry, Group, Refused
 from services.ledger.importing.replayed_accounts import replayed_accounts
 from services.ledger.penalties.law import law_in_force
+from services.ledger.tables.book_rules import strange_numbers
 from services.ledger.tables.bulk_copy import balance_row, read_accounts, write_rows
 from services.ledger.tables.closed_periods import check_open, closed_through
 from services.ledger.tables.tenure_rows import read_tenures
+from shared.account_key import number_of
 from shared.errors import Conflict, ServiceError, Unavailable
 from shared.eventstore import NeedsHistoryError
 from shared.eventstore.postgres_session import PostgresSession
@@ -93,7 +95,7 @@ class Decided(Generic[E]):
     """The decision on a chunk: encoded events, rows of balances, and refusals.
 
     ``repeated`` are entries that seem to be posted already, for ``Posting.refusals``. ``closed``
-    is the last closed day at the time of the decision.
+    is the last closed day at the time of the decision, ``opened`` the accounts that were not open.
     """
 
     def __init__(self) -> None:
@@ -103,6 +105,7 @@ class Decided(Generic[E]):
         self.repeated: list[E] = []
         self.counts = Counts()
         self.closed: date | None = None
+        self.opened: list[str] = []
 
     def refuse(self, refused: Refused) -> None:
         """Send an entry to the quarantine."""
@@ -190,9 +193,24 @@ class Posting(ABC, Generic[E]):
         if replayed:
             for account in replayed_accounts(cursor, replayed, self.today()):
                 self._decide(account, waiting.pop(account.number), decided)
+        self._refuse_strange(cursor, waiting, decided)
         for number, mine in waiting.items():
             self._decide(Account(account_id(number)), mine, decided)
+        decided.opened = list(waiting)
         return decided
+
+    def _refuse_strange(
+        self, cursor: Any, waiting: dict[str, list[E]], decided: Decided[E]
+    ) -> None:
+        """Refuse what would open accounts of another book. Raises Unavailable while one moves."""
+        for key, is_others in strange_accounts(cursor, waiting).items():
+            if not is_others:
+                raise Unavailable(
+                    "contended", "Numbers of this file are being given to this book: try again."
+                )
+            for entry in waiting.pop(key):
+                reason = "the account is of another book of the ledger"
+                decided.refuse(Refused.because(entry, "of_another_book", reason))
 
     def _by_account(
         self, cursor: Any, entries: Sequence[E], decided: Decided[E]
@@ -274,6 +292,14 @@ class Posting(ABC, Generic[E]):
             decided.refuse(refused)
         decided.repeated = []
         decided.counts.events = len(decided.events)
+
+
+def strange_accounts(cursor: Any, keys: Collection[str]) -> dict[str, bool]:
+    """Return those accounts, none of which is open, that are not this book's; as the table says."""
+    if not keys:
+        return {}
+    strange = strange_numbers(cursor, {number_of(key) for key in keys})
+    return {key: strange[number_of(key)] for key in keys if number_of(key) in strange}
 
 
 def write(session: PostgresSession, decided: Decided[Any]) -> tuple[int | None, int | None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +22,10 @@ from services.ledger.importing.chunks import Chunk, chunks
 from services.ledger.importing.groups import Entries, Entry, Refused
 from services.ledger.importing.journal import WAIT_FOR_THE_LOG, Journal, Place, ResumePoint
 from services.ledger.importing.kinds import Source
-from services.ledger.importing.posting import Counts, Decided, Posting, write
+from services.ledger.importing.posting import Counts, Decided, Posting, strange_accounts, write
 from services.ledger.importing.quarantine import Quarantine
 from services.ledger.importing.repeats import Repeats
+from services.ledger.tables.book_rules import hold_rules
 from services.ledger.tables.closed_periods import closed_through
 from shared import context
 from shared.database import JOB_HOLDS_LOG
@@ -233,7 +234,8 @@ class _Writer(Generic[E]):
             cursor.execute(f"SET LOCAL lock_timeout = '{WAIT_FOR_THE_LOG}'")
             hold_log_for(cursor, JOB_HOLDS_LOG)
             made = ahead.pop() if ahead else self._posting.decide(cursor, chunk.entries)
-            if made.closed != closed_through(cursor):
+            if made.closed != closed_through(cursor) or _are_lost(cursor, made.opened):
+                hold_rules(cursor)  # nobody may have held them yet
                 made = self._posting.decide(cursor, chunk.entries)
             write(session, made)
             self._posting.refuse_repeated(cursor, made)
@@ -251,6 +253,11 @@ class _Writer(Generic[E]):
         if posted.place.offset == chunk.offset:
             self._turn += 1
         return posted
+
+
+def _are_lost(cursor: Any, opened: Collection[str]) -> bool:
+    """Return whether accounts that are to be opened are another book's by now; or hold them."""
+    return bool(opened) and hold_rules(cursor) and bool(strange_accounts(cursor, opened))
 
 
 def _copied(counts: Counts) -> Counts:

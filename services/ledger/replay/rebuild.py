@@ -63,7 +63,7 @@ from shared.eventstore.postgres import PostgresStore
 PASSES = 10
 """How often streams with new events are compared again at most, before the rest is left."""
 
-_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('ledger.rebuild', 0)) AS mine"
+_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.rebuild', 0)) AS mine"
 _WITH_NEW_EVENTS = """
 SELECT DISTINCT originator_id AS id FROM events WHERE notification_id BETWEEN %s AND %s
 """

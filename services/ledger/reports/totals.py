@@ -60,8 +60,13 @@ def turnover_of(
 ) -> TurnoverReport:
     """Return the turnover of all accounts between two days."""
     work = partial(_turnover_of_range, first_day=first_day, last_day=last_day)
+    return added_up(over_streams(store, work, progress))
+
+
+def added_up(reports: Iterable[TurnoverReport]) -> TurnoverReport:
+    """Return the sums of reports of different accounts over the same days."""
     total = TurnoverReport({}, new_sums())
-    for part in over_streams(store, work, progress):
+    for part in reports:
         for name, row in part.rows.items():
             _add_row(total.rows.setdefault(name, Row()), row)
         _add(total.books, part.books)

@@ -13,11 +13,11 @@ import amqp
 from kombu import Exchange
 
 from services.ledger.seal.sealer import Sealed, last_checkpoint
+from shared.books import SPLIT
 from shared.bus import Services
 from shared.bus.topology import connect
 from shared.config import user_of
 
-EXCHANGE = "ledger.checkpoints"
 ROUTING_KEY = "checkpoint"
 CONFIRM_SECONDS = 5.0
 _PERSISTENT = 2
@@ -26,12 +26,20 @@ _ANNOUNCED = "SELECT number FROM announced_checkpoint"
 _ANNOUNCE = "UPDATE announced_checkpoint SET number = %s"
 
 
+def checkpoints_of(log: str) -> str:
+    """Return the exchange of the checkpoints of a log."""
+    return f"{log}.checkpoints"
+
+
+EXCHANGE = checkpoints_of(SPLIT)
+
+
 def announce_checkpoint(services: Services) -> int:
     """Publish the newest checkpoint, once (a job); return 0, so that it waits for the next one."""
     newest: Sealed | None = services.store.query(_newest)
     if newest is None:
         return 0
-    _publish(services.settings.amqp_url_of("ledger"), newest)
+    _publish(services.settings.amqp_url_of(services.store.service), newest)
     services.store.transact(_announced, newest.number)
     return 0
 
@@ -55,13 +63,15 @@ def _publish(url: str, sealed: Sealed) -> None:
         user_id=user_of(url),
         application_headers={"number": sealed.number, "size": sealed.size},
     )
-    with connect(url, name="ledger checkpoints", heartbeat=0) as broker:
+    log = user_of(url)
+    with connect(url, name=f"{log} checkpoints", heartbeat=0) as broker:
         channel = broker.channel()
-        Exchange(EXCHANGE, type="topic", durable=True)(channel).declare()
+        exchange = checkpoints_of(log)
+        Exchange(exchange, type="topic", durable=True)(channel).declare()
         channel.confirm_select()
         try:
             channel.basic_publish_confirm(
-                message, EXCHANGE, ROUTING_KEY, confirm_timeout=CONFIRM_SECONDS
+                message, exchange, ROUTING_KEY, confirm_timeout=CONFIRM_SECONDS
             )
         except (amqp.exceptions.MessageNacked, TimeoutError):
             return  # a subscriber's queue takes nothing: that is his affair

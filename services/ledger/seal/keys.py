@@ -14,6 +14,10 @@
     time.
 ``SALDO_LEDGER_SEAL_OLD_KEYS``
     More of the earlier ones, where an installation names them so.
+
+Each book of the ledger is a log of its own, and has keys of its own: of the book ``north`` they are
+in ``SALDO_LEDGER_NORTH_SEAL_KEY`` and so on. Its name, unless it is set, is that of the first book
+with ``/north`` behind it.
 """
 
 from __future__ import annotations
@@ -21,11 +25,13 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.ledger.seal.checkpoint import NoteError, Signer, VerifierKey
+from shared.books import book_of, is_book
 from shared.config import ConfigurationError
 
 DEFAULT_NAME = "saldo.invalid/ledger"
@@ -34,6 +40,9 @@ VERIFIER, OLD_KEYS = "SALDO_LEDGER_SEAL_VERIFIER", "SALDO_LEDGER_SEAL_OLD_KEYS"
 VERIFIER_FILE = f"{VERIFIER}_FILE"
 DERIVED = "derived"
 _SEED_BASE64 = 44
+
+_OF_LOG = ("SALDO_LEDGER_SEAL_", "SALDO_LEDGER_WITNESS_")
+"""What the names of settings begin with that each log has for itself."""
 
 Environ = Mapping[str, str]
 
@@ -50,6 +59,43 @@ class SealKeys:
     def origin(self) -> str:
         """Return the name of the log in its checkpoints."""
         return self.signer.verifier.name
+
+
+def environ_of(log: str, environ: Environ | None = None) -> Environ:
+    """Return the environment as that of a book: its settings under the names of the first one's."""
+    env = os.environ if environ is None else environ
+    if not is_book(log):
+        return env
+    found = {name: value for name, value in env.items() if not name.startswith(_OF_LOG)}
+    for theirs in _OF_LOG:
+        own = _spelled(theirs, log)
+        found |= {
+            theirs + name.removeprefix(own): env[name] for name in env if name.startswith(own)
+        }
+    found.setdefault(NAME, f"{env.get(NAME) or DEFAULT_NAME}/{book_of(log)}")
+    return found
+
+
+@contextmanager
+def naming_settings_of(log: str) -> Iterator[None]:
+    """Have a ConfigurationError name the settings of a book as they are spelled."""
+    try:
+        yield
+    except ConfigurationError as error:
+        text = str(error)
+        for theirs in _OF_LOG:
+            text = text.replace(theirs, _spelled(theirs, log))
+        raise ConfigurationError(text) from None
+
+
+def _spelled(prefix: str, log: str) -> str:
+    return prefix.replace("LEDGER", log.upper())
+
+
+def verifier_keys_of(log: str) -> tuple[VerifierKey, ...]:
+    """Return the trusted keys of the log of a book; as `verifier_keys`."""
+    with naming_settings_of(log):
+        return verifier_keys(environ_of(log))
 
 
 def verifier_keys(environ: Environ | None = None) -> tuple[VerifierKey, ...]:

@@ -1,7 +1,8 @@
 """The sealer's process: the only one with the private key, under a login of its own.
 
 Two tasks, each in one process at a time: sealing, every few seconds and whenever somebody asks
-(NOTIFY ``ledger_seal``), and giving checkpoints to witnesses. The second never holds up the first.
+(NOTIFY ``ledger_seal``, for a book ``ledger_<book>_seal``), and giving checkpoints to witnesses.
+The second never holds up the first.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from typing import Any
 
 import psycopg
 
-from services.ledger.seal.keys import seal_keys
+from services.ledger.seal.keys import environ_of, naming_settings_of, seal_keys
 from services.ledger.seal.publishing import Publisher
-from services.ledger.seal.requests import ANSWERS, LEADER, REQUESTS
+from services.ledger.seal.requests import answers_of, leader_of, requests_of
 from services.ledger.seal.rotation import rotate
 from services.ledger.seal.sealer import ForkError, lock_seal, seal_log
 from services.ledger.seal.tiles import SealBrokenError
 from services.ledger.seal.witnesses import WitnessError, witnesses_of
 from shared import telemetry
+from shared.books import SPLIT
 from shared.bus.leadership import lead_on
 from shared.config import SEALER, ConfigurationError, Settings
 from shared.database import connection_info
@@ -38,28 +40,34 @@ _DERIVED = "the last one followed from SALDO_SECRET"
 
 class SealingTasks:
     """What the sealer's process does until it is stopped; each task raises when it loses the
-    database, and may then be run again.
+    database, and may then be run again. ``log`` is that of the ledger, or of a book of it.
     """
 
     def __init__(
-        self, settings: Settings, stop: StopSignal, environ: Mapping[str, str] | None = None
+        self,
+        settings: Settings,
+        stop: StopSignal,
+        environ: Mapping[str, str] | None = None,
+        log: str = SPLIT,
     ) -> None:
         """Check the keys and the witnesses; raises ConfigurationError."""
-        url = settings.database_url_of(SEALER)
-        self._info = connection_info(url, "ledger", statement_timeout_ms=0)
-        self._environ = environ
+        url = settings.sealer_url_of(log) or settings.database_url_of(SEALER)
+        self._log = log
+        self._info = connection_info(url, log, statement_timeout_ms=0)
+        self._environ = environ_of(log, environ)
         self._stop = stop
-        self._witnesses = witnesses_of(settings, environ)
+        with naming_settings_of(log):
+            self._witnesses = witnesses_of(settings, self._environ)
+            seal_keys(self._environ)
         self._compared = False
-        seal_keys(environ)
 
     def seal(self) -> None:
         """Seal new events as they come."""
-        lead_on(self._info, LEADER, self._stop, self._seal_on)
+        lead_on(self._info, leader_of(self._log), self._stop, self._seal_on)
 
     def publish(self) -> None:
         """Give checkpoints to the witnesses."""
-        lead_on(self._info, f"{LEADER}.witnesses", self._stop, self._publish_on)
+        lead_on(self._info, f"{leader_of(self._log)}.witnesses", self._stop, self._publish_on)
 
     def is_ready(self) -> bool:
         """Return whether the database answers."""
@@ -73,9 +81,9 @@ class SealingTasks:
         return True
 
     def _seal_on(self, connection: psycopg.Connection[Any]) -> None:
-        connection.execute(f"LISTEN {REQUESTS}")
+        connection.execute(f"LISTEN {requests_of(self._log)}")
         self._compared = False
-        log.info("sealer_ready")
+        log.info("sealer_ready", log=self._log)
         while not self._stop.is_set():
             try:
                 while self._seal_some(connection) and not self._stop.is_set():
@@ -107,7 +115,7 @@ class SealingTasks:
             if sealed is None or not sealed.added:
                 self._compared = True
                 return False
-            cursor.execute("SELECT pg_notify(%s, %s)", (ANSWERS, str(sealed.size)))
+            cursor.execute("SELECT pg_notify(%s, %s)", (answers_of(self._log), str(sealed.size)))
         self._compared = True
         telemetry.SEALED_EVENTS.inc(sealed.added)
         telemetry.SEAL_SUCCESS.set_to_current_time()

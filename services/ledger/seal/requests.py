@@ -12,10 +12,21 @@ from services.ledger.seal.reading import last_position
 from services.ledger.seal.sealer import Sealed, last_checkpoint
 from shared.errors import NotFound, Unavailable
 
-LEADER = "ledger.seal"
-"""The lock of the process that seals."""
-REQUESTS, ANSWERS = "ledger_seal", "ledger_sealed"
-"""The channels of NOTIFY, from those who ask and from the sealer."""
+
+def leader_of(log: str) -> str:
+    """Return the lock of the process that seals a log."""
+    return f"{log}.seal"
+
+
+def requests_of(log: str) -> str:
+    """Return the channel of NOTIFY by which a sealer is asked."""
+    return f"{log}_seal"
+
+
+def answers_of(log: str) -> str:
+    """Return the channel by which it says what it has sealed."""
+    return f"{log}_sealed"
+
 
 START_SECONDS = 5.0
 """How long a sealer may take to succeed another."""
@@ -42,8 +53,9 @@ def request_checkpoint(
     wanted = last_position(cursor)
     if not wanted:
         raise NotFound("nothing_to_seal", "The log is empty: there is nothing to seal.")
-    cursor.execute(f"LISTEN {ANSWERS}")
-    cursor.execute(f"NOTIFY {REQUESTS}")
+    log = _log_here(cursor)
+    cursor.execute(f"LISTEN {answers_of(log)}")
+    cursor.execute(f"NOTIFY {requests_of(log)}")
     sealed, since = last_checkpoint(cursor), time.monotonic()
     while sealed is None or sealed.size < wanted:
         list(connection.notifies(timeout=0.5, stop_after=1))
@@ -70,4 +82,8 @@ def _check_patience(cursor: Any, waited: float, patience: float) -> None:
 
 
 def _is_running(cursor: Any) -> bool:
-    return cursor.execute(_HOLDER, (LEADER,)).fetchone() is not None
+    return cursor.execute(_HOLDER, (leader_of(_log_here(cursor)),)).fetchone() is not None
+
+
+def _log_here(cursor: Any) -> str:
+    return str(cursor.execute("SELECT current_schema() AS log").fetchone()["log"])

@@ -1,8 +1,8 @@
 """Sealing: extends the tree by the events since the last checkpoint, and signs its root.
 
-Only one seals at a time, under the advisory lock ``ledger.sealer``. Before it signs, it verifies
-that the stored tree is the one it signed last, so that it never signs two different logs. The
-process that does so is :mod:`services.ledger.seal.process`.
+Only one seals a log at a time, under the advisory lock ``ledger.sealer``, or that of its book.
+Before it signs, it verifies that the stored tree is the one it signed last, so that it never signs
+two different logs. The process that does so is :mod:`services.ledger.seal.process`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from services.ledger.seal.reading import WINDOW, last_position, row_at, rows_bet
 from services.ledger.seal.restores import Lines
 from services.ledger.seal.tiles import SealBrokenError, TileReader, TileWriter
 
-LOCK = "ledger.sealer"
 EVENTS_PER_RUN = 4 * WINDOW
 """The most events that one checkpoint adds, to bound the length of its transaction."""
 
+_LOCK = "hashtextextended(current_schema() || '.sealer', 0)"
 _LAST = "SELECT number, size, root, note, created_at FROM checkpoints ORDER BY number DESC LIMIT 1"
 _INSERT = (
     "INSERT INTO checkpoints (number, size, root, note) VALUES (%s, %s, %s, %s) "
@@ -109,11 +109,9 @@ def lock_seal(cursor: Any) -> None:
 
 def _lock(cursor: Any, wait: bool) -> bool:
     if wait:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (LOCK,))
+        cursor.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
         return True
-    row = cursor.execute(
-        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS free", (LOCK,)
-    ).fetchone()
+    row = cursor.execute(f"SELECT pg_try_advisory_xact_lock({_LOCK}) AS free").fetchone()
     return bool(row["free"])
 
 

@@ -28,7 +28,7 @@ from shared.ids import new_id
 WAIT_FOR_WRITERS = "60s"
 """How long a closing waits for running writers: a chunk of an import, a correction."""
 
-_KEY = "hashtextextended('ledger.closings', 0)"
+_KEY = "hashtextextended(current_schema() || '.closings', 0)"
 _HOLD = f"SELECT pg_advisory_xact_lock_shared({_KEY})"
 _TAKE = f"SELECT pg_advisory_xact_lock({_KEY})"
 _LAST = (

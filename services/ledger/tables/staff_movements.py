@@ -25,7 +25,7 @@ def hold_movements(cursor: Any) -> None:
     """Let nobody else add movements until this transaction ends."""
     # The append lock, which this transaction needs anyway: until it ends nobody else's movements
     # are added up, or two corrections at once would each fit into what is left of the day.
-    take_append_lock(cursor, "ledger")
+    take_append_lock(cursor)
 
 
 def moved(cursor: Any, name: str, day: date, *, by_approval: bool) -> Kopecks:

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from services.notifications.mailing import Line, Mailing, State
+from shared.books import in_book
 from shared.bus import Services
 from shared.contracts.notifications import LetterKind
 from shared.eventstore import Session
@@ -74,11 +75,13 @@ def _readers(services: Services, accounts: Collection[str]) -> dict[str, list[UU
 
 def _billed(services: Services, mailing: Mailing) -> _Page:
     """Return new bills that are still to be paid: an older one is history, not news."""
+    digest, _, book = mailing.about.partition("@")
     found = services.call(
         "ledger",
         "billed",
         deadline=DEADLINE_S,
-        file_digest=mailing.about,
+        **in_book(book),
+        file_digest=digest,
         after=int(mailing.reached),
         through=mailing.last_position,
         limit=PAGE,

@@ -7,9 +7,11 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from services.notifications.mailing import Mailing
+from shared.books import SPLIT, book_of, in_book
 from shared.bus import Services
 from shared.config import Settings
 from shared.contracts.notifications import LetterKind
+from shared.errors import Unavailable
 from shared.eventstore import Session
 
 #: An import that was finished earlier is no news: an installation that has stood still, or that
@@ -20,13 +22,26 @@ NEWS: Final = timedelta(days=3)
 def note_imports(services: Services) -> int:
     """Note a mailing for each import of bills since the last one; return how many there are.
 
-    The ledger is asked, and not listened to: it tells of a million bills between two imports.
+    The ledger is asked, and not listened to: it tells of a million bills between two imports. One
+    of its books that is away keeps none of the others waiting.
     """
-    before = services.store.query(lambda session: session.peek.mailings.noted_position())
-    page = services.call("ledger", "billing_runs", after=before)
+    noted, refused = 0, list[Unavailable]()
+    for log in (SPLIT, *services.settings.books):
+        try:
+            noted += _note_imports_of(services, book_of(log))
+        except Unavailable as error:
+            refused.append(error)
+    if refused and not noted:
+        raise refused[0]
+    return noted
+
+
+def _note_imports_of(services: Services, book: str) -> int:
+    before = services.store.query(lambda session: session.peek.mailings.noted_position(book))
+    page = services.call("ledger", "billing_runs", **in_book(book), after=before)
     if page["next"] == before:
         return 0
-    return services.store.transact(_note_imports, (before, page))
+    return services.store.transact(_note_imports, (book, before, page))
 
 
 def note_days(services: Services) -> int:
@@ -57,9 +72,9 @@ def days_to_note(settings: Settings, now: datetime) -> list[Mailing]:
     ]
 
 
-def _note_imports(session: Session, noted: tuple[int, dict[str, Any]]) -> int:
-    before, page = noted
-    if not session.peek.mailings.move_noted_position(before, page["next"]):
+def _note_imports(session: Session, noted: tuple[str, int, dict[str, Any]]) -> int:
+    book, before, page = noted
+    if not session.peek.mailings.move_noted_position(before, page["next"], book):
         return 0
     mailings = [
         Mailing.of_import(
@@ -67,6 +82,7 @@ def _note_imports(session: Session, noted: tuple[int, dict[str, Any]]) -> int:
             run["first_position"],
             run["last_position"],
             outdated=datetime.fromisoformat(run["finished_at"]) < session.now - NEWS,
+            book=book,
         )
         for run in page["runs"]
     ]

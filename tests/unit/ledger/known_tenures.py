@@ -1,4 +1,4 @@
-"""The tenures of numbers as a read model in memory knows them."""
+"""The tenures of numbers, and those of other books, as a read model in memory knows them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from shared.eventstore import Aggregate, Recorded
 
 
 class KnownTenures:
-    """The rows of ``tenures``."""
+    """The rows of ``tenures``; ``others`` are numbers that are not this book's, or not yet."""
 
     def __init__(self) -> None:
         self.rows: dict[UUID, dict[str, Any]] = {}
+        self.others: dict[str, bool] = {}
+
+    def strange(self, numbers: Collection[str]) -> Mapping[str, bool]:
+        return {number: self.others[number] for number in numbers if number in self.others}
 
     def project(self, recorded: Sequence[Recorded], aggregates: Mapping[UUID, Aggregate]) -> None:
         for id_ in {entry.originator_id for entry in recorded}:

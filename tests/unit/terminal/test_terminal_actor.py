@@ -15,7 +15,8 @@ from services import terminal
 from services.accounts import import_verb
 from services.bus_commands import replay
 from services.cli import app
-from services.ledger.commands import import_files
+from services.ledger.commands import books, import_files, move_book
+from services.ledger.moving import Plan
 from services.terminal import author
 from services.verbs import StaffVerbs
 from shared import context
@@ -85,6 +86,14 @@ class RecordingStore:
         self.actors += actors_in(request)
         raise Unavailable("recorded", "The actor is recorded.")
 
+    def execute_assignment(self, *_: Any) -> Any:
+        self.actors.append(context.current().actor)
+        raise Unavailable("recorded", "The actor is recorded.")
+
+    def execute_move(self, _: Any, run: Any, *__: Any) -> Any:
+        self.actors += actors_in(run)
+        raise Unavailable("recorded", "The actor is recorded.")
+
     def close(self) -> None:
         """Have nothing to close."""
 
@@ -99,6 +108,10 @@ def store(monkeypatch: pytest.MonkeyPatch) -> RecordingStore:
     monkeypatch.setattr(terminal, "check_login", lambda *_: None)
     monkeypatch.setattr(terminal, "open_store", lambda *_, **__: made)
     monkeypatch.setattr(import_files, "import_file", made.execute_import)
+    monkeypatch.setattr(books, "assign", made.execute_assignment)
+    monkeypatch.setattr(move_book, "plan_of", lambda *_: Plan("ledger", "", "", "", "", ()))
+    monkeypatch.setattr(move_book, "size_here", lambda _: 0)
+    monkeypatch.setattr(move_book, "move", made.execute_move)
     monkeypatch.setattr(import_verb, "alone", lambda _: nullcontext())
     monkeypatch.setattr(import_verb.ContractImport, "holder_differences", lambda *_: [])
     monkeypatch.setattr(replay, "check_access", lambda _: None)
@@ -120,6 +133,8 @@ WRITING = {
     "bus replay": ("ledger", "--to-queue", "subscriber.erp.ledger"),
     "ledger accrue": ("--on", "2026-01-31"),
     "ledger replay": ("--all",),
+    "ledger assign": ("77", "--to", "-"),
+    "ledger move-book": ("-",),
     "accounts import": ("CONTRACTS",),
     "payments import": (str(BANK_REGISTER),),
     "bus parked": ("ledger", "--drop", "7"),
