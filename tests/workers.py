@@ -2,6 +2,10 @@
 
 The controller, which runs no test, starts the nodes when the first worker asks for them, and stops
 them at the end. If the controller is killed, the embedded nodes end with it.
+
+Tests with nodes wait a third of their time, for processes that start and for time limits that they
+try. More of them at once would starve each other, so `-n auto` adds a light worker instead: it runs
+the files that need no node, at a lower priority, on what the others leave idle.
 """
 
 from __future__ import annotations
@@ -13,10 +17,19 @@ from multiprocessing.connection import Client, Listener
 from threading import Thread
 from typing import Any, TypeAlias
 
+import pytest
+from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
+
 from tests.nodes import Nodes, acquire_nodes, given_brokers
 
 MOST_WORKERS = 5
 """Of `-n auto`: a few files take most of the time, and more workers would wait for those."""
+
+LIGHT_FOLDERS = ("architecture", "contract", "security", "unit")
+WITH_NODES = {"tests/contract/test_access_matrix.py", "tests/security/test_hostile_actors.py"}
+"""Files of those folders that need nodes all the same."""
+LIGHT_NICE = 5
 
 Address: TypeAlias = tuple[str, str]
 """A local socket and the key to it, as text that the controller may hand to its workers."""
@@ -27,7 +40,7 @@ class NoNodesError(Exception):
 
 
 def number_of_workers() -> int:
-    """Return how many workers suit this machine and the nodes."""
+    """Return how many workers suit this machine and the nodes, beside the light one."""
     suitable = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
     brokers = given_brokers()
     if not brokers or len(brokers) >= suitable:
@@ -37,6 +50,28 @@ def number_of_workers() -> int:
         "virtual hosts (separated by spaces)"
     )
     return len(brokers)
+
+
+def is_light(file: str) -> bool:
+    """Return whether a file, named from the root, needs no node."""
+    return file.split("/")[1] in LIGHT_FOLDERS and file not in WITH_NODES
+
+
+class Scheduling(LoadFileScheduling):
+    """Gives each worker the next file, and the light one the last of those that need no node."""
+
+    def __init__(self, config: pytest.Config, log: Any, light: str) -> None:
+        super().__init__(config, log)
+        self._light = light
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if node.gateway.id == self._light:
+            last = next(filter(is_light, reversed(self.workqueue)), None)
+            if last is None:
+                node.shutdown()
+                return
+            self.workqueue.move_to_end(last, last=False)
+        super()._assign_work_unit(node)
 
 
 class SharedNodes:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -13,12 +16,16 @@ from tests import workers
 from tests.conftest import role_of
 from tests.nodes import Nodes, given_brokers
 from tests.workers import (
+    WITH_NODES,
     NoNodesError,
+    Scheduling,
     SharedNodes,
     borrow_nodes,
+    is_light,
     number_of_workers,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 FIRST, SECOND = "amqp://u:p@broker/", "amqp://u:p@broker/second"
 
 
@@ -105,6 +112,71 @@ def test_slow_files_start_first_and_files_stay_together(request: pytest.FixtureR
     assert places == sorted(places, reverse=True)
     changes = [path for path, next_path in pairwise(files) if path != next_path]
     assert len(changes) == len(set(files)) - 1
+
+
+def test_only_what_needs_no_node_is_left_to_the_light_worker(
+    request: pytest.FixtureRequest,
+) -> None:
+    def name(path: Path) -> str:
+        return path.relative_to(request.config.rootpath).as_posix()
+
+    items = request.session.items
+    with_nodes = {
+        name(item.path)
+        for item in items
+        if item.get_closest_marker("nodes") or "nodes" in getattr(item, "fixturenames", ())
+    }
+    assert [file for file in with_nodes if is_light(file)] == []
+    assert is_light(name(request.path))
+
+
+def test_each_exception_among_the_folders_of_the_light_worker_needs_nodes() -> None:
+    for file in WITH_NODES:
+        assert "pytest.mark.nodes" in (ROOT / file).read_text(encoding="utf-8")
+
+
+class Worker:
+    """As much of a worker as its scheduler knows."""
+
+    def __init__(self, name: str, files: list[str]) -> None:
+        self.gateway = SimpleNamespace(id=name)
+        self.files = files
+        self.shutting_down = False
+        self.got: list[str] = []
+
+    def send_runtest_some(self, indices: list[int]) -> None:
+        self.got += [self.files[index] for index in indices]
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+
+def test_the_light_worker_takes_the_last_files_that_need_no_node() -> None:
+    files = ["browser/a", "unit/b", "contract/test_access_matrix", "integration/c"]
+    files += ["architecture/d", "unit/e", "unit/f"]
+    tests = [f"tests/{file}.py::test_{n}" for file in files for n in range(3)]
+    config: Any = SimpleNamespace(
+        option=SimpleNamespace(loadscopereorder=False), getvalue=lambda _: ["popen"] * 3
+    )
+    scheduling = Scheduling(config, None, "gw2")
+    one, other, light = made = [Worker(f"gw{n}", tests) for n in range(3)]
+    for worker in made:
+        scheduling.add_node(cast("Any", worker))
+        scheduling.add_node_collection(cast("Any", worker), tests)
+    scheduling.schedule()
+    for test in light.got:  # it grows meanwhile
+        scheduling.mark_test_complete(cast("Any", light), tests.index(test))
+    assert [test.partition(".")[0] for test in light.got[::3]] == [
+        "tests/unit/f", "tests/unit/e", "tests/architecture/d",
+    ]  # fmt: skip
+    assert light.shutting_down
+    assert not other.shutting_down
+    for test in one.got:
+        scheduling.mark_test_complete(cast("Any", one), tests.index(test))
+    assert [test.partition(".")[0] for test in (*one.got[::3], *other.got[::3])] == [
+        "tests/browser/a", "tests/contract/test_access_matrix", "tests/integration/c",
+        "tests/unit/b",
+    ]  # fmt: skip
 
 
 def test_roles_belong_to_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
