@@ -67,9 +67,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """Keep the files that need no node for the light worker, if there is one."""
     if config.getoption("dist") != "loadfile" or _LIGHT not in config.stash:
         return None
-    from tests.workers import Scheduling
+    from tests.workers import Scheduling, has_nodes_for
 
-    return Scheduling(config, log, config.stash[_LIGHT])
+    helps = has_nodes_for(len(config.getvalue("tx")))
+    return Scheduling(config, log, config.stash[_LIGHT], helps=helps)
 
 
 def pytest_configure(config: pytest.Config) -> None:
