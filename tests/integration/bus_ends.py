@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pika
+import psycopg
 
 from services.ledger.application import (
     OpenAccount,
@@ -128,14 +129,17 @@ def publish_all(worker: Worker, database: Database, store: PostgresStore) -> Non
     worker.start("live", feed.run)
 
 
-def end(worker: Worker, database: Database) -> None:
-    """Stop a worker without waiting until its relays read their logs again by themselves.
+def end(worker: Worker, settings: Settings, *handoffs: Handoff) -> None:
+    """Stop a worker without waiting until its relays and live feeds look by themselves.
 
-    They are told of an append, as by the one that a relay waits for: it looks whether to stop.
+    They look whether to stop when they are told of an append, or of a window.
     """
     worker.stop.set()
-    with database.owner("public") as owner:
+    with psycopg.connect(settings.database_url, autocommit=True) as owner:
         owner.execute("SELECT pg_notify('saldo_' || nspname, '') FROM pg_namespace")
+    for handoff in handoffs:
+        with handoff._changed:
+            handoff._changed.notify_all()
     worker.join()
 
 

@@ -39,7 +39,7 @@ def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
         return
     database: Database = request.getfixturevalue("database")
     yield running
-    end(running, database)
+    end(running, database.settings)
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ class House:
         try:
             eventually(lambda: self._published(service), f"{service} has published its log")
         finally:
-            end(worker, self.database)
+            end(worker, self.settings)
 
     def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
         return self.methods[service, method](**kwargs)

@@ -64,7 +64,7 @@ def test_stopped_relay_resumes_at_its_position(database: Database, reader: Reade
         worker = Worker()
         publish_all(worker, database, ledger)
         reader.read(expected)
-        end(worker, database)
+        end(worker, database.settings)
     assert [headers["saldo_position"] for _, headers, _ in reader.got] == list(range(1, 12))
 
 
@@ -97,7 +97,7 @@ def test_relay_that_dies_before_it_advances_publishes_again(
     worker = Worker()
     worker.start("relay", Relay(database.settings, ledger, publish, worker.stop).run)
     got = reader.read(8)
-    end(worker, database)
+    end(worker, database.settings)
     reader.connection.close()
     assert [headers["saldo_position"] for _, headers, _ in got] == [1, 2, 3, 4, 1, 2, 3, 4]
 
