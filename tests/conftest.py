@@ -329,9 +329,9 @@ def database(base_settings: Settings, databases: Databases) -> Iterator[Database
 
 
 @pytest.fixture
-def second_database(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[Database]:
+def second_database(base_settings: Settings, databases: Databases) -> Iterator[Database]:
     """Return a second one, as of another server."""
-    with fresh_database(base_settings, template) as made:
+    with emptied_database(base_settings, databases) as made:
         yield made
 
 

@@ -66,7 +66,10 @@ def test_each_book_publishes_its_own_log_and_services_read_them_all(
             lambda log=log, count=count: position_of(books, log) == 1 + count,  # type: ignore[misc]
             f"payments have read {log}",
         )
-        assert books.relayed(log) == 1 + count
+        eventually(
+            lambda log=log, count=count: books.relayed(log) == 1 + count,  # type: ignore[misc]
+            f"the relay of {log} has noted so",
+        )
         reader.connection.close()
 
 
