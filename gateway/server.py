@@ -9,9 +9,10 @@ from gateway.documents.payees import load_payees
 from gateway.readiness import states_of
 from gateway.service import Gateway
 from gateway.together import Together
-from gateway.web import CLIENT_KEY, SETTINGS_KEY
+from gateway.web import CLIENT_KEY, CLOCKS_KEY, SETTINGS_KEY
 from shared import tracing
 from shared.config import GATEWAY, Settings
+from shared.distant_clock import ServiceClocks
 from shared.logs import get_logger
 from shared.monitoring import Monitoring, stopping
 from shared.rpc.book_methods import routed
@@ -36,13 +37,15 @@ def run(settings: Settings) -> None:
     monitoring = Monitoring(settings.monitoring_listen)
     tracing.start(settings.otlp_endpoint)
     amqp_url = settings.amqp_url_of(GATEWAY)
-    client = RpcClient(amqp_url, name="gateway")
+    clocks = ServiceClocks(settings.timezone)
+    client = RpcClient(amqp_url, name="gateway", clocks=clocks)
     runner = ServiceRunner(
         {
             "AMQP_URI": amqp_url,
             "WEB_SERVER_ADDRESS": settings.gateway_listen,
             "max_workers": MAX_WORKERS,
             SETTINGS_KEY: settings,
+            CLOCKS_KEY: clocks,
             CLIENT_KEY: routed(Together(client, settings.books), settings.books),
         }
     )
