@@ -21,6 +21,7 @@ REASONS = {
     "services/helpdesk/verbs/report.py: datetime.now": "the default of a day, which is shown",
     "services/keys_verbs.py: datetime.now": NAME,
     "services/payments/acquirers/yookassa/__init__.py: datetime.now": "days wider than is needed",
+    "shared/bus/progress.py: wall_time": GUARD,
     "shared/clock.py: datetime.now": ITSELF,
     "shared/clock.py: wall_time": ITSELF,
     "shared/distant_clock.py: SystemClock": ITSELF,
