@@ -105,10 +105,10 @@ def connection_info(login: Login | str, schema: str, *, statement_timeout_ms: in
 
 
 def _conninfo(url: str, schema: str, options: Mapping[str, object]) -> str:
-    # Of several servers the one to write to, unless the URL says otherwise.
+    # The server to write to, unless the URL says otherwise: of several, and of one as well. A proxy
+    # that has just started, or has not noticed a failover yet, leads to a follower, which is behind.
     given = conninfo_to_dict(url)
-    several = "," in f"{given.get('host', '')}{given.get('hostaddr', '')}"
-    primary = {"target_session_attrs": "primary"} if several else {}
+    primary = {"target_session_attrs": "primary"}
     return make_conninfo(
         url,
         connect_timeout=CONNECT_TIMEOUT_S,
