@@ -6,17 +6,22 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from deploy.cluster import patroni
+from deploy.cluster import patroni, rabbitmq
 from deploy.cluster.applications import REPLICATED
 from deploy.cluster.installation import ClusterInstallation
-from deploy.cluster.network import APPLICATIONS, POSTGRES, RABBITMQ
-from deploy.cluster.nodes import rest_addresses
+from deploy.cluster.network import APPLICATIONS, POSTGRES
+from deploy.cluster.nodes import rabbitmq_nodes, rest_addresses
 from deploy.cluster.sections import BALANCERS, statistics
 
 _ROLES = {
     patroni.PRIMARY: "leads",
     patroni.SYNCHRONOUS: "follows synchronously",
     patroni.REPLICA: "follows",
+}
+_BROKERS = {
+    "serves": "serves",
+    "is apart": "is apart from others, who took it for dead: stop it, and start it again",
+    "is down": "down",
 }
 
 
@@ -45,9 +50,11 @@ def _rows(installation: ClusterInstallation) -> Iterator[tuple[str, str]]:
         )
         address = f"{network.address(name)}:{ports['postgres']}"
         yield f"PostgreSQL, {name}", f"{address} {role or 'down'}"
-    for name in RABBITMQ:
-        address = f"{network.address(name)}:{ports['amqp']}"
-        yield f"RabbitMQ, {name}", f"{address} {'serves' if is_up(name) else 'down'}"
+    password = installation.state.secrets()["amqp"]
+    for node in rabbitmq_nodes(network, ports):
+        address = f"{node.address}:{ports['amqp']}"
+        does = _BROKERS[rabbitmq.does(node, password)] if is_up(node.name) else "down"
+        yield f"RabbitMQ, {node.name}", f"{address} {does}"
     for number, name in enumerate(APPLICATIONS, 1):
         running = [kind for kind in REPLICATED if is_up(f"{kind}-{number}")]
         yield f"Saldo, {name}", f"{network.address(name)} {', '.join(running) or 'down'}"

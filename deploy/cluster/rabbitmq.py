@@ -6,12 +6,17 @@ one listens: two that are both new would found a cluster each.
 
 from __future__ import annotations
 
+import http.client
+import json
+import re
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -26,13 +31,17 @@ TICK_S = 8
 """For about so long a node that stands still counts as there; RabbitMQ's own is 60 s."""
 _FOUND_S = 50.0
 _CTL_S = 60
+_ANSWER_S = 2.0
 _POLL_S = 0.2
+_NODE = re.compile(r"[\w.-]+@[\w.-]+")
 
 _FORMATION = """\
 cluster_formation.peer_discovery_backend = classic_config
 {nodes}
 cluster_partition_handling = pause_minority
+log.connection.level = error
 """
+# Each look of HAProxy would be four lines: a connection that ends after the greeting.
 
 
 @dataclass(frozen=True)
@@ -139,17 +148,46 @@ def is_parted(name: str, servers: Mapping[str, ProcessSpec]) -> bool:
     return "@" in own or any(f"{name}@" in others for others in said.values())
 
 
+def does(node: Node, password: str) -> Literal["serves", "is apart", "is down"]:
+    """Return what a node does, by its own management API, which pauses with it."""
+    login = b64encode(f"{rabbitmq.USER}:{password}".encode()).decode()
+    connection = http.client.HTTPConnection(
+        node.address, node.ports["amqp_management"], timeout=_ANSWER_S
+    )
+    try:
+        path = f"/api/nodes/{node.full_name}?columns=running,partitions"
+        connection.request("GET", path, headers={"Authorization": f"Basic {login}"})
+        with connection.getresponse() as response:
+            said = json.load(response) if response.status == http.client.OK else {}
+    except (OSError, http.client.HTTPException, ValueError):
+        return "is down"
+    finally:
+        connection.close()
+    if not said.get("running"):
+        return "is down"
+    return "is apart" if said.get("partitions") else "serves"
+
+
 def wait_to_join(data: Path, other: str, seconds: float = _FOUND_S) -> bool:
     """Wait until another node listens, unless this one has been in the cluster before.
 
     Return whether it may start.
     """
     ends = time.monotonic() + seconds
-    while not any(data.glob("*@*/")) and not is_ready(Check("tcp", other)):
+    while not _has_joined(data) and not is_ready(Check("tcp", other)):
         if time.monotonic() > ends:
             return False
         time.sleep(_POLL_S)
     return True
+
+
+def _has_joined(data: Path) -> bool:
+    """Return whether a node knows another one: it lists them in a file, beginning with itself.
+
+    One whose first start was cut short has data, but is in no cluster yet.
+    """
+    lists = data.glob("*@*/cluster_nodes.config")
+    return any(len(set(_NODE.findall(file.read_text("utf-8")))) > 1 for file in lists)
 
 
 if __name__ == "__main__":
