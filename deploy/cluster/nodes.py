@@ -120,7 +120,15 @@ def broker_specs(
             found.append(replace(mapper, name=name, argv=(*within, *mapper.argv)))
         elif not found:
             found.append(rabbitmq.shared_mapper(mapper, nodes))
-        found.append(replace(server, argv=(*within, *server.argv), requires=(name,)))
+        found.append(
+            replace(
+                server,
+                argv=(*within, *server.argv),
+                # The tools of RabbitMQ make themselves known to the port mapper of their machine.
+                mended_by=(*within, *server.mended_by),
+                requires=(name,),
+            )
+        )
     return found
 
 
