@@ -18,11 +18,7 @@ _ROLES = {
     patroni.SYNCHRONOUS: "follows synchronously",
     patroni.REPLICA: "follows",
 }
-_BROKERS = {
-    "serves": "serves",
-    "is apart": "is apart from others, who took it for dead: stop it, and start it again",
-    "is down": "down",
-}
+_APART = "is apart from the others, who took it for dead: stop it, and start it again"
 
 
 def where(installation: ClusterInstallation) -> Table:
@@ -51,10 +47,12 @@ def _rows(installation: ClusterInstallation) -> Iterator[tuple[str, str]]:
         address = f"{network.address(name)}:{ports['postgres']}"
         yield f"PostgreSQL, {name}", f"{address} {role or 'down'}"
     password = installation.state.secrets()["amqp"]
-    for node in rabbitmq_nodes(network, ports):
-        address = f"{node.address}:{ports['amqp']}"
-        does = _BROKERS[rabbitmq.does(node, password)] if is_up(node.name) else "down"
-        yield f"RabbitMQ, {node.name}", f"{address} {does}"
+    nodes = rabbitmq_nodes(network, ports)
+    said = {node.name: rabbitmq.takes_for_dead(node, password) for node in nodes}
+    apart = rabbitmq.apart({name: named for name, named in said.items() if named is not None})
+    for node in nodes:
+        role = "down" if said[node.name] is None else _APART if node.name == apart else "serves"
+        yield f"RabbitMQ, {node.name}", f"{node.address}:{ports['amqp']} {role}"
     for number, name in enumerate(APPLICATIONS, 1):
         running = [kind for kind in REPLICATED if is_up(f"{kind}-{number}")]
         yield f"Saldo, {name}", f"{network.address(name)} {', '.join(running) or 'down'}"

@@ -13,10 +13,10 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from msgspec.structs import replace
 
@@ -138,18 +138,29 @@ def runs_with(server: ProcessSpec) -> int:
     return int(asked(server, "length(rabbit_nodes:all_running()).") or 0)
 
 
-def is_parted(name: str, servers: Mapping[str, ProcessSpec]) -> bool:
+def partitions(servers: Mapping[str, ProcessSpec]) -> dict[str, list[str]]:
+    """Return whom each node takes for dead, though it runs; by their names in the cluster."""
+    expression = "rabbit_node_monitor:partitions()."
+    return {name: _NODE.findall(asked(spec, expression)) for name, spec in servers.items()}
+
+
+def is_parted(name: str, said: Mapping[str, Collection[str]]) -> bool:
     """Return whether this node, or another one, says that it is in a partition of its own.
 
     They need not say the same. `pause_minority` does not see it: an operator restarts the node.
     """
-    said = {one: asked(spec, "rabbit_node_monitor:partitions().") for one, spec in servers.items()}
-    own = said.pop(name, "")
-    return "@" in own or any(f"{name}@" in others for others in said.values())
+    others = [one for who, named in said.items() if who != name for one in named]
+    return bool(said.get(name)) or any(one.startswith(f"{name}@") for one in others)
 
 
-def does(node: Node, password: str) -> Literal["serves", "is apart", "is down"]:
-    """Return what a node does, by its own management API, which pauses with it."""
+def apart(said: Mapping[str, Collection[str]]) -> str | None:
+    """Return which node an operator is to restart: the one that most others take for dead."""
+    named = Counter(one.partition("@")[0] for others in said.values() for one in others)
+    return max(named, key=lambda one: (named[one], one), default=None)
+
+
+def takes_for_dead(node: Node, password: str) -> list[str] | None:
+    """Return whom a node takes for dead, by its own management API; None: it does not serve."""
     login = b64encode(f"{rabbitmq.USER}:{password}".encode()).decode()
     connection = http.client.HTTPConnection(
         node.address, node.ports["amqp_management"], timeout=_ANSWER_S
@@ -160,12 +171,10 @@ def does(node: Node, password: str) -> Literal["serves", "is apart", "is down"]:
         with connection.getresponse() as response:
             said = json.load(response) if response.status == http.client.OK else {}
     except (OSError, http.client.HTTPException, ValueError):
-        return "is down"
+        return None
     finally:
         connection.close()
-    if not said.get("running"):
-        return "is down"
-    return "is apart" if said.get("partitions") else "serves"
+    return list(said.get("partitions", ())) if said.get("running") else None
 
 
 def wait_to_join(data: Path, other: str, seconds: float = _FOUND_S) -> bool:

@@ -92,14 +92,22 @@ class Machines(RunningHouse):
         plan = read_plan(self.installation.state.plan)
         found = {spec.name: spec for spec in plan.processes} if plan else {}
         servers = {name: found[name] for name in RABBITMQ if name in found}
-        for name in servers:
-            if rabbitmq.is_parted(name, servers):
-                self.send(name, signal.SIGTERM)
-        eventually(
-            lambda: all(rabbitmq.runs_with(one) == len(servers) for one in servers.values()),
-            "the RabbitMQ run in one cluster",
-            _WHOLE_S,
-        )
+        for _ in servers:
+            if (name := rabbitmq.apart(rabbitmq.partitions(servers))) is not None:
+                self._end(name)
+            eventually(
+                lambda: all(rabbitmq.runs_with(one) == len(servers) for one in servers.values()),
+                "the RabbitMQ run in one cluster",
+                _WHOLE_S,
+            )
+            if name is None:
+                break
+
+    def _end(self, name: str) -> None:
+        """Shut a process down, and wait until it has ended; it is started again by itself."""
+        identity = self.identities().get(name)
+        if identity is not None and process.send(identity, signal.SIGTERM):
+            eventually(lambda: not process.is_alive(identity), f"{name} has ended", _WHOLE_S)
 
 
 class _OfMachines:
