@@ -349,6 +349,24 @@ def test_what_is_stopped_for_good_stays_so_until_it_is_started(
         small.stop(["ofd"])
 
 
+def test_patroni_is_installed_anew_where_the_checkout_has_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed: list[Path] = []
+    monkeypatch.setattr(packages, "_install_patroni", lambda: installed.append(packages.FOLDER))
+    for name in ("one", "one", "two"):
+        folder = tmp_path / name / "patroni"
+        monkeypatch.setattr(packages, "FOLDER", folder)
+        monkeypatch.setattr(packages, "_STAMP", folder / "installed-from")
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            # What is moved, or copied, brings its stamp.
+            for stamp in tmp_path.glob("one/patroni/installed-from"):
+                (folder / "installed-from").write_bytes(stamp.read_bytes())
+        assert packages.patroni() == folder / "bin" / "patroni"
+    assert installed == [tmp_path / name / "patroni" for name in ("one", "two")]
+
+
 def test_machine_of_applications_stands_for_its_processes() -> None:
     assert processes_of("app-2") == {f"{name}-2" for name in REPLICATED}
     assert processes_of("pg-1") == {"pg-1"}
