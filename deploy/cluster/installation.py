@@ -50,14 +50,15 @@ from deploy.embedded.system_user import system_user
 CLUSTER_START_S = 300.0
 _ENDS_S = 10.0
 _BEYOND = 200
-_FURTHER = {
+FURTHER_PORTS = {
     "patroni": 15690,
     "etcd": 15691,
     "etcd_peer": 15692,
+    "etcd_health": 15693,
     "balancer-1": 18098,
     "balancer-2": 18099,
 }
-DEFAULT_PORTS = {name: port + _BEYOND for name, port in (PORTS_OF_ONE_NODE | _FURTHER).items()}
+DEFAULT_PORTS = {name: port + _BEYOND for name, port in (PORTS_OF_ONE_NODE | FURTHER_PORTS).items()}
 """The default ports: an installation on one node may run beside a cluster."""
 NODES = {
     *BALANCERS, *ETCD, *POSTGRES, *RABBITMQ,

@@ -9,14 +9,16 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from deploy.cluster import etcd, haproxy, packages, patroni, rabbitmq
-from deploy.cluster.network import ETCD, POSTGRES, RABBITMQ, Network
+from deploy.cluster.certificate import Certificate
+from deploy.cluster.certificate import make as make_certificate
+from deploy.cluster.network import ETCD, MACHINES, POSTGRES, RABBITMQ, Network
 from deploy.cluster.sections import BALANCERS, sections, statistics
 from deploy.embedded.plan import ProcessSpec
 from deploy.embedded.state import StateDir
-from deploy.embedded.surroundings import PLAIN_ENVIRONMENT, REPOSITORY
+from deploy.embedded.surroundings import LOOPBACK, PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.system_user import SystemUser
 
-SECRETS = (patroni.SUPERUSER, patroni.REPLICATOR)
+SECRETS = (patroni.SUPERUSER, patroni.REPLICATOR, patroni.OPERATOR)
 """The secrets of a cluster beyond those of an installation."""
 MAPPER = "epmd"
 """The port mapper of Erlang: one for each machine."""
@@ -36,13 +38,16 @@ def etcd_members(network: Network, ports: Mapping[str, int]) -> list[etcd.Member
             name,
             f"{network.address(name)}:{ports['etcd']}",
             f"{network.address(name)}:{ports['etcd_peer']}",
+            f"{network.address(name)}:{ports['etcd_health']}",
         )
         for name in ETCD
     ]
 
 
-def postgres_nodes(network: Network, ports: Mapping[str, int]) -> list[patroni.Node]:
-    """Return the nodes of PostgreSQL."""
+def postgres_nodes(
+    network: Network, ports: Mapping[str, int], certificate: Certificate | None = None
+) -> list[patroni.Node]:
+    """Return the nodes of PostgreSQL; with the certificate by which etcd knows them."""
     members = [member.client for member in etcd_members(network, ports)]
     return [
         patroni.Node(
@@ -51,6 +56,7 @@ def postgres_nodes(network: Network, ports: Mapping[str, int]) -> list[patroni.N
             f"{network.address(name)}:{ports['patroni']}",
             members,
             networks=network.networks,
+            certificate=certificate,
         )
         for name in POSTGRES
     ]
@@ -77,18 +83,22 @@ def database_specs(
     """Return the processes of etcd and PostgreSQL, and the one that makes the owner."""
     folder = _folder(state, "postgres")
     members = etcd_members(network, ports)
+    # Where machines are addresses of the loopback interface, members call from this one.
+    addresses = {LOOPBACK, *map(network.address, MACHINES)}
+    certificate = make_certificate(folder / "certificate", sorted(addresses), user)
     agreeing = [
         etcd.process(
-            member, members, folder, packages.etcd(), user, within=network.within(member.name)
+            member, members, folder, packages.etcd(), user,
+            within=network.within(member.name), certificate=certificate,
         )
         for member in members
-    ]
+    ]  # fmt: skip
     serving = [
         patroni.process(
             node, folder, secrets, packages.patroni(), user,
             within=network.within(node.name), requires=ETCD,
         )
-        for node in postgres_nodes(network, ports)
+        for node in postgres_nodes(network, ports, certificate)
     ]  # fmt: skip
     owner = ProcessSpec(
         name=OWNER,

@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from deploy.cluster.certificate import Certificate
 from deploy.embedded import process as processes
 from deploy.embedded.plan import Check, ProcessSpec, write_atomically
 from deploy.embedded.postgres_binaries import binaries
@@ -22,8 +23,9 @@ from deploy.embedded.readiness import is_ready
 from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
 from deploy.embedded.system_user import SystemUser
 
-SUPERUSER, REPLICATOR = "postgres", "replicator"
-"""The users of Patroni itself: their passwords are in the configuration of each node."""
+SUPERUSER, REPLICATOR, OPERATOR = "postgres", "replicator", "patroni"
+"""The users of Patroni itself, and who may change it: their passwords are in the configuration of
+each node."""
 PRIMARY, REPLICA, SYNCHRONOUS = "primary", "replica", "sync"
 """Roles of nodes, as Patroni's REST API has them."""
 TTL_S = 20
@@ -70,6 +72,8 @@ class Node:
     """Where others reach its `postgres` and its `rest`, if elsewhere."""
     networks: Sequence[str] = ("127.0.0.0/8",)
     """From where it is reached at all."""
+    certificate: Certificate | None = None
+    """By which etcd knows it, if etcd wants to."""
 
 
 def process(
@@ -118,10 +122,19 @@ def settings(node: Node, folder: Path, passwords: Mapping[str, str]) -> dict[str
     return {
         "scope": "saldo",
         "name": node.name,
-        "restapi": {"listen": node.rest, "connect_address": reached["rest"]},
+        "restapi": {
+            "listen": node.rest,
+            "connect_address": reached["rest"],
+            # For what changes anything; who leads is said to everybody.
+            "authentication": {"username": OPERATOR, "password": passwords[OPERATOR]},
+        },
         # That of this machine would restart all of it when one node dies.
         "watchdog": {"mode": "off"},
-        "etcd3": {"hosts": list(node.etcd), "use_proxies": bool(node.links)},
+        "etcd3": {
+            "hosts": list(node.etcd),
+            "use_proxies": bool(node.links),
+            **_known_by(node.certificate),
+        },
         "bootstrap": {
             "dcs": {
                 "ttl": TTL_S,
@@ -150,6 +163,13 @@ def settings(node: Node, folder: Path, passwords: Mapping[str, str]) -> dict[str
             ],
         },
     }  # fmt: skip
+
+
+def _known_by(certificate: Certificate | None) -> dict[str, str]:
+    if certificate is None:
+        return {}
+    file, key = map(str, certificate)
+    return {"protocol": "https", "cacert": file, "cert": file, "key": key}
 
 
 def data_folder(folder: Path) -> Path:

@@ -16,7 +16,7 @@ from typing import Final, cast
 
 from deploy.cluster import namespaces, patroni, rabbitmq
 from deploy.cluster.applications import processes_of
-from deploy.cluster.installation import CLUSTER_START_S, NODES, ClusterInstallation
+from deploy.cluster.installation import CLUSTER_START_S, FURTHER_PORTS, NODES, ClusterInstallation
 from deploy.cluster.network import APPLICATIONS, ETCD, POSTGRES, RABBITMQ, Kind
 from deploy.cluster.nodes import rest_addresses
 from deploy.cluster.sections import BALANCERS
@@ -36,7 +36,7 @@ from tests.waiting import eventually
 KINDS: Final[Sequence[Sequence[str]]] = (POSTGRES, RABBITMQ, ETCD, APPLICATIONS, BALANCERS)
 """The machines, by what they do; of each kind one may be missing."""
 _MONITORED = "SALDO_MONITORING_URL_"
-_PORTS = dict.fromkeys((*ANY_PORTS, "patroni", "etcd", "etcd_peer", *BALANCERS), 0)
+_PORTS = dict.fromkeys((*ANY_PORTS, *FURTHER_PORTS), 0)
 _WHOLE_S = 120.0
 _RESUMES_S = 25.0
 """So long after machines have died for good the next fault comes."""

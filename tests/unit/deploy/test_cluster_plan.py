@@ -14,7 +14,7 @@ import pytest
 
 from deploy.cluster import haproxy, owner, packages, patroni
 from deploy.cluster.applications import REPLICATED, processes_of
-from deploy.cluster.installation import NODES, ClusterInstallation
+from deploy.cluster.installation import FURTHER_PORTS, NODES, ClusterInstallation
 from deploy.cluster.network import APPLICATIONS, ETCD, HOST, POSTGRES, RABBITMQ, Kind
 from deploy.cluster.rabbitmq import wait_to_join
 from deploy.embedded import process
@@ -26,7 +26,7 @@ from deploy.embedded.surroundings import LOOPBACK
 from shared.config import QUORUM, load_settings
 from tests.nodes import ANY_PORTS
 
-PORTS = dict.fromkeys((*ANY_PORTS, "patroni", "etcd", "etcd_peer", "balancer-1", "balancer-2"), 0)
+PORTS = dict.fromkeys((*ANY_PORTS, *FURTHER_PORTS), 0)
 READY_S = 60.0
 ELECTION_S = 2.0
 """Two of the default timeouts of etcd, of which it draws one to two."""
@@ -186,6 +186,11 @@ def test_patroni_replicates_synchronously_and_knows_every_etcd(
         allowed = {line.split()[3] for line in settings["postgresql"]["pg_hba"]}
         assert allowed == set(network.networks)
         assert all(line.endswith("scram-sha-256") for line in settings["postgresql"]["pg_hba"])
+        certificate = Path(settings["etcd3"]["cert"])
+        assert certificate.parent.stat().st_mode & 0o077 == 0
+        for member in ETCD:
+            assert {"--client-cert-auth", "--peer-client-cert-auth"} < set(specs[member].argv)
+            assert str(certificate) in specs[member].argv
         # The device of the whole machine is not for one of its nodes.
         assert settings["watchdog"] == {"mode": "off"}
     assert set(specs["database"].requires) == set(POSTGRES)
