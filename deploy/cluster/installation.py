@@ -65,7 +65,7 @@ NODES = {
     *(process for machine in APPLICATIONS for process in processes_of(machine)),
 }  # fmt: skip
 """The processes that can be stopped for good, and the house goes on."""
-_OWN_NODES = ("SALDO_DATABASE_URL", "SALDO_AMQP_URL")
+_OWN_NODES = ("SALDO_DATABASE_URL", "SALDO_AMQP_URL", "SALDO_GATEWAY_LISTEN")
 
 
 class ClusterInstallation(Installation):
@@ -197,6 +197,8 @@ class ClusterInstallation(Installation):
         if found is None:
             found = self._choose()
             save(file, found)
+        elif self._kind not in {None, found.kind}:
+            raise StateError(f"the machines of this cluster are {found.kind} until its reset")
         elif found.kind == "namespaces":
             self._make(found)
         return found

@@ -56,7 +56,8 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
     monkeypatch.setattr(ClusterInstallation, "_make", staticmethod(lambda network: None))
 
     def plan(kind: Kind, overrides: Mapping[str, str] = MappingProxyType({})) -> Plans:
-        made = ClusterInstallation(tmp_path / kind, overrides, kind="loopback", ports=PORTS)
+        asked: Kind | None = "loopback" if kind == "loopback" else None
+        made = ClusterInstallation(tmp_path / kind, overrides, kind=asked, ports=PORTS)
         made.state.create()
         if kind == "namespaces":
             file = made.state.root / "network.json"
@@ -143,10 +144,23 @@ def test_settings_for_people_are_those_of_the_host(planned: Planned, kind: Kind)
     assert {"SALDO_MONITORING_URL_WORK", "SALDO_MONITORING_URL_WORK_2"} < made.environment.keys()
 
 
-def test_own_nodes_are_refused(tmp_path: Path) -> None:
-    given = {"SALDO_DATABASE_URL": "postgresql://owner:secret@db/saldo"}
-    with pytest.raises(StateError, match="unset SALDO_DATABASE_URL"):
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"SALDO_DATABASE_URL": "postgresql://owner:secret@db/saldo"},
+        {"SALDO_GATEWAY_LISTEN": "192.0.2.1:80"},
+    ],
+)
+def test_own_nodes_are_refused(tmp_path: Path, given: dict[str, str]) -> None:
+    with pytest.raises(StateError, match=f"unset {', '.join(given)}"):
         ClusterInstallation(tmp_path / "one", given, kind="loopback", ports=PORTS).up()
+
+
+def test_machines_stay_what_they_are_until_the_reset(planned: Planned) -> None:
+    made, _ = planned("loopback")
+    other = ClusterInstallation(made.state.root, kind="namespaces", ports=PORTS)
+    with pytest.raises(StateError, match="are loopback until its reset"):
+        other.up()
 
 
 def test_what_nobody_reaches_from_a_machine_is_refused_and_what_is_elsewhere_not_simulated(
