@@ -55,6 +55,8 @@ FURTHER_PORTS = {
     "etcd": 15691,
     "etcd_peer": 15692,
     "etcd_health": 15693,
+    "amqp_distribution_2": 15684,
+    "amqp_distribution_3": 15694,
     "balancer-1": 18098,
     "balancer-2": 18099,
 }

@@ -20,6 +20,8 @@ from deploy.embedded.system_user import SystemUser
 
 SECRETS = (patroni.SUPERUSER, patroni.REPLICATOR, patroni.OPERATOR)
 """The secrets of a cluster beyond those of an installation."""
+BETWEEN_RABBITMQ = ("amqp_distribution", "amqp_distribution_2", "amqp_distribution_3")
+"""The names of the ports at which each RabbitMQ speaks to the others."""
 MAPPER = "epmd"
 """The port mapper of Erlang: one for each machine."""
 OWNER = "database"
@@ -68,9 +70,16 @@ def rest_addresses(network: Network, ports: Mapping[str, int]) -> dict[str, str]
 
 
 def rabbitmq_nodes(network: Network, ports: Mapping[str, int]) -> list[rabbitmq.Node]:
-    """Return the nodes of RabbitMQ."""
+    """Return the nodes of RabbitMQ.
+
+    A port mapper that they share knows nodes by their ports alone: each speaks to the others at
+    another one.
+    """
     own = {name: ports[name] for name in rabbitmq.PORTS}
-    return [rabbitmq.Node(name, network.address(name), own) for name in RABBITMQ]
+    return [
+        rabbitmq.Node(name, network.address(name), own | {"amqp_distribution": ports[between]})
+        for name, between in zip(RABBITMQ, BETWEEN_RABBITMQ, strict=True)
+    ]
 
 
 def database_specs(

@@ -319,6 +319,9 @@ def test_every_rabbitmq_knows_all_and_a_new_one_joins_the_one_before(
         joined = [command[-1] for command in specs[name].before_start]
         before = RABBITMQ[number - 1 : number] if number else ()
         assert joined == [f"{made.network.address(one)}:{made.ports()['amqp']}" for one in before]
+    # A mapper that they share refuses a port twice.
+    between = {specs[name].environ["RABBITMQ_DIST_PORT"] for name in RABBITMQ}
+    assert len(between) == len(RABBITMQ)
     mappers = {spec.name for spec in specs.values() if spec.name.startswith("epmd")}
     assert len(mappers) == (1 if kind == "loopback" else len(RABBITMQ))
 
