@@ -225,10 +225,10 @@ class ClusterInstallation(Installation):
         """Remove what a first start has left that was cut short: it is in no file."""
         namespaces.remove(choose(self.state.root, "namespaces"))
 
-    @staticmethod
-    def _make(network: Network) -> None:
+    def _make(self, network: Network) -> None:
+        """Make what is missing of the machines; where nothing runs on them, see to all of them."""
         try:
-            if namespaces.create(network):
+            if namespaces.create(network) or not self.identities():
                 namespaces.check(network)
         except NamespaceError as failure:
             raise StateError(
