@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from deploy.cluster import patroni
+from deploy.cluster import patroni, rabbitmq
 from deploy.cluster.applications import REPLICATED
 from deploy.cluster.installation import ClusterInstallation
-from deploy.cluster.network import APPLICATIONS, POSTGRES, RABBITMQ
-from deploy.cluster.nodes import rest_addresses
+from deploy.cluster.network import APPLICATIONS, POSTGRES
+from deploy.cluster.nodes import rabbitmq_nodes, rest_addresses
 from deploy.cluster.sections import BALANCERS, statistics
 
 _ROLES = {
@@ -18,6 +18,7 @@ _ROLES = {
     patroni.SYNCHRONOUS: "follows synchronously",
     patroni.REPLICA: "follows",
 }
+_APART = "is apart from the others, who took it for dead: stop it, and start it again"
 
 
 def where(installation: ClusterInstallation) -> Table:
@@ -45,9 +46,13 @@ def _rows(installation: ClusterInstallation) -> Iterator[tuple[str, str]]:
         )
         address = f"{network.address(name)}:{ports['postgres']}"
         yield f"PostgreSQL, {name}", f"{address} {role or 'down'}"
-    for name in RABBITMQ:
-        address = f"{network.address(name)}:{ports['amqp']}"
-        yield f"RabbitMQ, {name}", f"{address} {'serves' if is_up(name) else 'down'}"
+    password = installation.state.secrets()["amqp"]
+    nodes = rabbitmq_nodes(network, ports)
+    said = {node.name: rabbitmq.takes_for_dead(node, password) for node in nodes}
+    apart = rabbitmq.apart({name: named for name, named in said.items() if named is not None})
+    for node in nodes:
+        role = "down" if said[node.name] is None else _APART if node.name == apart else "serves"
+        yield f"RabbitMQ, {node.name}", f"{node.address}:{ports['amqp']} {role}"
     for number, name in enumerate(APPLICATIONS, 1):
         running = [kind for kind in REPLICATED if is_up(f"{kind}-{number}")]
         yield f"Saldo, {name}", f"{network.address(name)} {', '.join(running) or 'down'}"
