@@ -7,7 +7,8 @@ SALDO := $(BIN)/python -m deploy.embedded
 CLUSTERED := $(BIN)/python -m deploy.cluster
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status env test unit check bench restore-drill faults upgrade mutation format contracts lock release \
+CHECKS := check-types check-audit check-style check-layers check-generated
+.PHONY: $(CHECKS) help up down reset status env test unit check bench restore-drill faults upgrade mutation format contracts lock release \
 	styleguide letters pictures audit \
 	cluster cluster-down cluster-reset cluster-status cluster-stop cluster-start \
 	dist install browser venv
@@ -59,13 +60,24 @@ unit: venv ## Run the tests that need no node
 	$(BIN)/python -m pytest tests/unit
 
 check: venv ## Check style, types, layers and that generated contracts are current
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(CHECKS)
+
+check-types:
+	$(BIN)/mypy
+
+check-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+check-layers:
 	$(BIN)/lint-imports
+
+check-generated:
 	$(BIN)/python -m shared.contracts --check
 	$(BIN)/python -m gateway.openapi_file --check
 	$(BIN)/python -m tests.security.asvs --check
+
+check-audit:
 	$(BIN)/python -m tests.audit
 
 audit: venv ## Fail where a locked package has a known hole (SALDO_AUDIT=required, offline)

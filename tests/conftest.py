@@ -49,14 +49,28 @@ if TYPE_CHECKING:  # the copy that mutation runs test has no deploy/
 typer.testing._get_command = functools.cache(typer.main.get_command)  # type: ignore[attr-defined]
 
 _SHARED: pytest.StashKey[SharedNodes] = pytest.StashKey()
+_LIGHT: pytest.StashKey[str] = pytest.StashKey()
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Return the number of workers for `-n auto`."""
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return the number of workers for `-n auto`, the last of which is the light one."""
     from tests.workers import number_of_workers
 
-    return number_of_workers()
+    others = number_of_workers()
+    config.stash[_LIGHT] = f"gw{others}"
+    return others + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Keep the files that need no node for the light worker, if there is one."""
+    if config.getoption("dist") != "loadfile" or _LIGHT not in config.stash:
+        return None
+    from tests.workers import Scheduling, has_nodes_for
+
+    helps = has_nodes_for(len(config.getvalue("tx")))
+    return Scheduling(config, log, config.stash[_LIGHT], helps=helps)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,6 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Pass the address of the shared nodes to a worker."""
     node.workerinput["nodes"] = node.config.stash[_SHARED].address
+    node.workerinput["is_light"] = node.gateway.id == node.config.stash.get(_LIGHT, None)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -88,14 +103,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Take what is imported and collected out of all later garbage collections.
 
     The ledger collects after each range of a replay: with two thousand tests in memory that took
-    most of the time of its integration tests.
+    most of the time of its integration tests. The light worker steps back, from here on: all
+    workers wait for each other's collection.
     """
     gc.collect()
     gc.freeze()
+    if getattr(session.config, "workerinput", {}).get("is_light"):
+        from tests.workers import LIGHT_NICE
+
+        os.nice(LIGHT_NICE)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,7 +3,7 @@
 Copying a database makes some thirteen hundred files, which took longer than most tests. What a test
 has left is taken out of its copy instead: tables that have anything are truncated, rows that the
 migrations made are put back, sequences begin anew. A copy whose definitions or settings a test has
-changed is not used again.
+changed is not used again; tables that it has added, and nothing else of the kind, are dropped.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ _OURS = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
 _WITH_ROWS = f"""
 SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
  WHERE c.relkind = 'r' AND {_OURS} AND pg_relation_size(c.oid) > 0 ORDER BY 1, 2
+"""
+_TABLES = f"""
+SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r' AND {_OURS}
 """
 _REFERRING = f"""
 SELECT n.nspname, c.relname, m.nspname, r.relname
@@ -75,8 +79,9 @@ SELECT pid FROM pg_stat_activity WHERE datname = current_database()
 
 
 class Kept(NamedTuple):
-    """What the migrations have left: rows by table, sequences, definitions."""
+    """What the migrations have left: tables, their rows, sequences, definitions."""
 
+    tables: frozenset[Table]
     rows: Mapping[Table, bytes]
     sums: Mapping[Table, str | None]
     sequences: Mapping[Table, int | None]
@@ -147,6 +152,7 @@ def kept_of(connection: psycopg.Connection[Any]) -> Kept:
     for row in connection.execute(_REFERRING):
         referring.setdefault((row[0], row[1]), set()).add((row[2], row[3]))
     return Kept(
+        tables=frozenset(_tables(connection)),
         rows={table: _copied(connection, table) for table in tables},
         sums=_sums(connection, tables),
         sequences={(row[0], row[1]): row[2] for row in connection.execute(_SEQUENCES)},
@@ -159,7 +165,12 @@ def kept_of(connection: psycopg.Connection[Any]) -> Kept:
 def _emptied(connection: psycopg.Connection[Any], kept: Kept) -> bool:
     """Take out what a test has left; return False where that is more than rows."""
     connection.execute(_END_OTHERS)
-    if connection.execute(_OTHERS).fetchall() or _defined(connection) != kept.defined:
+    if connection.execute(_OTHERS).fetchall():
+        return False
+    for table in set(_tables(connection)) - kept.tables:
+        # Without CASCADE: what of ours depends on it has been changed, and is not used again.
+        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(*table)))
+    if _defined(connection) != kept.defined:
         return False
     seeded = list(kept.rows)
     with connection.transaction():
@@ -183,6 +194,10 @@ def _emptied(connection: psycopg.Connection[Any], kept: Kept) -> bool:
                     (schema, name, start if before is None else before, before is not None),
                 )
     return True
+
+
+def _tables(connection: psycopg.Connection[Any]) -> list[Table]:
+    return [(row[0], row[1]) for row in connection.execute(_TABLES)]
 
 
 def _with_rows(connection: psycopg.Connection[Any]) -> list[Table]:

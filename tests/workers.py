@@ -2,6 +2,11 @@
 
 The controller, which runs no test, starts the nodes when the first worker asks for them, and stops
 them at the end. If the controller is killed, the embedded nodes end with it.
+
+Tests with nodes wait a third of their time, for processes that start and for time limits that they
+try. More of them at once would starve each other, so `-n auto` adds a light worker instead: it runs
+the files that need no node, at a lower priority, on what the others leave idle, and helps them at
+the end.
 """
 
 from __future__ import annotations
@@ -9,14 +14,26 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from itertools import chain
 from multiprocessing.connection import Client, Listener
 from threading import Thread
 from typing import Any, TypeAlias
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
 
 from tests.nodes import Nodes, acquire_nodes, given_brokers
 
 MOST_WORKERS = 5
 """Of `-n auto`: a few files take most of the time, and more workers would wait for those."""
+
+LIGHT_FOLDERS = ("architecture", "contract", "security", "unit")
+WITH_NODES = {"tests/contract/test_access_matrix.py", "tests/security/test_hostile_actors.py"}
+"""Files of those folders that need nodes all the same."""
+LIGHT_NICE = 5
+HELPED = "integration"
+"""The last and largest folder with nodes, and the one whose tests wait most."""
 
 Address: TypeAlias = tuple[str, str]
 """A local socket and the key to it, as text that the controller may hand to its workers."""
@@ -27,7 +44,7 @@ class NoNodesError(Exception):
 
 
 def number_of_workers() -> int:
-    """Return how many workers suit this machine and the nodes."""
+    """Return how many workers suit this machine and the nodes, beside the light one."""
     suitable = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
     brokers = given_brokers()
     if not brokers or len(brokers) >= suitable:
@@ -37,6 +54,68 @@ def number_of_workers() -> int:
         "virtual hosts (separated by spaces)"
     )
     return len(brokers)
+
+
+def has_nodes_for(workers: int) -> bool:
+    """Return whether there is a virtual host for each of so many workers."""
+    brokers = given_brokers()
+    return not brokers or len(brokers) >= workers
+
+
+def folder_of(file: str) -> str:
+    """Return the folder of tests that a file, named from the root, belongs to."""
+    return file.split("/")[1]
+
+
+def is_light(file: str) -> bool:
+    """Return whether a file, named from the root, needs no node."""
+    return folder_of(file) in LIGHT_FOLDERS and file not in WITH_NODES
+
+
+class Scheduling(LoadFileScheduling):
+    """Gives each worker the next file of the folder that it is in, or of one that nobody is in.
+
+    So an installation that the files of a folder share starts once, and those who need a whole
+    processor run beside those who wait. The light worker gets the last file that needs no node.
+    Once all the others wait in the same folder, it helps them, if there are nodes for it.
+    """
+
+    def __init__(self, config: pytest.Config, log: Any, light: str, *, helps: bool) -> None:
+        super().__init__(config, log)
+        self._light = light
+        self._helps = helps
+        self._folders: dict[str, str] = {}
+        """In which folder each of the others is."""
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        name = node.gateway.id
+        file = self._light_file() if name == self._light else self._next_of(name)
+        if file is None:
+            return  # it ends with the run
+        self.workqueue.move_to_end(file, last=False)
+        super()._assign_work_unit(node)
+        if name != self._light:
+            for light in (one for one in self.nodes if one.gateway.id == self._light):
+                if self.workqueue:
+                    self._reschedule(light)
+
+    def _light_file(self) -> str | None:
+        help_in = HELPED if self._helps and set(self._folders.values()) == {HELPED} else ""
+        return next(
+            chain(
+                filter(is_light, reversed(self.workqueue)),
+                (file for file in reversed(self.workqueue) if folder_of(file) == help_in),
+            ),
+            None,
+        )
+
+    def _next_of(self, name: str) -> str:
+        taken = {folder for other, folder in self._folders.items() if other != name}
+        own = (file for file in self.workqueue if folder_of(file) == self._folders.get(name))
+        free = (file for file in self.workqueue if folder_of(file) not in taken)
+        found = next(chain(own, free, self.workqueue))
+        self._folders[name] = folder_of(found)
+        return found
 
 
 class SharedNodes:

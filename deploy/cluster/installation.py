@@ -235,8 +235,8 @@ class ClusterInstallation(Installation):
                 f"the machines of this cluster cannot be made any more: {failure}"
             ) from None
 
-    def _stop(self, report: Report) -> Plan:
-        plan = super()._stop(report)
+    def _stop(self, report: Report, *, for_good: bool = False) -> Plan:
+        plan = super()._stop(report, for_good=for_good)
         for name in POSTGRES:
             if self._end_postmaster(name):
                 report(name, "had left a PostgreSQL, which is stopped")

@@ -107,7 +107,7 @@ class Installation:
         if not self.state.root.exists():
             return
         with self.state.lock():
-            plan = self._stop(report)
+            plan = self._stop(report, for_good=True)
             for spec in plan.processes:
                 run_commands(spec, spec.on_reset)
             self.state.delete()
@@ -202,10 +202,10 @@ class Installation:
         self._watchdog.stop()
         self._supervisor.stop()
 
-    def _stop(self, report: Report) -> Plan:
+    def _stop(self, report: Report, *, for_good: bool = False) -> Plan:
         self._stop_daemons()
         plan = read_plan(self.state.plan) or Plan(processes=())
-        stop_processes(plan, self.identities(), report)
+        stop_processes(plan, self.identities(), report, for_good=for_good)
         for name, identity in self.identities().items():
             process.stop(identity)
             report(name, "stopped, though it is in no plan")

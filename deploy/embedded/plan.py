@@ -31,6 +31,7 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     process has been stopped. `requires` names the processes that must be ready first. A `once`
     process runs to its end and is then done. `version` changes with the code that it runs.
     `mended_by` is a command that is run where a process that was ready fails the check `health`.
+    `discarded` is a process whose data go with it on a reset: it is killed, not stopped.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     before_start: tuple[tuple[str, ...], ...] = ()
     after_stop: tuple[tuple[str, ...], ...] = ()
     on_reset: tuple[tuple[str, ...], ...] = ()
+    discarded: bool = False
     once: bool = False
     stop_signal: int = int(signal.SIGTERM)
     stop_seconds: float = 10.0

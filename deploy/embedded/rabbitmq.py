@@ -144,6 +144,7 @@ def packaged_processes(
             ready=Check("amqp", url),
             health=Check("streams", admin),
             mended_by=(*prefix, str(server.with_name("rabbitmqctl")), "eval", FREE_STREAMS),
+            discarded=True,  # a stop takes six seconds
             stop_seconds=20.0,
             version=version,
         ),

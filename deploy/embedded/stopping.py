@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
@@ -18,15 +19,17 @@ def stop_processes(
     plan: Plan,
     identities: Mapping[str, process.Identity | None],
     report: Report = lambda name, how: None,
+    *,
+    for_good: bool = False,
 ) -> None:
     """Stop the running processes of a plan, level by level, those of one level in parallel.
 
-    `report` is called with the name of each process and how it ended. The supervisor must have been
-    stopped before.
+    `report` is called with the name of each process and how it ended. `for_good`: all data will be
+    deleted. The supervisor must have been stopped before.
     """
     for level in reversed(plan.levels()):
         threads = [
-            threading.Thread(target=_stop, args=(spec, identities.get(spec.name), report))
+            threading.Thread(target=_stop, args=(spec, identities.get(spec.name), report, for_good))
             for spec in level
         ]
         for thread in threads:
@@ -35,9 +38,12 @@ def stop_processes(
             thread.join()
 
 
-def _stop(spec: ProcessSpec, identity: process.Identity | None, report: Report) -> None:
+def _stop(
+    spec: ProcessSpec, identity: process.Identity | None, report: Report, for_good: bool
+) -> None:
     if identity is not None and process.is_alive(identity):
-        graceful = process.stop(identity, spec.stop_signal, spec.stop_seconds)
+        number = int(signal.SIGKILL) if for_good and spec.discarded else spec.stop_signal
+        graceful = process.stop(identity, number, spec.stop_seconds)
         report(spec.name, "stopped" if graceful else "killed: it ignored the stop signal")
     run_commands(spec, spec.after_stop)
 

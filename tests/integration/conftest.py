@@ -17,6 +17,7 @@ from shared.config import SERVICES, Settings
 from shared.rpc.client import RpcClient
 from tests.conftest import BrokerUser, Database, signed_in_as, sweep_bus
 from tests.integration.broker_attempts import SUBSCRIBERS_QUEUE, UUID
+from tests.integration.bus_ends import end
 from tests.staff_logins import SignedIn, signed_in
 from tests.staff_terminal import grant
 
@@ -29,11 +30,16 @@ def logged() -> Iterator[list[Any]]:
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
-    """A worker that runs what the test starts, and stops at its end."""
+def worker(request: pytest.FixtureRequest) -> Iterator[Worker]:
+    """A worker that runs what the test starts, and stops at its end, before its database goes."""
     running = Worker()
+    if "database" not in request.fixturenames:
+        yield running
+        running.join()
+        return
+    database: Database = request.getfixturevalue("database")
     yield running
-    running.join()
+    end(running, database.settings)
 
 
 @pytest.fixture

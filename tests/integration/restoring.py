@@ -29,7 +29,7 @@ from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.eventstore.postgres import PostgresStore
 from tests.conftest import Database
-from tests.integration.bus_ends import NUMBER, open_one
+from tests.integration.bus_ends import NUMBER, end, open_one
 from tests.waiting import eventually
 
 
@@ -86,7 +86,7 @@ class House:
         try:
             eventually(lambda: self._published(service), f"{service} has published its log")
         finally:
-            worker.join()
+            end(worker, self.settings)
 
     def call(self, service: str, method: str, *, deadline: float = 5.0, **kwargs: Any) -> Any:
         return self.methods[service, method](**kwargs)

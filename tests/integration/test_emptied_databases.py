@@ -37,6 +37,9 @@ def test_rows_and_sequences_are_as_after_the_migrations(
     with psycopg.connect(url_of(base_settings, used), autocommit=True) as owner:
         owner.execute("UPDATE helpdesk.question_counter SET last = last + 7")
         owner.execute("INSERT INTO helpdesk.closed_accounts VALUES ('0100000001')")
+        owner.execute("CREATE TABLE helpdesk.seen (id bigserial PRIMARY KEY, position bigint)")
+        owner.execute("GRANT SELECT ON helpdesk.seen TO PUBLIC")
+        owner.execute("INSERT INTO helpdesk.seen (position) VALUES (7)")
         owner.execute(
             "SELECT nextval(format('%I.%I', schemaname, sequencename)::regclass) FROM pg_sequences"
         )
@@ -55,7 +58,8 @@ def test_rows_and_sequences_are_as_after_the_migrations(
 @pytest.mark.parametrize(
     "change",
     [
-        "CREATE TABLE helpdesk.more (one int)",
+        "CREATE TABLE helpdesk.more (one int); CREATE VIEW helpdesk.most AS TABLE helpdesk.more",
+        "ALTER TABLE helpdesk.questions RENAME TO answers",
         "ALTER TABLE helpdesk.questions ADD COLUMN more int",
         "DROP INDEX helpdesk.disputes_by_state",
         "CREATE SCHEMA more",

@@ -21,6 +21,7 @@ from tests.integration.bus_ends import (
     WAIT_S,
     Reader,
     deliveries,
+    end,
     open_one,
     pay,
     publish_all,
@@ -63,7 +64,7 @@ def test_stopped_relay_resumes_at_its_position(database: Database, reader: Reade
         worker = Worker()
         publish_all(worker, database, ledger)
         reader.read(expected)
-        worker.join()
+        end(worker, database.settings)
     assert [headers["saldo_position"] for _, headers, _ in reader.got] == list(range(1, 12))
 
 
@@ -96,7 +97,7 @@ def test_relay_that_dies_before_it_advances_publishes_again(
     worker = Worker()
     worker.start("relay", Relay(database.settings, ledger, publish, worker.stop).run)
     got = reader.read(8)
-    worker.join()
+    end(worker, database.settings)
     reader.connection.close()
     assert [headers["saldo_position"] for _, headers, _ in got] == [1, 2, 3, 4, 1, 2, 3, 4]
 

@@ -23,7 +23,7 @@ from shared.bus.topology import connect, declare_publishing, log_exchange
 from shared.bus.worker import Worker
 from shared.config import Settings
 from shared.errors import Unavailable
-from tests.integration.bus_ends import Reader, open_one, pay
+from tests.integration.bus_ends import Reader, end, open_one, pay
 from tests.integration.restorable_postgres import RestorablePostgres, migrate_ledger
 from tests.waiting import eventually
 
@@ -83,7 +83,7 @@ def published(settings: Settings) -> LogHistory:
         worker.start("relay", relay.run)
         worker.start("live", LiveFeed(settings, store, publish, worker.stop, handoff).run)
         history = eventually(lambda: all_sent(settings, store), "all is published")
-        worker.join()
+        end(worker, settings, handoff)
     return history
 
 

@@ -19,6 +19,7 @@ from services.cli import app
 from services.ledger.application import OpenAccount, open_account
 from services.ledger.domain.events import ChargeLine
 from services.ledger.limits import CORRECTING
+from services.staff_calls import StaffCalls
 from shared.bus.administration import BrokerAdministration
 from shared.config import GATEWAY
 from shared.errors import ServiceError
@@ -284,8 +285,12 @@ def outcome(client: RpcClient, method: str, arguments: dict[str, Any]) -> str:
     return "done"
 
 
-def test_a_command_whose_answer_was_lost_is_made_once(office: Office) -> None:
-    lost = office.adjusts("clerk", "-1,00")  # the ledger does not run yet
+def test_a_command_whose_answer_was_lost_is_made_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as impatient:
+        impatient.setitem(StaffCalls.command.__kwdefaults__, "deadline", 2.0)
+        lost = office.adjusts("clerk", "-1,00")  # the ledger does not run yet
     assert lost.exit_code == 2
     assert "run the same command again" in " ".join(lost.stderr.split())
     with office.serving():

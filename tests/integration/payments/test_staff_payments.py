@@ -100,10 +100,7 @@ def office(
     made = Office(database, staff_member)
     made.hires("clerk", "refund", "resolve", up_to=1_000_00)
     made.hires("approver", "approve")
-    with (
-        service_process(database, "payments", tmp_path / "payments.log"),
-        service_process(database, "ledger", tmp_path / "ledger.log"),
-    ):
+    with service_process(database, "payments ledger", tmp_path / "server.log"):
         yield made
 
 

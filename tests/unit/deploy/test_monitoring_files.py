@@ -101,10 +101,11 @@ def test_prometheus_accepts_the_rules_and_the_sample() -> None:
 
 
 def test_the_rules_fire_when_they_should(tmp_path: Path) -> None:
-    for path in (ALERTS, Path(__file__).with_name("alert_rules.yaml")):
+    tests = ("alert_rules.yaml", "alert_rules_of_days.yaml")
+    for path in (ALERTS, *map(Path(__file__).with_name, tests)):
         shutil.copy(path, tmp_path)
     done = subprocess.run(
-        [program("promtool"), "test", "rules", "alert_rules.yaml"],
+        [program("promtool"), "test", "rules", *tests],
         cwd=tmp_path,
         capture_output=True,
         text=True,

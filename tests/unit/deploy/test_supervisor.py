@@ -107,6 +107,24 @@ def test_down_stops_every_process(installation: DescribedInstallation) -> None:
     installation.down()
 
 
+def test_process_whose_data_a_reset_deletes_is_killed(
+    installation: DescribedInstallation, tmp_path: Path
+) -> None:
+    script = "trap 'echo $0 >> stopped; exit' TERM; touch $0; while :; do sleep 0.1; done"
+    for name, discarded in (("one", True), ("two", False)):
+        spec = replace(_spec(name, "sh", "-c", script, name), cwd=str(tmp_path))
+        installation.specs += (replace(spec, discarded=discarded),)
+    for end in (installation.down, installation.reset):
+        installation.up()
+        for name in ("one", "two"):
+            until((tmp_path / name).exists)
+            (tmp_path / name).unlink()
+        end()
+    stopped = (tmp_path / "stopped").read_text(encoding="ascii").split()
+    assert sorted(stopped) == ["one", "two", "two"]
+    assert not installation.state.root.exists()
+
+
 def test_only_changed_processes_are_restarted(installation: DescribedInstallation) -> None:
     installation.specs = (_spec("one", *SLEEP), _spec("two", *SLEEP))
     installation.up()

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from shared.config import SERVICES
 
@@ -215,7 +215,16 @@ def _is_route(name: str) -> bool:
 
 def _all(kind: type[N], *nodes: ast.AST) -> Iterator[N]:
     for node in nodes:
-        yield from (inner for inner in ast.walk(node) if isinstance(inner, kind))
+        yield from cast("list[N]", _by_kind(node).get(kind, []))
+
+
+@cache
+def _by_kind(node: ast.AST) -> Mapping[type[ast.AST], list[ast.AST]]:
+    """Return what is below a node, in the order of a walk: the scan comes to many of them often."""
+    found: defaultdict[type[ast.AST], list[ast.AST]] = defaultdict(list)
+    for inner in ast.walk(node):
+        found[type(inner)].append(inner)
+    return found
 
 
 @cache

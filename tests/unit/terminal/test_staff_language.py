@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -63,9 +64,18 @@ def entries() -> Iterator[polib.POEntry]:
 
 
 def calls(path: Path, *names: str) -> Iterator[ast.Call]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
-            yield node
+    for name, call in _calls(path):
+        if name in names:
+            yield call
+
+
+@cache
+def _calls(path: Path) -> list[tuple[str, ast.Call]]:
+    return [
+        (node.func.id, node)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
 
 
 def texts() -> set[str]:
