@@ -15,12 +15,14 @@ from services.ledger.seal.inspection import SealReport, inspect_seal
 from services.ledger.seal.keys import SealKeys
 from services.ledger.seal.merkle import CompactRange, leaf_hash
 from services.ledger.seal.reading import rows_between
-from services.ledger.seal.sealer import LOCK, last_checkpoint, seal_log
+from services.ledger.seal.sealer import last_checkpoint, seal_log
 from services.ledger.seal.tiles import SealBrokenError
 from tests.conftest import Database
 from tests.integration.ledger.sealed_ledger import KEYS, SealedLedger, sealing
 
 pytestmark = pytest.mark.nodes
+
+SEALER_LOCK = "ledger.sealer"
 
 
 def test_untouched_log_has_no_findings(ledger: SealedLedger) -> None:
@@ -101,7 +103,7 @@ def test_old_key_stays_trusted_after_a_key_change(ledger: SealedLedger) -> None:
 def test_only_one_sealer_runs_at_a_time(ledger: SealedLedger) -> None:
     with ledger.database.owner("ledger") as other:
         with other.transaction():
-            other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (LOCK,))
+            other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (SEALER_LOCK,))
             with ledger.sealer() as cursor:
                 assert seal_log(cursor, ledger.keys, wait=False) is None
         assert ledger.seal().added == 10
