@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from services.ledger.application import PaidLine, PostPayment, post_payment
+from services.ledger.penalties.accrual_run import accrue_range
+from services.ledger.penalties.rules import load_rules
 from services.ledger.replay.comparison import deviations
 from services.ledger.replay.parallel import (
     ALL_IDS,
@@ -25,6 +29,7 @@ from tests.integration.ledger.small_company import NUMBERS, SmallCompany
 pytestmark = pytest.mark.nodes
 
 ACCOUNTS, MONTHS = 200, 12
+DAY = date(2026, 1, 31)
 PLANNING = 10
 """At most so many blocks the planner looks at, for the first and the last value of a column."""
 
@@ -67,9 +72,9 @@ def test_no_block_of_the_log_is_fetched_twice_for_a_range(database: Database) ->
     part = stream_ranges(8)[3]
     with opened_connection(conninfo_of(store)) as connection, connection.transaction():
         connection.execute("SET LOCAL random_page_cost = 1.1")
-        before = blocks_fetched(connection)
+        before = blocks_fetched(connection, "events")
         read = sum(len(entries) for _, entries in read_streams(connection, part, quiet))
-        fetched = blocks_fetched(connection) - before
+        fetched = blocks_fetched(connection, "events") - before
         [row] = connection.execute(
             "SELECT count(DISTINCT (ctid::text::point)[0]) AS blocks FROM events "
             "WHERE originator_id BETWEEN %s AND %s",
@@ -79,13 +84,35 @@ def test_no_block_of_the_log_is_fetched_twice_for_a_range(database: Database) ->
     assert fetched <= row["blocks"] + PLANNING < read
 
 
+def test_no_block_of_the_balances_is_fetched_twice_for_a_range(database: Database) -> None:
+    store = database.store("ledger")
+    populate(Bench(database.settings, store), resident(1, owes=0), 2_000)
+    rules, part = load_rules(environ={}), stream_ranges(4)[1]
+    parameters = {"on": DAY, "spared": Jsonb(rules.spared_days()), "all": False}
+    with opened_connection(conninfo_of(store)) as connection, connection.transaction():
+        # Of a small table it has to be reckoned cheaper still.
+        connection.execute("SET LOCAL random_page_cost = 0.1")
+        before = blocks_fetched(connection, "balances")
+        summary, _ = accrue_range(
+            connection, part, quiet, on=DAY, rules=rules, parameters=parameters, keep=False
+        )
+        fetched = blocks_fetched(connection, "balances") - before
+        [row] = connection.execute(
+            "SELECT count(*) AS rows, count(DISTINCT (ctid::text::point)[0]) AS blocks "
+            "FROM balances WHERE account_id BETWEEN %s AND %s",
+            part,
+        ).fetchall()
+    assert summary.accounts == 0, "nobody owes"
+    assert fetched <= row["blocks"] + PLANNING < row["rows"]
+
+
 def replayed(connection: Any, part: Range) -> list[Replayed]:
     return [replay_stream(*stream) for stream in read_streams(connection, part, quiet)]
 
 
-def blocks_fetched(connection: Any) -> int:
-    """Return how many blocks of the log this transaction has fetched, cached or not."""
+def blocks_fetched(connection: Any, table: str) -> int:
+    """Return how many blocks of a table this transaction has fetched, cached or not."""
     [row] = connection.execute(
-        "SELECT pg_stat_get_xact_blocks_fetched('events'::regclass) AS blocks"
+        "SELECT pg_stat_get_xact_blocks_fetched(%s::regclass) AS blocks", (table,)
     ).fetchall()
     return int(row["blocks"])
