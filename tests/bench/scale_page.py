@@ -1,7 +1,7 @@
 """The page of scale: measured figures, how they grow, and what is reckoned from them.
 
 A figure is measured; a growth is the exponent between two sizes: 1 means in proportion, 2 the
-square. What is reckoned multiplies the costs of the largest size that was measured.
+square. What is reckoned is in :mod:`tests.bench.scale_reckoning`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from tests.bench.scale_measure import BLOCK, Figure
+from tests.bench.scale_reckoning import bytes_of, reckon
 
 FIGURES = Path(__file__).parent / "scale.json"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scale.md"
@@ -24,11 +24,6 @@ IN_PROPORTION = 1.15
 """An exponent beyond this, between sizes that are ten times apart, is more than noise."""
 FLAT = 1.5
 """Memory that grows by less than this between sizes ten times apart is bounded."""
-
-CITY, BOOK = 40_000_000, 1_000_000
-"""Accounts of a city of 15 million people with their services apart, and of one book of it."""
-YEARS, BILLS, PAYMENTS = 5, 12, 12
-HOURS = 3_600.0
 
 
 def growth(before: Figure, after: Figure) -> float:
@@ -120,9 +115,9 @@ def _row(one: Figure, before: Figure | None) -> str:
         f"{one.client_rss:,.0f} / {one.client_pss:,.0f} MiB" if one.client_rss else "",
         f"{one.server_pss:,.0f} MiB" if one.server_pss else "",
         f"{one.log_times:.1f} times" if one.log_times >= 0.05 else "",
-        _bytes(one.read_size) if one.reads else "",
-        _bytes(one.wal_bytes / one.count) if one.count and one.wal_bytes > BLOCK else "",
-        _bytes(one.disk_bytes / one.count) if _is_disk(one) else "",
+        bytes_of(one.read_size) if one.reads else "",
+        bytes_of(one.wal_bytes / one.count) if one.count and one.wal_bytes > BLOCK else "",
+        bytes_of(one.disk_bytes / one.count) if _is_disk(one) else "",
         grows,
         f"{one.load:.0f}",
     )
@@ -158,106 +153,7 @@ def _exponent(found: float) -> str:
     return f"**{found:.2f}**" if found > IN_PROPORTION else f"{found:.2f}"
 
 
-def _bytes(size: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1_024 or unit == "GiB":
-            return f"{size:,.0f} {unit}" if size >= 100 or unit == "B" else f"{size:,.1f} {unit}"
-        size /= 1_024
-    raise AssertionError
-
-
-_OVER_THE_LOG = {
-    "rebuild": "a full replay",
-    "audit": "an audit",
-    "verify": "a verification of the seal",
-}
-
-
-class Reckoned(NamedTuple):
-    """A line of the arithmetic: what, how it follows from measured costs, and the result."""
-
-    what: str
-    how: str
-    result: str
-
-
 def reckoned(figures: Sequence[Figure]) -> str:
-    """Return the arithmetic to a city as a table; "" before enough is measured."""
-    largest = _largest(figures)
-    rows = [f"| {one.what} | {one.how} | {one.result} |\n" for one in _reckon(largest)]
-    return "".join(("| what | how | reckoned |\n|---|---|--:|\n", *rows)) if rows else ""
-
-
-def _largest(figures: Sequence[Figure]) -> dict[str, Figure]:
-    """Return step -> the figure of the largest city."""
-    return {one.step: one for one in sorted(figures, key=lambda one: one.accounts)}
-
-
-def cpu_each(one: Figure) -> float:
-    """Return the seconds of CPU, of both sides, of one of what a step goes over."""
-    return (one.client_cpu + one.server_cpu) / one.count
-
-
-def events_a_year(accounts: int) -> int:
-    """Return how many events the accounts have in a year: bills and payments."""
-    return accounts * (BILLS + PAYMENTS)
-
-
-def _reckon(by: dict[str, Figure]) -> Iterator[Reckoned]:
-    books, year = CITY // BOOK, events_a_year(BOOK)
-    yield Reckoned("books", f"{CITY:,} accounts / {BOOK:,}", f"{books}")
-    yield Reckoned("events of a book in a year", f"{BOOK:,} x ({BILLS} + {PAYMENTS})", f"{year:,}")
-    if bills := by.get("bills-4"):
-        each = cpu_each(bills)
-        yield Reckoned(
-            "a billing run of a book, on two cores",
-            f"{BOOK:,} bills x {each * 1e6:.0f} µs / 2",
-            _hours(BOOK * each / 2),
-        )
-        yield Reckoned(
-            "billing runs of all books on ten servers",
-            f"{books} / 10 one after another on each",
-            _hours(BOOK * each / 2 * books / 10),
-        )
-    for step, what in _OVER_THE_LOG.items():
-        if one := by.get(step):
-            each, log = cpu_each(one), YEARS * year
-            yield Reckoned(
-                f"{what} of a book of {YEARS} years, on two cores",
-                f"{log:,} events x {each * 1e6:.0f} µs / 2",
-                _hours(log * each / 2),
-            )
-    if one := by.get("rebuild from the disk"):
-        reads = one.reads / one.count * YEARS * year
-        yield Reckoned(
-            "reads of a full replay of it where the log is not in memory, at 10,000 a second",
-            f"{YEARS * year:,} events x {one.reads / one.count:.2f} reads",
-            f"{reads:,.0f}, {_hours(reads / 10_000)}",
-        )
-    if one := by.get("accrue-day"):
-        owing = one.count * BOOK // one.accounts
-        yield Reckoned(
-            "penalties of a day of a book, on two cores",
-            f"{owing:,} overdue x {cpu_each(one) * 1e6:.0f} µs / 2",
-            _hours(owing * cpu_each(one) / 2),
-        )
-    if one := by.get("disk, events"):
-        size = one.disk_bytes / one.events * YEARS * year
-        yield Reckoned(
-            f"the log of a book of {YEARS} years, without its indexes",
-            f"{YEARS * year:,} events x {one.disk_bytes / one.events:,.0f} B",
-            _bytes(size),
-        )
-    if one := by.get("backup"):
-        size = one.disk_bytes / one.events * YEARS * year
-        yield Reckoned(
-            f"a base backup of a book of {YEARS} years",
-            f"{YEARS * year:,} events x {one.disk_bytes / one.events:,.0f} B",
-            _bytes(size),
-        )
-
-
-def _hours(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 2 * HOURS else f"{seconds / HOURS:.1f} h"
+    """Return the arithmetic to a city as a table."""
+    rows = [f"| {one.what} | {one.how} | {one.result} |\n" for one in reckon(figures)]
+    return "".join(("| what | how | reckoned |\n|---|---|--:|\n", *rows))

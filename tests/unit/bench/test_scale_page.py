@@ -12,8 +12,6 @@ from tests.bench import scale_page
 from tests.bench.scale_measure import Figure
 from tests.bench.scale_page import (
     add_figures,
-    cpu_each,
-    events_a_year,
     growth,
     is_bounded,
     read_figures,
@@ -102,24 +100,6 @@ def test_figure_replaces_one_of_the_same_step_and_size(
     add_figures([figure(seconds=3), figure(accounts=100_000)])
     found = {(one.step, one.accounts): one.seconds for one in read_figures()}
     assert found == {("audit", 10_000): 3, ("verify", 10_000): 1, ("audit", 100_000): 1}
-
-
-def test_cost_of_one_is_the_cpu_of_both_sides() -> None:
-    assert cpu_each(figure(count=1_000, client_cpu=3, server_cpu=2)) == pytest.approx(0.005)
-
-
-def test_city_is_reckoned_from_the_largest_measured_size() -> None:
-    small = figure(client_cpu=1_000)
-    large = figure(accounts=100_000, client_cpu=40, server_cpu=10)  # 50 µs an event
-    rows = reckoned([large, small]).splitlines()
-    # 5 years x 24 million events x 50 µs / 2 cores = 3,000 s
-    assert "| 120,000,000 events x 50 µs / 2 | 50 min |" in next(r for r in rows if "audit" in r)
-    assert events_a_year(1_000_000) == 24_000_000
-    assert "| 40 |" in rows[2]
-
-
-def test_nothing_is_reckoned_before_something_is_measured() -> None:
-    assert "audit" not in reckoned([])
 
 
 def test_page_has_the_tables_between_its_marks(
