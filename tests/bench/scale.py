@@ -7,8 +7,8 @@
 It builds each size on a PostgreSQL of its own, by what staff and payers call, and measures step
 after step. With ``--keep`` the folder stays: a step that is done is not done again, so a run that
 was stopped goes on. ``--page`` adds the figures to `scale.json` and writes docs/scale.md from it.
-Ten million events of a million accounts take about 50 GB of disk, the backup and its restored copy
-included.
+Ten million events of a million accounts take about an hour and 50 GB of disk, the backup and its
+restored copy included.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ square. What is reckoned is in :mod:`tests.bench.scale_reckoning`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -22,8 +23,6 @@ MEASURED = ("<!-- measured: begin -->", "<!-- measured: end -->")
 RECKONED = ("<!-- reckoned: begin -->", "<!-- reckoned: end -->")
 IN_PROPORTION = 1.15
 """An exponent beyond this, between sizes that are ten times apart, is more than noise."""
-FLAT = 1.5
-"""Memory that grows by less than this between sizes ten times apart is bounded."""
 
 
 def growth(before: Figure, after: Figure) -> float:
@@ -39,11 +38,6 @@ def growth(before: Figure, after: Figure) -> float:
     if not one or not other or before.count == after.count:
         return math.nan
     return math.log(other / one) / math.log(after.count / before.count)
-
-
-def is_bounded(before: Figure, after: Figure) -> bool:
-    """Return whether the memory of the client stays the same, about."""
-    return after.client_pss <= before.client_pss * FLAT
 
 
 def add_figures(new: Iterable[Figure]) -> None:
@@ -64,9 +58,21 @@ def read_figures() -> list[Figure]:
 def write_page() -> None:
     """Write the tables of docs/scale.md in the place of the former ones."""
     figures, text = read_figures(), PAGE.read_text(encoding="utf-8")
-    text = _between(text, MEASURED, table(figures))
+    text = _between(text, MEASURED, table(of_page(figures)))
     text = _between(text, RECKONED, reckoned(figures))
     PAGE.write_text(text, encoding="utf-8")
+
+
+def of_page(figures: Sequence[Figure]) -> list[Figure]:
+    """Return the figures that are shown: of the months that are built alike, the last alone."""
+    last: dict[str, str] = {}
+    for one in figures:
+        last[_kind(one)] = max(last.get(_kind(one), ""), one.step)
+    return [one for one in figures if last[_kind(one)] == one.step]
+
+
+def _kind(one: Figure) -> str:
+    return re.sub(r"-\d+$", "", one.step)
 
 
 def _between(text: str, marks: tuple[str, str], table: str) -> str:

@@ -13,7 +13,7 @@ from tests.bench.scale_measure import Figure
 from tests.bench.scale_page import (
     add_figures,
     growth,
-    is_bounded,
+    of_page,
     read_figures,
     reckoned,
     table,
@@ -45,12 +45,6 @@ def test_what_goes_over_as_many_has_no_growth() -> None:
     assert math.isnan(growth(before, after))
 
 
-def test_memory_is_bounded_that_stays_the_same_about() -> None:
-    before = figure(client_pss=200)
-    assert is_bounded(before, figure(accounts=100_000, client_pss=250))
-    assert not is_bounded(before, figure(accounts=100_000, client_pss=400))
-
-
 def test_each_step_is_shown_with_its_sizes_and_how_it_grows() -> None:
     small = figure(client_cpu=4, server_cpu=1, client_rss=200, client_pss=150, log_times=12.61)
     large = figure(
@@ -75,6 +69,12 @@ def test_table_says_where_and_when_it_was_measured() -> None:
     ]
     when = "Measured 2026-11-30 to 2026-12-01 on this one, 2 cores, at a load of 2 to 8."
     assert table(figures).splitlines()[-1] == when
+
+
+def test_of_the_months_the_last_is_shown() -> None:
+    steps = ("registry", "bills-1", "payments-1", "bills-2", "accrue-day")
+    shown = of_page([figure(step, accounts=size) for size in (10, 100) for step in steps])
+    assert [one.step for one in shown] == ["registry", "payments-1", "bills-2", "accrue-day"] * 2
 
 
 def test_single_reads_are_shown_by_their_median_and_their_slowest() -> None:
@@ -127,5 +127,5 @@ def test_page_has_the_tables_between_its_marks(
 def test_committed_page_is_that_of_the_committed_figures() -> None:
     text = scale_page.PAGE.read_text(encoding="utf-8")
     figures = read_figures()
-    assert table(figures) in text
+    assert table(of_page(figures)) in text
     assert reckoned(figures) in text
