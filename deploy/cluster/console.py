@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.table import Table
 
@@ -12,6 +12,7 @@ from deploy.cluster.installation import ClusterInstallation
 from deploy.cluster.network import APPLICATIONS, POSTGRES
 from deploy.cluster.nodes import rabbitmq_nodes, rest_addresses
 from deploy.cluster.sections import BALANCERS, statistics
+from deploy.embedded.plan import ProcessState
 
 _ROLES = {
     patroni.PRIMARY: "leads",
@@ -27,6 +28,16 @@ def where(installation: ClusterInstallation) -> Table:
     for row in _rows(installation):
         table.add_row(*row)
     return table
+
+
+def _running(processes: Mapping[str, ProcessState]) -> str:
+    """Return which processes run; one that waits for a database is not down."""
+    running = [
+        kind if state.is_up else f"{kind} (not ready)"
+        for kind, state in processes.items()
+        if state.pid is not None
+    ]
+    return ", ".join(running) or "down"
 
 
 def _rows(installation: ClusterInstallation) -> Iterator[tuple[str, str]]:
@@ -54,8 +65,8 @@ def _rows(installation: ClusterInstallation) -> Iterator[tuple[str, str]]:
         role = "down" if said[node.name] is None else _APART if node.name == apart else "serves"
         yield f"RabbitMQ, {node.name}", f"{node.address}:{ports['amqp']} {role}"
     for number, name in enumerate(APPLICATIONS, 1):
-        running = [kind for kind in REPLICATED if is_up(f"{kind}-{number}")]
-        yield f"Saldo, {name}", f"{network.address(name)} {', '.join(running) or 'down'}"
+        own = {kind: status[one] for kind in REPLICATED if (one := f"{kind}-{number}") in status}
+        yield f"Saldo, {name}", f"{network.address(name)} {_running(own)}"
     machines = {
         "namespaces": f"network namespaces: ip netns exec {network.namespace(POSTGRES[0])} ...",
         "loopback": "addresses of the loopback interface",
