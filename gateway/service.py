@@ -61,8 +61,9 @@ from gateway.routes.second_factors import SecondFactorRoutes
 from gateway.routes.second_step import SecondStepRoutes
 from gateway.routes.sessions import SessionRoutes
 from gateway.subscriptions import Subscriptions
-from gateway.web import CLIENT_KEY, SETTINGS_KEY
+from gateway.web import CLIENT_KEY, CLOCKS_KEY, SETTINGS_KEY
 from shared.config import Settings
+from shared.distant_clock import ServiceClocks
 
 
 class ServicesProvider(DependencyProvider):
@@ -89,6 +90,14 @@ class SettingsProvider(DependencyProvider):
     def get_dependency(self, worker_ctx: Any) -> Settings:
         settings: Settings = self.container.config[SETTINGS_KEY]
         return settings
+
+
+class ClocksProvider(DependencyProvider):
+    """Injects the clocks of the services, as the process knows them."""
+
+    def get_dependency(self, worker_ctx: Any) -> ServiceClocks:
+        clocks: ServiceClocks = self.container.config[CLOCKS_KEY]
+        return clocks
 
 
 class Gateway(
@@ -152,4 +161,5 @@ class Gateway(
 
     services = ServicesProvider()
     settings = SettingsProvider()
+    clocks = ClocksProvider()
     subscriptions = SubscriptionsProvider()

@@ -46,6 +46,8 @@ CLIENT_KEY = "saldo.rpc_client"
 """Key of nameko's config under which the process puts the RPC client."""
 SETTINGS_KEY = "saldo.settings"
 """Key of nameko's config under which the process puts its settings."""
+CLOCKS_KEY = "saldo.clocks"
+"""Key of nameko's config under which the process puts what it knows of the services' clocks."""
 
 
 Headers = list[tuple[str, str]]

@@ -9,20 +9,19 @@ from typing import Any
 
 from gateway.operations import Call
 from gateway.problems import Refusal
-from shared.clock import SystemClock
-from shared.config import Settings
+from shared.clock import Clock
 
 PIECE = 2000
 """Movements that the ledger is asked for at a time."""
 COLUMNS = ("opening", "charged", "recalculated", "concession", "penalty", "paid", "closing")
 
 
-def days_asked(call: Call, settings: Settings) -> tuple[date, date]:
+def days_asked(call: Call, clock: Clock) -> tuple[date, date]:
     """Return the days of a statement: by default up to today, from eleven months before this one.
 
     Raises Refusal 422 where the first day is after the last one.
     """
-    last_day = call.query["last_day"] or SystemClock(settings.timezone).today()
+    last_day = call.query["last_day"] or clock.today()
     first_day = call.query["first_day"] or _year_before(last_day)
     if first_day > last_day:
         raise Refusal(422, "invalid_days", errors=[{"parameter": "from", "message": "field_date"}])

@@ -66,7 +66,8 @@ def main(arguments: list[str]) -> int:
     allocator.return_memory()
     try:
         settings = load_settings()
-        chosen = check_names(names, settings.books)
+        # All, where none are named; the sealer is that of the first book then.
+        chosen = check_names(names, settings.books) if names or verb != "seal" else []
         process = {"serve": "server", "work": "worker", "seal": "sealer"}.get(verb, verb)
         logs.configure(process, settings.log_level)
         _run(verb + option, chosen, settings)

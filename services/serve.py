@@ -25,9 +25,9 @@ from shared.logs import get_logger
 from shared.monitoring import Monitoring, stopping
 from shared.rpc.book_methods import routed
 from shared.rpc.client import RpcClient
-from shared.rpc.consumer import QUEUES_KEY
+from shared.rpc.consumer import CONFIG_KEY, QUEUES_KEY
 from shared.rpc.every_service import hosted
-from shared.rpc.server import CONFIG_KEY, ServerContext
+from shared.rpc.server import ServerContext
 from shared.signals import on_stop_signal
 
 log = get_logger(__name__)

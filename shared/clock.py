@@ -14,6 +14,11 @@ class Clock(Protocol):
         """Return the current instant."""
         ...
 
+    def known(self) -> datetime | None:
+        """Return the current instant; None while only the machine's own clock tells it, and it is
+        not the one that counts."""
+        ...
+
     def today(self) -> date:
         """Return the current day of the business zone."""
         ...
@@ -36,6 +41,9 @@ class SystemClock:
 
     def now(self) -> datetime:
         return wall_time()
+
+    def known(self) -> datetime | None:
+        return self.now()
 
     def today(self) -> date:
         return self.day_of(self.now())

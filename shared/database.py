@@ -105,17 +105,17 @@ def connection_info(login: Login | str, schema: str, *, statement_timeout_ms: in
 
 
 def _conninfo(url: str, schema: str, options: Mapping[str, object]) -> str:
-    # Of several servers the one to write to, unless the URL says otherwise.
+    # The server to write to, unless the URL says otherwise. Not only of several: a proxy that has
+    # just started, or has not noticed a failover yet, leads to a follower.
     given = conninfo_to_dict(url)
-    several = "," in f"{given.get('host', '')}{given.get('hostaddr', '')}"
-    primary = {"target_session_attrs": "primary"} if several else {}
+    primary = {} if "target_session_attrs" in given else {"target_session_attrs": "primary"}
     return make_conninfo(
         url,
         connect_timeout=CONNECT_TIMEOUT_S,
         application_name=application_name(schema),
         options=" ".join(f"-c {name}={value}" for name, value in options.items()),
         **_CLIENT_SIDE,
-        **{name: value for name, value in primary.items() if name not in given},
+        **primary,
     )
 
 

@@ -8,7 +8,6 @@ from there by its machine's uptime, which nobody sets.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,8 +15,9 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import tuple_row
 
-from shared.clock import SystemClock
+from shared import distant_clock
 from shared.connection_modes import set_mode, set_mode_back
+from shared.distant_clock import DistantClock
 from shared.logs import get_logger
 
 log = get_logger(__name__)
@@ -26,12 +26,7 @@ READ_EVERY: Final = timedelta(seconds=1)
 """For so long the time is told by the machine's uptime, before it is read again."""
 
 
-def _uptime() -> timedelta:
-    # Unlike the monotonic clock of Python it goes on while a virtual machine is suspended.
-    return timedelta(microseconds=time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)
-
-
-class DatabaseClock(SystemClock):
+class DatabaseClock(DistantClock):
     """The database's clock, as far as a process knows it; before it has read it, the machine's.
 
     ``read`` has it read by some connection that it is attached to: it is called where the time is
@@ -41,8 +36,6 @@ class DatabaseClock(SystemClock):
     def __init__(self, zone: str, read: Callable[[], object]) -> None:
         super().__init__(zone)
         self._read = read
-        self._booted_at: datetime | None = None
-        """When this machine was started, by the database's clock."""
         self._asked: timedelta | None = None
         """The uptime at which the database was asked last."""
 
@@ -52,13 +45,15 @@ class DatabaseClock(SystemClock):
                 self._read()
             except psycopg.Error as error:
                 log.warning("database_time_unknown", error=type(error).__name__)
-        return super().now() if self._booted_at is None else self._booted_at + _uptime()
+        return super().now()
 
     @property
     def is_due(self) -> bool:
         """Whether the time is to be read again, with the next statement."""
         asked = self._asked
-        return self._booted_at is None or asked is None or _uptime() - asked >= READ_EVERY
+        return (
+            self._booted_at is None or asked is None or distant_clock.uptime() - asked >= READ_EVERY
+        )
 
     def attach(self, connection: Any) -> None:
         """Have the time read by a new connection: it may be to another server."""
@@ -70,26 +65,16 @@ class DatabaseClock(SystemClock):
 
         So the question can travel with others, in a pipeline.
         """
-        asked = self._asked = _uptime()
+        asked = self._asked = distant_clock.uptime()
         cursor = connection.cursor(row_factory=tuple_row)
         cursor.execute("SELECT clock_timestamp()")
 
         def take() -> None:
             with cursor:
                 [at] = cursor.fetchone()
-            self._take(at, asked, _uptime())
+            self.learn(at, asked, distant_clock.uptime())
 
         return take
-
-    def _take(self, at: datetime, asked: timedelta, replied: timedelta) -> None:
-        """Learn from a time that was read between two uptimes.
-
-        What is known is corrected by no more than it is proven wrong: a reply that took long says
-        little, and the time does not tremble with each.
-        """
-        earliest, latest = at - replied, at - asked
-        known = self._booted_at or earliest + (latest - earliest) / 2
-        self._booted_at = min(max(known, earliest), latest)
 
 
 def clock_due(connection: Any) -> DatabaseClock | None:

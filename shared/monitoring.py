@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -102,7 +103,9 @@ class _Server(ThreadingHTTPServer):
         TCPServer.server_bind(self)  # HTTPServer's looks the host's name up in the DNS
 
     def handle_error(self, _request: object, _address: object) -> None:
-        log.exception("monitoring_failed")
+        # A proxy that has read how the process is breaks the connection, each second.
+        if not isinstance(sys.exception(), ConnectionError):
+            log.exception("monitoring_failed")
 
 
 class _Server6(_Server):

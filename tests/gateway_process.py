@@ -24,13 +24,22 @@ PATIENCE_SECONDS = 30.0
 FAKE_SERVICES = """
 import json
 import sys
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 import eventlet
 eventlet.monkey_patch()
 from marshmallow import EXCLUDE, Schema, fields
 from nameko.runners import ServiceRunner
 from shared import context
 from shared.errors import Conflict
+from shared.rpc.consumer import CONFIG_KEY
 from shared.rpc.server import Nothing, rpc
+
+AHEAD = timedelta(days=int(sys.argv[2]))
+
+class Clock:
+    def known(self):
+        return datetime.now(UTC) + AHEAD
 
 class Kind(Schema):
     kind = fields.String(required=True)
@@ -69,7 +78,8 @@ class Identity(Base):
 runner = ServiceRunner({})
 for name, url in json.loads(sys.argv[1]).items():
     service = Identity if name == "identity" else type(name, (Base,), {"name": name})
-    config = {"AMQP_URI": url, "max_workers": 200}
+    context_of_server = SimpleNamespace(store=SimpleNamespace(clock=Clock()))
+    config = {"AMQP_URI": url, "max_workers": 200, CONFIG_KEY: context_of_server}
     runner.service_map[name] = runner.container_cls(service, config)
 runner.start()
 runner.wait()
@@ -113,10 +123,10 @@ def gateway_process(settings: Mapping[str, str]) -> Iterator[GatewayProcess]:
 
 
 @contextmanager
-def fake_services(settings: Settings) -> Iterator[None]:
-    """Run minimal services of all names in one process."""
+def fake_services(settings: Settings, days_ahead: int = 0) -> Iterator[None]:
+    """Run minimal services of all names in one process, by a clock that may be ahead of ours."""
     urls = json.dumps({service: settings.amqp_url_of(service) for service in SERVICES})
-    with _running(["-c", FAKE_SERVICES, urls], dict(os.environ)):
+    with _running(["-c", FAKE_SERVICES, urls, str(days_ahead)], dict(os.environ)):
         yield
 
 

@@ -121,7 +121,8 @@ def stop(
     """Stop machines or processes for good: until `start` or `up`."""
     installation = ClusterInstallation(state)
     stopped = installation.stop(names, kill=kill)
-    out.print(f"{'Killed' if kill else 'Stopped'}: {', '.join(stopped)}.")
+    done = f"{'Killed' if kill else 'Stopped'}: {', '.join(stopped)}."
+    out.print(done if stopped else "Stopped already.")
     out.print(where(installation))
 
 

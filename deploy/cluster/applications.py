@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from deploy.cluster.network import APPLICATIONS, HOST, RABBITMQ, Network
 from deploy.cluster.nodes import OWNER
-from deploy.cluster.sections import BALANCERS
+from deploy.cluster.sections import BALANCERS, OUTSIDE
 from deploy.embedded.environment import MONITORED, monitoring_urls
 from deploy.embedded.keys import sealer_settings
 from deploy.embedded.plan import Check, ProcessSpec
@@ -36,6 +36,10 @@ _BY_HAPROXY = (
     "SALDO_DATABASE_URL", "SALDO_KEYS_DATABASE_URL", "SALDO_AMQP_URL",
     "SALDO_ACQUIRER", "SALDO_FISCAL_URL", "SALDO_SMTP_URL",
 )  # fmt: skip
+_FILES = ("file", "maildir")
+"""Schemes of URLs that lead to nobody else."""
+_LOGINS = ("SALDO_KEYS_DATABASE_URL", "SALDO_LOGIN_URL")
+"""From these follow the URLs by which services sign in."""
 
 
 def cluster_settings(network: Network, ports: Mapping[str, int]) -> dict[str, str]:
@@ -56,6 +60,26 @@ def cluster_settings(network: Network, ports: Mapping[str, int]) -> dict[str, st
         end = "" if number == 1 else f"_{number}"
         settings |= {f"{name}{end}": url for name, url in urls.items()}
     return settings
+
+
+def lead_outside(
+    settings: Mapping[str, str], overrides: Mapping[str, str], ports: Mapping[str, int]
+) -> list[str]:
+    """Return the overrides by which processes on machines would call whom HAProxy does not."""
+    called = {name for kind in REPLICATED for name in settings_of(kind, settings)}
+    balanced = {ports[name] for name in ("postgres", "amqp", *OUTSIDE)}
+
+    def is_reached(url: str) -> bool:
+        parts = urlsplit(url)
+        return parts.scheme in _FILES or (parts.hostname == LOOPBACK and parts.port in balanced)
+
+    return sorted(
+        name
+        for name, value in overrides.items()
+        if name in called or name.startswith(_LOGINS)
+        if name != "SALDO_URL" and not name.endswith("_PAGES")
+        if "://" in value and not is_reached(value)
+    )
 
 
 def application_specs(

@@ -21,8 +21,9 @@ from deploy.embedded.system_user import SystemUser
 
 _CHECK_S = 10
 
-# A session may be idle for as long as its ends like: keepalives and heartbeats are theirs. One of
-# HTTP lasts a little longer than the longest wait for events.
+# A session may be idle for as long as its ends like. Neither of them sees the other vanish, since
+# HAProxy acknowledges what they are sent: so it looks itself, as often as `shared.database` does.
+# One of HTTP lasts a little longer than the longest wait for events.
 _CONFIGURATION = """\
 global
     log stdout format raw local0 notice
@@ -35,7 +36,13 @@ defaults
     mode tcp
     option dontlognull
     option clitcpka
+    clitcpka-idle 5s
+    clitcpka-intvl 2s
+    clitcpka-cnt 3
     option srvtcpka
+    srvtcpka-idle 5s
+    srvtcpka-intvl 2s
+    srvtcpka-cnt 3
     option redispatch
     retries 2
     timeout connect 3s
@@ -43,7 +50,7 @@ defaults
     timeout client 12h
     timeout server 12h
     timeout queue 3s
-    default-server inter 1s fastinter 500ms downinter 500ms fall 2 rise 1
+    default-server inter 1s fastinter 500ms downinter 500ms fall 2 rise 1 tcp-ut 10s
 
 listen stats
     bind {stats}
@@ -137,7 +144,7 @@ class Section:
     checked: bool = True
 
     def render(self) -> str:
-        bound = [f"    bind {address}" for address in self.binds]
+        bound = [f"    bind {address} tcp-ut 10s" for address in self.binds]
         return _SECTION.format(
             kind="listen" if bound else "backend",
             name=self.name,

@@ -8,7 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from deploy.cluster import namespaces, patroni
-from deploy.cluster.applications import application_specs, cluster_settings, processes_of
+from deploy.cluster.applications import (
+    application_specs,
+    cluster_settings,
+    lead_outside,
+    processes_of,
+)
 from deploy.cluster.namespaces import NamespaceError
 from deploy.cluster.network import (
     APPLICATIONS,
@@ -36,6 +41,7 @@ from deploy.embedded import process
 from deploy.embedded.environment import generate_settings
 from deploy.embedded.installation import Installation, Progress
 from deploy.embedded.plan import Plan, ProcessSpec, read_plan
+from deploy.embedded.processes import acquirers_elsewhere
 from deploy.embedded.state import DEFAULT_PORTS as PORTS_OF_ONE_NODE
 from deploy.embedded.state import StateError
 from deploy.embedded.stopping import Report
@@ -44,21 +50,24 @@ from deploy.embedded.system_user import system_user
 CLUSTER_START_S = 300.0
 _ENDS_S = 10.0
 _BEYOND = 200
-_FURTHER = {
+FURTHER_PORTS = {
     "patroni": 15690,
     "etcd": 15691,
     "etcd_peer": 15692,
+    "etcd_health": 15693,
+    "amqp_distribution_2": 15684,
+    "amqp_distribution_3": 15694,
     "balancer-1": 18098,
     "balancer-2": 18099,
 }
-DEFAULT_PORTS = {name: port + _BEYOND for name, port in (PORTS_OF_ONE_NODE | _FURTHER).items()}
+DEFAULT_PORTS = {name: port + _BEYOND for name, port in (PORTS_OF_ONE_NODE | FURTHER_PORTS).items()}
 """The default ports: an installation on one node may run beside a cluster."""
 NODES = {
     *BALANCERS, *ETCD, *POSTGRES, *RABBITMQ,
     *(process for machine in APPLICATIONS for process in processes_of(machine)),
 }  # fmt: skip
 """The processes that can be stopped for good, and the house goes on."""
-_OWN_NODES = ("SALDO_DATABASE_URL", "SALDO_AMQP_URL")
+_OWN_NODES = ("SALDO_DATABASE_URL", "SALDO_AMQP_URL", "SALDO_GATEWAY_LISTEN")
 
 
 class ClusterInstallation(Installation):
@@ -69,6 +78,8 @@ class ClusterInstallation(Installation):
     """
 
     more_secrets = SECRETS
+    fixed_ports = ("etcd_peer",)
+    """By their first addresses the members of etcd know each other, for good."""
 
     def __init__(
         self,
@@ -108,12 +119,14 @@ class ClusterInstallation(Installation):
     def stop(self, names: Collection[str], *, kill: bool = False) -> list[str]:
         """Stop machines or processes until `start` or `up`; return the processes.
 
-        With `kill` they end as when the power fails. Raises StateError for an unknown name, and
-        where nothing runs.
+        With `kill` they end as when the power fails. What is stopped already is left out. Raises
+        StateError for an unknown name, and where nothing runs.
         """
         with self.state.lock():
             plan = self._running_plan()
             chosen = self._chosen(names, plan)
+            if not chosen:
+                return []
             left = tuple(spec for spec in plan.processes if spec.name not in chosen)
             was_up = {name for name, state in self.status().items() if state.is_up}
             self._stop_daemons()
@@ -164,11 +177,19 @@ class ClusterInstallation(Installation):
             if name in overrides:
                 raise StateError(f"a cluster has nodes of its own: unset {name}")
         user, network = system_user(), self.network
+        outside = lead_outside(self.environment, overrides, ports)
+        if outside and network.kind == "namespaces":
+            raise StateError(
+                f"nothing leads out of the machines of this cluster: unset {', '.join(outside)}, "
+                'or, after a reset, make cluster ARGS="--network loopback"'
+            )
+        left_out = acquirers_elsewhere(self.environment, overrides)
+        applications = application_specs(self.state, network, ports, self.environment)
         return (
             *balancer_specs(self.state, network, ports, user),
             *database_specs(self.state, network, ports, secrets, user),
             *broker_specs(self.state, network, ports, secrets, user),
-            *application_specs(self.state, network, ports, self.environment),
+            *(spec for spec in applications if spec.name not in left_out),
         )
 
     def _network(self) -> Network:
@@ -178,6 +199,8 @@ class ClusterInstallation(Installation):
         if found is None:
             found = self._choose()
             save(file, found)
+        elif self._kind not in {None, found.kind}:
+            raise StateError(f"the machines of this cluster are {found.kind} until its reset")
         elif found.kind == "namespaces":
             self._make(found)
         return found
@@ -185,6 +208,7 @@ class ClusterInstallation(Installation):
     def _choose(self) -> Network:
         if self._kind == "loopback":
             return choose(self.state.root, "loopback")
+        self._clear()
         found = choose(self.state.root, "namespaces")
         try:
             namespaces.create(found)
@@ -197,10 +221,15 @@ class ClusterInstallation(Installation):
             return choose(self.state.root, "loopback")
         return found
 
-    @staticmethod
-    def _make(network: Network) -> None:
+    def _clear(self) -> None:
+        """Remove what a first start has left that was cut short: it is in no file."""
+        namespaces.remove(choose(self.state.root, "namespaces"))
+
+    def _make(self, network: Network) -> None:
+        """Make what is missing of the machines; where nothing runs on them, see to all of them."""
         try:
-            namespaces.create(network)
+            if namespaces.create(network) or not self.identities():
+                namespaces.check(network)
         except NamespaceError as failure:
             raise StateError(
                 f"the machines of this cluster cannot be made any more: {failure}"
@@ -212,7 +241,9 @@ class ClusterInstallation(Installation):
             if self._end_postmaster(name):
                 report(name, "had left a PostgreSQL, which is stopped")
         network = load(network_file(self.state))
-        if network is not None:
+        if network is None:
+            self._clear()
+        else:
             namespaces.remove(network)
         return plan
 
@@ -225,10 +256,10 @@ class ClusterInstallation(Installation):
     def _chosen(self, names: Collection[str], plan: Plan) -> set[str]:
         known = {spec.name for spec in plan.processes}
         chosen = {one for name in names for one in processes_of(name)}
-        if unknown := chosen - known:
+        if unknown := chosen - known - NODES:
             missing = ", ".join(sorted(unknown))
             raise StateError(f"there is no {missing}; there are {', '.join(sorted(known))}")
-        return chosen | {f"{MAPPER}-{name}" for name in chosen} & known
+        return (chosen | {f"{MAPPER}-{name}" for name in chosen}) & known
 
     def _wait_until_seen(self, names: set[str]) -> None:
         """Wait until another supervisor has found these processes up, or one of them has fallen."""

@@ -40,16 +40,21 @@ class NamespaceError(Exception):
     """The machines cannot be made here; the text says why."""
 
 
-def create(network: Network) -> None:
-    """Make the bridge and the machines, as far as they are missing; raises NamespaceError."""
+def create(network: Network) -> bool:
+    """Make the bridge and the machines, as far as they are missing; return whether any was.
+
+    Raises NamespaceError.
+    """
     _check_rights()
-    if not _exists(network.bridge):
+    missing = [name for name in _OTHERS if not (_FOLDER / network.namespace(name)).exists()]
+    is_bridged = _exists(network.bridge)
+    if not is_bridged:
         _ip("link", "add", network.bridge, "type", "bridge")
         _ip("address", "add", f"{network.address(HOST)}/24", "dev", network.bridge)
     _ip("link", "set", network.bridge, "up")
-    for machine in _OTHERS:
-        if not (_FOLDER / network.namespace(machine)).exists():
-            _add(network, machine)
+    for machine in missing:
+        _add(network, machine)
+    return bool(missing) or not is_bridged
 
 
 def check(network: Network) -> None:

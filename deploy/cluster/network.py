@@ -2,7 +2,7 @@
 
 Where we are root and the kernel lets us, each machine is a network namespace (`namespaces.py`), as
 far from the others as a cable. Elsewhere each is an address of the loopback interface. The ports
-are the same on all of them.
+are the same on all of them, but for those at which RabbitMQ speak to each other.
 """
 
 from __future__ import annotations

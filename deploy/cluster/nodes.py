@@ -9,15 +9,19 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from deploy.cluster import etcd, haproxy, packages, patroni, rabbitmq
-from deploy.cluster.network import ETCD, POSTGRES, RABBITMQ, Network
+from deploy.cluster.certificate import Certificate
+from deploy.cluster.certificate import make as make_certificate
+from deploy.cluster.network import ETCD, MACHINES, POSTGRES, RABBITMQ, Network
 from deploy.cluster.sections import BALANCERS, sections, statistics
 from deploy.embedded.plan import ProcessSpec
 from deploy.embedded.state import StateDir
-from deploy.embedded.surroundings import PLAIN_ENVIRONMENT, REPOSITORY
+from deploy.embedded.surroundings import LOOPBACK, PLAIN_ENVIRONMENT, REPOSITORY
 from deploy.embedded.system_user import SystemUser
 
-SECRETS = (patroni.SUPERUSER, patroni.REPLICATOR)
+SECRETS = (patroni.SUPERUSER, patroni.REPLICATOR, patroni.OPERATOR)
 """The secrets of a cluster beyond those of an installation."""
+BETWEEN_RABBITMQ = ("amqp_distribution", "amqp_distribution_2", "amqp_distribution_3")
+"""The names of the ports at which each RabbitMQ speaks to the others."""
 MAPPER = "epmd"
 """The port mapper of Erlang: one for each machine."""
 OWNER = "database"
@@ -36,13 +40,16 @@ def etcd_members(network: Network, ports: Mapping[str, int]) -> list[etcd.Member
             name,
             f"{network.address(name)}:{ports['etcd']}",
             f"{network.address(name)}:{ports['etcd_peer']}",
+            f"{network.address(name)}:{ports['etcd_health']}",
         )
         for name in ETCD
     ]
 
 
-def postgres_nodes(network: Network, ports: Mapping[str, int]) -> list[patroni.Node]:
-    """Return the nodes of PostgreSQL."""
+def postgres_nodes(
+    network: Network, ports: Mapping[str, int], certificate: Certificate | None = None
+) -> list[patroni.Node]:
+    """Return the nodes of PostgreSQL; with the certificate by which etcd knows them."""
     members = [member.client for member in etcd_members(network, ports)]
     return [
         patroni.Node(
@@ -51,6 +58,7 @@ def postgres_nodes(network: Network, ports: Mapping[str, int]) -> list[patroni.N
             f"{network.address(name)}:{ports['patroni']}",
             members,
             networks=network.networks,
+            certificate=certificate,
         )
         for name in POSTGRES
     ]
@@ -62,9 +70,16 @@ def rest_addresses(network: Network, ports: Mapping[str, int]) -> dict[str, str]
 
 
 def rabbitmq_nodes(network: Network, ports: Mapping[str, int]) -> list[rabbitmq.Node]:
-    """Return the nodes of RabbitMQ."""
+    """Return the nodes of RabbitMQ.
+
+    A port mapper that they share knows nodes by their ports alone: each speaks to the others at
+    another one.
+    """
     own = {name: ports[name] for name in rabbitmq.PORTS}
-    return [rabbitmq.Node(name, network.address(name), own) for name in RABBITMQ]
+    return [
+        rabbitmq.Node(name, network.address(name), own | {"amqp_distribution": ports[between]})
+        for name, between in zip(RABBITMQ, BETWEEN_RABBITMQ, strict=True)
+    ]
 
 
 def database_specs(
@@ -77,18 +92,22 @@ def database_specs(
     """Return the processes of etcd and PostgreSQL, and the one that makes the owner."""
     folder = _folder(state, "postgres")
     members = etcd_members(network, ports)
+    # Where machines are addresses of the loopback interface, members call from this one.
+    addresses = {LOOPBACK, *map(network.address, MACHINES)}
+    certificate = make_certificate(folder / "certificate", sorted(addresses), user)
     agreeing = [
         etcd.process(
-            member, members, folder, packages.etcd(), user, within=network.within(member.name)
+            member, members, folder, packages.etcd(), user,
+            within=network.within(member.name), certificate=certificate,
         )
         for member in members
-    ]
+    ]  # fmt: skip
     serving = [
         patroni.process(
             node, folder, secrets, packages.patroni(), user,
             within=network.within(node.name), requires=ETCD,
         )
-        for node in postgres_nodes(network, ports)
+        for node in postgres_nodes(network, ports, certificate)
     ]  # fmt: skip
     owner = ProcessSpec(
         name=OWNER,
@@ -120,7 +139,15 @@ def broker_specs(
             found.append(replace(mapper, name=name, argv=(*within, *mapper.argv)))
         elif not found:
             found.append(rabbitmq.shared_mapper(mapper, nodes))
-        found.append(replace(server, argv=(*within, *server.argv), requires=(name,)))
+        found.append(
+            replace(
+                server,
+                argv=(*within, *server.argv),
+                # The tools of RabbitMQ make themselves known to the port mapper of their machine.
+                mended_by=(*within, *server.mended_by),
+                requires=(name,),
+            )
+        )
     return found
 
 

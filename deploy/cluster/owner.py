@@ -1,7 +1,7 @@
 """``python -m deploy.cluster.owner STATE_DIR``: make the owner of the database, where it has none.
 
-It waits until the cluster is whole, so that what Saldo records from its first event on is with both
-of the nodes before anybody is told.
+Before that it waits until the cluster is whole, so that what Saldo records from its first event on
+is with both of the nodes before anybody is told. Where there is one, a node that leads is enough.
 """
 
 from __future__ import annotations
@@ -39,18 +39,20 @@ def make_owner(superuser: psycopg.Connection[Any], password: str) -> bool:
     What was made only half is completed.
     """
     create_owner, *rights, create_database = owner_statements(password)
-    has_owner = _is_there(superuser, "SELECT FROM pg_roles WHERE rolname = %s", OWNER)
-    has_database = _is_there(superuser, "SELECT FROM pg_database WHERE datname = %s", DATABASE)
-    if has_owner and has_database:
+    owner, database = _are_there(superuser)
+    if owner and database:
         return False
-    statements = rights if has_owner else [create_owner, *rights]
-    for statement in statements if has_database else [*statements, create_database]:
+    statements = rights if owner else [create_owner, *rights]
+    for statement in statements if database else [*statements, create_database]:
         superuser.execute(statement.encode())
     return True
 
 
-def _is_there(superuser: psycopg.Connection[Any], query: str, name: str) -> bool:
-    return superuser.execute(query.encode(), (name,)).fetchone() is not None
+def _are_there(superuser: psycopg.Connection[Any]) -> tuple[bool, bool]:
+    """Return whether there is an owner, and whether there is his database."""
+    roles = superuser.execute("SELECT FROM pg_roles WHERE rolname = %s", (OWNER,))
+    databases = superuser.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,))
+    return roles.fetchone() is not None, databases.fetchone() is not None
 
 
 def main(root: str) -> int:
@@ -62,15 +64,24 @@ def main(root: str) -> int:
         return 1
     secrets, nodes = state.secrets(), postgres_nodes(network, state.ports({}, renew=False))
     rests = {node.name: node.rest for node in nodes}
+
+    def to_leader() -> psycopg.Connection[Any] | None:
+        leads = patroni.leader(rests)
+        node = next((one for one in nodes if one.name == leads), None)
+        return connect(node, secrets[patroni.SUPERUSER], TEMPLATE) if node is not None else None
+
+    patroni.wait_for_leader(rests, WHOLE_S)
+    if (superuser := to_leader()) is not None:
+        with superuser:
+            if all(_are_there(superuser)):
+                return 0
     if not patroni.wait_until_whole(rests, WHOLE_S):
         print(f"{' and '.join(POSTGRES)} do not agree who leads", file=sys.stderr)
         return 1
-    leads = patroni.leader(rests)
-    node = next((one for one in nodes if one.name == leads), None)
-    if node is None:
+    if (superuser := to_leader()) is None:
         print("nobody leads any more", file=sys.stderr)
         return 1
-    with connect(node, secrets[patroni.SUPERUSER], TEMPLATE) as superuser:
+    with superuser:
         make_owner(superuser, secrets["database"])
     return 0
 

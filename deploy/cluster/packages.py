@@ -35,7 +35,9 @@ def haproxy() -> Path:
 def patroni() -> Path:
     """Return Patroni, installed where it is missing; raises MissingPrerequisite."""
     program = FOLDER / "bin" / "patroni"
-    fingerprint = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
+    # Scripts name the folder of their interpreter: they do not outlive a move of the checkout.
+    depends_on = f"{FOLDER}|{sys.version}".encode() + LOCK.read_bytes()
+    fingerprint = hashlib.sha256(depends_on).hexdigest()
     FOLDER.parent.mkdir(parents=True, exist_ok=True)
     with (FOLDER.parent / "patroni.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # others wait for the one that installs

@@ -9,29 +9,37 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from deploy.cluster.certificate import Certificate
 from deploy.embedded import process as processes
-from deploy.embedded.plan import Check, ProcessSpec
+from deploy.embedded.plan import Check, ProcessSpec, write_atomically
 from deploy.embedded.postgres_binaries import binaries
 from deploy.embedded.readiness import is_ready
 from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
 from deploy.embedded.system_user import SystemUser
 
-SUPERUSER, REPLICATOR = "postgres", "replicator"
-"""The users of Patroni itself: their passwords are in the configuration of each node."""
+SUPERUSER, REPLICATOR, OPERATOR = "postgres", "replicator", "patroni"
+"""The users of Patroni itself, and who may change it: their passwords are in the configuration of
+each node."""
 PRIMARY, REPLICA, SYNCHRONOUS = "primary", "replica", "sync"
 """Roles of nodes, as Patroni's REST API has them."""
 TTL_S = 20
 """How long a lease lasts: the least that Patroni takes. A leader who is gone is replaced after it
 at the latest."""
 _LOOP_S = 1
-_RETRY_S = 3
+_RETRY_S = 8
+"""How long a leader looks for one of etcd that answers, before he gives up: longer than an election
+takes, and twice of it less than a lease. Each of three gets a third of it."""
 _STOP_S = 20.0
 _FAR_BEHIND = 2**30
+_AWAY_S = 24 * 3600
+"""So long the leader keeps what a node that is away has to catch up with, as far as there is room
+(`max_slot_wal_keep_size`)."""
 _POLL_S = 0.2
 
 _PARAMETERS: Mapping[str, object] = {
@@ -44,6 +52,7 @@ _PARAMETERS: Mapping[str, object] = {
     "log_line_prefix": "%m [%p] %q%u ",
     "createrole_self_grant": "set, inherit",
     "wal_keep_size": "64MB",
+    "max_slot_wal_keep_size": "4GB",
 }
 
 
@@ -63,6 +72,8 @@ class Node:
     """Where others reach its `postgres` and its `rest`, if elsewhere."""
     networks: Sequence[str] = ("127.0.0.0/8",)
     """From where it is reached at all."""
+    certificate: Certificate | None = None
+    """By which etcd knows it, if etcd wants to."""
 
 
 def process(
@@ -82,8 +93,8 @@ def process(
     own = folder / node.name
     own.mkdir(mode=0o700, exist_ok=True)
     file = own / "patroni.json"  # which is YAML, too
-    file.write_text(json.dumps(settings(node, own, passwords), indent=1), encoding="ascii")
-    file.chmod(0o600)
+    text = json.dumps(settings(node, own, passwords), indent=1)
+    write_atomically(file, text.encode("ascii"))
     user.own(own)
     # Its interpreter may be where other users may not go, such as in the home of root.
     interpreter = program.with_name("python").resolve()
@@ -96,6 +107,8 @@ def process(
         requires=requires,
         ready=Check("http", f"http://{node.rest}/health"),
         stop_seconds=_STOP_S,
+        # A node whose settings have changed is started anew.
+        version=sha256(text.encode()).hexdigest(),
     )
 
 
@@ -109,14 +122,26 @@ def settings(node: Node, folder: Path, passwords: Mapping[str, str]) -> dict[str
     return {
         "scope": "saldo",
         "name": node.name,
-        "restapi": {"listen": node.rest, "connect_address": reached["rest"]},
-        "etcd3": {"hosts": list(node.etcd), "use_proxies": bool(node.links)},
+        "restapi": {
+            "listen": node.rest,
+            "connect_address": reached["rest"],
+            # For what changes anything; who leads is said to everybody.
+            "authentication": {"username": OPERATOR, "password": passwords[OPERATOR]},
+        },
+        # That of this machine would restart all of it when one node dies.
+        "watchdog": {"mode": "off"},
+        "etcd3": {
+            "hosts": list(node.etcd),
+            "use_proxies": bool(node.links),
+            **_known_by(node.certificate),
+        },
         "bootstrap": {
             "dcs": {
                 "ttl": TTL_S,
                 "loop_wait": _LOOP_S,
                 "retry_timeout": _RETRY_S,
                 "maximum_lag_on_failover": _FAR_BEHIND,
+                "member_slots_ttl": _AWAY_S,
                 "primary_start_timeout": 0,
                 "synchronous_mode": True,
                 "postgresql": {"use_pg_rewind": True, "parameters": dict(_PARAMETERS)},
@@ -138,6 +163,13 @@ def settings(node: Node, folder: Path, passwords: Mapping[str, str]) -> dict[str
             ],
         },
     }  # fmt: skip
+
+
+def _known_by(certificate: Certificate | None) -> dict[str, str]:
+    if certificate is None:
+        return {}
+    file, key = map(str, certificate)
+    return {"protocol": "https", "cacert": file, "cert": file, "key": key}
 
 
 def data_folder(folder: Path) -> Path:
@@ -174,10 +206,19 @@ def is_whole(rests: Mapping[str, str], *, follows: str = SYNCHRONOUS) -> bool:
     return leads is not None and all(has_role(rest, follows) for rest in others)
 
 
+def wait_for_leader(rests: Mapping[str, str], seconds: float) -> bool:
+    """Wait until one leads; False where it took too long."""
+    return _wait(lambda: leader(rests) is not None, seconds)
+
+
 def wait_until_whole(rests: Mapping[str, str], seconds: float) -> bool:
     """Wait until one leads and the others follow synchronously; False where it took too long."""
+    return _wait(lambda: is_whole(rests), seconds)
+
+
+def _wait(condition: Callable[[], bool], seconds: float) -> bool:
     ends = time.monotonic() + seconds
-    while not is_whole(rests):
+    while not condition():
         if time.monotonic() > ends:
             return False
         time.sleep(_POLL_S)

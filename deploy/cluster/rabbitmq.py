@@ -6,10 +6,15 @@ one listens: two that are both new would found a cluster each.
 
 from __future__ import annotations
 
+import http.client
+import json
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,13 +31,17 @@ TICK_S = 8
 """For about so long a node that stands still counts as there; RabbitMQ's own is 60 s."""
 _FOUND_S = 50.0
 _CTL_S = 60
+_ANSWER_S = 2.0
 _POLL_S = 0.2
+_NODE = re.compile(r"[\w.-]+@[\w.-]+")
 
 _FORMATION = """\
 cluster_formation.peer_discovery_backend = classic_config
 {nodes}
 cluster_partition_handling = pause_minority
+log.connection.level = error
 """
+# Each look of HAProxy would be four lines: a connection that ends after the greeting.
 
 
 @dataclass(frozen=True)
@@ -129,14 +138,43 @@ def runs_with(server: ProcessSpec) -> int:
     return int(asked(server, "length(rabbit_nodes:all_running()).") or 0)
 
 
-def is_parted(name: str, servers: Mapping[str, ProcessSpec]) -> bool:
+def partitions(servers: Mapping[str, ProcessSpec]) -> dict[str, list[str]]:
+    """Return whom each node takes for dead, though it runs; by their names in the cluster."""
+    expression = "rabbit_node_monitor:partitions()."
+    return {name: _NODE.findall(asked(spec, expression)) for name, spec in servers.items()}
+
+
+def is_parted(name: str, said: Mapping[str, Collection[str]]) -> bool:
     """Return whether this node, or another one, says that it is in a partition of its own.
 
     They need not say the same. `pause_minority` does not see it: an operator restarts the node.
     """
-    said = {one: asked(spec, "rabbit_node_monitor:partitions().") for one, spec in servers.items()}
-    own = said.pop(name, "")
-    return "@" in own or any(f"{name}@" in others for others in said.values())
+    others = [one for who, named in said.items() if who != name for one in named]
+    return bool(said.get(name)) or any(one.startswith(f"{name}@") for one in others)
+
+
+def apart(said: Mapping[str, Collection[str]]) -> str | None:
+    """Return which node an operator is to restart: the one that most others take for dead."""
+    named = Counter(one.partition("@")[0] for others in said.values() for one in others)
+    return max(named, key=lambda one: (named[one], one), default=None)
+
+
+def takes_for_dead(node: Node, password: str) -> list[str] | None:
+    """Return whom a node takes for dead, by its own management API; None: it does not serve."""
+    login = b64encode(f"{rabbitmq.USER}:{password}".encode()).decode()
+    connection = http.client.HTTPConnection(
+        node.address, node.ports["amqp_management"], timeout=_ANSWER_S
+    )
+    try:
+        path = f"/api/nodes/{node.full_name}?columns=running,partitions"
+        connection.request("GET", path, headers={"Authorization": f"Basic {login}"})
+        with connection.getresponse() as response:
+            said = json.load(response) if response.status == http.client.OK else {}
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return list(said.get("partitions", ())) if said.get("running") else None
 
 
 def wait_to_join(data: Path, other: str, seconds: float = _FOUND_S) -> bool:
@@ -145,11 +183,20 @@ def wait_to_join(data: Path, other: str, seconds: float = _FOUND_S) -> bool:
     Return whether it may start.
     """
     ends = time.monotonic() + seconds
-    while not any(data.glob("*@*/")) and not is_ready(Check("tcp", other)):
+    while not _has_joined(data) and not is_ready(Check("tcp", other)):
         if time.monotonic() > ends:
             return False
         time.sleep(_POLL_S)
     return True
+
+
+def _has_joined(data: Path) -> bool:
+    """Return whether a node knows another one: it lists them in a file, beginning with itself.
+
+    One whose first start was cut short has data, but is in no cluster yet.
+    """
+    lists = data.glob("*@*/cluster_nodes.config")
+    return any(len(set(_NODE.findall(file.read_text("utf-8")))) > 1 for file in lists)
 
 
 if __name__ == "__main__":

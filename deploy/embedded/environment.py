@@ -27,6 +27,13 @@ OPERATOR = "staff.operator"
 """As whom staff verbs sign in on this machine; see `deploy.embedded.staff`."""
 
 
+_OF_CLUSTERS = (
+    "SALDO_RPC_QUEUES", "SALDO_TRUSTED_PROXY",
+    *(f"SALDO_MONITORING_URL_{name.upper()}_2" for name in MONITORED),
+)  # fmt: skip
+"""What only the file of a cluster sets (`deploy.cluster.applications`)."""
+
+
 def generate_settings(
     state: StateDir, ports: Mapping[str, int], secrets: Mapping[str, str]
 ) -> dict[str, str]:
@@ -230,16 +237,30 @@ def _signed_in_as(parts: SplitResult, user: str, key: str) -> str:
 def overrides_from(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
     """Return the settings that the operator overrides in the environment.
 
-    A shell that has sourced a `.saldo/env` exports SALDO_STATE_DIR. The other variables of that
-    file are then no overrides: they may come from an installation that is gone.
+    A shell that has sourced a `.saldo/env`, also that of a cluster, exports SALDO_STATE_DIR. The
+    other variables of that file are then no overrides: they may come from an installation that is
+    gone, or from another one.
     """
-    sourced = settings.keys() if "SALDO_STATE_DIR" in environ else {"SALDO_STATE_DIR"}
+    sourced = {"SALDO_STATE_DIR"}
+    if folder := environ.get("SALDO_STATE_DIR"):
+        written = _read_shell(StateDir(Path(folder)).env)
+        same = {name for name, value in written.items() if environ.get(name) == value}
+        sourced = {*settings, *_OF_CLUSTERS, *same}
     return {
         name: value
         for name, value in environ.items()
         if name.startswith("SALDO_") and not name.startswith("SALDO_TEST_")
         if value and name not in sourced
     }
+
+
+def _read_shell(file: Path) -> dict[str, str]:
+    """Return the settings in a `.saldo/env`; empty where there is none."""
+    try:
+        words = shlex.split(file.read_text(encoding="utf-8"))
+    except OSError:
+        return {}
+    return dict(word.split("=", 1) for word in words if "=" in word)
 
 
 def as_shell(settings: Mapping[str, str]) -> str:

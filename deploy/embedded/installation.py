@@ -56,6 +56,7 @@ class Installation:
     """
 
     more_secrets: Sequence[str] = ()
+    fixed_ports: Sequence[str] = ()
 
     def __init__(
         self,
@@ -136,7 +137,7 @@ class Installation:
         """Make the plan, and write the settings to `.saldo/env`."""
         self.state.create()
         idle = not self.identities()
-        ports = self.state.ports(self._preferred_ports, renew=idle)
+        ports = self.state.ports(self._preferred_ports, renew=idle, fixed=self.fixed_ports)
         secrets = self.state.secrets(self.more_secrets)
         settings = self._settings(ports, secrets)
         overrides = self.state.overrides(overrides_from(self._overrides, settings))

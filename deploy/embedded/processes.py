@@ -42,12 +42,12 @@ def process_specs(
     if "SALDO_AMQP_URL" not in overrides:
         url = settings["SALDO_AMQP_URL"]
         specs += rabbitmq.processes(state.root / "rabbitmq", ports, secrets, url, user)
-    left_out = _acquirers_elsewhere(settings, overrides)
+    left_out = acquirers_elsewhere(settings, overrides)
     services = service_specs(state, settings)
     return (*specs, *(spec for spec in services if spec.name not in left_out))
 
 
-def _acquirers_elsewhere(settings: Mapping[str, str], overrides: Mapping[str, str]) -> set[str]:
+def acquirers_elsewhere(settings: Mapping[str, str], overrides: Mapping[str, str]) -> set[str]:
     """Return the simulated acquirers that nobody is sent to."""
     simulated = {
         "acquirer": "SALDO_ACQUIRER_URL" not in overrides,

@@ -161,17 +161,21 @@ class StateDir:
                 ) from None
             yield
 
-    def ports(self, preferred: Mapping[str, int], *, renew: bool) -> dict[str, int]:
+    def ports(
+        self, preferred: Mapping[str, int], *, renew: bool, fixed: Sequence[str] = ()
+    ) -> dict[str, int]:
         """Return the ports, chosen at the first call and then kept.
 
-        With `renew` (while nothing of ours runs) a kept port that is in use is replaced.
+        With `renew` (while nothing of ours runs) a kept port that is in use is replaced, unless it
+        is one of the `fixed`.
         """
         path = self.root / "ports.json"
         kept: dict[str, int] = _read_json(path)
         chosen = dict(kept)
         for name, port in preferred.items():
             candidate = chosen.get(name, port)
-            if name not in kept or (renew and not is_free(candidate)):
+            may_change = renew and name not in fixed
+            if name not in kept or (may_change and not is_free(candidate)):
                 taken = {port for other, port in chosen.items() if other != name}
                 chosen[name] = _choose(candidate, taken | set(preferred.values()) - {candidate})
         if chosen != kept:

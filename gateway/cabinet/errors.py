@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -87,5 +87,6 @@ def _again_at(visit: Visit, refusal: Refusal) -> str:
     if not str(seconds).isdecimal() or int(seconds) < 30:
         return ""
     return formats.clock(
-        datetime.now(UTC) + timedelta(seconds=int(seconds) + 59), visit.settings.timezone
+        visit.clocks.of_gateways.now() + timedelta(seconds=int(seconds) + 59),
+        visit.settings.timezone,
     )

@@ -42,9 +42,10 @@ from gateway.messages import language_of
 from gateway.operations import PATH_PARTS, Access, template_of
 from gateway.problems import Refusal
 from gateway.routes.second_factors import SecondFactorRoutes
-from gateway.web import ANY_OTHER_PATH, CLIENT_KEY, SETTINGS_KEY, UNMATCHED, Route
+from gateway.web import ANY_OTHER_PATH, CLIENT_KEY, CLOCKS_KEY, SETTINGS_KEY, UNMATCHED, Route
 from shared import context
 from shared.config import Settings
+from shared.distant_clock import ServiceClocks
 from shared.ids import NAMESPACE, derived_id, new_id
 
 Handler = Callable[[Any, Visit], Response]
@@ -181,17 +182,18 @@ class PageRoute(Route):
             super().receive(request, settings)
             return
         check_own_form(request, settings)
-        services = self.container.config[CLIENT_KEY]
-        form = FormWithFiles(request, services, Sealer(settings), settings)
+        config = self.container.config
+        sealer = Sealer(settings, config[CLOCKS_KEY].of_gateways)
+        form = FormWithFiles(request, config[CLIENT_KEY], sealer, settings)
         request.environ[FIELDS] = form.read()
         if form.is_whole:
             request.environ[BODY] = b""
 
     def refusal_response(self, request: Request, refusal: Refusal) -> Response:
         """Return what was refused before a worker had the request: an unreadable body."""
-        settings = self.container.config[SETTINGS_KEY]
-        visit = _anonymous(request, None, settings, Sealer(settings))
-        return secure_page(request, error_page(visit, refusal), settings)
+        config = self.container.config
+        visit = _anonymous(request, None, config[SETTINGS_KEY], config[CLOCKS_KEY])
+        return secure_page(request, error_page(visit, refusal), visit.settings)
 
 
 def respond(
@@ -199,9 +201,8 @@ def respond(
 ) -> Response:
     """Return the response of a page, whatever goes wrong on the way."""
     with context.bind(**request.environ[CONTEXT]):
-        settings: Settings = service.settings
-        sealer = Sealer(settings)
-        visit = replace(_anonymous(request, service, settings, sealer), path=values)
+        visit = _anonymous(request, service, service.settings, service.clocks)
+        visit = replace(visit, path=values)
         if described.plain:
             return handler(service, visit)
         try:
@@ -213,7 +214,7 @@ def respond(
         except Exception as error:  # noqa: BLE001 - the one error handler of pages; it logs
             response = failure_page(visit, error, described.template)
         _keep_cookies(visit, response)
-        return secure_page(request, response, settings)
+        return secure_page(request, response, visit.settings)
 
 
 class _Elsewhere(Exception):  # noqa: N818 - not an error: the way goes on another page
@@ -222,14 +223,15 @@ class _Elsewhere(Exception):  # noqa: N818 - not an error: the way goes on anoth
         self.response = response
 
 
-def _anonymous(request: Request, service: Any, settings: Settings, sealer: Sealer) -> Visit:
-    look = Look.of(request)
+def _anonymous(request: Request, service: Any, settings: Settings, clocks: ServiceClocks) -> Visit:
+    look, sealer = Look.of(request), Sealer(settings, clocks.of_gateways)
     sealed = request.cookies.get(cookies.NOTICE, "")
     notice = sealer.unseal("notice", sealed, seconds=NOTICE_SECONDS) if sealed else None
     return Visit(
         request=request,
         service=service,
         settings=settings,
+        clocks=clocks,
         sealer=sealer,
         ip=request.environ.get(CALLER, ""),
         visitor=request.cookies.get(cookies.VISITOR) or secrets.token_urlsafe(16),
@@ -347,8 +349,7 @@ def _kept(described: Page, visit: Visit) -> str:
 def _handled(described: Page, handler: Handler, visit: Visit) -> Response:
     owner = UUID(visit.person.person_id) if visit.person else derived_id(NAMESPACE, visit.visitor)
     key = visit.form.get(COMMAND, "")
-    path = visit.request.path
-    command_id = derived_id(owner, described.method, path, key) if key else new_id()
+    command_id = derived_id(owner, described.method, visit.request.path, key) if key else new_id()
     actor = f"person:{visit.person.person_id}" if visit.person else "anonymous"
     with context.bind(actor=actor, command_id=command_id):
         shown = partial(handler, visit.service)

@@ -299,8 +299,8 @@ _OUTLOOKS: Mapping[str, Callable[[Visit, Mapping[str, Any], str], Outlook]] = {
 def _clock(visit: Visit, at: str) -> str:
     """Return the time of an instant; with its day where that is not today."""
     zone = visit.settings.timezone
-    found = datetime.fromisoformat(at)
-    if found.astimezone(ZoneInfo(zone)).date() == datetime.now(ZoneInfo(zone)).date():
+    clock, found = visit.clocks.of("payments"), datetime.fromisoformat(at)
+    if clock.day_of(found) == clock.today():
         return formats.clock(found, zone)
     return formats.moment(at, zone, visit.language)
 

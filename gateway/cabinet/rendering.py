@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
 from gettext import NullTranslations
 from typing import Any
@@ -81,7 +80,7 @@ def render(template: str, visit: Any, data: Mapping[str, Any]) -> str:
         look=visit.look,
         moment=partial(_moment, zone, visit.language),
         local_day=partial(_local_day, zone, visit.language),
-        now=lambda: datetime.now(UTC).isoformat(),
+        now=lambda: visit.clocks.of_gateways.now().isoformat(),
         **data,
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-import time
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from shared.clock import Clock
 from shared.config import GATEWAY, Settings
 from shared.keys import Key, KeyRing
 
@@ -24,9 +24,13 @@ _MASK_BYTES = 16
 
 
 class Sealer:
-    """Seals values for the browser, and makes the CSRF tokens of one visitor."""
+    """Seals values for the browser, and makes the CSRF tokens of one visitor.
 
-    def __init__(self, settings: Settings) -> None:
+    How old a sealed value is goes by a clock that all gateways have in common.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._clock = clock
         self._csrf_keys = settings.keys_of(GATEWAY, "csrf")
         self._person_keys = settings.keys_of(GATEWAY, "person")
         self._sealing_keys = settings.keys_of(GATEWAY, "sealed")
@@ -38,15 +42,17 @@ class Sealer:
         must not grow past the limit of a body.
         """
         text = json.dumps([purpose, value], ensure_ascii=False).encode()
-        return _fernet(self._sealing_keys.first).encrypt(zlib.compress(text)).decode()
+        fernet, now = _fernet(self._sealing_keys.first), self._seconds()
+        return fernet.encrypt_at_time(zlib.compress(text), now).decode()
 
     def unseal(self, purpose: str, text: str, *, seconds: int) -> Any | None:
         """Return what was sealed; None when it is forged, older than that, or for another use."""
         packed: list[bytes] = []
+        now = self._seconds()
 
         def opens(key: Key) -> bool:
             try:
-                packed.append(_decrypted(_fernet(key), text.encode(), seconds))
+                packed.append(_decrypted(_fernet(key), text.encode(), seconds, now))
             except (InvalidToken, ValueError):
                 return False
             return True
@@ -58,6 +64,9 @@ class Sealer:
         except (ValueError, zlib.error):
             return None
         return value if found == purpose else None
+
+    def _seconds(self) -> int:
+        return int(self._clock.now().timestamp())
 
     def person_mark(self, person_id: str) -> str:
         """Return what marks the forms of a person, and tells nobody who that is."""
@@ -99,10 +108,9 @@ def _fits_any(ring: KeyRing, fits: Callable[[Key], bool]) -> bool:
     return any(map(fits, ring)) or (ring.look() and any(map(fits, ring)))
 
 
-def _decrypted(fernet: Fernet, token: bytes, seconds: int) -> bytes:
+def _decrypted(fernet: Fernet, token: bytes, seconds: int, now: int) -> bytes:
     # One from the future is ours as well: the gateway that made it has a clock that is ahead.
-    now = max(int(time.time()), fernet.extract_timestamp(token))
-    return fernet.decrypt_at_time(token, seconds, now)
+    return fernet.decrypt_at_time(token, seconds, max(now, fernet.extract_timestamp(token)))
 
 
 def _fernet(key: Key) -> Fernet:

@@ -27,6 +27,7 @@ from gateway.cabinet.visit import Visit
 from gateway.operations import Person
 from gateway.schemas.base import ID_EXAMPLE
 from shared.config import Settings
+from shared.distant_clock import ServiceClocks
 
 FOLDER = Path(__file__).resolve().parents[2] / ".saldo" / "styleguide"
 LANGUAGES = ("ru", "en")
@@ -136,11 +137,13 @@ def write(folder: Path) -> Path:
 
 def _visit(look: Look, language: str) -> Visit:
     settings = Settings(amqp_url="", secret=bytes(32))
+    clocks = ServiceClocks(settings.timezone)
     return Visit(
         request=Request(EnvironBuilder(path="/styleguide").get_environ()),
         service=None,
         settings=settings,
-        sealer=Sealer(settings),
+        clocks=clocks,
+        sealer=Sealer(settings, clocks.of_gateways),
         ip="",
         visitor="styleguide",
         look=look,

@@ -34,6 +34,7 @@ from gateway.reading import loaded
 from gateway.schemas.base import instance_of
 from gateway.translation import translations
 from shared.config import Settings
+from shared.distant_clock import ServiceClocks
 from shared.errors import ServiceError, Unavailable
 from shared.ids import new_id
 from shared.visible_text import harmless
@@ -67,6 +68,8 @@ class Visit:
     request: Request
     service: Any
     settings: Settings
+    clocks: ServiceClocks
+    """By which instants of the services are compared with the present, never by the machine's."""
     sealer: Sealer
     ip: str
     visitor: str

@@ -12,7 +12,7 @@ from gateway.schemas import accounts as shapes
 from gateway.web import route
 from gateway.whole_statements import days_asked, entries_between, statements_of
 from shared.account_key import number_of
-from shared.config import Settings
+from shared.distant_clock import ServiceClocks
 
 TAG = "Charges"
 PERIOD = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
@@ -22,7 +22,7 @@ PERIOD = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 class ChargeRoutes:
     """Routes of balances, penalties, months and movements."""
 
-    settings: Any
+    clocks: ServiceClocks
 
     @route(
         Operation(
@@ -106,7 +106,7 @@ class ChargeRoutes:
     def statement(self, call: Call) -> Any:
         def read(key: str) -> dict[str, Any]:
             if call.query["first_day"] or call.query["last_day"]:
-                return _statement_of_days(call, key, self.settings)
+                return _statement_of_days(call, key, self.clocks)
             return _statement(call, key)
 
         return of_own_account(call, call.path["number"], read)
@@ -125,7 +125,7 @@ class ChargeRoutes:
         )
     )
     def statements(self, call: Call) -> Any:
-        first_day, last_day = days_asked(call, self.settings)
+        first_day, last_day = days_asked(call, self.clocks.of("ledger"))
         wanted = call.query["account"]
         if wanted is None:
             linked = linked_accounts(call)
@@ -187,8 +187,8 @@ def _statement(call: Call, key: str) -> dict[str, Any]:
     return {**page, "next": encode_cursor(subject, page["next"])}
 
 
-def _statement_of_days(call: Call, key: str, settings: Settings) -> dict[str, Any]:
-    first_day, last_day = days_asked(call, settings)
+def _statement_of_days(call: Call, key: str, clocks: ServiceClocks) -> dict[str, Any]:
+    first_day, last_day = days_asked(call, clocks.of("ledger"))
     subject = f"statement {key} {first_day} {last_day}"
     page = call.ask(
         "ledger",

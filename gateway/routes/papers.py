@@ -26,6 +26,7 @@ class PaperRoutes:
     """The papers of the linked accounts."""
 
     settings: Any  # of the process; the gateway provides it
+    clocks: Any
 
     @route(
         Operation(
@@ -52,7 +53,7 @@ class PaperRoutes:
         )
     )
     def reconciliation_file(self, call: Call) -> Response:
-        first_day, last_day = days_asked(call, self.settings)
+        first_day, last_day = days_asked(call, self.clocks.of("ledger"))
         account, found = of_linked_account(
             call,
             call.path["number"],

@@ -30,7 +30,7 @@ LONG: Final = timedelta(hours=26)
 LONG_EVERY: Final = timedelta(hours=1)
 #: How many times as long as a sweep of the last day took is the pause after it, up to that hour.
 PAUSE_OF_LONG: Final = 60
-#: An acquirer's clock may be behind ours.
+#: An acquirer's clock may be ahead of ours.
 _AHEAD: Final = timedelta(minutes=10)
 _BATCH: Final = 200
 

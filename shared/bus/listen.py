@@ -66,6 +66,7 @@ class Listener:
         self._services = services
         self._consumer = store.service
         self._upstream = upstream
+        self._clock = store.clock
         self._reactions = Reactions(services, store, upstream, handlers)
         self._reader = Reader(services, self._reactions, self._consumer, upstream, stop, batch)
         self._stop = stop
@@ -78,7 +79,7 @@ class Listener:
     def lag_seconds(self) -> float:
         """Return the age of the oldest message that has not taken effect; 0: there is none."""
         buffered = self._buffer[:1]
-        return buffered[0].age() if buffered else 0.0
+        return buffered[0].age(self._clock.now()) if buffered else 0.0
 
     def run(self) -> None:
         """Listen once we lead, until stopped; raises when a node is lost, to be run again."""

@@ -14,6 +14,7 @@ import psycopg
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from shared.clock import wall_time
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import get_logger
 
@@ -34,6 +35,7 @@ SELECT coalesce((SELECT max(notification_id) FROM events), 0) AS appended,
                     AND live.position < relay.position), 0)::float8 AS live_waits,
        coalesce((SELECT greatest(0, extract(epoch FROM recorded_at - clock_timestamp()))
                    FROM events ORDER BY notification_id DESC LIMIT 1), 0)::float8 AS clock_ahead,
+       extract(epoch FROM clock_timestamp() - %(here)s)::float8 AS clock_differs,
        (SELECT count(*) FROM parked WHERE waits_until IS NULL) AS parked,
        coalesce((SELECT extract(epoch FROM clock_timestamp() - min(parked_at)) FROM parked
                   WHERE waits_until IS NULL), 0)::float8 AS parked_for,
@@ -63,6 +65,10 @@ _OF_SERVICE = {
         "By how much the last time of the log is ahead of the database's clock.",
         "clock_ahead",
     ),
+    "saldo_database_clock_ahead_seconds": (
+        "By how much the database's clock is ahead of this machine's; negative: behind.",
+        "clock_differs",
+    ),
     "saldo_parked_messages": ("Messages that await a decision of staff.", "parked"),
     "saldo_parked_oldest_seconds": ("How long the oldest of them has waited.", "parked_for"),
     "saldo_waiting_messages": ("Messages that wait for what they need.", "waiting"),
@@ -91,6 +97,7 @@ class ServiceProgress(NamedTuple):
     relay_waits: float
     live_waits: float
     clock_ahead: float
+    clock_differs: float
     parked: int
     parked_for: float
     waiting: int
@@ -121,7 +128,7 @@ class Upstream(NamedTuple):
 
 def progress_of(cursor: Any) -> ServiceProgress:
     """Return how far a service is."""
-    row = cursor.execute(_PROGRESS).fetchone()
+    row = cursor.execute(_PROGRESS, {"here": wall_time()}).fetchone()
     positions = cursor.execute(_POSITIONS).fetchall()
     return ServiceProgress(
         **row,

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -57,11 +57,11 @@ class Delivery:
     body: bytes
     tag: int | None = None
 
-    def age(self) -> float:
+    def age(self, now: datetime) -> float:
         """Return the seconds since its event was recorded; 0 for a malformed message."""
         try:
             recorded_at = datetime.fromisoformat(str(self.headers.get(TIME_HEADER)))
-            return max(0.0, (datetime.now(UTC) - recorded_at).total_seconds())
+            return max(0.0, (now - recorded_at).total_seconds())
         except (TypeError, ValueError):
             return 0.0
 
@@ -162,8 +162,9 @@ class Reactions:
                 self._advance(session, point, marks)
         self._memory.add(marks, point)
         self._events.inc(len(applied))
+        now = self._store.clock.now()
         for delivery in applied:
-            self._delay.observe(delivery.age())
+            self._delay.observe(delivery.age(now))
         return handled
 
     def park(self, delivery: Delivery, reason: str, error_id: str, tries: int) -> None:

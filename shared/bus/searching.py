@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import amqp
@@ -35,7 +35,7 @@ from shared.logs import get_logger
 log = get_logger(__name__)
 
 EARLIER = timedelta(minutes=10)
-"""How much before the last common event the stream is read: clocks differ."""
+"""How much before the last common event the stream is read, as long as the clocks agree so far."""
 PREFETCH = 500
 COMPARED = 500
 """Messages that are compared with the log at a time."""
@@ -70,15 +70,18 @@ def search(services: Any, handler: Handler, epoch: str) -> bool:
         after = _after(read_history(cursor), epoch)
         row = cursor.execute(_LAST_COMMON, (after,)).fetchone()
         reached = reached_by(cursor, epoch)
-    # A time that is still to come was recorded by a clock that ran ahead: it says nothing.
-    known = row is not None and row["recorded_at"] <= store.clock.now()
-    since = row["recorded_at"] - EARLIER if known else "first"
-    with streamed(
-        services.settings.amqp_url_of(store.service),
-        store.service,
-        since if reached is None or reached.next is None else reached.next,
-        None if reached is None else reached.last,
-    ) as (messages, last):
+    url = services.settings.amqp_url_of(store.service)
+    if reached is None or reached.next is None:
+        # A time that is still to come was recorded by a clock that ran ahead: it says nothing.
+        since: Any = "first"
+        if row is not None and row["recorded_at"] <= store.clock.now():
+            since = _beginning(url, store.service, row["recorded_at"], after)
+    else:
+        since = reached.next
+    with streamed(url, store.service, since, None if reached is None else reached.last) as (
+        messages,
+        last,
+    ):
         if reached is None:
             # Without a hole after the last common event, what was found is all that there was.
             reached = Reached(last=last, reaches_back=row is None)
@@ -178,6 +181,18 @@ class _Piece:
 def _after(history: LogHistory, epoch: str) -> int:
     [after] = [one.after for one in history.epochs if one.name == epoch]
     return after
+
+
+def _beginning(url: str, service: str, recorded_at: datetime, after: int) -> datetime | str:
+    """Return from where a stream is read that begins no later than what was lost.
+
+    That is an instant if what the stream has from then on begins with what the log has, too. The
+    stream goes by the broker's clock: where that is behind the database's, it does not.
+    """
+    since = recorded_at - EARLIER
+    with streamed(url, service, since) as (messages, _):
+        first = next(messages, None)
+    return since if first is not None and first.predecessor <= after else "first"
 
 
 def _may_be_lost(history: LogHistory, epoch: str, event: LostEvent | None) -> bool:

@@ -4,6 +4,9 @@ It speaks nameko's protocol (exchange ``nameko-rpc``, ``<service>.<method>``, JS
 ``kwargs``) and adds a deadline to every call, after which the message expires in the queue too, so
 that no service works for a caller that has given up.
 
+Each reply tells the time of its service; whoever has no database may go by that
+(:mod:`shared.distant_clock`).
+
 It uses plain threads. Where eventlet has patched them they are green, and one process can have
 hundreds of calls in progress.
 """
@@ -23,6 +26,7 @@ from kombu.messaging import Consumer
 from shared import context, telemetry, tracing
 from shared.bus.principals import user_of
 from shared.bus.topology import connect
+from shared.distant_clock import TIME_HEADER, ServiceClocks, uptime
 from shared.errors import Unavailable, from_wire
 from shared.ids import new_id
 from shared.logs import get_logger
@@ -39,20 +43,23 @@ RECONNECT_S = (0.2, 0.5, 1.0)
 class _Pending:
     """A call that waits for its reply."""
 
-    __slots__ = ("arrived", "reply", "service")
+    __slots__ = ("arrived", "asked", "reply", "service")
 
     def __init__(self, service: str) -> None:
         self.service = service
+        self.asked = uptime()
         self.arrived = threading.Event()
         self.reply: dict[str, Any] | None = None
 
 
 class RpcClient:
-    """Calls services; safe for many threads or greenlets."""
+    """Calls services; safe for many threads or greenlets. What they tell of the time, ``clocks``
+    learn."""
 
-    def __init__(self, amqp_url: str, *, name: str) -> None:
+    def __init__(self, amqp_url: str, *, name: str, clocks: ServiceClocks | None = None) -> None:
         self._url = amqp_url
         self._name = name
+        self._clocks = clocks
         self._user = user_of(amqp_url)
         # Both names begin with the user: the broker lets nobody else read or bind them.
         self._address = f"{self._user}.{new_id()}"
@@ -231,6 +238,9 @@ class RpcClient:
         pending = self._pending.get(call_id)
         if pending is not None and message.properties.get("user_id") == pending.service:
             self._pending.pop(call_id, None)
+            if self._clocks is not None:
+                told = (message.headers or {}).get(TIME_HEADER)
+                self._clocks.learn(pending.service, told, pending.asked, uptime())
             pending.reply = body if isinstance(body, dict) else None
             pending.arrived.set()
 

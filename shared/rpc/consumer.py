@@ -4,6 +4,8 @@
   opaque id that the log explains.
 - A request without an address of its sender in ``reply_to``, or one that does not decode, is logged
   and dropped: in nameko it kills the container.
+- Each reply tells the time of the service: its caller may have no clock that it could compare
+  instants of the service with.
 - The broker expires a request whose deadline has passed in the queue.
 - A call runs in a greenlet of the container's pool, which ends before the container does; nameko's
   machinery for a worker (a service object, dependencies, two greenlets and eight log records for
@@ -23,7 +25,9 @@ from nameko.rpc import RpcConsumer
 
 from shared import telemetry
 from shared.bus.topology import connect
+from shared.clock import Clock
 from shared.config import QUORUM
+from shared.distant_clock import TIME_HEADER
 from shared.errors import NotFound
 from shared.logs import get_logger
 from shared.rpc.callers import LABELS, caller_of, can_reply, label_of
@@ -35,6 +39,8 @@ log = get_logger(__name__)
 
 QUEUES_KEY = "SALDO_RPC_QUEUES"
 """Where the type of the queues stands in nameko's configuration."""
+CONFIG_KEY = "SALDO"
+"""Where the dependencies of the services stand in it."""
 REPLY_S = 5.0
 """How long a worker may try to send its reply: as long as most callers wait for it."""
 
@@ -110,6 +116,7 @@ class RobustRpcConsumer(RpcConsumer):
             f"{service}.{method.method_name}": method for method in self._providers
         }
         self._serving = Serving(self.container)
+        self._clock: Clock = self.container.config[CONFIG_KEY].store.clock
         super().start()
 
     def serve(self, message: Any) -> None:
@@ -149,12 +156,14 @@ class RobustRpcConsumer(RpcConsumer):
             return encoded({"result": None, "error": wire_error(error)})
 
     def _send(self, message: Any, reply: bytes) -> None:
-        properties = message.properties
+        properties, at = message.properties, self._clock.known()
+        told = {} if at is None else {"application_headers": {TIME_HEADER: at.isoformat()}}
         self._sender.send(
             reply,
             properties["reply_to"],
             ends=time.monotonic() + REPLY_S,
             correlation_id=properties.get("correlation_id"),
+            **told,
         )
 
     def _acknowledge(self, message: Any) -> None:

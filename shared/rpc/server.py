@@ -28,16 +28,14 @@ from shared.eventstore import Store
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.callers import Callers, callers_of
 from shared.rpc.client import RpcClient
-from shared.rpc.consumer import RobustRpcConsumer
+from shared.rpc.consumer import CONFIG_KEY, RobustRpcConsumer
 from shared.rpc.serving import note_refused
 from shared.staff import granted
-
-CONFIG_KEY = "SALDO"
 
 
 @dataclass(frozen=True)
 class ServerContext:
-    """The dependencies of a service in a server process, under ``config["SALDO"]``."""
+    """The dependencies of a service in a server process, under ``CONFIG_KEY``."""
 
     settings: Settings
     client: RpcClient

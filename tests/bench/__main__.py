@@ -31,6 +31,7 @@ from tests.bench.reads import as_of, now, payment, payment_over_the_bus
 from tests.bench.registry import registry
 from tests.bench.replays import audit_log, beside_get, replay, replay_all
 from tests.bench.resting import at_rest
+from tests.bench.scale import main as measure_scale
 from tests.bench.starts import starts
 from tests.bench.traces import traced
 from tests.bench.web import pages, pdf_neighbours, reads
@@ -78,7 +79,9 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
 
 
 def main(names: list[str]) -> int:
-    """Run the named benchmarks, or all."""
+    """Run the named benchmarks, or all; ``scale`` has options of its own."""
+    if names[:1] == ["scale"]:
+        return measure_scale(names[1:])
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
         sys.stderr.write(f"no such benchmark: {unknown[0]}; there are: {', '.join(BENCHES)}\n")

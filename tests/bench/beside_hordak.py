@@ -29,7 +29,7 @@ EACH = 100
 def hordak(bench: Bench, progress: Callable[[str], None]) -> Result:
     """Measure payments of 20 callers, one per call, beside two-leg transactions of 4 threads."""
     python = interpreter(progress)
-    payments._prepare(bench)
+    payments.prepare(bench)
     progress("django-hordak: making its tables and accounts")
     with _database(bench.settings.database_url) as url, _transfers(python, url) as post:
         return compare(

@@ -187,7 +187,6 @@ class Town:
         self._checkout = Checkout(
             payments,
             self._acquirers,
-            payments.clock,
             lambda _, numbers: {
                 number: {"account": number, "role": "owner", "state": "open"} for number in numbers
             },

@@ -24,7 +24,7 @@ from typing import Any
 
 from shared.bus.administration import BrokerAdministration
 from shared.bus.permissions import rights_of_staff
-from shared.bus.principals import signed_in_as, virtual_host_of
+from shared.bus.principals import virtual_host_of
 from shared.config import SERVICES
 from shared.ids import new_id
 from shared.rpc.client import RpcClient
@@ -32,6 +32,7 @@ from tests.bench import payments
 from tests.bench.company import Bench
 from tests.bench.measure import Result, compare, seconds
 from tests.bench.payments import ACCOUNTS, CALLERS, post_in_sql, prepare
+from tests.conftest import signed_in_as
 from tests.waiting import eventually
 
 PROCESSES = 2

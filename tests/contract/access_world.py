@@ -30,7 +30,7 @@ from gateway.cabinet import cookies
 from gateway.cabinet.forms import CSRF
 from gateway.cabinet.sealing import Sealer
 from gateway.service import Gateway
-from gateway.web import CLIENT_KEY, SETTINGS_KEY, GatewayServer
+from gateway.web import CLIENT_KEY, CLOCKS_KEY, SETTINGS_KEY, GatewayServer
 from services import terminal
 from services.accounts import cli as accounts_cli
 from services.accounts import publishing
@@ -46,6 +46,7 @@ from shared.account_key import key_of
 from shared.bus import Message
 from shared.bus.principals import principal_of
 from shared.contracts.notifications import LetterKind
+from shared.distant_clock import ServiceClocks
 from shared.errors import ServiceError, from_wire
 from shared.eventstore.postgres import PostgresStore
 from shared.rpc.callers import believed
@@ -227,13 +228,18 @@ def make_world(database: Database, folder: Path) -> World:
         database.settings, uploads_dir=str(folder), uploads_free_bytes=2**20
     )
     services = Services(database, "gateway", {})
-    container = ServiceContainer(Gateway, {CLIENT_KEY: services, SETTINGS_KEY: database.settings})
+    clocks = ServiceClocks(database.settings.timezone)
+    container = ServiceContainer(
+        Gateway, {CLIENT_KEY: services, SETTINGS_KEY: database.settings, CLOCKS_KEY: clocks}
+    )
     container.extensions.all.setup()
     server = next(ext for ext in container.subextensions if isinstance(ext, GatewayServer))
     client = Client(server.get_wsgi_app(), use_cookies=True)
     # Whoever asks often from one network waits: that is no part of this.
     addresses = (f"10.{number // 250}.{number % 250}.1" for number in count())
-    world = World(services, client, Sealer(database.settings), container, addresses)
+    world = World(
+        services, client, Sealer(database.settings, clocks.of_gateways), container, addresses
+    )
     for role in ("temporary", "unaccepted", "stranger", *_LINKED):
         _join(world, role)
     _be_unaccepted(database, world)

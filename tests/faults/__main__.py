@@ -77,7 +77,7 @@ def main(
         return
     wanted = _chosen(only, FAULTS, "fault")
     if machines or on:
-        wanted = [name for name in wanted if name in ON_MACHINES]
+        wanted = _made_on_machines(wanted, asked_for=bool(only))
     elif not only:
         left_out = ONLY_ON_MACHINES if cluster else ONLY_ON_MACHINES | FAILOVERS
         wanted = [name for name in wanted if name not in left_out]
@@ -103,7 +103,7 @@ def main(
                 verdict = run(house, plan, steps, kept, tell=out.print, show=status.update)
         finally:  # the more so where the run itself has failed
             house.keep_logs(kept)
-    sys.exit(_print(verdict, kept))
+    sys.exit(_print(verdict, kept, f" ON={on}" if on else " CLUSTER=machines" if machines else ""))
 
 
 @app.command("check")
@@ -202,6 +202,16 @@ def _machines(on: Path | None) -> AbstractContextManager[RunningHouse]:
     return open_machines() if on is None else attached_machines(on)
 
 
+def _made_on_machines(wanted: Collection[str], *, asked_for: bool) -> list[str]:
+    """Return the faults that are made on machines; exit if none of those asked for is."""
+    made = [name for name in wanted if name in ON_MACHINES]
+    if asked_for and (others := set(wanted) - ON_MACHINES):
+        out.print(f"not made on machines: {', '.join(sorted(others))}")
+    if not made:
+        sys.exit(WRONG)
+    return made
+
+
 def _possible(house: RunningHouse, wanted: Collection[str]) -> dict[str, Fault]:
     """Return the faults that can be made here, and say which are left out; exit if all are."""
     reasons = install_packages(wanted)
@@ -226,7 +236,7 @@ def _chosen(names: str, known: Collection[str], what: str) -> list[str]:
     return chosen
 
 
-def _print(verdict: Verdict, kept: Path) -> int:
+def _print(verdict: Verdict, kept: Path, where: str) -> int:
     made = ", ".join(f"{times} {name}" for name, times in sorted(verdict.made.items()))
     out.print(f"{verdict.made.total()} faults: {made}")
     out.print("commands: acknowledged, refused, unknown")
@@ -241,7 +251,7 @@ def _print(verdict: Verdict, kept: Path) -> int:
     for failure in verdict.failed:
         out.print(f"THE HARNESS FAILED: {failure}")
     _print_findings(verdict.found)
-    out.print(f"to play it again: make faults REPLAY={kept / 'schedule.jsonl'}")
+    out.print(f"to play it again: make faults REPLAY={kept / 'schedule.jsonl'}{where}")
     if verdict.found:
         return VIOLATED
     return WRONG if verdict.failed else CLEAN

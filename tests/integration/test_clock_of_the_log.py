@@ -13,6 +13,7 @@ from services.ledger.domain import account_id
 from services.ledger.domain.events import ChargeLine, ServiceAmount
 from services.ledger.replay.log_checks import check_log
 from services.ledger.reports.balances import balance
+from shared.bus import progress
 from shared.bus.progress import progress_of
 from shared.errors import Unavailable
 from shared.eventstore import postgres
@@ -95,6 +96,18 @@ def test_clock_that_jumped_ahead_and_back_leaves_the_log_right(store: PostgresSt
         assert progress_of(cursor).clock_ahead == 0
     with store.reading() as cursor:
         assert [*check_log(cursor)] == []
+
+
+@pytest.mark.parametrize("minutes", [10, -10])
+def test_worker_says_how_far_its_machines_clock_and_the_databases_are_apart(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    ahead = timedelta(minutes=minutes)
+    with store.transaction() as cursor:
+        assert abs(progress_of(cursor).clock_differs) < 60
+    monkeypatch.setattr(progress, "wall_time", lambda: datetime.now(UTC) + ahead)
+    with store.transaction() as cursor:
+        assert abs(progress_of(cursor).clock_differs + ahead.total_seconds()) < 60
 
 
 def test_reading_since_an_instant_misses_nothing_after_a_jump(store: PostgresStore) -> None:

@@ -121,16 +121,6 @@ def shown(cursor: Any, name: str) -> str:
     return str(row[name] if isinstance(row, dict) else row[0])
 
 
-def test_several_servers_in_a_url_mean_the_one_to_write_to() -> None:
-    url = "postgresql://u:p@one:5432,two:5433/saldo"
-    assert "target_session_attrs=primary" in connection_info(url, "ledger", statement_timeout_ms=1)
-    chosen = connection_info(f"{url}?target_session_attrs=any", "ledger", statement_timeout_ms=1)
-    assert "target_session_attrs=any" in chosen
-    assert "target_session" not in connection_info(
-        "postgresql://u:p@one/saldo", "ledger", statement_timeout_ms=1
-    )
-
-
 def test_beat_of_a_leader_never_comes_between_the_parts_of_a_pipeline(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

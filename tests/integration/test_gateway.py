@@ -9,10 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
 
+from shared import formats
 from shared.config import GATEWAY, Settings
 from tests.gateway_process import (
     PATIENCE_SECONDS,
@@ -56,6 +59,23 @@ def test_call_passes_through_the_broker(gateway: GatewayProcess, services: None)
     broken = requests.get(f"{document}/instruction", timeout=10)
     assert (broken.status_code, broken.json()["code"]) == (500, "internal_error")
     assert "secret" not in broken.text
+
+
+@pytest.mark.usefixtures("clean_bus")
+def test_pages_have_the_time_of_the_services(
+    gateway: GatewayProcess, base_settings: Settings
+) -> None:
+    ahead = 400
+    there = datetime.now(ZoneInfo(base_settings.timezone)) + timedelta(days=ahead)
+    days = {formats.day(there.date() + timedelta(days=one), "en") for one in (0, 1)}
+
+    def is_told() -> bool:
+        page = requests.get(gateway.url, headers={"Accept-Language": "en"}, timeout=10).text
+        return any(f"As of {day}" in page for day in days)
+
+    assert not is_told()
+    with fake_services(base_settings, days_ahead=ahead):
+        eventually(is_told, "the gateway has asked for the time by itself")
 
 
 def test_calls_run_concurrently_and_shutdown_is_graceful(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
@@ -46,6 +46,7 @@ from shared.eventstore.lost_events import (
     lost_events,
 )
 from tests.conftest import Database
+from tests.fixed_clock import FixedClock
 from tests.integration.bus_ends import NUMBER, pay, start_again
 from tests.integration.restoring import House, house_of, owed, types_of
 
@@ -247,6 +248,28 @@ def test_lost_events_are_found_after_a_clock_that_ran_ahead(
     house.back_up()
     lost_three(house)
     house.publish("ledger")
+    house.search("ledger")
+    _, said = house.said("ledger")
+    assert said["epochs"][1]["recovery"]["lost"] == 3
+
+
+@pytest.mark.parametrize("published_later", [False, True])
+def test_lost_events_are_found_where_the_clock_of_the_broker_is_behind(
+    house: House, database: Database, published_later: bool
+) -> None:
+    """The stream goes by the broker's clock, and the log by the database's."""
+    behind = timedelta(minutes=15)
+    with database.owner("ledger") as owner:
+        owner.execute("ALTER TABLE events DISABLE TRIGGER events_append_only")
+        owner.execute("UPDATE events SET recorded_at = recorded_at + %s", (behind,))
+        owner.execute("ALTER TABLE events ENABLE TRIGGER events_append_only")
+    house.drop_copy()
+    house.back_up()
+    lost_three(house)
+    if published_later:
+        pay(house.stores["ledger"], 1)
+    house.publish("ledger")
+    house.stores["ledger"].clock = FixedClock(datetime.now(UTC) + behind)
     house.search("ledger")
     _, said = house.said("ledger")
     assert said["epochs"][1]["recovery"]["lost"] == 3

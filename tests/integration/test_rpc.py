@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -16,8 +17,9 @@ import requests
 
 from services.ledger.application import OpenAccount, open_account
 from services.ledger.domain.events import ServiceAmount
-from shared import context
+from shared import clock, context
 from shared.config import GATEWAY, Settings
+from shared.distant_clock import ServiceClocks
 from shared.errors import Forbidden, NotFound, Unavailable, ValidationFailed
 from shared.rpc.client import RpcClient
 from tests.conftest import Database
@@ -76,6 +78,28 @@ def test_errors_of_the_closed_set_cross_the_wire(server: ServiceProcess, client:
     with pytest.raises(ValidationFailed) as wrong:
         client.call("ledger", "balance", number="12a", more=1)
     assert set(wrong.value.params["fields"]) == {"number", "more"}
+
+
+def test_reply_tells_its_caller_the_time_of_the_database(
+    module_database: Database,
+    server: ServiceProcess,
+    base_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A caller without a database, whose machine has another time."""
+    monkeypatch.setattr(clock, "wall_time", lambda: datetime(2031, 1, 1, tzinfo=UTC))
+    clocks = ServiceClocks(base_settings.timezone)
+    url = base_settings.amqp_url_of(GATEWAY)
+    with closing(RpcClient(url, name="tests", clocks=clocks)) as caller:
+        with pytest.raises(NotFound):
+            caller.call("ledger", "balance", number="998")
+        caller.call("ledger", "health")
+    [row] = module_database.store("ledger").query(
+        lambda session: session.cursor.execute("SELECT clock_timestamp() AS at").fetchall()
+    )
+    off_by = abs(clocks.of("ledger").now() - row["at"])
+    assert off_by < timedelta(minutes=1)
+    assert clocks.of("accounts").now().year == 2031
 
 
 def test_unknown_method_is_a_refusal_and_no_defect(

@@ -18,7 +18,6 @@ from gateway.ownership import may_pay, newest_of
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.charges import ChargeRoutes
 from gateway.routes.payments import PaymentRoutes
-from shared.clock import SystemClock
 from shared.errors import Unavailable
 
 MOST_ACCOUNTS = 10
@@ -224,4 +223,4 @@ def _due_days(charges: dict[str, Any] | None) -> dict[str, str]:
 
 
 def _today(visit: Visit) -> str:
-    return SystemClock(visit.settings.timezone).today().isoformat()
+    return visit.clocks.of("ledger").today().isoformat()

@@ -19,7 +19,6 @@ from gateway.ownership import may_pay
 from gateway.problems import Refusal
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.charges import PERIOD, ChargeRoutes, months_after
-from shared.clock import SystemClock
 
 YEAR = 13
 """Months on a page: a year, and the one before it to compare with."""
@@ -93,7 +92,7 @@ class ChargePages:
         typed = visit.query.get("on", "").strip()
         on = spellings.day(typed) if typed else ""
         errors = None
-        today = SystemClock(visit.settings.timezone).today()
+        today = visit.clocks.of("ledger").today()
         account, penalty, forecast = visit.together(
             visit.aside(lambda: visit.api(AccountRoutes.account, path=visit.path)),
             lambda: visit.attempt(

@@ -13,7 +13,6 @@ from gateway.cabinet.visit import Refused, Visit
 from gateway.ownership import may_pay
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.papers import PaperRoutes
-from shared.clock import SystemClock
 
 
 class PaperPages:
@@ -45,7 +44,7 @@ class PaperPages:
             payable=may_pay(account),
             typed=typed,
             errors=errors,
-            is_today=debt["on"] == SystemClock(visit.settings.timezone).today().isoformat(),
+            is_today=debt["on"] == visit.clocks.of("ledger").today().isoformat(),
         )
 
     @page("GET", "/accounts/<number>/certificate.pdf")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -86,7 +86,7 @@ class PayingPages:
         if not bank_page and payment["state"] != "created":
             return visit.redirect(address)
         started = datetime.fromisoformat(payment["created_at"])
-        waits = datetime.now(UTC) < started + GO_ON_FOR
+        waits = visit.clocks.of("payments").now() < started + GO_ON_FOR
         response = visit.render(
             "payment_go.html",
             payment=payment,

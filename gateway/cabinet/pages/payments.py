@@ -18,7 +18,6 @@ from gateway.cabinet.visit import Visit
 from gateway.cabinet.words import sum_in_words
 from gateway.routes.accounts import AccountRoutes
 from gateway.routes.payments import PaymentRoutes
-from shared.clock import SystemClock
 from shared.errors import InternalError, ServiceError, Unavailable
 
 FILTERS = ("account", "year", "state")
@@ -43,7 +42,7 @@ class PaymentPages:
         )
         payments = found["payments"]
         chosen = {name: value for name, value in query.items() if name != "before"}
-        this_year = SystemClock(visit.settings.timezone).today().year
+        this_year = visit.clocks.of("payments").today().year
         return visit.render(
             "payments.html",
             months=_by_month(visit, payments),

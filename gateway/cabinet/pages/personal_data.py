@@ -14,7 +14,6 @@ from gateway.cabinet.page import page
 from gateway.cabinet.visit import Refused, Visit
 from gateway.documents.files import file_response
 from gateway.routes.personal_data import PersonalDataRoutes
-from shared.clock import SystemClock
 
 
 class PersonalDataPages:
@@ -29,7 +28,7 @@ class PersonalDataPages:
     def data_file(self, visit: Visit) -> Response:
         """Return all that is held as JSON, each part under a title that can be understood."""
         found = visit.api(PersonalDataRoutes.held_data)
-        today = SystemClock(visit.settings.timezone).today().isoformat()
+        today = visit.clocks.of_gateways.today().isoformat()
         held = _with_addresses(visit, found["held"])
         whole = {visit.text("Составлено"): today, **titled(held, visit.text)}
         text = json.dumps(whole, ensure_ascii=False, indent=2)

@@ -30,6 +30,7 @@ from services.ledger.penalties.accrual import accrue
 from services.ledger.penalties.law import PenaltyLaw
 from services.ledger.penalties.rules import PenaltyRules
 from services.ledger.replay.parallel import (
+    BY_BLOCKS,
     Progress,
     Range,
     conninfo_of,
@@ -179,6 +180,7 @@ def accrue_range(
 ) -> tuple[Summary, list[Accrued]]:
     """Calculate the accounts of a range that owe; with ``keep`` also return what to write."""
     summary, accrued, law = Summary(), list[Accrued](), PenaltyLaw(rules)
+    connection.execute(BY_BLOCKS)
     ids = [
         row["account_id"]
         for row in connection.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from psycopg import sql
@@ -23,6 +23,9 @@ from services.ledger.tables.columns import (
     TENURES,
     row_of,
 )
+from shared.eventstore.arrays import texts, uuids
+
+Rows: TypeAlias = dict[tuple[Any, ...], dict[str, Any]]
 
 AT_ONCE = 100
 """How many streams are compared by one query."""
@@ -56,6 +59,17 @@ SELECT p.*
               OR convert_from(e.state, 'UTF8')::jsonb ->> 'account' IS DISTINCT FROM p.account
             ELSE true END
 """
+# By the whole key: a payment for many accounts has a row of each, in as many ranges. Each key is
+# looked up by the index, however the planner takes the arrays.
+_POSTINGS_OF = sql.SQL("""
+SELECT {names}
+  FROM unnest(%s::uuid[], %s::text[]) AS wanted (payment_id, account)
+ CROSS JOIN LATERAL (
+        SELECT * FROM payment_postings AS p
+         WHERE p.payment_id = wanted.payment_id AND p.account = wanted.account
+        OFFSET 0
+       ) AS found
+""").format(names=sql.SQL(", ").join(sql.Identifier("found", name) for name in NAMES[POSTINGS]))
 
 
 class Deviation(NamedTuple):
@@ -145,7 +159,7 @@ def _of_aggregates(
 
 
 def _of_payments(cursor: Any, payments: Sequence[dict[str, Any]]) -> Iterator[Deviation]:
-    rows = _rows(cursor, POSTINGS, [row["payment_id"] for row in payments])
+    rows = _rows_of_payments(cursor, payments)
     for payment in payments:
         key = (payment["payment_id"], payment["account"])
         expected = {name: payment[name] for name in COLUMNS[POSTINGS]}
@@ -153,8 +167,16 @@ def _of_payments(cursor: Any, payments: Sequence[dict[str, Any]]) -> Iterator[De
             yield Deviation(POSTINGS, key, _payment(key), expected, found)
 
 
-def _rows(cursor: Any, table: str, ids: Sequence[UUID]) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """Return key -> the other columns, for the rows whose first key column is among ``ids``."""
+def _rows_of_payments(cursor: Any, payments: Sequence[dict[str, Any]]) -> Rows:
+    """Return key -> the other columns, for the rows of these payments to these accounts."""
+    if not payments:
+        return {}
+    keys = [uuids(one["payment_id"] for one in payments), texts(one["account"] for one in payments)]
+    return _by_key(cursor.execute(_POSTINGS_OF, keys).fetchall(), KEYS[POSTINGS])
+
+
+def _rows(cursor: Any, table: str, ids: Sequence[UUID]) -> Rows:
+    """Return key -> the other columns, for the rows whose key is among ``ids``."""
     if not ids:
         return {}
     key = KEYS[table]
@@ -163,10 +185,11 @@ def _rows(cursor: Any, table: str, ids: Sequence[UUID]) -> dict[tuple[Any, ...],
         sql.Identifier(table),
         sql.Identifier(key[0]),
     )
-    return {
-        tuple(row.pop(name) for name in key): row
-        for row in cursor.execute(query, (list(ids),)).fetchall()
-    }
+    return _by_key(cursor.execute(query, (list(ids),)).fetchall(), key)
+
+
+def _by_key(rows: Iterable[dict[str, Any]], key: Sequence[str]) -> Rows:
+    return {tuple(row.pop(name) for name in key): row for row in rows}
 
 
 def _payment(key: Sequence[Any]) -> str:

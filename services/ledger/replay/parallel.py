@@ -33,6 +33,10 @@ R = TypeVar("R")
 Progress: TypeAlias = Callable[[int], None]
 """Called with the number of events that have been read since the last call."""
 
+BY_BLOCKS = "SET LOCAL enable_indexscan = off"
+"""For rows that lie far apart, such as the events of an account, or accounts by their ids. An index
+gives them in its order, and each block is waited for by itself, some several times; a bitmap gives
+the blocks in theirs, read ahead. It holds until the transaction ends."""
 FEW_EVENTS = 20_000
 """Below this it takes longer to start processes than to read the log in this one."""
 REPORT_EVERY = 2_000

@@ -23,6 +23,7 @@ from services.ledger.domain.double_entry import postings
 from services.ledger.domain.events import PaymentPosted
 from services.ledger.domain.proposal import PROPOSAL_TOPICS, Proposal
 from services.ledger.replay.parallel import (
+    BY_BLOCKS,
     REPORT_EVERY,
     Progress,
     Range,
@@ -47,6 +48,7 @@ _STREAMS_OF = (
     "SELECT originator_id, originator_version, notification_id, topic, state FROM events "
     "WHERE originator_id = ANY (%s) ORDER BY originator_id, originator_version"
 )
+_AS_BEFORE = "RESET enable_indexscan"
 _LAST = "SELECT coalesce(max(notification_id), 0) AS position FROM events"
 _AT_ONCE = 5_000
 EVENTS_IN_A_RANGE = 10_000
@@ -104,7 +106,9 @@ def read_streams(
     current, entries, count = None, list[Entry](), 0
     with connection.cursor(name="streams", row_factory=tuple_row) as cursor:
         cursor.itersize = _AT_ONCE
+        connection.execute(BY_BLOCKS)
         cursor.execute(_STREAMS, (part.first, part.last), binary=True)
+        connection.execute(_AS_BEFORE)
         for id_, version, position, topic, state in cursor:
             if id_ != current:
                 if entries:

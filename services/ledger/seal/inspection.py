@@ -17,7 +17,7 @@ from services.ledger.seal.checkpoint_checks import MAX_NAMED, CheckpointChecks, 
 from services.ledger.seal.diagnosis import diagnose
 from services.ledger.seal.merkle import TILE_WIDTH
 from services.ledger.seal.thinning import Thinned
-from services.ledger.seal.verification_pass import VerificationPass, upper_differences
+from services.ledger.seal.verification_pass import VerificationPass
 
 __all__ = ["Finding", "SealReport", "check_seal", "inspect_seal"]
 
@@ -179,7 +179,7 @@ def _hash_findings(
         yield Finding("checkpoint_missing", None, start, text)
     if log.differing_count or log.missing:
         return
-    for level, index in upper_differences(cursor, log):
+    for level, index in sorted(log.upper_differing.items()):
         first, last = index * TILE_WIDTH**level + 1, (index + 1) * TILE_WIDTH**level
         text = f"the stored hash over the positions {first} to {last} was changed or is gone"
         yield Finding("stored_hashes", first, last, text)

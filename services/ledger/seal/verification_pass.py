@@ -6,13 +6,19 @@ and :mod:`services.ledger.seal.inspection` interpret that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from services.ledger.seal import leaf
 from services.ledger.seal.checkpoint_checks import CheckpointChecks
 from services.ledger.seal.leaf import EventRow
-from services.ledger.seal.merkle import HASH_SIZE, TILE_HEIGHT, CompactRange, leaf_hash
+from services.ledger.seal.merkle import (
+    HASH_SIZE,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    CompactRange,
+    leaf_hash,
+)
 from services.ledger.seal.reading import WINDOW, rows_between
 
 MAX_RECORDED = 500
@@ -56,7 +62,8 @@ class VerificationPass:
     ``last_gap``; ``repeated`` the first positions that occur twice; ``differing`` the first rows
     whose hash is not the stored one and ``differing_count`` how many there are, the last of them
     at ``last_differing``; ``unstored`` how many sealed positions have no stored hash, from
-    ``first_unstored`` on; ``upper`` the hashes of the levels above the leaves.
+    ``first_unstored`` on; ``upper_differing`` level -> index of its first inner hash that is not
+    the stored one, which means something only in a log without gaps: after one, all differ.
     """
 
     def __init__(self, cursor: Any, sealed: int, last: int, checks: CheckpointChecks) -> None:
@@ -76,7 +83,10 @@ class VerificationPass:
         self.differing_count = self.last_differing = 0
         self.unsealed: list[EventRow] = []
         self.unstored = self.first_unstored = 0
-        self.upper: dict[int, bytearray] = {}
+        self.upper_differing: dict[int, int] = {}
+        levels = range(1, sealed.bit_length() // TILE_HEIGHT + 1)
+        self._upper = {level: StoredHashes(cursor, level) for level in levels}
+        self._upper_counts = dict.fromkeys(levels, 0)
 
     def run(self, progress: Callable[[int], None]) -> None:
         """Read from the first position to the end of the log or of the sealed part."""
@@ -84,6 +94,7 @@ class VerificationPass:
         for first in range(0, end, WINDOW):
             window_end = min(end, first + WINDOW)
             self._stored.load(first, window_end)
+            self._load_upper(first, window_end)
             self._sizes = sorted(self._checks.load(first, window_end), reverse=True)
             before = self.events
             for row in rows_between(self._cursor, first, window_end):
@@ -109,7 +120,7 @@ class VerificationPass:
         if position > self._expected:
             self._skip_to(position)
         hash_ = leaf_hash(leaf.encode(row))
-        self._tree.append(hash_, self._record_upper)
+        self._tree.append(hash_, self._compare_upper)
         self._expected = position + 1
         if position <= self.sealed:
             self._compare(row, hash_)
@@ -148,22 +159,18 @@ class VerificationPass:
             self._checks.compare(self._sizes.pop(), None)
         self._expected = position
 
-    def _record_upper(self, level: int, hash_: bytes) -> None:
-        self.upper.setdefault(level, bytearray()).extend(hash_)
+    def _load_upper(self, first: int, end: int) -> None:
+        """Load the inner hashes that the leaves ``first`` <= index < ``end`` complete."""
+        for level, stored in self._upper.items():
+            height = TILE_HEIGHT * level
+            # From the edge of a tile on: a run may begin before the first of them.
+            stored.load(first >> height & -TILE_WIDTH, end >> height)
 
-
-def upper_differences(cursor: Any, log: VerificationPass) -> Iterator[tuple[int, int]]:
-    """Yield (level, index) of the first wrong stored inner hash of each level.
-
-    Valid only for a log without gaps: after one, every inner hash differs.
-    """
-    level = 1
-    while log.sealed >> TILE_HEIGHT * level:
-        count = log.sealed >> TILE_HEIGHT * level
-        stored, computed = StoredHashes(cursor, level), log.upper.get(level, bytearray())
-        stored.load(0, count)
-        for index in range(count):
-            if stored.get(index) != bytes(computed[index * HASH_SIZE : (index + 1) * HASH_SIZE]):
-                yield level, index
-                break
-        level += 1
+    def _compare_upper(self, level: int, hash_: bytes) -> None:
+        """Compare the next inner hash of a level with the stored one."""
+        if level not in self._upper or level in self.upper_differing:
+            return
+        index = self._upper_counts[level]
+        self._upper_counts[level] = index + 1
+        if index < self.sealed >> TILE_HEIGHT * level and self._upper[level].get(index) != hash_:
+            self.upper_differing[level] = index

@@ -19,6 +19,7 @@ from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
 from tests.faults.checker.letters import mailbox
 from tests.faults.checker.postings import banks_of
+from tests.faults.thousand_orders.books import CREDITED, read_books
 
 INVARIANT = "I8"
 
@@ -122,6 +123,7 @@ def _payments(evidence: Evidence) -> Iterator[Finding]:
         " WHERE state IN ('proposed', 'requested')"
     ):
         yield Finding(INVARIANT, "refund undecided", row["id"], row["state"])
+    yield from _returns(evidence)
     for row in evidence.rows(
         "SELECT receipt_id::text AS id, state FROM payments.fiscal_receipts"
         " WHERE state <> 'registered'"
@@ -134,6 +136,19 @@ def _payments(evidence: Evidence) -> Iterator[Finding]:
     ):
         sentence = "is not requested yet for this event"
         yield Finding(INVARIANT, "fiscal receipt", f"of {row['position']}", sentence)
+
+
+def _returns(evidence: Evidence) -> Iterator[Finding]:
+    """Yield what a bank has given back and payments do not know yet.
+
+    Whose callback was lost is found by the next sweep, within half a minute.
+    """
+    books = read_books(banks_of(evidence.environment), evidence.environment["SALDO_DATABASE_URL"])
+    for payment_id, payment in books.payments.items():
+        returned = books.money[payment_id].returned
+        if payment.state in CREDITED and returned > payment.refunded:
+            sentence = f"of {returned} given back, {payment.refunded} are known"
+            yield Finding(INVARIANT, "refund unknown", payment_id, sentence)
 
 
 def _may_be_paid(evidence: Evidence) -> set[str]:

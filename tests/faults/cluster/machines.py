@@ -16,7 +16,7 @@ from typing import Final, cast
 
 from deploy.cluster import namespaces, patroni, rabbitmq
 from deploy.cluster.applications import processes_of
-from deploy.cluster.installation import CLUSTER_START_S, NODES, ClusterInstallation
+from deploy.cluster.installation import CLUSTER_START_S, FURTHER_PORTS, NODES, ClusterInstallation
 from deploy.cluster.network import APPLICATIONS, ETCD, POSTGRES, RABBITMQ, Kind
 from deploy.cluster.nodes import rest_addresses
 from deploy.cluster.sections import BALANCERS
@@ -36,7 +36,7 @@ from tests.waiting import eventually
 KINDS: Final[Sequence[Sequence[str]]] = (POSTGRES, RABBITMQ, ETCD, APPLICATIONS, BALANCERS)
 """The machines, by what they do; of each kind one may be missing."""
 _MONITORED = "SALDO_MONITORING_URL_"
-_PORTS = dict.fromkeys((*ANY_PORTS, "patroni", "etcd", "etcd_peer", *BALANCERS), 0)
+_PORTS = dict.fromkeys((*ANY_PORTS, *FURTHER_PORTS), 0)
 _WHOLE_S = 120.0
 _RESUMES_S = 25.0
 """So long after machines have died for good the next fault comes."""
@@ -92,14 +92,22 @@ class Machines(RunningHouse):
         plan = read_plan(self.installation.state.plan)
         found = {spec.name: spec for spec in plan.processes} if plan else {}
         servers = {name: found[name] for name in RABBITMQ if name in found}
-        for name in servers:
-            if rabbitmq.is_parted(name, servers):
-                self.send(name, signal.SIGTERM)
-        eventually(
-            lambda: all(rabbitmq.runs_with(one) == len(servers) for one in servers.values()),
-            "the RabbitMQ run in one cluster",
-            _WHOLE_S,
-        )
+        for _ in servers:
+            if (name := rabbitmq.apart(rabbitmq.partitions(servers))) is not None:
+                self._end(name)
+            eventually(
+                lambda: all(rabbitmq.runs_with(one) == len(servers) for one in servers.values()),
+                "the RabbitMQ run in one cluster",
+                _WHOLE_S,
+            )
+            if name is None:
+                break
+
+    def _end(self, name: str) -> None:
+        """Shut a process down, and wait until it has ended; it is started again by itself."""
+        identity = self.identities().get(name)
+        if identity is not None and process.send(identity, signal.SIGTERM):
+            eventually(lambda: not process.is_alive(identity), f"{name} has ended", _WHOLE_S)
 
 
 class _OfMachines:

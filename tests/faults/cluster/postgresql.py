@@ -45,11 +45,12 @@ class PostgresCluster:
         self.folder = folder
         self._network = network
         self._role = patroni.SYNCHRONOUS
-        etcd_port, peer, *ports = free_ports(2 + 2 * len(NAMES))
+        etcd_port, peer, health, *ports = free_ports(3 + 2 * len(NAMES))
         self.ports = dict(zip(NAMES, ports[: len(NAMES)], strict=True))
         self.rest = dict(zip(NAMES, ports[len(NAMES) :], strict=True))
         self._passwords = {
-            user: secrets.token_hex(16) for user in (patroni.SUPERUSER, patroni.REPLICATOR, OWNER)
+            user: secrets.token_hex(16)
+            for user in (patroni.SUPERUSER, patroni.REPLICATOR, patroni.OPERATOR, OWNER)
         }
         folder.mkdir(parents=True)
         folder.chmod(0o711)
@@ -58,7 +59,7 @@ class PostgresCluster:
             network.lead(f"postgresql-{name}", "127.0.0.1", self.ports[name])
             network.lead(f"patroni-{name}", "127.0.0.1", self.rest[name])
         user = system_user()
-        member = etcd.Member(ETCD, f"127.0.0.1:{etcd_port}", f"127.0.0.1:{peer}")
+        member = etcd.Member(ETCD, *(f"127.0.0.1:{port}" for port in (etcd_port, peer, health)))
         self._nodes = {name: self._node(name) for name in NAMES}
         self.nodes = Nodes(
             folder,
@@ -78,6 +79,11 @@ class PostgresCluster:
     @property
     def owner_password(self) -> str:
         return self._passwords[OWNER]
+
+    @property
+    def _operator(self) -> tuple[str, str]:
+        """Who may change Patroni, and his password."""
+        return patroni.OPERATOR, self._passwords[patroni.OPERATOR]
 
     def start(self) -> None:
         """Start both, and make the owner and his database."""
@@ -209,7 +215,7 @@ class PostgresCluster:
                 return False
             body = {"leader": leader, "candidate": self._other(leader)}
             url = f"http://127.0.0.1:{self.rest[leader]}/switchover"
-            return requests.post(url, json=body, timeout=_START_S).ok
+            return requests.post(url, json=body, auth=self._operator, timeout=_START_S).ok
 
         eventually(is_done, "the follower takes over", _START_S)
 
@@ -220,7 +226,8 @@ class PostgresCluster:
         assert leader is not None
         url = f"http://127.0.0.1:{self.rest[leader]}/config"
         body = {"synchronous_mode": synchronous}
-        requests.patch(url, json=body, timeout=_START_S).raise_for_status()
+        done = requests.patch(url, json=body, auth=self._operator, timeout=_START_S)
+        done.raise_for_status()
         if not synchronous:
             eventually(self._waits_for_nobody, "commits do not wait for the follower", _START_S)
 

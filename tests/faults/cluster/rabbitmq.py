@@ -101,7 +101,8 @@ class RabbitmqCluster:
 
     def _is_parted(self, name: str) -> bool:
         """Return whether this node or another one says that it is in a partition of its own."""
-        return cluster.is_parted(name, {one: self._specs[one] for one in NAMES})
+        said = cluster.partitions({one: self._specs[one] for one in NAMES})
+        return cluster.is_parted(name, said)
 
     @contextmanager
     def killed(self, name: str) -> Iterator[None]:

@@ -196,6 +196,8 @@ class DivertMessages(_QueueFault):
         aside = f"faults.{consumer}.from.{upstream}"
         with impersonator(house) as channel:
             channel.queue_bind(reaction_queue(consumer, upstream).name, exchange, "#")
+            # It is gone where this is repeated, or the broker has been emptied meanwhile.
+            channel.queue_declare(aside, durable=True, auto_delete=False)
             channel.queue_unbind(aside, exchange, "#")
             diverted = []
             while (message := channel.basic_get(aside, no_ack=True)) is not None:

@@ -51,6 +51,23 @@ def test_diverted_messages_come_late_in_any_order_and_all_take_effect(house: Sma
         assert len(guest.letters()) == 1
 
 
+def test_diverted_messages_that_are_lost_are_fetched(house: SmallHouse) -> None:
+    fault, guest, aside = (
+        messages.DivertMessages(),
+        Newcomer(house),
+        "faults.notifications.from.identity",
+    )
+    fault.inject(house, Choosing(QUEUE))
+    assert guest.asks() == "accepted"
+    eventually(lambda: ready(house, aside) >= 1, "it is diverted")
+    with messages.administrator(house) as channel:
+        channel.queue_delete(aside)
+    fault.heal(house)
+    Newcomer(house).is_served(RECOVERY_S)
+    eventually(guest.has_letter, "the letter of a lost message", RECOVERY_S)
+    assert len(guest.letters()) == 1
+
+
 @pytest.mark.parametrize("damage", sorted(messages.DAMAGES))
 def test_nobody_waits_for_a_damaged_message(house: SmallHouse, damage: str) -> None:
     fault = messages.DamagedMessages()

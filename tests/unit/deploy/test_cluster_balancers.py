@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from deploy.cluster import haproxy
+from deploy.cluster import haproxy, namespaces
 from deploy.cluster.haproxy import Section, Server
 from deploy.cluster.installation import DEFAULT_PORTS
 from deploy.cluster.network import APPLICATIONS, HOST, POSTGRES, RABBITMQ, Kind, choose
@@ -30,7 +32,15 @@ needs_haproxy = pytest.mark.skipif(
     HAPROXY is None, reason="HAProxy is not installed, so it has not read its configuration"
 )
 GREETING, START = b"AMQP\0\0\x09\x01", b"\x01\0\0\0\0\x01\xfe\0\x0a\0\x0a"
+STAYS = """\
+import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as caller:
+    caller.sendall(b"hello")
+    caller.recv(1)
+"""
 ANSWERS_S = 15.0
+VANISHED_S = 60.0
+"""PostgreSQL itself takes 15 s (`shared.database`)."""
 CLIENT_S = 3.0
 
 
@@ -70,7 +80,7 @@ def test_only_the_host_itself_reaches_what_people_use(tmp_path: Path, kind: Kind
     bound = {
         address
         for section in sections(network, ports())
-        for [address] in rendered(section).get("bind", ())
+        for address, *_ in rendered(section).get("bind", ())
     }
     allowed = {LOOPBACK, network.address(HOST)}
     assert {address.rpartition(":")[0] for address in bound} <= allowed
@@ -230,6 +240,33 @@ def test_sessions_lead_to_whoever_leads_and_end_with_the_deposed(tmp_path: Path)
             eventually(lambda: {heard(port) for _ in range(4)} == {b"two"}, "two leads")
             two["/primary"] = 503
             eventually(lambda: heard(port) == b"", "nobody leads, nobody is reached")
+
+
+@needs_haproxy
+def test_session_of_a_machine_that_is_cut_off_ends(tmp_path: Path) -> None:
+    """The server notices a client that has vanished; behind HAProxy that is HAProxy."""
+    network = choose(tmp_path, "namespaces")
+    try:
+        namespaces.create(network)
+        namespaces.check(network)
+        with pages({"/primary": 200}) as rest, socket.create_server((LOOPBACK, 0)) as server:
+            address = f"{network.address(HOST)}:{free_port()}"
+            there = Server("pg-1", f"{LOOPBACK}:{server.getsockname()[1]}", rest)
+            with balanced(tmp_path, haproxy.to_primary([address], [there])):
+                call = [*network.within("app-1"), sys.executable, "-c", STAYS, *address.split(":")]
+                with subprocess.Popen(call) as caller, server.accept()[0] as session:
+                    session.settimeout(VANISHED_S)
+                    assert session.recv(5) == b"hello"
+                    namespaces.plug(network, "app-1", out=True)
+                    try:
+                        with suppress(ConnectionResetError):
+                            assert session.recv(1) == b""
+                    finally:
+                        caller.kill()
+    except namespaces.NamespaceError as failure:
+        pytest.skip(str(failure))
+    finally:
+        namespaces.remove(network)
 
 
 @needs_haproxy

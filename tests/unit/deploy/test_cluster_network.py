@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from deploy.cluster import namespaces, network
+from deploy.cluster.installation import ClusterInstallation
 from deploy.cluster.namespaces import NamespaceError
 from deploy.cluster.network import HOST, MACHINES, Network, choose, known_networks, load, save
+from deploy.embedded.state import StateError
 
 LONGEST_INTERFACE = 15
 ROUTES = """\
@@ -80,8 +82,39 @@ def test_network_that_the_machine_knows_is_not_taken(
     assert choose(tmp_path, "namespaces").prefix != usual.prefix
 
 
+def test_first_start_that_was_cut_short_costs_nobody_the_namespaces(
+    made: Network, tmp_path: Path
+) -> None:
+    # Its bridge is there, but in no file: its subnet is taken now.
+    installation = ClusterInstallation(tmp_path)
+    installation.state.create()
+    assert not (tmp_path / "network.json").exists()
+    again = installation._network()
+    try:
+        assert again == made
+        assert not installation.why_loopback
+        (tmp_path / "network.json").unlink()
+    finally:
+        installation.reset()
+    assert not Path("/sys/class/net", made.bridge).exists()
+
+
+def test_machines_that_do_not_reach_each_other_any_more_are_named(
+    made: Network, tmp_path: Path
+) -> None:
+    installation = ClusterInstallation(tmp_path)
+    installation.state.create()
+    save(tmp_path / "network.json", made)
+    assert installation._network() == made
+    first = next(name for name in MACHINES if name != HOST)
+    namespaces.plug(made, first, out=True)
+    for _ in range(2):
+        with pytest.raises(StateError, match=f"{first} does not reach"):
+            installation._network()
+
+
 def test_namespaces_are_made_once_and_removed_whole(made: Network) -> None:
-    namespaces.create(made)
+    assert not namespaces.create(made), "something was missing"
     inside = subprocess.run(
         [*made.within("pg-1"), "ip", "-brief", "address", "show", "eth0"],
         capture_output=True, text=True, check=True, timeout=20,

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from deploy.cluster.applications import cluster_settings
+from deploy.cluster.installation import DEFAULT_PORTS as CLUSTER_PORTS
+from deploy.cluster.network import Network
 from deploy.embedded.environment import (
     apply_overrides,
     as_shell,
@@ -189,6 +192,25 @@ def test_sourced_settings_are_no_overrides(state: StateDir) -> None:
     assert overrides_from(sourced, settings) == {"SALDO_LOG_LEVEL": "DEBUG"}
     fresh = {"SALDO_AMQP_URL": "amqp://bus", "SALDO_TEST_AMQP_URL": "amqp://t", "HOME": "/"}
     assert overrides_from(fresh, settings) == {"SALDO_AMQP_URL": "amqp://bus"}
+
+
+def test_settings_of_a_cluster_or_of_other_books_are_no_overrides(
+    state: StateDir, tmp_path: Path
+) -> None:
+    settings = _settings(state)
+    network = Network(kind="namespaces", prefix="10.9.8", tag="abc")
+    of_cluster = settings | cluster_settings(network, CLUSTER_PORTS)
+    assert of_cluster.keys() - settings.keys()
+    assert overrides_from(of_cluster, settings) == {}
+    other = StateDir(tmp_path / "other")
+    other.create()
+    given = {"SALDO_LEDGER_BOOKS": "north"}
+    of_other = apply_overrides(_settings(other), given, other.secrets())
+    assert "SALDO_DATABASE_URL_LEDGER_NORTH" in of_other
+    other.env.write_text(as_shell(of_other), encoding="utf-8")
+    assert overrides_from(of_other, settings) == {}
+    changed = of_other | {"SALDO_LEDGER_BOOKS": "south"}
+    assert overrides_from(changed, settings) == {"SALDO_LEDGER_BOOKS": "south"}
 
 
 def test_overrides_are_kept(state: StateDir) -> None:

@@ -142,6 +142,7 @@ def management_api(body: bytes, status: str = "200 OK") -> Served:
         (b'[{"name":"ledger.stream","type":"stream"}]', False),
         (b'[{"name":"ledger.stream","type":"stream","state":"running"}]', True),
         (b'[{"name":"rpc","type":"quorum","state":"down"}]', True),
+        (b'[{"name":"reply"}]', True),
         (b"[]", True),
         (b"no JSON", True),
     ],

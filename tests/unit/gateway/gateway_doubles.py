@@ -9,6 +9,8 @@ from uuid import UUID
 from werkzeug.test import Client
 
 from shared import context
+from shared.config import Settings
+from shared.distant_clock import ServiceClocks
 
 PERSON = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b01"
 SESSION = "7d9f0a52-6d11-4a0e-9a3f-1f5a2f0f1b02"
@@ -32,6 +34,7 @@ class FakeServices:
             ("notifications", "delivery"): {"late": False},
             ("helpdesk", "disputes"): {"disputes": []},
         }
+        self.clocks = ServiceClocks(Settings.timezone)
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.command_ids: list[UUID | None] = []
         self.deadlines: list[float] = []

@@ -13,7 +13,7 @@ from gateway_doubles import FakeServices
 from nameko.containers import ServiceContainer
 
 from gateway.service import Gateway
-from gateway.web import CLIENT_KEY, SETTINGS_KEY, GatewayApp, GatewayServer
+from gateway.web import CLIENT_KEY, CLOCKS_KEY, SETTINGS_KEY, GatewayApp, GatewayServer
 from shared.config import Settings
 
 _made: list[tuple[Settings, str | None, ServiceContainer, GatewayApp]] = []
@@ -24,10 +24,12 @@ def gateway_over(services: FakeServices, settings: Settings) -> tuple[GatewayApp
     trusted = os.environ.get("SALDO_TRUSTED_PROXY")
     for known, known_trusted, container, application in _made:
         if (known, known_trusted) == (settings, trusted):
-            container.config[CLIENT_KEY] = services
+            container.config.update({CLIENT_KEY: services, CLOCKS_KEY: services.clocks})
             container.dependencies.all.setup()
             return application, container
-    container = ServiceContainer(Gateway, {CLIENT_KEY: services, SETTINGS_KEY: settings})
+    container = ServiceContainer(
+        Gateway, {CLIENT_KEY: services, SETTINGS_KEY: settings, CLOCKS_KEY: services.clocks}
+    )
     container.extensions.all.setup()
     server = next(ext for ext in container.subextensions if isinstance(ext, GatewayServer))
     application = server.get_wsgi_app()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,9 @@ from shared_gateways import gateway_over
 
 from gateway.cabinet.sealing import Sealer
 from gateway.operations import API
+from shared.clock import SystemClock
 from shared.config import Settings
+from tests.fixed_clock import FixedClock
 
 SETTINGS = Settings(amqp_url="", secret=bytes(32))
 
@@ -179,23 +181,23 @@ def test_a_compressed_body_is_refused_unread(
 
 
 def test_sealed_things_open_nothing_else() -> None:
-    sealer = Sealer(Settings(amqp_url="", secret=bytes(range(32))))
+    sealer = Sealer(Settings(amqp_url="", secret=bytes(range(32))), SystemClock())
     for purpose in PURPOSES:
         sealed = sealer.seal(purpose, {"person": PERSON})
         for other in PURPOSES:
             opened = sealer.unseal(other, sealed, seconds=60)
             assert (opened is not None) == (other == purpose)
         assert sealer.unseal(purpose, sealed[:-4] + "AAAA", seconds=60) is None
-        assert Sealer(SETTINGS).unseal(purpose, sealed, seconds=60) is None
+        assert Sealer(SETTINGS, SystemClock()).unseal(purpose, sealed, seconds=60) is None
 
 
-def test_sealed_values_expire(monkeypatch: pytest.MonkeyPatch) -> None:
-    sealer = Sealer(SETTINGS)
+def test_sealed_values_expire() -> None:
+    clock = FixedClock(datetime(2026, 11, 30, 12, tzinfo=UTC))
+    sealer = Sealer(SETTINGS, clock)
     sealed = sealer.seal("kept", "words")
-    began = time.time()
-    monkeypatch.setattr(time, "time", lambda: began + 59)
+    clock.advance(timedelta(seconds=59))
     assert sealer.unseal("kept", sealed, seconds=60) == "words"
-    monkeypatch.setattr(time, "time", lambda: began + 62)
+    clock.advance(timedelta(seconds=3))
     assert sealer.unseal("kept", sealed, seconds=60) is None
 
 

@@ -16,6 +16,7 @@ from gateway.cabinet.attached import uploader
 from gateway.cabinet.cookies import SESSION
 from gateway.cabinet.sealing import Sealer
 from gateway.uploads import MAX_FILE_BYTES, MOST_AT_ONCE_OF_ONE, ROOM
+from shared.clock import SystemClock
 from shared.config import Settings
 from tests.sample_files import PDF_BYTES, png
 
@@ -56,7 +57,7 @@ def test_a_slow_file_is_refused_while_others_are_answered(services: FakeServices
 def test_a_file_may_take_longer_than_another_body(services: FakeServices) -> None:
     helpdesk = FakeUploads(services)
     with running_gateway(services, gateway_body_seconds=0.2) as container:
-        sealer = Sealer(Settings(amqp_url="", secret=bytes(32)))
+        sealer = Sealer(Settings(amqp_url="", secret=bytes(32)), SystemClock())
         body = form_until_its_file(uploader(sealer, PERSON, TOKEN))
         rest = FILE[20 * 1024 :] + b"\r\n--b--\r\n"
         with closing(connector(container)()) as sock:

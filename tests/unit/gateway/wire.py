@@ -13,7 +13,7 @@ from nameko.containers import ServiceContainer
 
 from gateway import server
 from gateway.service import Gateway
-from gateway.web import CLIENT_KEY, SETTINGS_KEY, GatewayServer
+from gateway.web import CLIENT_KEY, CLOCKS_KEY, SETTINGS_KEY, GatewayServer
 from shared.config import Settings
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -26,6 +26,7 @@ def running_gateway(services: FakeServices, **limits: float) -> Iterator[Service
     """Run a gateway with some time limits on a free port."""
     config = {
         CLIENT_KEY: services,
+        CLOCKS_KEY: services.clocks,
         SETTINGS_KEY: Settings(amqp_url="", secret=bytes(32), **limits),  # type: ignore[arg-type]
         "WEB_SERVER_ADDRESS": "127.0.0.1:0",
         "max_workers": server.MAX_WORKERS,

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from shared import clock as machine
-from shared import database_clock
+from shared import distant_clock
 from shared.database_clock import READ_EVERY, DatabaseClock, read_time
 
 NOON = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -56,7 +56,7 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
-    monkeypatch.setattr(database_clock, "_uptime", lambda: world.uptime)
+    monkeypatch.setattr(distant_clock, "uptime", lambda: world.uptime)
     monkeypatch.setattr(machine, "wall_time", lambda: datetime(2031, 1, 1, tzinfo=UTC))
     return world
 

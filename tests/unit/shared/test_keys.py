@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 
 from gateway.cabinet.sealing import Sealer
 from shared import keys as key_rings
+from shared.clock import SystemClock
 from shared.config import ConfigurationError, Settings, load_settings
 from shared.key_files import add_key, create_ring, drop_key
 from shared.keys import (
@@ -35,6 +36,7 @@ from shared.privacy import (
     wrapping_id,
 )
 
+CLOCK = SystemClock()
 SUBJECT = UUID(int=7).bytes
 OLD, NEW = Key("2025", bytes(32)), Key("2026-11-28", bytes([1]) * 32)
 
@@ -213,7 +215,7 @@ def test_forms_that_are_open_outlive_a_rotation() -> None:
     def settings(*keys: Key) -> Settings:
         return Settings(key_rings={"gateway": GivenKeys(keys)})
 
-    before, after = Sealer(settings(OLD)), Sealer(settings(NEW, OLD))
+    before, after = Sealer(settings(OLD), CLOCK), Sealer(settings(NEW, OLD), CLOCK)
     for one, other in ((before, after), (after, before)):
         token, mark = one.csrf_token("visitor"), one.person_mark("p")
         kept = one.seal("kept", {"a": 1})
@@ -230,9 +232,9 @@ def test_process_that_has_not_seen_a_new_key_takes_it_for_a_form_under_it(
     monkeypatch.setattr(key_rings, "CHECK_SECONDS", 3600.0)
     file = tmp_path / "gateway.keys"
     create_ring(file)
-    late = Sealer(Settings(key_rings={"gateway": KeyFile(file)}))
+    late = Sealer(Settings(key_rings={"gateway": KeyFile(file)}), CLOCK)
     late.csrf_token("visitor")
     add_key(file, "")
-    early = Sealer(Settings(key_rings={"gateway": KeyFile(file)}))
+    early = Sealer(Settings(key_rings={"gateway": KeyFile(file)}), CLOCK)
     assert late.is_csrf_token("visitor", early.csrf_token("visitor"))
     assert late.unseal("kept", early.seal("kept", 1), seconds=60) == 1

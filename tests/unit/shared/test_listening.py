@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.bus.listen import Listener
 from shared.bus.reading import ReadPoint
+from shared.clock import SystemClock
 from shared.errors import Unavailable
 
 PAGES = 50
@@ -37,7 +38,7 @@ class _Services:
 
 def test_catching_up_keeps_the_heartbeats_going() -> None:
     """A long history takes minutes, and the broker ends a connection that it does not hear."""
-    store: Any = SimpleNamespace(service="ledger")
+    store: Any = SimpleNamespace(service="ledger", clock=SystemClock())
     services: Any = _Services()
     listener = Listener(services, store, "accounts", {}, threading.Event())
     applied: list[Any] = []
@@ -73,7 +74,7 @@ class _StartingServices:
 
 def test_first_question_to_an_upstream_that_starts_is_soon_asked_again() -> None:
     services: Any = _StartingServices()
-    store: Any = SimpleNamespace(service="ledger")
+    store: Any = SimpleNamespace(service="ledger", clock=SystemClock())
     listener = Listener(services, store, "accounts", {}, threading.Event())
     listener._reader._reactions = SimpleNamespace(  # type: ignore[assignment]
         position=lambda: 0, point=ReadPoint, look=lambda _history: ""

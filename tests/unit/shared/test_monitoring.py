@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import struct
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 import pytest
@@ -21,6 +24,7 @@ from shared.config import ConfigurationError, load_settings
 from shared.errors import Conflict
 from shared.monitoring import OK, UNAVAILABLE, Monitoring, stopping
 from tests.e2e.scraping import documented_metrics
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -76,6 +80,24 @@ def test_silent_client_does_not_hold_others_up(monitoring: Monitoring) -> None:
     assert _get(monitoring, "/metrics").ok
     for connection in silent:
         connection.close()
+
+
+def test_caller_who_breaks_the_connection_off_is_no_failure(monitoring: Monitoring) -> None:
+    failures: list[str] = []
+    with patch("shared.monitoring.log.exception", failures.append):
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", monitoring.port), 10) as proxy:
+                proxy.sendall(b"GET /healthz HTTP/1.1\r\nHost: p\r\n\r\n")
+                assert proxy.recv(1)
+                # As HAProxy ends a look: by a reset.
+                proxy.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        eventually(lambda: answering() == 0, "all are answered")
+    assert failures == []
+
+
+def answering() -> int:
+    """Return how many threads answer somebody."""
+    return sum("process_request_thread" in one.name for one in threading.enumerate())
 
 
 def test_anything_else_is_not_found(monitoring: Monitoring) -> None:

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from amqp import AccessRefused
 
+from shared.distant_clock import TIME_HEADER, ServiceClocks
 from shared.rpc import client as rpc_client
 from shared.rpc.client import RpcClient, _Pending
 from shared.rpc.serving import wire_error
@@ -17,8 +18,8 @@ from shared.rpc.serving import wire_error
 CALL = "7d0c"
 
 
-def _reply(user: str | None, call: str = CALL) -> SimpleNamespace:
-    return SimpleNamespace(properties={"correlation_id": call, "user_id": user})
+def _reply(user: str | None, call: str = CALL, **headers: Any) -> SimpleNamespace:
+    return SimpleNamespace(properties={"correlation_id": call, "user_id": user}, headers=headers)
 
 
 def test_reply_counts_only_from_the_service_that_was_called() -> None:
@@ -32,6 +33,28 @@ def test_reply_counts_only_from_the_service_that_was_called() -> None:
     assert pending.reply == {"result": "mine"}
     client._on_reply({"result": "again"}, _reply("ledger"))
     assert pending.reply == {"result": "mine"}
+
+
+def test_reply_tells_the_time_of_its_service_and_a_forged_one_none() -> None:
+    clocks = ServiceClocks("Europe/Moscow")
+    client = RpcClient("amqp://gateway:x@127.0.0.1:1/", name="tests", clocks=clocks)
+    client._pending[CALL] = _Pending("ledger")
+    told = {TIME_HEADER: "2031-01-01T09:00:00+00:00"}
+    client._on_reply({"result": "forged"}, _reply("accounts", **told))
+    assert clocks.of("ledger").known() is None
+    client._on_reply({"result": "mine"}, _reply("ledger", **told))
+    assert clocks.of("ledger").today().isoformat() == "2031-01-01"
+    assert clocks.of("accounts").known() is None
+
+
+@pytest.mark.parametrize("headers", [{}, {TIME_HEADER: 7}, {TIME_HEADER: "noon"}])
+def test_reply_without_a_time_is_a_reply(headers: dict[str, Any]) -> None:
+    clocks = ServiceClocks("Europe/Moscow")
+    client = RpcClient("amqp://gateway:x@127.0.0.1:1/", name="tests", clocks=clocks)
+    pending = client._pending[CALL] = _Pending("ledger")
+    client._on_reply({"result": "mine"}, _reply("ledger", **headers))
+    assert pending.reply == {"result": "mine"}
+    assert clocks.of("ledger").known() is None
 
 
 class _BusyBroker:

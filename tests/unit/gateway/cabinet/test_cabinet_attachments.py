@@ -14,6 +14,7 @@ from gateway.cabinet import form_files
 from gateway.cabinet.attached import uploader
 from gateway.cabinet.sealing import Sealer
 from gateway.uploads import MAX_FILE_BYTES, MOST_AT_ONCE_OF_ONE, PART_BYTES, ROOM
+from shared.clock import SystemClock
 from shared.errors import Forbidden, NotFound, Unavailable, ValidationFailed
 from tests.sample_files import JPEG_BYTES, NO_KIND_OF_OURS, PDF_BYTES, png
 
@@ -283,7 +284,7 @@ def test_a_form_of_another_site_sends_no_file(form: Form) -> None:
 @pytest.mark.parametrize("forged", ["", "x", "of another purpose"])
 def test_a_form_that_was_not_made_for_a_person_sends_no_file(form: Form, forged: str) -> None:
     if forged == "of another purpose":
-        forged = Sealer(SETTINGS).seal("notice", PERSON)
+        forged = Sealer(SETTINGS, SystemClock()).seal("notice", PERSON)
     form.send(("счёт.pdf", PDF_BYTES), _uploader=forged)
     assert form.page.status == 422
     assert "Страница устарела" in form.error
@@ -293,7 +294,12 @@ def test_a_form_that_was_not_made_for_a_person_sends_no_file(form: Form, forged:
 
 
 def test_a_forged_file_of_a_form_is_none(form: Form) -> None:
-    form.send(**{"attached-1": Sealer(SETTINGS).seal("notice", {"id": THING}), "attached-2": "x"})
+    form.send(
+        **{
+            "attached-1": Sealer(SETTINGS, SystemClock()).seal("notice", {"id": THING}),
+            "attached-2": "x",
+        }
+    )
     assert form.asked[0]["attachments"] == []
 
 
@@ -435,15 +441,21 @@ def test_a_download_is_never_a_page(form: Form, services: FakeServices) -> None:
 
 
 def test_a_form_of_another_session_sends_files_for_the_same_person_alone(form: Form) -> None:
-    form.send(("счёт.pdf", PDF_BYTES), _uploader=uploader(Sealer(SETTINGS), THING, "another"))
+    form.send(
+        ("счёт.pdf", PDF_BYTES),
+        _uploader=uploader(Sealer(SETTINGS, SystemClock()), THING, "another"),
+    )
     assert not form.uploads.contents
     assert not form.asked
-    form.send(("счёт.pdf", PDF_BYTES), _uploader=uploader(Sealer(SETTINGS), PERSON, "another"))
+    form.send(
+        ("счёт.pdf", PDF_BYTES),
+        _uploader=uploader(Sealer(SETTINGS, SystemClock()), PERSON, "another"),
+    )
     assert set(form.uploads.owners.values()) == {PERSON}
 
 
 def test_a_form_that_was_copied_out_of_its_session_sends_no_file(form: Form) -> None:
-    copied = uploader(Sealer(SETTINGS), PERSON, "another")
+    copied = uploader(Sealer(SETTINGS, SystemClock()), PERSON, "another")
     form.services.answers["identity", "authenticate"] = Forbidden("session_expired", "Ended.")
     form.send(("счёт.pdf", PDF_BYTES), _uploader=copied)
     assert form.page.status == 401

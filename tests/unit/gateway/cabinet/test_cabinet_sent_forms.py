@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cabinet_doubles import SETTINGS, CabinetBrowser
@@ -12,8 +12,10 @@ from gateway_doubles import PERSON, SESSION, FakeServices
 
 from gateway.cabinet import cookies
 from gateway.cabinet.sealing import Sealer
+from shared.clock import SystemClock
 from shared.config import Settings
 from shared.errors import Forbidden
+from tests.fixed_clock import FixedClock
 
 OTHER_PERSON = "5c1b8a52-6d11-4a0e-9a3f-1f5a2f0f1b77"
 pytestmark = pytest.mark.usefixtures("own_pages")
@@ -206,15 +208,16 @@ def test_password_is_never_kept_for_later(cabinet: CabinetBrowser, services: Fak
     typed = {"current_password": "the old one", "new_password": "the new one"}
     waiting = cabinet.post("/password", {**fields, **typed})
     assert waiting.status == 401
-    kept = Sealer(SETTINGS).unseal("kept", waiting.fields["_kept"], seconds=60)
+    kept = Sealer(SETTINGS, SystemClock()).unseal("kept", waiting.fields["_kept"], seconds=60)
     assert kept["fields"] == {}
 
 
 @pytest.mark.parametrize(("off_by", "opens"), [(0, True), (-600, True), (-7200, True), (62, False)])
 def test_what_a_gateway_with_a_clock_ahead_has_sealed_opens_at_another(
-    monkeypatch: pytest.MonkeyPatch, off_by: int, opens: bool
+    off_by: int, opens: bool
 ) -> None:
-    sealed = Sealer(SETTINGS).seal("notice", "saved")
-    elsewhere = int(time.time()) + off_by
-    monkeypatch.setattr(time, "time", lambda: elsewhere)
-    assert Sealer(SETTINGS).unseal("notice", sealed, seconds=60) == ("saved" if opens else None)
+    clock = FixedClock(datetime(2026, 11, 30, 12, tzinfo=UTC))
+    sealed = Sealer(SETTINGS, clock).seal("notice", "saved")
+    clock.advance(timedelta(seconds=off_by))
+    opened = Sealer(SETTINGS, clock).unseal("notice", sealed, seconds=60)
+    assert opened == ("saved" if opens else None)

@@ -1,0 +1,140 @@
+"""Arithmetic from the measured cities to one of 40 million accounts.
+
+What one more costs is the difference between the two largest cities, so that the start of a command
+is not multiplied. Nothing else is assumed than that it goes on in proportion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from tests.bench.scale_measure import Figure
+
+CITY, BOOK = 40_000_000, 1_000_000
+"""Accounts of the whole, and of one book of it."""
+YEARS, BILLS, PAYMENTS = 5, 12, 12
+SERVERS, READS_A_SECOND = 10, 10_000
+HOUR = 3_600.0
+CORES = {"rebuild": 2, "audit": 2, "verify": 1}
+"""How many cores a step keeps busy where it has two."""
+_OVER_THE_LOG = {
+    "rebuild": "a full replay",
+    "audit": "an audit",
+    "verify": "a verification of the seal",
+}
+
+
+class Reckoned(NamedTuple):
+    """A line of the arithmetic: what, how it follows from measured costs, and the result."""
+
+    what: str
+    how: str
+    result: str
+
+
+def events_a_year(accounts: int) -> int:
+    """Return how many events the accounts have in a year: bills and payments."""
+    return accounts * (BILLS + PAYMENTS)
+
+
+def cpu_of(one: Figure) -> float:
+    """Return the seconds of CPU of both sides."""
+    return one.client_cpu + one.server_cpu
+
+
+def one_more(
+    of_step: Sequence[Figure], cost: Callable[[Figure], float], count: Callable[[Figure], int]
+) -> float:
+    """Return what one more costs, by the two largest cities; by one city where there is no other.
+
+    Where the larger one has cost less, which is chance, it is the average of that one.
+    """
+    *before, largest = sorted(of_step, key=lambda one: one.accounts)
+    if before:
+        more = cost(largest) - cost(before[-1])
+        if more > 0 and count(largest) > count(before[-1]):
+            return more / (count(largest) - count(before[-1]))
+    return cost(largest) / count(largest)
+
+
+def reckon(figures: Sequence[Figure]) -> Iterator[Reckoned]:
+    """Yield the lines that the figures are enough for."""
+    by: dict[str, list[Figure]] = {}
+    for one in figures:
+        by.setdefault(one.step, []).append(one)
+    year = events_a_year(BOOK)
+    yield Reckoned("books", f"{CITY:,} accounts / {BOOK:,}", f"{CITY // BOOK}")
+    yield Reckoned("events of a book in a year", f"{BOOK:,} x ({BILLS} + {PAYMENTS})", f"{year:,}")
+    yield from chain(_billing(by), _over_the_log(by), _penalties(by), _disk(by))
+
+
+def _billing(by: dict[str, list[Figure]]) -> Iterator[Reckoned]:
+    bills = [one for step, found in by.items() if step.startswith("bills-") for one in found]
+    if not bills:
+        return
+    last = max(one.step for one in bills)
+    each = one_more(by[last], cpu_of, _count)
+    took, books = BOOK * each / 2, CITY // BOOK
+    how = f"{BOOK:,} bills x {each * 1e6:.0f} µs / 2"
+    yield Reckoned("a billing run of a book, on two cores", how, span(took))
+    what = f"a billing run of all books on {SERVERS} such servers"
+    yield Reckoned(
+        what, f"{books} / {SERVERS} runs one after another", span(took * books / SERVERS)
+    )
+
+
+def _over_the_log(by: dict[str, list[Figure]]) -> Iterator[Reckoned]:
+    log = YEARS * events_a_year(BOOK)
+    for step, what in _OVER_THE_LOG.items():
+        if found := by.get(step):
+            each, cores = one_more(found, cpu_of, _count), CORES[step]
+            on = "two cores" if cores == 2 else "one core"
+            how = f"{log:,} events x {each * 1e6:.0f} µs / {cores}"
+            whole = f"{what} of a book of {YEARS} years, on {on}"
+            yield Reckoned(whole, how, span(log * each / cores))
+    if found := by.get("rebuild from the disk"):
+        each = one_more(found, lambda one: one.reads, _count)
+        how = f"{log:,} events x {each:.2f} reads / {READS_A_SECOND:,} a second"
+        what = "the reads of that replay, where the log is not in memory"
+        yield Reckoned(what, how, span(log * each / READS_A_SECOND))
+
+
+def _penalties(by: dict[str, list[Figure]]) -> Iterator[Reckoned]:
+    if not (found := by.get("accrue-day")):
+        return
+    largest = max(found, key=lambda one: one.accounts)
+    owing = largest.count * BOOK // largest.accounts
+    each = one_more(found, cpu_of, _count)
+    how = f"{owing:,} overdue x {each * 1e6:.0f} µs / 2"
+    yield Reckoned("the penalties of a day of a book, on two cores", how, span(owing * each / 2))
+
+
+def _disk(by: dict[str, list[Figure]]) -> Iterator[Reckoned]:
+    log = YEARS * events_a_year(BOOK)
+    for step, what in (("disk, events", "the log"), ("backup", "a base backup")):
+        if found := by.get(step):
+            each = one_more(found, lambda one: one.disk_bytes, lambda one: one.events)
+            how = f"{log:,} events x {each:,.0f} B"
+            yield Reckoned(f"{what} of a book of {YEARS} years", how, bytes_of(log * each))
+
+
+def _count(one: Figure) -> int:
+    return one.count
+
+
+def span(seconds: float) -> str:
+    """Return a time in the unit that suits it."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 2 * HOUR else f"{seconds / HOUR:.1f} h"
+
+
+def bytes_of(size: float) -> str:
+    """Return a number of bytes in the unit that suits it."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1_024 or unit == "GiB":
+            return f"{size:,.0f} {unit}" if size >= 100 or unit == "B" else f"{size:,.1f} {unit}"
+        size /= 1_024
+    raise AssertionError
