@@ -3,12 +3,13 @@
 -- place of two that would be parsed and planned each time (shared/eventstore/append_lock.py).
 
 -- The end is looked up by a statement of its own, so it has what was committed before the lock was
--- taken. The limits hold to the end of the transaction. The notification is sent with the commit,
--- unless the relay is awake and looks for itself.
+-- taken; and by its index: a plan made while the log is a page long is kept while it grows. The
+-- limits hold to the end of the transaction. The notification is sent with the commit, unless the
+-- relay is awake and looks for itself.
 DO $do$ BEGIN EXECUTE format($format$
     CREATE FUNCTION append_turn(idle text, whole text, OUT "position" bigint,
                                 OUT recorded_at timestamptz, OUT clock timestamptz)
-        LANGUAGE plpgsql AS $$
+        LANGUAGE plpgsql SET enable_seqscan = off AS $$
     DECLARE
         asked text := nullif(pg_catalog.current_setting('saldo.holds_log', true), '');
     BEGIN
