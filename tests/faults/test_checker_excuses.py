@@ -107,6 +107,26 @@ def test_published_event_that_says_otherwise_is_found(
     assert list(differences(POSTED, {**HEADERS, **headers}, body))
 
 
+@pytest.mark.parametrize(
+    ("asked_at", "answered_at", "excused"),
+    [(8.0, 9.0, False), (8.0, 12.0, True), (12.0, 25.0, True), (0.0, 15.0, True),
+     (8.0, 25.0, True), (21.0, 25.0, False), (0.0, 25.0, False)],
+)  # fmt: skip
+def test_command_is_excused_by_a_loss_while_it_was_under_way(
+    asked_at: float, answered_at: float, excused: bool
+) -> None:
+    lost = Belief(
+        id="1", at=30.0, who="schedule", what="lost", outcome="note",
+        data={"since": 10.0, "until": 20.0},
+    )  # fmt: skip
+    asked = Belief(
+        id="2", at=answered_at, who="somebody", what="question.ask", outcome="acknowledged",
+        asked_at=asked_at,
+    )  # fmt: skip
+    known = Evidence({}, None, [lost])  # type: ignore[arg-type]
+    assert known.may_be_lost(asked) is excused
+
+
 class OneCard(Evidence):
     """A payer who was led back from the bank's page after he had entered a card."""
 

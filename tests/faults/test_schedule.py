@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tests.faults.injectors  # noqa: F401 - registers the faults
-from deploy.demo.client import OutageError, Problem
+from deploy.demo.client import CabinetClient, OutageError, Problem
 from tests.faults.cluster.failovers import FAILOVERS
 from tests.faults.cluster.machines import (
     ON_MACHINES,
@@ -135,6 +135,23 @@ def test_client_believes_no_more_than_it_was_told(
     notebook.close()
     [belief] = read_beliefs(tmp_path / "beliefs")
     assert belief.outcome == outcome
+
+
+def test_command_that_is_repeated_without_its_session_is_not_known_to_be_refused(
+    tmp_path: Path,
+) -> None:
+    notebook, client = Notebook(tmp_path / "beliefs"), CabinetClient("http://127.0.0.1:1")
+
+    def request() -> None:
+        client.repeats += 1
+        raise Problem(401, "not_signed_in", "")
+
+    with notebook.about("somebody", "payment.start") as command:
+        command.call(client, request, keyed=True)
+    notebook.close()
+    [belief] = read_beliefs(tmp_path / "beliefs")
+    assert belief.outcome == "unknown"
+    assert 0.0 < belief.asked_at <= belief.at
 
 
 def test_command_without_a_second_line_is_not_known_to_be_done(tmp_path: Path) -> None:

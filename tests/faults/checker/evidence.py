@@ -179,8 +179,12 @@ class Evidence:
         return any(word in one for one in did for word in words)
 
     def may_be_lost(self, belief: Belief) -> bool:
-        """Return whether a command falls into a span whose commits were lost."""
-        return any(since <= belief.at <= until for since, until in self.losses)
+        """Return whether a command was under way in a span whose commits were lost.
+
+        Its answer may be late: what it says was committed at any time since it was asked.
+        """
+        asked = belief.asked_at or belief.at
+        return any(asked <= until and since <= belief.at for since, until in self.losses)
 
     def _read(self, service: str) -> Iterator[Fact]:
         with self.connection.cursor(f"log_{service}") as cursor:

@@ -34,7 +34,8 @@ class Belief(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What a client knows of one command; `at` is Unix time, `data` depends on `what`.
 
     `what` is one of `tests.faults.checker.promises.EFFECTS`; others are judged by no rule of their
-    own. A `note` is nothing that was commanded: which faults there were, what was seen.
+    own. A `note` is nothing that was commanded: which faults there were, what was seen. `asked_at`
+    is when the command was begun, where its first line has been read.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Belief(msgspec.Struct, kw_only=True, omit_defaults=True):
     outcome: Outcome
     code: str = ""
     data: dict[str, Any] = msgspec.field(default_factory=dict)
+    asked_at: float = 0.0
 
 
 class Notebook:
@@ -124,6 +126,11 @@ class Command:
         before, client.request_id = client.repeats, self.id
         try:
             return request()
+        except Problem as problem:
+            if client.repeats > before and problem.status == UNAUTHORIZED:
+                # The session is gone: whether an attempt before it had an effect is not known.
+                self.doubt()
+            raise
         finally:
             client.request_id = None
             if client.repeats > before and not keyed:
@@ -165,5 +172,8 @@ def read_beliefs(path: Path) -> list[Belief]:
     """Return the last line of each command, in the order in which they were begun."""
     last: dict[str, Belief] = {}
     for belief in read_lines(path):
+        before = last.get(belief.id)
+        if before is not None:
+            belief.asked_at = before.asked_at or before.at
         last[belief.id] = belief
     return list(last.values())
