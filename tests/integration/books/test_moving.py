@@ -216,6 +216,14 @@ def kill_at(plan: Plan, step: str, monkeypatch: pytest.MonkeyPatch, *, done: boo
     monkeypatch.setattr(moving, step, run)
 
 
+def break_off(planned: Move, monkeypatch: pytest.MonkeyPatch, step: str, *, done: bool) -> None:
+    """Move the book until the process is killed at a step."""
+    with monkeypatch.context() as patched:
+        kill_at(planned.plan, step, patched, done=done)
+        with pytest.raises(KilledError):
+            move(planned.plan, RUN)
+
+
 def can_be_written(store: PostgresStore) -> bool:
     try:
         posts(store, uuid4())
@@ -230,10 +238,7 @@ def test_a_move_that_broke_off_goes_on(
     planned: Move, monkeypatch: pytest.MonkeyPatch, step: str, done: bool
 ) -> None:
     here = planned.books.store(NORTH)
-    with monkeypatch.context() as patched:
-        kill_at(planned.plan, step, patched, done=done)
-        with pytest.raises(KilledError):
-            move(planned.plan, RUN)
+    break_off(planned, monkeypatch, step, done=done)
     is_before_all = (step, done) in BEFORE_ALL
     assert can_be_written(here) == is_before_all
     before = 7 if is_before_all else 6
@@ -251,10 +256,7 @@ def test_a_move_that_broke_off_can_be_given_up(
     planned: Move, monkeypatch: pytest.MonkeyPatch, step: str, done: bool
 ) -> None:
     here = planned.books.store(NORTH)
-    with monkeypatch.context() as patched:
-        kill_at(planned.plan, step, patched, done=done)
-        with pytest.raises(KilledError):
-            move(planned.plan, RUN)
+    break_off(planned, monkeypatch, step, done=done)
     move_back(planned.plan)
     move_back(planned.plan)
     assert can_be_written(here)
