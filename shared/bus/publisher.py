@@ -18,6 +18,7 @@ from shared.bus.frames import encoder
 from shared.bus.messages import CONTENT_TYPE, REPEATED_HEADERS, Envelope
 
 CONFIRM_TIMEOUT_S = 30.0
+LOOK_S = 1.0
 BLOCK = 2**16
 """Bytes of messages that are written at once, where very many follow each other."""
 
@@ -111,13 +112,20 @@ class ConfirmedPublisher:
         connection.bytes_sent += 1  # no heartbeat is due meanwhile
 
     def wait_for(self, tag: int, timeout: float = CONFIRM_TIMEOUT_S) -> None:
-        """Wait until this message and all before it are confirmed; raises PublishError."""
+        """Wait until this message and all before it are confirmed; raises PublishError.
+
+        It gives up when nothing was confirmed for so many seconds.
+        """
         self._refuse()
+        confirmed, since = self._lowest, time.monotonic()
         while self._lowest <= tag:
-            try:
-                self._channel.connection.drain_events(timeout=timeout)
-            except TimeoutError:
-                raise PublishError(f"no confirm within {timeout:.0f} s") from None
+            if self._lowest > confirmed:
+                confirmed, since = self._lowest, time.monotonic()
+            left = timeout - (time.monotonic() - since)
+            if left <= 0:
+                raise PublishError(f"no confirm within {timeout:.0f} s")
+            # Any frame, and be it a heartbeat, would begin a long time-out anew.
+            self.process(min(left, LOOK_S))
             self._refuse()
 
     def _refuse(self) -> None:
@@ -133,7 +141,7 @@ class ConfirmedPublisher:
         """
         deadline = time.monotonic() + timeout
         while self._lowest <= tag and (left := deadline - time.monotonic()) > 0:
-            self.process(left)
+            self.process(min(left, LOOK_S))
         unanswered = {sent for sent in self._unconfirmed if sent <= tag}
         self._unconfirmed -= unanswered
         self._advance()

@@ -69,7 +69,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield from _stream(evidence, service, history)
         for kind, belief in notes.items():
             if evidence.folder is not None and service in belief.data["services"]:
-                got = _lines(evidence, belief.data["file"], service)
+                got = lines_of(evidence, belief.data["file"], service)
                 yield from _subscriber(evidence, f"{kind} of {service}", got, history, kind)
 
 
@@ -127,14 +127,15 @@ def _against_log(
             yield Finding(INVARIANT, "published and not in the log", f"{service} {position}")
 
 
-def _lines(evidence: Evidence, file: str, service: str) -> Iterator[Got]:
+def lines_of(evidence: Evidence, file: str, service: str | None = None) -> Iterator[Got]:
+    """Yield what a subscriber has written down, of one service or of all."""
     assert evidence.folder is not None
     decoder = msgspec.json.Decoder(Got)
     with (evidence.folder / file).open("rb") as lines:
         for line in lines:
             if line.endswith(b"\n"):
                 got = decoder.decode(line)
-                if got.service == service:
+                if service in (got.service, None):
                     yield got
 
 
@@ -175,24 +176,38 @@ def _subscriber(
 def _delivered(
     evidence: Evidence, who: str, delivered: Sequence[Got], history: Mapping[int, Event]
 ) -> Iterator[Finding]:
-    before: Got | None = None
+    order = _Order()
     for got in delivered:
         right = history.get(got.position)
         is_right = right is not None and (right.id, right.digest) == (got.id, got.digest)
         if not is_right and not evidence.is_ghost(got.service, got.position, got.epoch):
             yield _other(who, got, right)
         is_gone = evidence.may_be_gone(got.service, got.predecessor, from_queues=True)
-        if _is_gap(before, got) and not is_gone:
+        if order.gap_before(got) is not None and not is_gone:
             sentence = f"arrived before what it names before it, {got.predecessor}"
             yield Finding(INVARIANT, "gap in a delivery", f"{who} {got.position}", sentence)
-        before = got
 
 
-def _is_gap(before: Got | None, got: Got) -> bool:
-    """Return whether something is missing between two deliveries of one epoch."""
-    if before is None or before.epoch != got.epoch:
-        return False
-    return got.position > before.position and got.predecessor > before.position
+class _Order:
+    """Finds what is missing between messages, by how far each epoch has got.
+
+    Older ones come again at any time: what a relay has sent by a node that stood still arrives once
+    that goes on, after what was sent by another one.
+    """
+
+    def __init__(self) -> None:
+        self._farthest: dict[str, int] = {}
+
+    def gap_before(self, got: Event | Got) -> int | None:
+        """Return the position after which something is missing before this message; None: nothing.
+
+        What comes before the first message of an epoch is not looked at.
+        """
+        last = self._farthest.get(got.epoch)
+        self._farthest[got.epoch] = max(last or 0, got.position)
+        if last is None or got.position <= last or got.predecessor <= last:
+            return None
+        return last
 
 
 def _other(who: str, got: Got, right: Event | None) -> Finding:
@@ -203,7 +218,7 @@ def _other(who: str, got: Got, right: Event | None) -> Finding:
 def _stream(evidence: Evidence, service: str, history: Mapping[int, Event]) -> Iterator[Finding]:
     """Read the stream of a service to its end, and compare it with the history."""
     found: dict[int, Event] = {}
-    last, epoch = 0, ""
+    order = _Order()
     newest = max(history, default=0)
     url = evidence.environment["SALDO_AMQP_URL"]
     try:
@@ -213,10 +228,10 @@ def _stream(evidence: Evidence, service: str, history: Mapping[int, Event]) -> I
         return
     for event in events:
         is_gone = evidence.may_be_gone(service, event.predecessor)
-        if event.epoch == epoch and event.position > last < event.predecessor and not is_gone:
+        last = order.gap_before(event)
+        if last is not None and not is_gone:
             sentence = f"comes after {last}, and names {event.predecessor} before it"
             yield Finding(INVARIANT, "gap in the stream", f"{service} {event.position}", sentence)
-        last, epoch = event.position, event.epoch
         right = history.get(event.position)
         if right is None or right.id != event.id or right.digest != event.digest:
             if not evidence.is_ghost(service, event.position, event.epoch):

@@ -1,8 +1,9 @@
 """I8: nothing is unresolved a minute after the last trouble.
 
-Relays and live feeds have reached the ends of their logs, reactions those of their upstreams,
-nothing is parked, quarantined or stopped, no order at a bank is open, no letter waits, no claim is
-held, the log is sealed and witnessed, each frequent job still runs, and every process is ready.
+Relays and live feeds have reached the ends of their logs, reactions and the judge's own subscribers
+those of their upstreams, nothing is parked, quarantined or stopped, no order at a bank is open, no
+letter waits, no claim is held, the log is sealed and witnessed, each frequent job still runs, and
+every process is ready.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 import requests
 
 from shared.config import SERVICES
+from tests.faults.checker.deliveries import lines_of
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
 from tests.faults.checker.letters import mailbox
@@ -50,6 +52,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     """Return what is under way or stuck, at the moment of the snapshot."""
     yield from _published(evidence)
     yield from _reactions(evidence)
+    yield from _subscribers(evidence)
     yield from _aside(evidence)
     yield from _payments(evidence)
     yield from _letters(evidence)
@@ -75,10 +78,7 @@ def _published(evidence: Evidence) -> Iterator[Finding]:
 
 def _reactions(evidence: Evidence) -> Iterator[Finding]:
     """A reader is at the last published event of its upstream, or beyond."""
-    published = {
-        service: evidence.rows(f"SELECT published FROM {service}.relay")[0]["published"]
-        for service in SERVICES
-    }
+    published = _published_positions(evidence)
     for service in SERVICES:
         for row in evidence.rows(f"SELECT * FROM {service}.positions"):
             if row["position"] < published[row["upstream"]]:
@@ -88,6 +88,34 @@ def _reactions(evidence: Evidence) -> Iterator[Finding]:
             if row.get("stopped"):
                 about = f"{service} from {row['upstream']}"
                 yield Finding(INVARIANT, "reader stopped", about, row["stopped"])
+
+
+def _subscribers(evidence: Evidence) -> Iterator[Finding]:
+    """A subscriber has taken the last published event of each service.
+
+    What its queue or stream has lost before a silence, it looks for in the history.
+    """
+    if evidence.folder is None:
+        return
+    for belief in evidence.about("subscriber"):
+        taken: dict[str, int] = {}
+        for got in lines_of(evidence, belief.data["file"]):
+            if got.how != "delivered":
+                taken[got.service] = got.position
+        for service, published in _published_positions(evidence).items():
+            position = taken.get(service, 0)
+            if service in belief.data["services"] and position < published:
+                about = f"{belief.data['kind']} of {service}"
+                yield Finding(
+                    INVARIANT, "subscriber lag", about, f"is at {position} of {published}"
+                )
+
+
+def _published_positions(evidence: Evidence) -> dict[str, int]:
+    return {
+        service: evidence.rows(f"SELECT published FROM {service}.relay")[0]["published"]
+        for service in SERVICES
+    }
 
 
 def _aside(evidence: Evidence) -> Iterator[Finding]:

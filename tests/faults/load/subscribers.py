@@ -35,7 +35,8 @@ PREFETCH = 200
 POLL_S = 1.0
 AGAIN_S = 0.5
 LOOK_BACK_S = 20.0
-"""A queue reader looks into the history when nothing has come for so long."""
+"""A reader of queues or streams looks into the history when nothing has come for so long; one of
+streams reads on by another connection: it may be to a node whose copy of them stands still."""
 AGAIN_FROM = timedelta(seconds=120)
 """A stream is read again from so long before the last message: a delivery may have been late."""
 PAGE = 500
@@ -308,13 +309,14 @@ class Subscribers:
     def read_streams(self, stop: threading.Event) -> None:
         """Read the streams until stopped, each from the first message, later from some time before
         the last one that came: a broker that was put back counts offsets anew, but not the time."""
-        offset: datetime | Literal["first"] = "first"
+        came: dict[str, datetime] = {}
 
         def receive(message: amqp.Message) -> None:
-            nonlocal offset
             self._receive("stream", message)
             message.channel.basic_ack(message.delivery_tag)
-            offset = datetime.now(UTC) - AGAIN_FROM
+            # Not by the clock alone: a reader that is behind would pass over what it has not read.
+            recorded = datetime.fromisoformat(str(message.headers["cloudEvents_time"]))
+            came[message.delivery_info["consumer_tag"]] = min(recorded, datetime.now(UTC))
 
         while not stop.is_set():
             with self._again(stop, "stream subscriber"), self._reading() as connection:
@@ -323,13 +325,17 @@ class Subscribers:
                 channel = connection.channel()
                 channel.basic_qos(0, PREFETCH, a_global=False)
                 for service in SERVICES:
+                    since = came.get(service)
                     channel.basic_consume(
                         f"{service}.stream",
+                        consumer_tag=service,
                         callback=receive,
-                        arguments={"x-stream-offset": offset},
+                        arguments={"x-stream-offset": since - AGAIN_FROM if since else "first"},
                     )
-                while not stop.is_set():
-                    _drain(connection)
+                last = time.monotonic()
+                while not stop.is_set() and time.monotonic() - last < LOOK_BACK_S:
+                    if _drain(connection):
+                        last = time.monotonic()
 
     @contextmanager
     def _reading(self) -> Iterator[amqp.Connection]:
