@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -35,8 +35,8 @@ PREFETCH = 200
 POLL_S = 1.0
 AGAIN_S = 0.5
 LOOK_BACK_S = 20.0
-"""A reader of queues or streams looks into the history when nothing has come for so long; one of
-streams reads on by another connection: it may be to a node whose copy of them stands still."""
+"""A reader of queues or streams looks into the history when nothing of a service has come for so
+long. If that has more, it connects anew: it may be to a node whose copy stands still."""
 AGAIN_FROM = timedelta(seconds=120)
 """A stream is read again from so long before the last message: a delivery may have been late."""
 PAGE = 500
@@ -245,9 +245,10 @@ class Subscribers:
 
     def read_queues(self, stop: threading.Event) -> None:
         """Read all queues until stopped; what was lost is found in the history."""
-        journal = self.journals["queue"]
+        journal, heard = self.journals["queue"], dict[str, float]()
 
         def receive(message: amqp.Message) -> None:
+            heard[message.delivery_info["consumer_tag"]] = time.monotonic()
             self._receive("queue", message)
             message.channel.basic_ack(message.delivery_tag)
 
@@ -258,15 +259,30 @@ class Subscribers:
                 channel = connection.channel()
                 channel.basic_qos(0, PREFETCH, a_global=False)
                 for service in SERVICES:
-                    channel.basic_consume(queue_of(service), callback=receive)
-                last = time.monotonic()
-                while not stop.is_set():
-                    if _drain(connection):
-                        last = time.monotonic()
-                    elif time.monotonic() - last > LOOK_BACK_S:
-                        for service in SERVICES:
-                            self._catch_up(service, journal, "history")
-                        last = time.monotonic()
+                    channel.basic_consume(queue_of(service), consumer_tag=service, callback=receive)
+                heard.update(dict.fromkeys(SERVICES, time.monotonic()))
+                self._follow(connection, journal, heard, stop)
+
+    def _follow(
+        self,
+        connection: amqp.Connection,
+        journal: Journal,
+        heard: dict[str, float],
+        stop: threading.Event,
+    ) -> None:
+        """Take what comes, until the history has more than a queue or stream that is silent.
+
+        ``heard`` says when each service was last heard of: the others may go on all the time.
+        """
+        while not stop.is_set():
+            _drain(connection)
+            for service in SERVICES:
+                if time.monotonic() - heard[service] > LOOK_BACK_S:
+                    before = journal.positions[service]
+                    self._catch_up(service, journal, "history")
+                    if journal.positions[service] != before:
+                        return
+                    heard[service] = time.monotonic()
 
     def _receive(self, kind: str, message: amqp.Message) -> None:
         """Take a message, unless it is of an epoch that the log does not have any more."""
@@ -309,19 +325,22 @@ class Subscribers:
     def read_streams(self, stop: threading.Event) -> None:
         """Read the streams until stopped, each from the first message, later from some time before
         the last one that came: a broker that was put back counts offsets anew, but not the time."""
+        journal, heard = self.journals["stream"], dict[str, float]()
         came: dict[str, datetime] = {}
 
         def receive(message: amqp.Message) -> None:
+            service = message.delivery_info["consumer_tag"]
+            heard[service] = time.monotonic()
             self._receive("stream", message)
             message.channel.basic_ack(message.delivery_tag)
             # Not by the clock alone: a reader that is behind would pass over what it has not read.
             recorded = datetime.fromisoformat(str(message.headers["cloudEvents_time"]))
-            came[message.delivery_info["consumer_tag"]] = min(recorded, datetime.now(UTC))
+            came[service] = min(recorded, datetime.now(UTC))
 
         while not stop.is_set():
             with self._again(stop, "stream subscriber"), self._reading() as connection:
                 for service in SERVICES:
-                    self._catch_up(service, self.journals["stream"], "history")
+                    self._catch_up(service, journal, "history")
                 channel = connection.channel()
                 channel.basic_qos(0, PREFETCH, a_global=False)
                 for service in SERVICES:
@@ -332,10 +351,8 @@ class Subscribers:
                         callback=receive,
                         arguments={"x-stream-offset": since - AGAIN_FROM if since else "first"},
                     )
-                last = time.monotonic()
-                while not stop.is_set() and time.monotonic() - last < LOOK_BACK_S:
-                    if _drain(connection):
-                        last = time.monotonic()
+                heard.update(dict.fromkeys(SERVICES, time.monotonic()))
+                self._follow(connection, journal, heard, stop)
 
     @contextmanager
     def _reading(self) -> Iterator[amqp.Connection]:
@@ -377,13 +394,10 @@ def queue_of(service: str) -> str:
     return f"{Principal('subscriber', NAME).user}.{service}"
 
 
-def _drain(connection: amqp.Connection) -> bool:
-    """Process what comes within a moment; return whether anything has."""
-    try:
+def _drain(connection: amqp.Connection) -> None:
+    """Process what comes within a moment."""
+    with suppress(TimeoutError):
         connection.drain_events(timeout=AGAIN_S)
-    except TimeoutError:
-        return False
-    return True
 
 
 def _bytes(message: amqp.Message) -> bytes:
