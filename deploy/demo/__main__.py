@@ -7,9 +7,12 @@ import random
 import signal
 import sys
 import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import psycopg
 import typer
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
@@ -43,6 +46,7 @@ app = typer.Typer(
     help="The demo company of an installation. Settings: the SALDO_* variables of .saldo/env.",
 )
 out, err = Console(), Console(stderr=True)
+RETRY_S = 0.5
 STATE_DIR = Path(os.environ.get("SALDO_STATE_DIR") or ".")
 DEFAULT_RECORD = STATE_DIR / "demo-loop.jsonl"
 DEFAULT_CARD = STATE_DIR / "demo.json"
@@ -70,7 +74,7 @@ def journey(
     """Run the main journey over HTTP as a new person, showing each step."""
     report = Report(out)
     mailbox = Mailbox(Path(setting("SALDO_MAIL_DIR")))
-    candidates = accounts_to_pay(setting("SALDO_DATABASE_URL"))
+    candidates = _accounts_to_pay(setting("SALDO_DATABASE_URL"), patience)
     client = CabinetClient(setting("SALDO_URL"), patience=patience)
     try:
         done = run_journey(client, report, mailbox, candidates)
@@ -81,6 +85,20 @@ def journey(
         f"account {done.number} is paid.",
         highlight=False,
     )
+
+
+def _accounts_to_pay(url: str, patience: float) -> Sequence[DemoAccount]:
+    """Return the accounts to pay, once the database answers; exit where it goes on not to."""
+    ends = time.monotonic() + patience
+    while True:
+        try:
+            return accounts_to_pay(url)
+        except psycopg.OperationalError as outage:
+            if time.monotonic() > ends:
+                raise _failed(
+                    f"The database does not answer ({type(outage).__name__}). Is it up: make status"
+                ) from None
+            time.sleep(RETRY_S)
 
 
 @app.command()
