@@ -50,8 +50,11 @@ _LEDGER_HAS_READ = """
 SELECT position FROM ledger.positions
  WHERE upstream = 'payments' AND position = (SELECT published FROM payments.relay)
    AND NOT EXISTS (SELECT FROM payments.payments WHERE payment_id = %s AND state = 'captured')
+   AND NOT EXISTS (SELECT FROM payments.events, payments.relay
+                    WHERE notification_id > relay.position)
 """
-"""And the payment has got its last event: the next one would take the place of the ghost."""
+"""And the payment has got its last event, which is published, too: the next one that is published
+would take the place of the ghost."""
 _IN_ARREARS = """
 SELECT number FROM ledger.balances
  WHERE number = ANY (%s) AND penalty > 0 AND principal > 100000 ORDER BY penalty DESC
