@@ -210,6 +210,7 @@ class Subscribers:
                 token=credentials.token,
             )
         self._declare()
+        self._begin_whole()
 
     def close(self) -> None:
         for journal in self.journals.values():
@@ -228,6 +229,13 @@ class Subscribers:
                 self._declare()
                 self._notebook.note("queue subscriber", "queues")
                 self._is_admitted = True
+
+    def _begin_whole(self) -> None:
+        """Empty the queues: what came while some types were bound and others not has gaps."""
+        with self._broker() as connection:
+            channel = connection.channel()
+            for service in SERVICES:
+                channel.queue_purge(queue_of(service))
 
     def _declare(self) -> None:
         """Declare the queues before there is any load: what is published from now on is in them."""
