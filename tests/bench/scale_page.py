@@ -161,5 +161,8 @@ def _exponent(found: float) -> str:
 
 def reckoned(figures: Sequence[Figure]) -> str:
     """Return the arithmetic to a city as a table."""
-    rows = [f"| {one.what} | {one.how} | {one.result} |\n" for one in reckon(figures)]
-    return "".join(("| what | how | reckoned |\n|---|---|--:|\n", *rows))
+    rows = [
+        f"| {one.what} | {one.how} | {one.result} | {one.beside} |\n" for one in reckon(figures)
+    ]
+    heads = "| what | how | reckoned | the largest took, of its CPU on free cores |\n"
+    return "".join((heads, "|---|---|--:|---|\n", *rows))

@@ -78,9 +78,32 @@ def test_city_is_reckoned() -> None:
         "20,000 overdue x 500 µs / 2", "5 s",
     )  # fmt: skip
     assert found["the log of a book of 5 years"] == ("120,000,000 events x 800 B", "89.4 GiB")
-    assert found["the reads of that replay, where the log is not in memory"] == (
-        "120,000,000 events x 0.90 reads / 10,000 a second", "3.0 h",
+    how, result = found["the reads of that replay, where the log is not in memory"]
+    assert how.startswith("120,000,000 events x 0.90 reads (at 1,000,000 events from the disk) / ")
+    assert how.endswith(" / 10,000 a second, assumed")
+    assert result == "3.0 h"
+
+
+def test_payments_and_the_restore_are_reckoned() -> None:
+    found = lines(
+        figure("payments-3", 100_000, 98_000, client_cpu=90.0),
+        figure("payments-4", 100_000, 98_000, client_cpu=4.9, server_cpu=4.9),
+        figure("restore", 100_000, 1_000_000, client_cpu=90.0),
+    )
+    assert found["payments of a book in a second, fifty in a call, on two cores"] == (
+        "2 / 100 µs", "20,000",
     )  # fmt: skip
+    # By its time, which is the disk's: its CPU is that of the audit after it.
+    assert found["the restore of a book of 5 years"] == (
+        "120,000,000 events x 1.0 µs, on this disk; not its audit", "2 min",
+    )  # fmt: skip
+
+
+def test_line_says_how_many_times_as_long_it_took_beside_load() -> None:
+    small = figure("audit", 1_000, 10_000, client_cpu=1.0, load=9.0)
+    large = figure("audit", 10_000, 100_000, client_cpu=0.6, server_cpu=0.2, load=4.2)
+    [line] = [one for one in reckon([large, small]) if one.what.startswith("an audit")]
+    assert line.beside == "2.5 times, at a load of 4"
 
 
 def test_nothing_is_reckoned_before_something_is_measured() -> None:
