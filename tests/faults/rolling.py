@@ -7,12 +7,13 @@ supervised: whoever rolls a version out decides when each of them ends.
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from tests.waiting import eventually
 OUTSIDE = ("postgres", "rabbitmq", "acquirer", "yookassa", "ofd", "mailcatcher")
 PREPARED = ("migrate", "broker", "staff", "subscribers")
 ONCE_S, READY_S, END_S = 180.0, 120.0, 40.0
+_PIECE = 2**16
 
 
 @dataclass
@@ -51,6 +53,49 @@ class Running:
     def tail(self) -> str:
         """Return the last lines of its log."""
         return "\n".join(self.log.read_text(encoding="utf-8").splitlines()[-5:])
+
+
+class Balancer:
+    """Stands before the gateways: new connections go to the one that it leads to.
+
+    What a connection has begun with one gateway it goes on with.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = 0
+        self._listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def lead_to(self, port: int) -> None:
+        """Lead new connections to a port of this machine."""
+        self._target = port
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return  # it was closed
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._target)) as gateway:
+            back = threading.Thread(target=_pass, args=(gateway, client), daemon=True)
+            back.start()
+            _pass(client, gateway)
+            back.join()
+
+
+def _pass(source: socket.socket, sink: socket.socket) -> None:
+    """Pass bytes on until their source ends; then tell the sink, by ending its side, too."""
+    with suppress(OSError):
+        while data := source.recv(_PIECE):
+            sink.sendall(data)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
 
 
 class RollingHouse:
@@ -76,7 +121,14 @@ class RollingHouse:
         )
         assert done.returncode == 0, f"{name} failed: {done.stderr[-2000:]}"
 
-    def start(self, code: Checkout, name: str) -> Running:
+    def gateway(self, code: Checkout, balancer: Balancer) -> Running:
+        """Start a gateway by the code of a version, and have a balancer lead to it."""
+        port = free_port()
+        made = self.start(code, "gateway", SALDO_GATEWAY_LISTEN=f"127.0.0.1:{port}")
+        balancer.lead_to(port)
+        return made
+
+    def start(self, code: Checkout, name: str, **environ: str) -> Running:
         """Start a process by the code of a version; return it once it is ready."""
         spec = self._specs[name]
         listen = f"127.0.0.1:{free_port()}"
@@ -85,7 +137,7 @@ class RollingHouse:
             started = subprocess.Popen(
                 [code.python, *spec.argv[1:]],
                 cwd=code.folder,
-                env=dict(spec.environ) | {"SALDO_MONITORING_LISTEN": listen},
+                env=dict(spec.environ) | {"SALDO_MONITORING_LISTEN": listen} | environ,
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )

@@ -1,8 +1,8 @@
 """An upgrade while payers pay: processes are replaced one by one, and nobody is refused.
 
 The older version is an older commit, checked out and run by its own code on the same nodes. Two
-servers, two workers, and the sealer are replaced; the gateway is of the older version all the time,
-as docs/upgrading.md has it: it comes last.
+servers, two workers, the sealer, and last the gateway are replaced, as docs/upgrading.md has it; a
+balancer leads to the gateway.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -27,7 +28,7 @@ from tests.bench.checkouts import (
     this_checkout,
 )
 from tests.bench.payers import Payer
-from tests.faults.rolling import PREPARED, Load, RollingHouse, rolling_house
+from tests.faults.rolling import PREPARED, Balancer, Load, RollingHouse, rolling_house
 
 COMMIT = os.environ.get("SALDO_UPGRADE_FROM", "011bcf87")
 """The older version: the last one before tables that this one has migrated since."""
@@ -94,7 +95,9 @@ def test_a_version_is_rolled_out_while_payers_pay_and_nobody_is_refused(
         workers = [house.start(older, "work") for _ in range(2)]
         sealer = house.start(older, "seal")
         servers = [house.start(older, "serve") for _ in range(2)]
-        house.start(older, "gateway")
+        address = urlsplit(house.installation.environment["SALDO_URL"])
+        balancer = stack.enter_context(closing(Balancer(address.port or 80)))
+        gateway = house.gateway(older, balancer)
         load = Load(_payers(house, older, stack))
         load.begin()
         try:
@@ -105,6 +108,9 @@ def test_a_version_is_rolled_out_while_payers_pay_and_nobody_is_refused(
             for old in (*workers, sealer, *servers):
                 house.replace(old, ours)
                 load.more(BETWEEN)
+            house.gateway(ours, balancer)
+            gateway.end()
+            load.more(BETWEEN)
             house.once(ours, "migrate", "--contract")
             load.more(BETWEEN)
         finally:
