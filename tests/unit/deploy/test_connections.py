@@ -1,4 +1,4 @@
-"""PostgreSQL on Kubernetes: connections for all that may open some, and the settings of one host."""
+"""PostgreSQL on Kubernetes: connections for all who may open some; settings as on one host."""
 
 from __future__ import annotations
 

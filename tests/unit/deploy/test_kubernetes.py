@@ -190,7 +190,8 @@ def test_no_secret_stands_in_a_manifest() -> None:
         assert "-----BEGIN" not in text
         assert not re.search(r"://[^/\s:@]+:[^/\s@]+@", text), one["metadata"]["name"]
         for name in values_of(one, "secretName") | _referred(one):
-            known = {f"saldo-{holder}" for holder in (*secrets_of(KUBERNETES, ""), "public", "terminal")}
+            holders = (*secrets_of(KUBERNETES, ""), "public", "terminal")
+            known = {f"saldo-{holder}" for holder in holders}
             own = {"broker-authority"}
             assert name in known | own | OF_OPERATORS | OF_THE_PROVIDER, name
 

@@ -24,8 +24,8 @@ NAMESPACES = {
     "scanner of files": "antivirus",
 }
 ANYBODY, OUTSIDE, CLUSTER_API = "anybody", "outside", "API of the cluster, object storage"
-TRIED = (53, 80, 443, 465, 587, 993, 3310, 4369, 5432, 5671, 5672, 6000, 6443, 6500, 8000, 8080, 8443,
-         9100, 9187, 15671, 15672, 15691, 15692, 25672)  # fmt: skip
+TRIED = (53, 80, 443, 465, 587, 993, 3310, 4369, 5432, 5671, 5672, 6000, 6443, 6500, 8000, 8080,
+         8443, 9100, 9187, 15671, 15672, 15691, 15692, 25672)  # fmt: skip
 
 
 class Edge(NamedTuple):
