@@ -32,6 +32,11 @@ from shared.rpc.client import RpcClient
 
 log = get_logger(__name__)
 
+POOL_SIZE = 6
+"""How many connections of its service's pool a worker may open, beside one for each task."""
+OWN_CONNECTIONS = 3
+"""Those beside its pool: the locks of relay and live feed, and that of all others together."""
+
 
 @dataclass(frozen=True)
 class WorkerServices:
@@ -78,7 +83,7 @@ def work(names: Sequence[str], settings: Settings) -> None:
 def start_tasks(worker: Worker, name: str, settings: Settings, client: RpcClient) -> PostgresStore:
     """Start the relay, live feed, listeners, jobs and tasks of a service; return its store."""
     tasks = tasks_of(name, settings)
-    store = open_store(name, settings, pool_size=6 + len(tasks))
+    store = open_store(name, settings, pool_size=POOL_SIZE + len(tasks))
     services = WorkerServices(settings, store, routed(client, settings.books), worker.stop)
     publish, handoff = publisher_of(name), Handoff()
     relay = Relay(settings, store, publish, worker.stop, handoff.put, noticed=services.appended.set)

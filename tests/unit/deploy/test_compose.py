@@ -168,9 +168,12 @@ def test_only_the_proxy_is_reached_from_elsewhere() -> None:
 
 
 def test_every_process_is_asked_whether_it_is_ready() -> None:
-    for name in PROCESSES | {GATEWAY, SEALER}:
+    for name in PROCESSES | {SEALER}:
         port = environment_of(name)["SALDO_MONITORING_LISTEN"].rpartition(":")[2]
         assert f"127.0.0.1:{port}/readyz" in services()[name]["healthcheck"]["test"][-1], name
+    # A service that is down takes neither the gateway away nor `up --wait`.
+    port = environment_of(GATEWAY)["SALDO_GATEWAY_LISTEN"].rpartition(":")[2]
+    assert f"127.0.0.1:{port}/healthz" in services()[GATEWAY]["healthcheck"]["test"][-1]
     for name in ("postgres", "postgres-keys", "rabbitmq", "proxy"):
         assert "test" in services()[name]["healthcheck"], name
 
@@ -218,6 +221,20 @@ def test_documents_upgrade_workers_before_servers_and_gateways_last() -> None:
     ]
     assert loops[1].split()[-2:] == ["gateway", "proxy"]
     assert upgrades.index("Workers and the sealer") < upgrades.index("then the gateways")
+
+
+def test_backups_are_put_back_where_the_server_looks() -> None:
+    for server, restore in (("postgres", "restore-data"), ("postgres-keys", "restore-keys")):
+        one, origin = services()[restore], services()[server]
+        [script, backup, data] = one["entrypoint"]
+        assert "command" not in one  # what is given after its name is the moment
+        assert data == origin["environment"]["PGDATA"]
+        own, others = ({v["target"]: v for v in each["volumes"]} for each in (one, origin))
+        assert own[backup]["source"] == others[backup]["source"]
+        assert own[backup]["read_only"] is True
+        assert own["/var/lib/postgresql"] == others["/var/lib/postgresql"]
+        assert f"/usr/local/bin/{script}" in own
+        assert one["user"] == origin["user"]
 
 
 def test_engine_of_compose_takes_it(tmp_path: Path) -> None:

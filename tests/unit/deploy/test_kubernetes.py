@@ -26,6 +26,7 @@ OF_OPERATORS = {"rabbitmq-tls", "saldo-db-ca", "saldo-keys-ca", "cabinet-tls"}
 """Secrets that cert-manager and CloudNativePG make."""
 OF_THE_PROVIDER = {"saldo-db-backup", "saldo-keys-backup"}
 """The credentials of the object storage."""
+STAFF = {"administrator", "terminal"}
 
 
 @cache
@@ -79,13 +80,15 @@ def test_every_service_has_a_server_and_a_worker_with_its_own_secret() -> None:
             assert container["args"] == ["python", "-m", "services", kind, service]
             [secrets, *_] = one["spec"]["template"]["spec"]["volumes"]
             assert secrets["secret"]["secretName"] == f"saldo-{service}"
-    rest = {"gateway", "sealer", "proxy"}
+    rest = {"gateway", "sealer", "proxy", *STAFF}
     assert deployments.keys() == {f"{s}-{k}" for s in SERVICES for k in ("serve", "work")} | rest
 
 
 def test_every_process_has_probes_of_its_monitoring_listener() -> None:
     port = int(settings_map()["SALDO_MONITORING_LISTEN"].rpartition(":")[2])
     for name, one in named(production(), "Deployment").items():
+        if name in STAFF:
+            continue  # they wait for who works there
         [container] = containers_of(one)
         probes = {kind: container[f"{kind}Probe"] for kind in ("startup", "liveness", "readiness")}
         if name == "proxy":
@@ -138,14 +141,14 @@ def test_a_drained_node_takes_one_of_each_process() -> None:
     for name, one in named(production(), "Deployment").items():
         labels = labels_of(one)
         covered = [each for each in selectors if each.items() <= labels.items()]
-        assert len(covered) == (0 if name == SEALER else 1), name
+        assert len(covered) == (0 if name in {SEALER, *STAFF} else 1), name
         assert one["spec"]["selector"]["matchLabels"].items() <= labels.items(), name
 
 
 def test_pods_of_a_process_are_spread_among_themselves() -> None:
     for name, one in named(production(), "Deployment").items():
         spread = one["spec"]["template"]["spec"].get("topologySpreadConstraints", [])
-        if name == SEALER:
+        if name in {SEALER, *STAFF}:
             continue
         keys = {each["topologyKey"] for each in spread}
         assert keys == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}, name
@@ -187,7 +190,8 @@ def test_no_secret_stands_in_a_manifest() -> None:
         assert "-----BEGIN" not in text
         assert not re.search(r"://[^/\s:@]+:[^/\s@]+@", text), one["metadata"]["name"]
         for name in values_of(one, "secretName") | _referred(one):
-            known = {f"saldo-{holder}" for holder in (*secrets_of(KUBERNETES, ""), "public")}
+            holders = (*secrets_of(KUBERNETES, ""), "public", "terminal")
+            known = {f"saldo-{holder}" for holder in holders}
             own = {"broker-authority"}
             assert name in known | own | OF_OPERATORS | OF_THE_PROVIDER, name
 
@@ -273,3 +277,47 @@ def test_small_overlay_is_the_same_with_one_of_each() -> None:
     assert len(small) == len(production())
     assert named(small, "RabbitmqCluster")["rabbitmq"]["spec"]["replicas"] == 1
     assert all(one["spec"]["instances"] == 1 for one in named(small, "Cluster").values())
+
+
+def test_staff_have_a_place_that_is_there_while_somebody_works() -> None:
+    deployments = named(production(), "Deployment")
+    for name in STAFF:
+        one = deployments[name]
+        assert one["spec"]["replicas"] == 0
+        assert one["spec"]["strategy"] == {"type": "Recreate"}
+        volumes = {each["name"]: each for each in one["spec"]["template"]["spec"]["volumes"]}
+        assert volumes["secrets"]["secret"]["secretName"] == f"saldo-{name}"
+        # As on one host: who is verified does not write what he is verified by.
+        assert ("witness" in volumes) == (name == "terminal")
+        assert "ports" not in containers_of(one)[0]
+
+
+def first_start() -> str:
+    """Return how docs/production.md starts it for the first time."""
+    page = (KUBERNETES_FOLDER.parents[1] / "docs" / "production.md").read_text(encoding="utf-8")
+    return page.partition("\n## Kubernetes")[2].partition("```\n")[2].partition("```\n")[0]
+
+
+def test_no_process_declares_queues_before_every_node_is_there() -> None:
+    """RabbitMQ gives a stream as many members as there are nodes when it is declared."""
+    steps = first_start().splitlines()
+    brokers = named(production(), "RabbitmqCluster")["rabbitmq"]["spec"]
+    [waits] = [n for n, step in enumerate(steps) if "await_online_nodes" in step]
+    assert f"await_online_nodes {brokers['replicas']} " in steps[waits]
+    applied = [n for n, step in enumerate(steps) if re.match(r" *apply( |$)", step)]
+    nodes, *rest = applied
+    assert "'!app.kubernetes.io/component'" in steps[nodes]
+    assert nodes < waits < min(rest)
+    # What the first step applies are no pods of ours.
+    for one in of_kinds("Deployment", "Job"):
+        assert "app.kubernetes.io/component" in one["metadata"]["labels"], one["metadata"]["name"]
+    reconciled = "continuous_membership_reconciliation.target_group_size = "
+    config = brokers["rabbitmq"]["additionalConfig"]
+    assert f"{reconciled}{brokers['replicas']}\n" in config
+
+
+def test_documents_make_every_secret_that_pods_mount() -> None:
+    [loop] = re.findall(r"for holder in ([^;]+); do", first_start())
+    made = {f"saldo-{holder}" for holder in loop.replace("\\\n", "").split()} | OF_OPERATORS
+    for one in of_kinds("Deployment", "Job"):
+        assert values_of(one["spec"], "secretName") <= made, one["metadata"]["name"]

@@ -21,10 +21,11 @@ NAMESPACES = {
     "operator of the broker": "rabbitmq-system",
     "KEDA": "keda",
     "Prometheus": "monitoring",
+    "scanner of files": "antivirus",
 }
 ANYBODY, OUTSIDE, CLUSTER_API = "anybody", "outside", "API of the cluster, object storage"
-TRIED = (53, 80, 443, 465, 587, 993, 4369, 5432, 5671, 5672, 6000, 6443, 6500, 8000, 8080, 8443,
-         9100, 9187, 15671, 15672, 15691, 15692, 25672)  # fmt: skip
+TRIED = (53, 80, 443, 465, 587, 993, 3310, 4369, 5432, 5671, 5672, 6000, 6443, 6500, 8000, 8080,
+         8443, 9100, 9187, 15671, 15672, 15691, 15692, 25672)  # fmt: skip
 
 
 class Edge(NamedTuple):
@@ -178,3 +179,10 @@ def test_nobody_but_the_proxy_is_reached_from_anywhere() -> None:
 def test_whoever_is_not_named_speaks_to_nobody() -> None:
     policy = named(rendered(FOLDER), "NetworkPolicy")["nobody"]
     assert policy["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def test_nobody_reaches_staff() -> None:
+    """They come by `kubectl exec`, which is no connection of the namespace's network."""
+    staff = {"administrator", "terminal"}
+    assert staff < pods().keys()
+    assert not {one for one in edges() if one.target in staff}
