@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
+import msgspec
 import typer
 
+from services.printed_json import keeping
 from shared.books import SPLIT, book_of, log_of
 from shared.config import ConfigurationError, load_settings
 
@@ -22,6 +24,16 @@ Book: TypeAlias = Annotated[
 FIRST = "-"
 
 _chosen: ContextVar[str | None] = ContextVar("saldo_book", default=None)
+
+
+class BookResult(msgspec.Struct, frozen=True):
+    """What a verb has found in one book: an element of what it prints of all as JSON."""
+
+    book: str
+    """As `--book` names it."""
+    exit_code: int
+    result: Any
+    """What the verb prints of this book alone; None where it was refused."""
 
 
 @contextmanager
@@ -48,17 +60,19 @@ def has_books() -> bool:
         return False
 
 
-def in_each_book(run: Callable[[], object]) -> None:
-    """Run a verb for each book of the ledger, the first one first; end with the worst exit code.
+def in_each_book(run: Callable[[], object]) -> list[BookResult]:
+    """Run a verb for each book of the ledger, the first one first; return what it has found.
 
-    The log of each is named on standard error before it.
+    What it would print as JSON is kept. The log of each is named on standard error before it.
     """
-    worst = 0
+    done = []
     for log in (SPLIT, *load_settings().books):
         sys.stderr.write(f"{log}:\n")
-        try:
-            with choosing(book_of(log) or FIRST):
+        book, exit_code = book_of(log) or FIRST, 0
+        with choosing(book), keeping() as kept:
+            try:
                 run()
-        except typer.Exit as done:
-            worst = max(worst, done.exit_code)
-    raise typer.Exit(worst)
+            except typer.Exit as ended:
+                exit_code = ended.exit_code
+        done.append(BookResult(book, exit_code, kept[0] if kept else None))
+    return done

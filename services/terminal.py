@@ -13,7 +13,6 @@ from contextlib import closing, contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, overload
 
-import msgspec
 import typer
 from rich.cells import cell_len
 from rich.progress import (
@@ -28,6 +27,7 @@ from rich.progress import (
 )
 from rich.table import Column, Table
 
+from services import printed_json
 from services.discovery import UnknownServiceError, check_names, open_store
 from services.language import refusal, text
 from services.signing_in import actor_of, check_login, keys_login_for, login_for
@@ -37,7 +37,7 @@ from shared.config import ConfigurationError, load_settings
 from shared.errors import ServiceError
 from shared.money import Kopecks, format_roubles, parse_roubles
 from shared.reasons import MAX_REASON
-from shared.visible_text import visible, visible_json
+from shared.visible_text import visible
 
 # Verbs that call a service, and help, start without the database.
 if TYPE_CHECKING:
@@ -159,16 +159,7 @@ def opened_store(service: str, *, writes: bool = False, **options: Any) -> Itera
 # A pipe is as wide as its lines.
 out = TextConsole(width=None if sys.stdout.isatty() else 200)
 err = TextConsole(stderr=True)
-
-
-def print_json(value: Any) -> None:
-    """Print one line of JSON."""
-    sys.stdout.write(json_text(value) + "\n")
-
-
-def json_text(value: Any) -> str:
-    """Return a value as JSON, shapeless characters escaped."""
-    return visible_json(msgspec.json.encode(value).decode())
+print_json, json_text = printed_json.print_json, printed_json.json_text
 
 
 def minute(instant: datetime | str | None) -> str:

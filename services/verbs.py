@@ -20,6 +20,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from services.chosen_book import Book, choosing, chosen_book, has_books, in_each_book
 from services.language import Lang, spoken
+from services.printed_json import print_json
 
 V = TypeVar("V", bound=Callable[..., Any])
 Command: TypeAlias = Any
@@ -231,7 +232,10 @@ def of_books(function: V, *, each: bool) -> V:
         if each and chosen_book() is None and has_books():
             if given := [name for name in _OF_ONE_LOG if options.get(name)]:
                 raise typer.BadParameter(f"--{given[0]} is of one log: name its book by --book")
-            in_each_book(lambda: function(*arguments, **options))
+            done = in_each_book(lambda: function(*arguments, **options))
+            if options.get("json"):
+                print_json(done)
+            raise typer.Exit(max(one.exit_code for one in done))
         return function(*arguments, **options)
 
     return _with_option(cast(V, run), "book", Book, choosing)

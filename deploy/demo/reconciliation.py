@@ -199,10 +199,12 @@ def audit() -> list[str]:
     result = subprocess.run(command, cwd=REPOSITORY, check=False, capture_output=True, text=True)
     if result.returncode not in {0, 1}:
         return [f"saldo ledger audit ended with exit code {result.returncode}: {result.stderr}"]
-    report: dict[str, Any] = msgspec.json.decode(result.stdout)
+    written: Any = msgspec.json.decode(result.stdout)
+    reports = [one["result"] for one in written] if isinstance(written, list) else [written]
     found = [
         f"audit: {one['account'] or 'log'}: {one['what']}: {one['replayed']} by replay, "
         f"{one['found']} found"
+        for report in reports
         for one in report["differences"]
     ]
     if bool(found) != bool(result.returncode):

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import psycopg
 import typer
@@ -31,6 +32,7 @@ from shared.config import ConfigurationError
 from shared.secret_files import FOLDER
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+_WITNESS = re.compile(r"SALDO_LEDGER(_[A-Z0-9]+)?_WITNESS_DIR")
 DONE, DIFFERENCE, BAD_INPUT = 0, 1, 2
 out, err = Console(soft_wrap=True, highlight=False), Console(stderr=True, highlight=False)
 
@@ -92,8 +94,9 @@ def main(
     environ = dict(os.environ)
     if secrets is not None:
         environ[FOLDER] = str(secrets)
-    configured = environ.get("SALDO_LEDGER_WITNESS_DIR")
-    witnesses = witness or ([Path(configured)] if configured else [])
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]  # by them a URL of the scratch server would lead elsewhere
+    witnesses = witness or witnesses_in(environ)
     try:
         if keys is None and not without_keys:
             raise BackupError("name the backup of the keys by --keys, or say --without-keys")
@@ -123,6 +126,12 @@ def main(
     raise typer.Exit(DIFFERENCE if report.findings else DONE)
 
 
+def witnesses_in(environ: Mapping[str, str]) -> list[Path]:
+    """Return the directories of witnesses that an environment names, of each book its own."""
+    names = sorted(name for name in environ if _WITNESS.fullmatch(name) and environ[name])
+    return [Path(environ[name]) for name in names]
+
+
 class Steps:
     """Progress on standard error: a bar on a terminal, elsewhere a line for each step."""
 
@@ -147,21 +156,12 @@ def _print(report: Report) -> None:
         out.print(f"{service}: {log.head} events, the newest of {log.newest_at}")
     if report.age_seconds is not None:
         out.print(f"the newest event is {report.age_seconds} s old")
-    audit, seal = report.audit, report.seal
-    out.print(
-        f"audit: {audit['accounts']} accounts, {audit['events']} events, "
-        f"{audit['differences']} differences, trial balance {audit['trial_balance']}"
-    )
-    out.print(
-        f"seal: {seal['sealed']} events sealed by {seal['checkpoints']} checkpoints, "
-        f"{seal['kept_elsewhere']} of them compared with copies kept elsewhere"
-    )
-    if seal["lost"]:
-        out.print(
-            f"seal: {seal['lost']} or more events that a witness knows of are not in the backup"
-        )
-    if not seal["kept_elsewhere"]:
-        out.print("seal: no copy was kept elsewhere: a log cut together with its seal goes unseen")
+    if report.elsewhere:
+        out.print(f"not in this backup, but on another server: {', '.join(report.elsewhere)}")
+    if report.audit:
+        _print_book("", report.audit, report.seal)
+    for book, proved in report.books.items():
+        _print_book(f"{book}: ", proved["audit"], proved["seal"])
     if report.keys is None:
         out.print("keys: left out")
     else:
@@ -170,6 +170,25 @@ def _print(report: Report) -> None:
         out.print(f"NOT PROVED: {finding}", markup=False)
     verdict = "something is NOT proved" if report.findings else "everything is proved"
     out.print(f"{verdict}; {report.seconds} s")
+
+
+def _print_book(of: str, audit: Mapping[str, Any], seal: Mapping[str, Any]) -> None:
+    out.print(
+        f"{of}audit: {audit['accounts']} accounts, {audit['events']} events, "
+        f"{audit['differences']} differences, trial balance {audit['trial_balance']}"
+    )
+    out.print(
+        f"{of}seal: {seal['sealed']} events sealed by {seal['checkpoints']} checkpoints, "
+        f"{seal['kept_elsewhere']} of them compared with copies kept elsewhere"
+    )
+    if seal["lost"]:
+        out.print(
+            f"{of}seal: {seal['lost']} or more events that a witness knows of are not in the backup"
+        )
+    if not seal["kept_elsewhere"]:
+        out.print(
+            f"{of}seal: no copy was kept elsewhere: a log cut together with its seal goes unseen"
+        )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,8 +19,16 @@ from cryptography.exceptions import InvalidTag
 from psycopg import sql
 
 from deploy.embedded.surroundings import REPOSITORY
-from services.ledger.seal.checkpoint import epoch_of_origin, parse_checkpoint, parse_note
+from services.chosen_book import FIRST
+from services.ledger.seal.checkpoint import (
+    Checkpoint,
+    epoch_of_origin,
+    name_of_origin,
+    parse_checkpoint,
+    parse_note,
+)
 from services.ledger.seal.witness_checks import KeptNotes, read_kept
+from shared.books import SPLIT, book_of
 from shared.config import SERVICES, ConfigurationError, Settings
 from shared.keys import UnknownKeyError
 from shared.privacy import key_id, unwrap
@@ -27,7 +36,14 @@ from shared.secret_files import FOLDER
 
 PERSONAL = ("identity", "accounts", "helpdesk")
 """The services that seal what identifies a person in their events."""
-_HIDDEN = ("SALDO_AMQP", "SALDO_DATABASE_URL", "SALDO_KEYS_DATABASE_URL", "SALDO_STAFF_")
+_KEPT = re.compile(
+    r"SALDO_("
+    r"TIMEZONE|ROLE_PREFIX|LOG_LEVEL|WORKING_DAYS|RETENTION|LEDGER_PENALTY_RULES"
+    r"|LEDGER(_[A-Z0-9]+)?_SEAL_(VERIFIER|VERIFIER_FILE|OLD_KEYS)"
+    r"|SECRET(_[A-Z]+)?(_FILE)?"
+    r")"
+)
+"""The settings that a command of the drill needs: none of them names a server."""
 _NAMED = (
     "SELECT DISTINCT (regexp_matches(convert_from(state, 'UTF8'), "
     "'v2\\.([A-Za-z0-9_-]{{8}})\\.', 'g'))[1] FROM {}.events"
@@ -54,33 +70,42 @@ class KeptOutside(NamedTuple):
     findings: list[str]
 
 
-def logs_of(url: str) -> dict[str, Log]:
-    """Return the logs of a restored database by service."""
-    found = {}
+def log_in(url: str, name: str) -> Log:
+    """Return the log of a service or of a book in its restored database."""
+    query = sql.SQL("SELECT coalesce(max(notification_id), 0), max(recorded_at) FROM {}.events")
     with psycopg.connect(url) as connection:
-        for service in SERVICES:
-            if connection.execute("SELECT to_regclass(%s)", (f"{service}.events",)).fetchone() == (
-                None,
-            ):
-                continue
-            query = sql.SQL(
-                "SELECT coalesce(max(notification_id), 0), max(recorded_at) FROM {}.events"
-            ).format(sql.Identifier(service))
-            [row] = connection.execute(query).fetchall()
-            found[service] = Log(*row)
-    return found
+        [row] = connection.execute(query.format(sql.Identifier(name))).fetchall()
+    return Log(*row)
 
 
-def environment_for(url: str, keys_url: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a command that works on the scratch server, and on nothing else."""
-    own = {name: value for name, value in environ.items() if not name.startswith(_HIDDEN)}
+def without_servers(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of an environment that lead to no server, nor to a witness.
+
+    Of PostgreSQL's own not one is left: PGHOSTADDR counts before the host of a URL.
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(("SALDO_", "PG", "OTEL_")) or _KEPT.fullmatch(name)
+    }
+
+
+def environment_for(
+    url: str, keys_url: str, environ: Mapping[str, str], log: str = SPLIT
+) -> dict[str, str]:
+    """Return the environment of a command that works on the scratch server, and on nothing else.
+
+    It knows the log of one book of the ledger, which is at ``url``.
+    """
+    own = without_servers(environ)
     # Of a folder of secrets the rings alone: it may have the URLs of what runs, too.
-    folder = Path(own.pop(FOLDER, "") or os.devnull)
+    folder = Path(environ.get(FOLDER) or os.devnull)
     names = {f"SALDO_SECRET_{service.upper()}" for service in SERVICES} - own.keys()
     rings = [folder / name for name in names]
     own = {f"{ring.name}_FILE": str(ring) for ring in rings if ring.is_file()} | own
     own |= {"SALDO_DATABASE_URL": url, "SALDO_STAFF_DATABASE_URL": url}
     own |= {"SALDO_KEYS_DATABASE_URL": keys_url or url, "SALDO_LANG": "en"}
+    own |= {"SALDO_LEDGER_BOOKS": book_of(log)}
     own |= {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), environ.get("PYTHONPATH", "")])}
     return own
 
@@ -100,34 +125,50 @@ def saldo(environment: Mapping[str, str], *words: str) -> dict[str, Any]:
     return result
 
 
-def kept_outside(witnesses: Sequence[Path], head: int) -> KeptOutside:
-    """Return the checkpoints that witnesses keep, divided by the end of the restored log.
+def kept_outside(
+    witnesses: Sequence[Path], heads: Mapping[str, int], names: Mapping[str, str]
+) -> dict[str, KeptOutside]:
+    """Return the checkpoints of each restored log that witnesses keep, divided by its end.
 
-    Raises CheckError for a witness that cannot be read.
+    ``names`` says by the name in a checkpoint which log it is of. What is of none that is known
+    the first one is held against. Raises CheckError for a witness that cannot be read.
     """
     try:
         kept = read_kept(witnesses) if witnesses else KeptNotes([], [], [])
     except OSError as error:
         raise CheckError(f"a witness cannot be read: {error.strerror}") from None
     read = [(note, parse_checkpoint(parse_note(note).text)) for note in kept.notes]
+    first, found = next(iter(heads)), {}
+    for log, head in heads.items():
+        own = [one for one in read if names.get(name_of_origin(one[1].origin), first) == log]
+        found[log] = _divided(own, head, [one.text for one in kept.findings if log == first])
+    return found
+
+
+def _divided(read: Sequence[tuple[str, Checkpoint]], head: int, findings: list[str]) -> KeptOutside:
     # Of lines that a restore has ended, checkpoints go beyond where it has cut.
     newest = max((_epoch_number(one.origin) for _, one in read), default=0)
     beyond = [
         one.size for _, one in read if one.size > head and _epoch_number(one.origin) == newest
     ]
     notes = [note for note, one in read if one.size <= head]
-    return KeptOutside(notes, max(beyond, default=0), [one.text for one in kept.findings])
+    return KeptOutside(notes, max(beyond, default=0), findings)
 
 
-def verified(environment: Mapping[str, str], kept: KeptOutside) -> dict[str, Any]:
-    """Return what `saldo ledger verify` says of the restored log and of kept checkpoints."""
-    own = {name: value for name, value in environment.items() if name != "SALDO_LEDGER_WITNESS_DIR"}
+def audited(environment: Mapping[str, str], log: str) -> dict[str, Any]:
+    """Return what `saldo ledger audit` says of the restored log of a book."""
+    return saldo(environment, "ledger", "audit", "--book", book_of(log) or FIRST)
+
+
+def verified(environment: Mapping[str, str], log: str, kept: KeptOutside) -> dict[str, Any]:
+    """Return what `saldo ledger verify` says of a restored log and of kept checkpoints."""
+    words = ("ledger", "verify", "--book", book_of(log) or FIRST)
     if not kept.notes:
-        return saldo(own, "ledger", "verify")
+        return saldo(environment, *words)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="saldo-drill-") as file:
         file.write("\n".join(kept.notes))
         file.flush()
-        return saldo(own, "ledger", "verify", "--witness", file.name)
+        return saldo(environment, *words, "--witness", file.name)
 
 
 def opened_keys(

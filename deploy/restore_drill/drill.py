@@ -13,17 +13,19 @@ from typing import Any, Protocol
 from deploy.restore_drill.backups import Backup, BackupError, latest_backup
 from deploy.restore_drill.checks import (
     CheckError,
+    KeptOutside,
     Log,
+    audited,
     environment_for,
     kept_outside,
-    logs_of,
+    log_in,
     opened_keys,
-    saldo,
     verified,
 )
+from deploy.restore_drill.logs import Restored, check_verifiers, names_of_logs, restored_logs
 from deploy.restore_drill.scratch import Scratch, scratch_server
-from services.ledger.seal.keys import VERIFIER, VERIFIER_FILE
-from shared.config import SERVICES, load_settings
+from shared.books import SPLIT, is_book
+from shared.config import Settings, load_settings
 
 DATA, KEYS = "data", "keys"
 
@@ -55,6 +57,10 @@ class Report:
     age_seconds: int | None = None
     audit: dict[str, Any] = field(default_factory=dict)
     seal: dict[str, Any] = field(default_factory=dict)
+    books: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The ``audit`` and ``seal`` of each further book of the ledger, by its log."""
+    elsewhere: list[str] = field(default_factory=list)
+    """Logs that are on another server, and so not in this backup."""
     keys: dict[str, int] | None = None
     findings: list[str] = field(default_factory=list)
     steps: dict[str, float] = field(default_factory=dict)
@@ -75,7 +81,7 @@ class Console(Protocol):
 
 def run(request: Request, console: Console) -> Report:
     """Run the drill. Raises BackupError and CheckError where it cannot be run to its end."""
-    _check_settings(request)
+    settings = _checked_settings(request)
     report, began = Report(), monotonic()
     with ExitStack() as stack:
 
@@ -101,8 +107,10 @@ def run(request: Request, console: Console) -> Report:
             return scratch
 
         data = restored(DATA, request.data, request.until)
-        url = data.url_of(_one(data, "ledger"))
-        report.logs = logs_of(url)
+        found = restored_logs(data, settings)
+        check_verifiers(found.books, request.environ)
+        report.logs = {log: log_in(url, log) for log, url in found.urls.items()}
+        report.elsewhere, report.findings = found.elsewhere, found.findings
         _tell_age(report, request)
         keys_url = ""
         if request.keys is not None:
@@ -110,30 +118,36 @@ def run(request: Request, console: Console) -> Report:
             same = request.keys == request.data
             keys = data if same else restored(KEYS, request.keys, None)
             keys_url = keys.url_of(_one(keys, "identity_keys", besides="ledger"))
-        environment = environment_for(url, keys_url, request.environ)
+        environments = {
+            log: environment_for(found.urls[log], keys_url, request.environ, log)
+            for log in found.books
+        }
         with timed("auditing"):
-            _audit(report, environment)
+            for log, environment in environments.items():
+                _audit(report, log, environment)
         with timed("verifying the seal"):
-            _verify(report, environment, request)
+            names = names_of_logs([SPLIT, *settings.books, *found.books], request.environ)
+            heads = {log: report.logs[log].head for log in found.books}
+            for log, kept in kept_outside(request.witnesses, heads, names).items():
+                _verify(report, log, environments[log], kept)
         if keys_url:
-            with timed("opening the keys", len(SERVICES)) as advance:
-                _open_keys(report, url, keys_url, request, advance)
+            with timed("opening the keys", len(found.urls)) as advance:
+                _open_keys(report, found, keys_url, settings, advance)
     report.seconds = round(monotonic() - began, 1)
     return report
 
 
-def _check_settings(request: Request) -> None:
-    environ = request.environ
-    if not (environ.get(VERIFIER) or environ.get(VERIFIER_FILE)):
-        raise CheckError(
-            f"set {VERIFIER_FILE} to the file with the verifier keys of the seal, from elsewhere "
-            "than the backup"
-        )
-    if request.keys is not None and not load_settings(environ).key_rings:
+def _checked_settings(request: Request) -> Settings:
+    """Return the settings; raises CheckError for those without which nothing can be proved."""
+    settings = load_settings(request.environ)
+    if not names_of_logs([SPLIT, *settings.books], request.environ):
+        check_verifiers([SPLIT], request.environ)
+    if request.keys is not None and not settings.key_rings:
         raise CheckError(
             "set SALDO_SECRET_<SERVICE>_FILE, or --secrets, to the key rings, from elsewhere than "
             "the backup; --without-keys leaves the keys out"
         )
+    return settings
 
 
 def _one(scratch: Scratch, schema: str, besides: str = "") -> str:
@@ -151,8 +165,6 @@ def _one(scratch: Scratch, schema: str, besides: str = "") -> str:
 
 def _tell_age(report: Report, request: Request) -> None:
     times = [log.newest_at for log in report.logs.values() if log.newest_at]
-    if missing := [name for name in SERVICES if name not in report.logs]:
-        report.findings.append(f"no log of {', '.join(missing)} is in the backup")
     if not times:
         report.findings.append("the backup has no event at all")
         return
@@ -166,38 +178,51 @@ def _tell_age(report: Report, request: Request) -> None:
         )
 
 
-def _audit(report: Report, environment: Mapping[str, str]) -> None:
-    audit = saldo(environment, "ledger", "audit")
+def _audit(report: Report, log: str, environment: Mapping[str, str]) -> None:
+    audit = audited(environment, log)
     differences = len(audit["differences"]) + audit["unlisted"]
-    report.audit = {
+    found = {
         "accounts": audit["accounts"],
         "events": audit["events"],
         "differences": differences,
         "trial_balance": sum(audit["trial_balance"].values()),
     }
+    if is_book(log):
+        report.books[log] = {"audit": found}
+    else:
+        report.audit = found
     if differences:
-        report.findings.append(f"the audit finds {differences} differences")
+        report.findings.append(f"{_of(log)}the audit finds {differences} differences")
 
 
-def _verify(report: Report, environment: Mapping[str, str], request: Request) -> None:
-    head = report.logs["ledger"].head
-    kept = kept_outside(request.witnesses, head)
-    seal = verified(environment, kept)
-    report.seal = {
+def _verify(report: Report, log: str, environment: Mapping[str, str], kept: KeptOutside) -> None:
+    seal = verified(environment, log, kept)
+    found = {
         "sealed": seal["sealed"],
         "unsealed": seal["unsealed"],
         "checkpoints": seal["checkpoints"],
         "kept_elsewhere": len(kept.notes),
         # Events that a witness knows of, and that the backup does not have: at least so many.
-        "lost": max(0, kept.beyond - head),
+        "lost": max(0, kept.beyond - report.logs[log].head),
     }
-    report.findings += [f"seal: {text}" for text in kept.findings]
-    report.findings += [f"seal: {one['text']}" for one in seal["findings"]]
+    if is_book(log):
+        report.books[log]["seal"] = found
+    else:
+        report.seal = found
+    report.findings += [f"{_of(log)}seal: {text}" for text in kept.findings]
+    report.findings += [f"{_of(log)}seal: {one['text']}" for one in seal["findings"]]
 
 
-def _open_keys(report: Report, url: str, keys_url: str, request: Request, advance: Any) -> None:
-    settings, report.keys = load_settings(request.environ), {}
-    for service in SERVICES:
+def _of(log: str) -> str:
+    """Return how a finding names a book; the first one goes without."""
+    return f"{log}: " if is_book(log) else ""
+
+
+def _open_keys(
+    report: Report, found: Restored, keys_url: str, settings: Settings, advance: Any
+) -> None:
+    report.keys = {}
+    for service, url in found.urls.items():
         report.keys[service], findings = opened_keys(service, url, keys_url, settings)
         report.findings += [f"keys: {text}" for text in findings]
         advance(1)

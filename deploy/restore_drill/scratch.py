@@ -83,12 +83,16 @@ class Scratch:
 
     def databases_with(self, schema: str) -> list[str]:
         """Return the databases that have a schema."""
+        return [name for name in self.databases() if self._has(name, schema)]
+
+    def databases(self) -> list[str]:
+        """Return the names of its databases."""
         with psycopg.connect(self.url_of("template1")) as connection:
             rows = connection.execute(
                 "SELECT datname FROM pg_database "
                 "WHERE datallowconn AND has_database_privilege(oid, 'CONNECT')"
             ).fetchall()
-        return [name for (name,) in rows if self._has(name, schema)]
+        return [name for (name,) in rows]
 
     def recovered_to(self) -> datetime | None:
         """Return when the last transaction was committed that the archive had; None for a dump."""

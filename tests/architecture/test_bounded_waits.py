@@ -30,6 +30,7 @@ REASONS = {
     "services/ledger/penalties/payment_matching.py: matcher.result()": NO_WAIT,
     "services/ledger/replay/parallel.py: pipe.recv()": "a pipe ends with the process behind it",
     "services/payments/lost_events.py: one.result()": BOUNDED_INSIDE,
+    "services/printed_json.py: _kept.get()": NO_WAIT,
     "services/seal.py: worker.wait()": UNTIL_STOPPED,
     "services/serve.py: runner.wait()": UNTIL_STOPPED,
     "services/work.py: worker.wait()": UNTIL_STOPPED,

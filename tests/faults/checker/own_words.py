@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from deploy.embedded.surroundings import REPOSITORY
 from tests.faults.checker import balances, seal
@@ -25,7 +26,7 @@ def audit(evidence: Evidence) -> Iterator[Finding]:
         code = f"exit code {run.returncode}"
         yield Finding(balances.INVARIANT, "audit", code, run.stderr[-_SAMPLE:])
         return
-    for one in json.loads(run.stdout)["differences"]:
+    for one in (one for report in _reports(run.stdout) for one in report["differences"]):
         about = f"{one['account'] or 'log'} {one['what']}"
         sentence = f"{one['replayed']} by replay, {one['found']} found"
         yield Finding(balances.INVARIANT, "audit", about, sentence)
@@ -36,10 +37,17 @@ def verify(evidence: Evidence) -> Iterator[Finding]:
     run = _ledger(evidence, "verify")
     if run.returncode != CLEAN:
         try:
-            said = json.dumps(json.loads(run.stdout)["findings"], ensure_ascii=False)
+            found = [one for report in _reports(run.stdout) for one in report["findings"]]
+            said = json.dumps(found, ensure_ascii=False)
         except (ValueError, KeyError):
             said = run.stdout[-_SAMPLE:] + run.stderr[-_SAMPLE:]
         yield Finding(seal.INVARIANT, "verify", f"exit code {run.returncode}", said[:_SAMPLE])
+
+
+def _reports(written: str) -> list[dict[str, Any]]:
+    """Return the report of each book; of a single one it is printed by itself."""
+    found = json.loads(written)
+    return [one["result"] or {} for one in found] if isinstance(found, list) else [found]
 
 
 def _ledger(evidence: Evidence, verb: str) -> subprocess.CompletedProcess[str]:

@@ -186,6 +186,11 @@ def test_what_concerns_a_log_runs_for_each_book(
     # The worst of the exit codes: here there is a difference in the second book alone.
     assert terminal("replay", "--all", "--dry-run", "--reason", "t").exit_code == 1
     assert terminal("replay", "--all", "--dry-run", "--book", "-", "--reason", "t").exit_code == 0
+    both = terminal("replay", "--all", "--dry-run", "--reason", "t", "--json")
+    found = json.loads(both.stdout)
+    assert [(one["book"], one["exit_code"]) for one in found] == [("-", 0), ("north", 1)]
+    alone = terminal("replay", "--all", "--dry-run", "--reason", "t", "--json", "--book", "north")
+    assert json.loads(alone.stdout) == found[1]["result"]
 
 
 def test_numbers_are_given_by_an_operator(split: TwoBooks, terminal: Callable[..., Result]) -> None:
