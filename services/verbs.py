@@ -225,11 +225,15 @@ def in_languages(function: V) -> V:
 
 
 def of_books(function: V, *, each: bool) -> V:
-    """Give a verb the option ``--book``, and run it for that book; without it for ``each``."""
+    """Give a verb the option ``--book``, and run it for that book; without it for ``each``.
+
+    What concerns one account it looks for in the book of that.
+    """
 
     @wraps(function)
     def run(*arguments: Any, **options: Any) -> Any:
-        if each and chosen_book() is None and has_books():
+        of_all = each and chosen_book() is None and options.get("number") is None
+        if of_all and has_books():
             if given := [name for name in _OF_ONE_LOG if options.get(name)]:
                 raise typer.BadParameter(f"--{given[0]} is of one log: name its book by --book")
             done = in_each_book(lambda: function(*arguments, **options))

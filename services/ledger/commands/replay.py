@@ -8,7 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from services.language import text
-from services.ledger.commands.ledger_access import Run, Workers, opened_ledger, record_run
+from services.ledger.commands.ledger_access import (
+    Run,
+    Workers,
+    log_of_account,
+    opened_ledger,
+    record_run,
+)
 from services.ledger.commands.movements import description, with_payment
 from services.ledger.replay.rebuild import Rebuilt, rebuild
 from services.ledger.reports.history import event_history
@@ -69,7 +75,7 @@ def replay(
 
 
 def _show_history(number: str, json: bool) -> None:
-    with reporting(), opened_ledger() as store:
+    with reporting(), opened_ledger(log=log_of_account(number)) as store:
         history = store.query(lambda session: event_history(session, named_key(session, number)))
     for step in history:
         step["text"] = description(step)

@@ -193,6 +193,15 @@ def test_what_concerns_a_log_runs_for_each_book(
     assert json.loads(alone.stdout) == found[1]["result"]
 
 
+def test_history_of_an_account_is_that_of_its_book(terminal: Callable[..., Result]) -> None:
+    for number, book in ((IN_FIRST, "-"), (IN_NORTH, "north")):
+        found = terminal("replay", number, "--json")
+        assert found.exit_code == 0, found.stderr
+        assert found.stdout == terminal("replay", number, "--json", "--book", book).stdout
+        assert len(printed(found)) > 1
+    assert terminal("replay", IN_NORTH, "--book", "-").exit_code == 2
+
+
 def test_numbers_are_given_by_an_operator(split: TwoBooks, terminal: Callable[..., Result]) -> None:
     refused = terminal("assign", "01", "--to", "north", "--reason", "tests")
     assert (refused.exit_code, "01" in refused.stderr) == (2, True)
