@@ -190,6 +190,8 @@ def test_stream_that_was_left_down_comes_back_with_what_was_in_it(
     os.kill(installation.identities()["rabbitmq"].pid, signal.SIGTERM)
     log = installation.state.log_of("supervisor")
     _until(lambda: "rabbitmq was mended" in log.read_text(encoding="utf-8"), 90.0)
+    # py-amqp leaves a socket open that the node closes in the greeting, as one that starts does.
+    _until(lambda: is_ready(spec.ready), 90.0)
     with Connection(environment["SALDO_AMQP_URL"]) as connection:
         channel = connection.channel()
         channel.basic_qos(0, 10, a_global=False)

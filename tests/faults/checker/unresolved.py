@@ -111,6 +111,18 @@ def _subscribers(evidence: Evidence) -> Iterator[Finding]:
                 )
 
 
+def _end_of(evidence: Evidence, service: str, epoch: str, position: int) -> int:
+    """Return the last position of an epoch; the given one for that in which the log is."""
+    ends = evidence.rows(
+        f"SELECT (SELECT min(after_position) FROM {service}.epochs AS later"
+        f" WHERE later.number > one.number) AS last FROM {service}.epochs AS one WHERE name = %s",
+        epoch,
+    )
+    if not ends:
+        return 0 if epoch else position  # the log was put back to before that epoch
+    return position if ends[0]["last"] is None else int(ends[0]["last"])
+
+
 def _published_positions(evidence: Evidence) -> dict[str, int]:
     return {
         service: evidence.rows(f"SELECT published FROM {service}.relay")[0]["published"]
