@@ -23,6 +23,7 @@ from deploy.embedded.installation import Installation
 from deploy.embedded.plan import read_plan, write_plan
 from deploy.embedded.processes import NODES
 from deploy.embedded.rabbitmq import package_server
+from deploy.embedded.readiness import is_ready
 from tests.nodes import ANY_PORTS
 
 pytestmark = [
