@@ -72,6 +72,8 @@ class Journal:
     path: Path
     positions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SERVICES, 0))
     epochs: dict[str, str] = field(default_factory=lambda: dict.fromkeys(SERVICES, ""))
+    ends: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Where epochs have ended, as forks have told: what was lost may come again."""
 
     def __post_init__(self) -> None:
         self._file = self.path.open("ab")
@@ -83,7 +85,8 @@ class Journal:
     def take(self, via: str, headers: Mapping[str, Any], body: bytes) -> None:
         """Let an event take effect, unless it has."""
         got = _got("took", via, headers, body)
-        if got.position > self.positions[got.service]:
+        end = self.ends.get((got.service, got.epoch), got.position)
+        if self.positions[got.service] < got.position <= end:
             self._write(got)
             self.positions[got.service] = got.position
             self.epochs[got.service] = got.epoch
@@ -92,6 +95,7 @@ class Journal:
         """Undo what took effect after a position: the log of the service has lost it."""
         self._write(Got("forgot", "", service, epoch, position, 0, "", "", ""))
         self.positions[service], self.epochs[service] = position, epoch
+        self.ends[service, epoch] = position
 
     def close(self) -> None:
         self._file.close()

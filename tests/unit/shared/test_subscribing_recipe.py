@@ -344,6 +344,26 @@ def test_reader_undoes_what_was_lost_and_takes_what_is_there_now(name: str) -> N
     assert world.store.undone == [(GRANTED, "1", 2)], "the others were recognised in the queue"
 
 
+@pytest.mark.parametrize("name", ["Reader", "ReaderOfTypes"])
+def test_lost_events_that_come_again_after_the_undoing_have_no_effect(name: str) -> None:
+    """Nothing has happened in the new epoch yet: the log says no more than where the old one ends.
+
+    So it is with what a node of the broker delivers that stood still meanwhile.
+    """
+    world = World(recipe(name), {GRANTED}, Store([]))
+    world.start()
+    world.log.types += [GRANTED] * 4
+    world.feed("whole")
+    again = list(world.queue)
+    world.read()
+    world.lose(2)
+    world.read()
+    world.reader.catch_up()
+    world.queue += again
+    world.read()
+    assert world.store.effects == [(GRANTED, "1", 1), (GRANTED, "1", 2)]
+
+
 def test_message_of_a_line_that_is_gone_costs_one_look_at_the_history() -> None:
     """Thousands of them may wait in the queue, and reading by HTTP has its limits."""
     world = World(recipe("Reader"), PUBLISHED, Store([]))
