@@ -74,6 +74,8 @@ class Journal:
     epochs: dict[str, str] = field(default_factory=lambda: dict.fromkeys(SERVICES, ""))
     ends: dict[tuple[str, str], int] = field(default_factory=dict)
     """Where epochs have ended, as forks have told: what was lost may come again."""
+    past: set[tuple[str, str]] = field(default_factory=set)
+    """The epochs that a service has left: whatever of them is in its log has taken effect."""
 
     def __post_init__(self) -> None:
         self._file = self.path.open("ab")
@@ -302,11 +304,15 @@ class Subscribers:
         journal.delivered(kind, headers, body)
         service = str(headers["cloudEvents_source"]).removeprefix("/saldo/")
         epoch, known = str(headers.get("saldo_epoch", "")), journal.epochs[service]
+        if (service, epoch) in journal.past:
+            return  # a stream has thousands of them, and each would be a look into the history
         is_new = bool(known) and epoch != known
         if is_new or headers["saldo_predecessor"] > journal.positions[service]:
             self._catch_up(service, journal, "history")
         if not is_new or epoch == journal.epochs[service]:
             journal.take(kind, headers, body)
+        else:
+            journal.past.add((service, epoch))
 
     def _catch_up(self, service: str, journal: Journal, via: str) -> None:
         """Read the history to its end, first undoing what the log has lost."""
