@@ -91,24 +91,26 @@ def _reactions(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _subscribers(evidence: Evidence) -> Iterator[Finding]:
-    """A subscriber has taken the last published event of each service.
+    """A subscriber has taken the last published event of each service, of no epoch that is lost.
 
-    What its queue or stream has lost before a silence, it looks for in the history.
+    What its queue or stream has lost before a silence, it looks for in the history. There it also
+    finds that it has gone on by what is lost, which may come once more after the log was put back.
     """
     if evidence.folder is None:
         return
+    published = _published_positions(evidence)
     for belief in evidence.about("subscriber"):
-        taken: dict[str, int] = {}
+        taken: dict[str, tuple[int, str]] = {}
         for got in lines_of(evidence, belief.data["file"]):
             if got.how != "delivered":
-                taken[got.service] = got.position
-        for service, published in _published_positions(evidence).items():
-            position = taken.get(service, 0)
-            if service in belief.data["services"] and position < published:
+                taken[got.service] = got.position, got.epoch
+        for service in belief.data["services"]:
+            position, epoch = taken.get(service, (0, ""))
+            is_behind = position < published[service]
+            if is_behind or position > _end_of(evidence, service, epoch, position):
                 about = f"{belief.data['kind']} of {service}"
-                yield Finding(
-                    INVARIANT, "subscriber lag", about, f"is at {position} of {published}"
-                )
+                sentence = f"is at {position} of epoch {epoch}; {published[service]} is published"
+                yield Finding(INVARIANT, "subscriber lag", about, sentence)
 
 
 def _end_of(evidence: Evidence, service: str, epoch: str, position: int) -> int:
