@@ -74,7 +74,7 @@ def journey(
     """Run the main journey over HTTP as a new person, showing each step."""
     report = Report(out)
     mailbox = Mailbox(Path(setting("SALDO_MAIL_DIR")))
-    candidates = _accounts_to_pay(setting("SALDO_DATABASE_URL"), patience)
+    candidates = _accounts_once_answered(setting("SALDO_DATABASE_URL"), patience)
     client = CabinetClient(setting("SALDO_URL"), patience=patience)
     try:
         done = run_journey(client, report, mailbox, candidates)
@@ -87,7 +87,7 @@ def journey(
     )
 
 
-def _accounts_to_pay(url: str, patience: float) -> Sequence[DemoAccount]:
+def _accounts_once_answered(url: str, patience: float) -> Sequence[DemoAccount]:
     """Return the accounts to pay, once the database answers; exit where it goes on not to."""
     ends = time.monotonic() + patience
     while True:

@@ -19,6 +19,8 @@ from shared.bus.messages import CONTENT_TYPE, REPEATED_HEADERS, Envelope
 
 CONFIRM_TIMEOUT_S = 30.0
 LOOK_S = 1.0
+"""How often a wait for confirms looks at the time: any frame, and be it a heartbeat, begins the
+time-out of a read anew."""
 BLOCK = 2**16
 """Bytes of messages that are written at once, where very many follow each other."""
 
@@ -124,7 +126,6 @@ class ConfirmedPublisher:
             left = timeout - (time.monotonic() - since)
             if left <= 0:
                 raise PublishError(f"no confirm within {timeout:.0f} s")
-            # Any frame, and be it a heartbeat, would begin a long time-out anew.
             self.process(min(left, LOOK_S))
             self._refuse()
 

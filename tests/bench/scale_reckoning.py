@@ -86,15 +86,18 @@ def times_as_long(found: Sequence[Figure], cores: int) -> str:
     return f"{times:.1f} times, at a load of {largest.load:.0f}"
 
 
+def _last_month(by: dict[str, list[Figure]], step: str) -> list[Figure]:
+    """Return the figures of a monthly step's last month, of which the log is largest."""
+    return by[max(found)] if (found := [one for one in by if one.startswith(step)]) else []
+
+
 def _billing(by: dict[str, list[Figure]]) -> Iterator[Reckoned]:
-    bills = [one for step, found in by.items() if step.startswith("bills-") for one in found]
-    if not bills:
+    if not (found := _last_month(by, "bills-")):
         return
-    last = max(one.step for one in bills)
-    each = one_more(by[last], cpu_of, _count)
+    each = one_more(found, cpu_of, _count)
     took, books = BOOK * each / 2, CITY // BOOK
     how = f"{BOOK:,} bills x {each * 1e6:.0f} µs / 2"
-    beside = times_as_long(by[last], 2)
+    beside = times_as_long(found, 2)
     yield Reckoned("a billing run of a book, on two cores", how, span(took), beside)
     what = f"a billing run of all books on {SERVERS} such servers"
     yield Reckoned(
@@ -103,14 +106,12 @@ def _billing(by: dict[str, list[Figure]]) -> Iterator[Reckoned]:
 
 
 def _payments(by: dict[str, list[Figure]]) -> Iterator[Reckoned]:
-    paid = [one for step, found in by.items() if step.startswith("payments-") for one in found]
-    if not paid:
+    if not (found := _last_month(by, "payments-")):
         return
-    last = max(one.step for one in paid)
-    each = one_more(by[last], cpu_of, _count)
+    each = one_more(found, cpu_of, _count)
     what = "payments of a book in a second, fifty in a call, on two cores"
     how = f"2 / {each * 1e6:.0f} µs"
-    yield Reckoned(what, how, f"{2 / each:,.0f}", times_as_long(by[last], 2))
+    yield Reckoned(what, how, f"{2 / each:,.0f}", times_as_long(found, 2))
 
 
 def _over_the_log(by: dict[str, list[Figure]]) -> Iterator[Reckoned]:

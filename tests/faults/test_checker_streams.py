@@ -12,7 +12,7 @@ from tests.faults.checker.deliveries import Event, _delivered
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.unresolved import _subscribers
 from tests.faults.load.beliefs import Belief
-from tests.faults.load.subscribers import Got
+from tests.faults.load.journals import Got
 
 CHAIN = {2: 0, 3: 2, 5: 3, 6: 5, 9: 6}
 """Published positions, each with the one before it."""

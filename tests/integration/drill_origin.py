@@ -8,6 +8,7 @@ import subprocess
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from uuid import UUID, uuid4
 
 import psycopg
@@ -77,6 +78,13 @@ class Origin:
     folder: Path
     data: Archiving
     keys: Archiving
+
+    @classmethod
+    def below(cls, folder: Path) -> Self:
+        """Return one whose servers and backups are in a folder; `create` makes them."""
+        servers = (Archiving(RestorablePostgres(folder / name), folder / f"backup-{name}")
+                   for name in ("data", "keys"))  # fmt: skip
+        return cls(folder, *servers)
 
     @property
     def witness(self) -> Path:

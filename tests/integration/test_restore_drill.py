@@ -18,7 +18,6 @@ import pytest
 
 from deploy.embedded.surroundings import REPOSITORY
 from tests.integration.drill_origin import Archiving, Origin
-from tests.integration.restorable_postgres import RestorablePostgres
 from tests.waiting import eventually
 
 
@@ -32,11 +31,7 @@ class Result(NamedTuple):
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
     """An installation with a base backup of both databases, and payments before and after it."""
     folder = tmp_path_factory.mktemp("origin")
-    made = Origin(
-        folder,
-        Archiving(RestorablePostgres(folder / "data"), folder / "backup-data"),
-        Archiving(RestorablePostgres(folder / "keys"), folder / "backup-keys"),
-    )
+    made = Origin.below(folder)
     try:
         made.create()
         made.pay(2)

@@ -20,8 +20,7 @@ from shared.config import SEALER, Settings, load_settings
 from shared.database import connection_info
 from shared.eventstore.migrations import migrate, migrate_keys
 from tests.integration.bus_ends import open_one, pay
-from tests.integration.drill_origin import Archiving, Origin
-from tests.integration.restorable_postgres import RestorablePostgres
+from tests.integration.drill_origin import Origin
 from tests.integration.test_restore_drill import archive_all, drill
 
 NORTH, IN_NORTH = "ledger_north", "7700000001"
@@ -81,11 +80,7 @@ class Split(Origin):
 def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
     """Both books with payments, a backup of them, and a payment into each that no backup has."""
     folder = tmp_path_factory.mktemp("split")
-    made = Split(
-        folder,
-        Archiving(RestorablePostgres(folder / "data"), folder / "backup-data"),
-        Archiving(RestorablePostgres(folder / "keys"), folder / "backup-keys"),
-    )
+    made = Split.below(folder)
     try:
         made.create()
         made.pay(2)

@@ -18,7 +18,8 @@ from shared.config import SERVICES
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
 from tests.faults.checker.published import differences
-from tests.faults.load.subscribers import Feed, Got, content_digest
+from tests.faults.load.journals import Got, content_digest
+from tests.faults.load.subscribers import Feed
 
 INVARIANT = "I6"
 

@@ -20,7 +20,7 @@ from tests.faults.checker.findings import Finding
 from tests.faults.cluster.house import ClusterHouse
 from tests.faults.house import RunningHouse
 from tests.faults.load.beliefs import Notebook
-from tests.faults.load.subscribers import Got
+from tests.faults.load.journals import Got
 from tests.faults.load.town import Town
 from tests.faults.newcomers import Newcomer
 from tests.faults.operator import Operator

@@ -30,7 +30,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_journey_waits_for_a_server_that_leads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "accounts_to_pay", Failover(3))
-    assert len(demo._accounts_to_pay("postgresql://nobody", 20.0)) == 1
+    assert len(demo._accounts_once_answered("postgresql://nobody", 20.0)) == 1
 
 
 def test_journey_without_patience_says_what_to_look_at(
@@ -38,5 +38,5 @@ def test_journey_without_patience_says_what_to_look_at(
 ) -> None:
     monkeypatch.setattr(demo, "accounts_to_pay", Failover(1))
     with pytest.raises(typer.Exit):
-        demo._accounts_to_pay("postgresql://nobody", 0.0)
+        demo._accounts_once_answered("postgresql://nobody", 0.0)
     assert "make status" in capsys.readouterr().err

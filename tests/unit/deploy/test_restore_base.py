@@ -82,7 +82,7 @@ def test_a_moment_that_nothing_is_kept_of_is_refused(
     assert not (tmp_path / "data.draft").exists()
 
 
-def test_what_is_there_is_left_alone(backup: Path, tmp_path: Path) -> None:
+def test_folder_with_data_is_refused_and_not_touched(backup: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (data / "PG_VERSION").write_text("18", encoding="ascii")
