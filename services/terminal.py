@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import typer
@@ -21,6 +22,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -240,6 +242,24 @@ def counting(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar; yields the function that advances it."""
     with _bar(title, total, MofNCompleteColumn(), TimeElapsedColumn()) as advance:
         yield advance
+
+
+@contextmanager
+def counting_each(total: int, *titles: str) -> Iterator[list[Callable[[int], None]]]:
+    """Show a progress bar for each of some steps once it has begun; yields what advances each."""
+    description = TextColumn("{task.description}", markup=False)
+    columns = (description, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err) as bar:
+        tasks = [
+            bar.add_task(visible(title), total=total, start=False, visible=False)
+            for title in titles
+        ]
+
+        def advance(task: TaskID, done: int) -> None:
+            bar.start_task(task)
+            bar.update(task, advance=done, visible=True)
+
+        yield [partial(advance, task) for task in tasks]
 
 
 @contextmanager

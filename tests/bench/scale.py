@@ -54,6 +54,7 @@ class Request(msgspec.Struct, kw_only=True):
     again: bool = False
     cold: bool = False
     sizes: dict[str, str] = {}
+    memory: str = ""
     json: Path | None = None
     page: bool = False
 
@@ -70,6 +71,9 @@ def read_request(words: Sequence[str]) -> Request:
                         help="forget what is cached before each step")  # fmt: skip
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                         help="a setting of PostgreSQL, such as shared_buffers=16MB")  # fmt: skip
+    parser.add_argument("--memory", default="", metavar="SIZE",
+                        help="how much PostgreSQL and the cache of its files have, such as 2G "
+                        "(takes a cgroup, so root)")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     parser.add_argument("--page", action="store_true", help="put them on the page docs/scale.md")
     given = parser.parse_args(words)
@@ -81,6 +85,7 @@ def read_request(words: Sequence[str]) -> Request:
         again=given.again,
         cold=given.cold,
         sizes=dict(one.partition("=")[::2] for one in given.set),
+        memory=given.memory,
         json=given.json,
         page=given.page,
     )
@@ -122,7 +127,7 @@ def _measure(request: Request, folder: Path, size: int) -> list[Figure]:
     progress = Progress(accounts, datetime.now(UTC).date())
     if noted.exists():
         progress = msgspec.json.decode(noted.read_bytes(), type=Progress)
-    server = ScaleServer(folder, request.sizes)
+    server = ScaleServer(folder, request.sizes, request.memory)
     try:
         server.create()
         site = Site(server, progress.accounts, progress.today)
@@ -159,7 +164,11 @@ def _is_wanted(name: str, request: Request, progress: Progress) -> bool:
 
 def _noted_as(name: str, request: Request) -> str:
     """Return the name under which a step's figure is kept: one from the disk is another one."""
-    return f"{name} from the disk" if request.cold and name not in BUILDS else name
+    if name in BUILDS:
+        return name
+    if request.memory:
+        return f"{name} in {request.memory}"
+    return f"{name} from the disk" if request.cold else name
 
 
 @contextmanager

@@ -39,7 +39,7 @@ SELECT sum(heap_blks_read + heap_blks_hit + coalesce(toast_blks_read + toast_blk
 _READS = """
 SELECT coalesce(sum(reads), 0)::bigint AS reads,
        coalesce(sum(read_bytes), 0)::bigint AS read_bytes
-  FROM pg_stat_io WHERE object = 'relation'
+  FROM pg_stat_io WHERE object IN ('relation', 'temp relation')
 """
 _LOG = "SELECT greatest(1, pg_table_size('ledger.events') / 8192)"
 

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ OWNER, DATABASE = "saldo", "saldo"
 SIGNER = Signer(DEFAULT_NAME, bytes(32))
 SCRIPTS = REPOSITORY / "deploy" / "postgres"
 START_S, STOP_S = 900, 300
+_CGROUPS = Path("/sys/fs/cgroup")
 
 # Places, TLS and rights are those of a container; sizes and durability are not.
 _ELSEWHERE = re.compile(
@@ -60,6 +61,9 @@ class ScaleServer:
     folder: Path
     sizes: Mapping[str, str] = field(default_factory=dict)
     """Settings that replace those of production, such as ``shared_buffers``."""
+    memory: str = ""
+    """How much memory the server has, with the system's cache of its files, such as ``2G``; all
+    that there is without."""
     port: int = 0
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -123,6 +127,8 @@ class ScaleServer:
             if self._process.poll() is not None or time.monotonic() > ends:
                 raise RuntimeError(f"PostgreSQL does not start: see {self.folder / 'log'}")
             time.sleep(0.1)
+        if self.memory:
+            self._confine()
 
     def stop(self) -> None:
         """Stop the server, if it runs."""
@@ -130,6 +136,22 @@ class ScaleServer:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(STOP_S)
         self._process = None
+        if self._cgroup.exists():
+            self._cgroup.rmdir()
+
+    @property
+    def _cgroup(self) -> Path:
+        unified = (_CGROUPS / "cgroup.controllers").exists()
+        return _CGROUPS / ("" if unified else "memory") / f"saldo-scale-{self.port}"
+
+    def _confine(self) -> None:
+        """Give the server and what it starts from now on no more than its memory."""
+        group = self._cgroup
+        group.mkdir()
+        limits = [group / name for name in ("memory.max", "memory.limit_in_bytes")]
+        next(limit for limit in limits if limit.exists()).write_text(self.memory, encoding="ascii")
+        for process in _family(self.pid):
+            (group / "cgroup.procs").write_text(str(process), encoding="ascii")
 
     def evict(self) -> None:
         """Have neither the server nor the system remember anything of the data: a restart, and
@@ -225,6 +247,13 @@ class ScaleServer:
         )
         if done.returncode:
             raise RuntimeError(f"{tool} has failed: {done.stderr[-500:]}")
+
+
+def _family(process: int) -> Iterator[int]:
+    yield process
+    children = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii")
+    for child in children.split():
+        yield from _family(int(child))
 
 
 def _postmaster(data: Path) -> int:

@@ -129,11 +129,26 @@ def audit(site: Site) -> Figure:
 
 def rebuild(site: Site) -> Figure:
     """Replay the whole log into the read model."""
-    found = command(site.server, [*CLI, "replay", "--all", *WHY, "--json"])
+    return _rebuilt(site, "rebuild")
+
+
+def rebuild_sorted(site: Site) -> Figure:
+    """Replay the whole log, which is sorted before, into the read model."""
+    return _rebuilt(site, "rebuild-sorted", "--sort-log")
+
+
+def _rebuilt(site: Site, step: str, *options: str) -> Figure:
+    found = command(site.server, [*CLI, "replay", "--all", *options, *WHY, "--json"])
     result = json.loads(found.output)
     if wrong := {table: count for table, count in result["wrong"].items() if count}:
         raise RuntimeError(f"rows were wrong: {wrong}")
-    return site.figure("rebuild", "event", result["events"], found)
+    return site.figure(step, "event", result["events"], found)
+
+
+def audit_sorted(site: Site) -> Figure:
+    """Audit the whole log, which is sorted before."""
+    found = command(site.server, [*CLI, "audit", "--sort-log", "--json"])
+    return site.figure("audit-sorted", "event", json.loads(found.output)["events"], found)
 
 
 def accrue_past(site: Site) -> Figure:
@@ -216,7 +231,9 @@ STEPS: dict[str, Callable[[Site], Figure]] = {
     "balance": balances,
     "statement": statements,
     "rebuild": rebuild,
+    "rebuild-sorted": rebuild_sorted,
     "audit": audit,
+    "audit-sorted": audit_sorted,
     "accrue-past": accrue_past,
     "accrue-day": accrue_day,
     "backup": backup,

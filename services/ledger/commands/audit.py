@@ -8,7 +8,13 @@ import msgspec
 import typer
 
 from services.language import text
-from services.ledger.commands.ledger_access import Against, Workers, opened_ledger
+from services.ledger.commands.ledger_access import (
+    Against,
+    SortLog,
+    Workers,
+    opened_ledger,
+    replaying,
+)
 from services.ledger.commands.seal_findings import described
 from services.ledger.replay import audit as auditor
 from services.ledger.seal.inspection import inspect_seal
@@ -19,6 +25,7 @@ from services.terminal import DIFFERENCE, DONE, Json, counting, out, print_json,
 def audit(
     against: Against = None,
     workers: Workers = None,
+    sort_log: SortLog = None,
     json: Json = False,
 ) -> None:
     """Replay all accounts, add them up in SQL, and compare both with the read model.
@@ -29,9 +36,9 @@ def audit(
     """
     began = monotonic()
     with reporting(), opened_ledger() as store:
+        with replaying(store, sort_log=sort_log) as (advance, sort):
+            report = auditor.audit(store, advance, workers=workers, sort=sort)
         events = store.recorder.max_notification_id() or 0
-        with counting(text("replaying"), events) as advance:
-            report = auditor.audit(store, advance, workers=workers)
         trusted = verifier_keys_of(store.service)
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
         with counting(text("verifying the seal"), events) as advance, store.reading() as cursor:

@@ -12,10 +12,11 @@ import typer
 
 from services.chosen_book import chosen_book
 from services.language import text
-from services.ledger.replay.parallel import WorkerFailedError
+from services.ledger.replay.parallel import Progress, WorkerFailedError
+from services.ledger.replay.sorted_log import Sort
 from services.ledger.tables.book_rules import book_of_number, rules_of
 from services.staff_calls import calls_to, reads_database
-from services.terminal import DIFFERENCE, err, opened_store, reporting
+from services.terminal import DIFFERENCE, counting_each, err, opened_store, reporting
 from shared import context
 from shared.account_key import number_of
 from shared.books import SPLIT
@@ -31,6 +32,15 @@ Number = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(min=1, max=256, help="How many processes; one per core when left out."),
+]
+SortLog = Annotated[
+    bool | None,
+    typer.Option(
+        "--sort-log/--no-sort-log",
+        help="Read the log once as it lies, and sort it on the server, which takes room for a "
+        "second one; left out: if it is larger than effective_cache_size and there are "
+        "temp_tablespaces.",
+    ),
 ]
 Against = Annotated[
     list[Path] | None,
@@ -84,6 +94,14 @@ def opened_ledger(*, writes: bool = False, log: str = "") -> Iterator[PostgresSt
             yield store
         except WorkerFailedError as error:
             raise ChildProcessError(str(error)) from error
+
+
+@contextmanager
+def replaying(store: PostgresStore, *, sort_log: bool | None) -> Iterator[tuple[Progress, Sort]]:
+    """Show how far a replay of the whole log has come; yields what it is to be called with."""
+    events = store.recorder.max_notification_id() or 0
+    with counting_each(events, text("sorting the log"), text("replaying")) as (sorting, advance):
+        yield advance, Sort(sort_log, sorting)
 
 
 def read_or_ask(read: Callable[[Session], Any], method: str, **arguments: Any) -> Any:

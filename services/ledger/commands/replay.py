@@ -10,10 +10,12 @@ import typer
 from services.language import text
 from services.ledger.commands.ledger_access import (
     Run,
+    SortLog,
     Workers,
     log_of_account,
     opened_ledger,
     record_run,
+    replaying,
 )
 from services.ledger.commands.movements import description, with_payment
 from services.ledger.replay.rebuild import Rebuilt, rebuild
@@ -26,7 +28,6 @@ from services.terminal import (
     Json,
     OptionalReason,
     author,
-    counting,
     new_table,
     out,
     print_json,
@@ -47,6 +48,7 @@ def replay(
         typer.Option("--dry-run", help="With --all: compare only; exit code 1 on a difference."),
     ] = False,
     workers: Workers = None,
+    sort_log: SortLog = None,
     actor: Actor = None,
     reason: OptionalReason = "",
     json: Json = False,
@@ -66,9 +68,8 @@ def replay(
         if not dry_run:
             who, why = author(actor, reason, optional=True)
             record_run(store, who, Run(verb="replay", by=who, reason=why))
-        events = store.recorder.max_notification_id() or 0
-        with counting(text("replaying"), events) as advance:
-            found = rebuild(store, advance, compare_only=dry_run, workers=workers)
+        with replaying(store, sort_log=sort_log) as (advance, sort):
+            found = rebuild(store, advance, compare_only=dry_run, workers=workers, sort=sort)
     _print_summary(found, monotonic() - began, json)
     wrong = found.broken or (dry_run and found.differences)
     raise typer.Exit(DIFFERENCE if wrong else DONE)

@@ -30,6 +30,7 @@ from services.ledger.replay.parallel import (
     opened_connection,
     quiet,
 )
+from services.ledger.replay.sorted_log import SORT_BY_SIZE, Sort
 from services.ledger.replay.sql_balances import aggregate
 from services.ledger.replay.streams import (
     Difference,
@@ -95,13 +96,20 @@ _COUNTS = ("accounts", "events", "principal", "penalty", "advance", "broken", "u
 
 
 def audit(
-    store: PostgresStore, progress: Progress = quiet, *, workers: int | None = None
+    store: PostgresStore,
+    progress: Progress = quiet,
+    *,
+    workers: int | None = None,
+    sort: Sort = SORT_BY_SIZE,
 ) -> Report:
-    """Compare replay, SQL and read model account by account, on all cores."""
+    """Compare replay, SQL and read model account by account, on all cores.
+
+    Raises Conflict ``log_cannot_be_sorted``.
+    """
     total = _Part()
     with opened_connection(conninfo_of(store)) as connection:
         total.note(check_log(connection.cursor()))
-    for part in over_streams(store, audit_range, progress, workers):
+    for part in over_streams(store, audit_range, progress, workers, sort=sort):
         total.add(part)
     total.note(_check_trial_balance(total))
     return Report(
@@ -164,7 +172,7 @@ def _compare_with_sql(
 ) -> Iterator[Difference]:
     try:
         with connection.transaction(), connection.cursor() as cursor:
-            summed = aggregate(cursor, part.first, part.last, broken)
+            summed = aggregate(cursor, part, broken)
     except psycopg.DataError as error:
         streams = f"streams {part.first} to {part.last}"
         yield Difference("", f"{streams} (SQL)", "can be added up", str(error).splitlines()[0])

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from services.ledger.domain import Account
 from services.ledger.domain.proposal import Proposal
-from services.ledger.replay.parallel import ALL_IDS, Range, key_ranges
+from services.ledger.replay.parallel import Range, block_ranges
 from services.ledger.replay.streams import Difference, Replayed
 from services.ledger.tables.columns import (
     BALANCES,
@@ -29,7 +29,6 @@ Rows: TypeAlias = dict[tuple[Any, ...], dict[str, Any]]
 
 AT_ONCE = 100
 """How many streams are compared by one query."""
-_POSTINGS_AT_ONCE = 20_000
 
 # Orphan rows: rows of a range without a stream in the log, and postings without their event.
 _ORPHANS: Mapping[str, str] = {
@@ -46,14 +45,20 @@ _ORPHANS: Mapping[str, str] = {
         "AND NOT EXISTS (SELECT FROM events WHERE originator_id = row.account_id)"
     ),
 }
-# Joined by the position alone: were the JSON part of the join, a hash of it would be made of each
-# event of the log.
+# As the postings lie, which is as their events do: the log is read in its order. Each event is
+# looked up by its position, whatever the planner thinks of joins.
 _ORPHAN_POSTINGS = """
 SELECT p.*
-  FROM payment_postings AS p
-  LEFT JOIN events AS e ON e.notification_id = p.position
- WHERE p.payment_id BETWEEN %s AND %s
-   AND CASE WHEN starts_with(e.topic, 'ledger.payment_posted.')
+  FROM (
+        SELECT * FROM payment_postings WHERE ctid BETWEEN %s::tid AND %s::tid
+         ORDER BY position
+        OFFSET 0
+       ) AS p
+  LEFT JOIN LATERAL (
+        SELECT topic, state FROM events WHERE notification_id = p.position
+        OFFSET 0
+       ) AS e ON true
+ WHERE CASE WHEN starts_with(e.topic, 'ledger.payment_posted.')
             THEN convert_from(e.state, 'UTF8')::jsonb ->> 'payment_id'
                  IS DISTINCT FROM p.payment_id::text
               OR convert_from(e.state, 'UTF8')::jsonb ->> 'account' IS DISTINCT FROM p.account
@@ -126,7 +131,7 @@ def orphan_rows(cursor: Any, part: Range) -> Iterator[Deviation]:
 def orphan_postings(cursor: Any, part: Range) -> Iterator[Deviation]:
     """Yield the postings of payments whose event is not in the log, or not at their position.
 
-    ``part`` is a range of payment ids.
+    ``part`` is a range of blocks of the postings.
 
     Raises psycopg.DataError when an event of a payment is not even JSON.
     """
@@ -135,9 +140,9 @@ def orphan_postings(cursor: Any, part: Range) -> Iterator[Deviation]:
         yield Deviation(POSTINGS, key, _payment(key), None, row)
 
 
-def payment_ranges(cursor: Any) -> Iterator[Range]:
-    """Yield ranges of payment ids that cover ``payment_postings``."""
-    return key_ranges(cursor, POSTINGS, KEYS[POSTINGS][0], ALL_IDS, _POSTINGS_AT_ONCE)
+def posting_ranges(cursor: Any) -> Iterator[Range]:
+    """Yield ranges of blocks that cover ``payment_postings``."""
+    return block_ranges(cursor, POSTINGS)
 
 
 def in_batches(streams: Iterable[Replayed]) -> Iterator[list[Replayed]]:

@@ -13,9 +13,15 @@ import psycopg
 
 from services.ledger.replay.book import book_differences
 from services.ledger.replay.commands import command_differences
-from services.ledger.replay.comparison import orphan_postings, payment_ranges
-from services.ledger.replay.parallel import ALL_IDS, Range, key_ranges
-from services.ledger.replay.streams import Difference, last_position
+from services.ledger.replay.comparison import orphan_postings, posting_ranges
+from services.ledger.replay.parallel import (
+    ALL_IDS,
+    Range,
+    block_ranges,
+    key_ranges,
+    last_position,
+)
+from services.ledger.replay.streams import Difference
 
 AT_ONCE = 20_000
 """How many rows a slice has."""
@@ -38,14 +44,25 @@ SELECT notification_id, recorded_at, before, recorded_before
  ORDER BY notification_id
 """
 _RECORDED_AT = "SELECT recorded_at FROM events WHERE notification_id = %s"
+# As the commands lie, which is as their events do, so that the log is read in its order.
 _COMMANDS = """
 SELECT c.command_id, c.first_position, c.last_position,
        f.command_id AS first_command, l.command_id AS last_command
-  FROM commands AS c
-  LEFT JOIN events AS f ON f.notification_id = c.first_position
-  LEFT JOIN events AS l ON l.notification_id = c.last_position
- WHERE c.command_id BETWEEN %(first)s AND %(last)s
-   AND (
+  FROM (
+        SELECT command_id, first_position, last_position FROM commands
+         WHERE ctid BETWEEN %(first)s::tid AND %(last)s::tid
+         ORDER BY first_position
+        OFFSET 0
+       ) AS c
+  LEFT JOIN LATERAL (
+        SELECT command_id FROM events WHERE notification_id = c.first_position
+        OFFSET 0
+       ) AS f ON true
+  LEFT JOIN LATERAL (
+        SELECT command_id FROM events WHERE notification_id = c.last_position
+        OFFSET 0
+       ) AS l ON true
+ WHERE (
         (c.first_position IS NULL) <> (c.last_position IS NULL)
         OR c.first_position > c.last_position
         OR c.first_position IS NOT NULL
@@ -103,6 +120,7 @@ def _commands(cursor: Any) -> Iterator[Difference]:
     for part in key_ranges(cursor, "commands", "command_id", ALL_IDS, AT_ONCE):
         for row in cursor.execute(_REPEATED_COMMANDS, part._asdict()).fetchall():
             yield Difference("", f"command {row['command_id']}", "once", f"{row['count']} times")
+    for part in block_ranges(cursor, "commands"):
         for row in cursor.execute(_COMMANDS, part._asdict()).fetchall():
             yield Difference(
                 "",
@@ -114,7 +132,7 @@ def _commands(cursor: Any) -> Iterator[Difference]:
 
 def _payments(cursor: Any) -> Iterator[Difference]:
     """Yield the postings of payments that the log does not have."""
-    for part in payment_ranges(cursor):
+    for part in posting_ranges(cursor):
         try:
             for deviation in orphan_postings(cursor, part):
                 yield from deviation.differences()

@@ -12,6 +12,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -33,6 +34,9 @@ R = TypeVar("R")
 Progress: TypeAlias = Callable[[int], None]
 """Called with the number of events that have been read since the last call."""
 
+Reading: TypeAlias = Callable[["Range"], "Range"]
+"""What a process makes of a range before it reads it."""
+
 BY_BLOCKS = "SET LOCAL enable_indexscan = off"
 """For rows that lie far apart, such as the events of an account, or accounts by their ids. An index
 gives them in its order, and each block is waited for by itself, some several times; a bitmap gives
@@ -40,9 +44,13 @@ the blocks in theirs, read ahead. It holds until the transaction ends."""
 FEW_EVENTS = 20_000
 """Below this it takes longer to start processes than to read the log in this one."""
 REPORT_EVERY = 2_000
+BLOCKS_IN_A_RANGE = 400
+"""How many blocks of a table are read at once: 3 MiB, some twenty thousand rows."""
 END_S = 10.0
 """How long a worker may take to end before it is killed."""
 
+_LAST = "SELECT coalesce(max(notification_id), 0) AS position FROM events"
+_BLOCKS = "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::integer AS blocks"
 _ENDED = "a worker process has ended before its work was done"
 _ID_COUNT = 1 << 128
 
@@ -52,6 +60,19 @@ class Range(NamedTuple):
 
     first: Any
     last: Any
+
+
+class Shares(NamedTuple):
+    """Ranges that are divided among the processes before these begin.
+
+    ``prepare(connection, share, progress)`` is called once in each process, with the ranges of its
+    share; what it returns makes of each range the one that the work is given. A process that is
+    done with its share takes ranges of another one's.
+    """
+
+    ranges: Sequence[Range]
+    prepare: Callable[[psycopg.Connection[Any], Sequence[Range], Progress], Reading]
+    progress: Progress
 
 
 ALL_IDS = Range(UUID(int=0), UUID(int=_ID_COUNT - 1))
@@ -69,6 +90,11 @@ def conninfo_of(store: PostgresStore) -> str:
     """Return the connection string with which another process reaches the database of a store."""
     conninfo = store.pool.conninfo
     return conninfo if isinstance(conninfo, str) else conninfo()
+
+
+def last_position(cursor: Any) -> int:
+    """Return the last position of the log, 0 for an empty one."""
+    return int(cursor.execute(_LAST).fetchone()["position"])
 
 
 def stream_ranges(count: int) -> list[Range]:
@@ -95,6 +121,16 @@ def key_ranges(cursor: Any, table: str, key: str, whole: Range, size: int) -> It
     yield Range(first, whole.last)
 
 
+def block_ranges(cursor: Any, table: str) -> Iterator[Range]:
+    """Yield ranges of ``ctid`` that cover a table as it lies: its rows in the order they came in.
+
+    For a table whose rows are not changed: where one is, it may be seen twice, or not at all.
+    """
+    row = cursor.execute(_BLOCKS, (table,)).fetchone()
+    for first in range(0, row["blocks"], BLOCKS_IN_A_RANGE):
+        yield Range(f"({first},0)", f"({first + BLOCKS_IN_A_RANGE - 1},65535)")
+
+
 def _next(key: Any) -> Any:
     return UUID(int=key.int + 1) if isinstance(key, UUID) else key + 1
 
@@ -117,6 +153,7 @@ def over_ranges(
     workers: int | None = None,
     *,
     parent_reads: bool = False,
+    shares: Shares | None = None,
 ) -> Iterator[R]:
     """Yield ``work(connection, range, progress)`` of each range, in any order.
 
@@ -124,65 +161,102 @@ def over_ranges(
     has a REPEATABLE READ transaction of its own. ``events`` is an estimate of their number; below
     FEW_EVENTS the parent does the work itself. ``workers`` is their number (None: one for each
     core). With ``parent_reads`` the parent is one of them: for whoever has little to do with the
-    results. Raises WorkerFailedError.
+    results. ``shares`` are further ranges. Raises WorkerFailedError.
     """
-    count = min(workers or len(os.sched_getaffinity(0)), len(ranges))
+    divided = shares.ranges if shares else ()
+    count = min(workers or len(os.sched_getaffinity(0)), len(ranges) + len(divided))
     if count <= 1 or (workers is None and events < FEW_EVENTS):
         with ExitStack() as opened:
-            reader = _Reader(work, conninfo, opened)
-            for part in ranges:
+            reader = _Reader(work, conninfo, opened, shares)
+            for part in (*ranges, *divided):
                 yield reader.read(part, progress)
         return
-    pool = _Workers(work, conninfo, count - parent_reads)
+    left = _Left(ranges, divided, count)
+    own = [shares and shares._replace(ranges=share) for share in left.shares()]
+    pool = _Workers(work, conninfo, own[: count - parent_reads])
+    prepared = shares.progress if shares else quiet
     try:
         if parent_reads:
             with ExitStack() as opened:
-                reader = _Reader(work, conninfo, opened)
-                yield from pool.run(ranges, progress, reader)
+                reader = _Reader(work, conninfo, opened, own[-1])
+                yield from pool.run(left, progress, prepared, reader)
         else:
-            yield from pool.run(ranges, progress)
+            yield from pool.run(left, progress, prepared)
     finally:
         pool.stop()
+
+
+class _Left:
+    """The ranges that no process has taken yet."""
+
+    def __init__(self, ranges: Sequence[Range], divided: Sequence[Range], processes: int) -> None:
+        self._anybodys = deque(ranges)
+        edges = [len(divided) * each // processes for each in range(processes + 1)]
+        self._shares = [deque(divided[first:end]) for first, end in itertools.pairwise(edges)]
+
+    def shares(self) -> list[Sequence[Range]]:
+        """Return the share of each process."""
+        return [tuple(share) for share in self._shares]
+
+    def take(self, process: int) -> Range:
+        """Return a range for a process: of its own share, as long as there is one."""
+        if self._anybodys:
+            return self._anybodys.popleft()
+        if self._shares[process]:
+            return self._shares[process].popleft()
+        return max(self._shares, key=len).pop()
+
+    def __len__(self) -> int:
+        return len(self._anybodys) + sum(map(len, self._shares))
 
 
 class _Workers:
     """Processes that take one range after another; spawned, because a fork copies locks."""
 
-    def __init__(self, work: Callable[..., Any], conninfo: str, count: int) -> None:
+    def __init__(
+        self, work: Callable[..., Any], conninfo: str, shares: Sequence[Shares | None]
+    ) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._processes = []
         self._pipes: list[Connection[Any, Any]] = []
-        for _ in range(count):
+        for own in shares:
             ours, theirs = spawn.Pipe()
-            process = spawn.Process(target=_serve, args=(work, conninfo, theirs), daemon=True)
+            process = spawn.Process(
+                target=_serve,
+                args=(work, conninfo, theirs, own and own._replace(progress=quiet)),
+                daemon=True,
+            )
             process.start()
             theirs.close()
             self._processes.append(process)
             self._pipes.append(ours)
 
     def run(
-        self, ranges: Sequence[Range], progress: Progress, parent: _Reader | None = None
+        self,
+        left: _Left,
+        progress: Progress,
+        prepared: Progress,
+        parent: _Reader | None = None,
     ) -> Iterator[Any]:
         """Yield the results of all ranges; the parent's reader takes some of them, if it is given.
 
         While the parent reads, each process has one range more in its pipe.
         """
-        left = list(reversed(ranges))
         given = dict.fromkeys(self._pipes, 0)
         deep = 1 if parent is None else 2
         while left or any(given.values()):
-            for pipe in given:
+            for process, pipe in enumerate(given):
                 # Near the end nobody takes a second range that another could begin.
                 while left and given[pipe] < (deep if len(left) > 2 * len(given) else 1):
-                    _send(pipe, left.pop())
+                    _send(pipe, left.take(process))
                     given[pipe] += 1
             if parent is not None and left:
-                yield _read(parent, left.pop(), progress)
+                yield _read(parent, left.take(len(given)), progress)
             busy = [pipe for pipe, count in given.items() if count]
             for pipe in list[Any](wait(busy, 0 if parent is not None and left else None)):
                 for kind, value in _received(pipe):
-                    if kind == "progress":
-                        progress(value)
+                    if kind in ("progress", "prepared"):
+                        (progress if kind == "progress" else prepared)(value)
                         continue
                     if kind == "failed":
                         raise WorkerFailedError(value)
@@ -226,11 +300,12 @@ def _read(reader: _Reader, part: Range, progress: Progress) -> Any:
         raise WorkerFailedError(f"{type(error).__name__}\n{trace_of(error)}") from None
 
 
-def _serve(work: Callable[..., Any], conninfo: str, pipe: Any) -> None:
+def _serve(work: Callable[..., Any], conninfo: str, pipe: Any, shares: Shares | None) -> None:
     # The terminal's Ctrl-C reaches the whole group; the parent then stops its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    own = shares and shares._replace(progress=lambda n: pipe.send(("prepared", n)))
     with ExitStack() as opened:
-        reader = _Reader(work, conninfo, opened)
+        reader = _Reader(work, conninfo, opened, own)
         try:
             while True:
                 part = pipe.recv()
@@ -249,14 +324,26 @@ def _serve(work: Callable[..., Any], conninfo: str, pipe: Any) -> None:
 class _Reader:
     """Does the work of one process, on a connection that is opened for the first range."""
 
-    def __init__(self, work: Callable[..., Any], conninfo: str, opened: ExitStack) -> None:
+    def __init__(
+        self, work: Callable[..., Any], conninfo: str, opened: ExitStack, shares: Shares | None
+    ) -> None:
         self._work = work
         self._conninfo = conninfo
         self._opened = opened
+        self._shares = shares
 
     def read(self, part: Range, progress: Progress) -> Any:
+        part = self._reading(part)
         with self._connection.transaction(), gc_disabled():
             return self._work(self._connection, part, progress)
+
+    @cached_property
+    def _reading(self) -> Reading:
+        if self._shares is None:
+            return lambda part: part
+        with gc_disabled():
+            ranges, prepare, progress = self._shares
+            return prepare(self._connection, ranges, progress)
 
     @cached_property
     def _connection(self) -> psycopg.Connection[Any]:

@@ -34,21 +34,22 @@ from services.ledger.replay.comparison import (
     in_batches,
     orphan_postings,
     orphan_rows,
-    payment_ranges,
+    posting_ranges,
 )
 from services.ledger.replay.parallel import (
     Progress,
     Range,
     conninfo_of,
+    last_position,
     one_snapshot,
     opened_connection,
     quiet,
 )
+from services.ledger.replay.sorted_log import SORT_BY_SIZE, Sort
 from services.ledger.replay.streams import (
     EVENTS_IN_A_RANGE,
     Difference,
     Replayed,
-    last_position,
     over_streams,
     read_streams,
     read_streams_of,
@@ -69,8 +70,8 @@ SELECT DISTINCT originator_id AS id FROM events WHERE notification_id BETWEEN %s
 """
 
 
-class PaymentRange(Range):
-    """A range of ids of payments, beside ranges of streams."""
+class PostingRange(Range):
+    """A range of the postings of payments, beside ranges of streams."""
 
     __slots__ = ()
 
@@ -109,12 +110,13 @@ def rebuild(
     *,
     compare_only: bool = False,
     workers: int | None = None,
+    sort: Sort = SORT_BY_SIZE,
     before_slice: Callable[[], None] = lambda: None,
 ) -> Rebuilt:
     """Make the read model agree with the log; ``compare_only`` reports the differences instead.
 
     ``before_slice`` is called before rows are swapped, each time. Raises Conflict
-    ``rebuild_under_way`` when another rebuild is running.
+    ``rebuild_under_way`` when another rebuild is running, and ``log_cannot_be_sorted``.
     """
     with _exclusive(conninfo_of(store)) as connection:
         clear_shadow_tables(connection)
@@ -122,13 +124,13 @@ def rebuild(
         began_at = last_position(cursor)
         work = partial(rebuild_part, compare_only=compare_only)
         total = Rebuilt()
-        payments = [PaymentRange(*part) for part in payment_ranges(cursor)]
+        postings = [PostingRange(*part) for part in posting_ranges(cursor)]
         with_orphans = []
-        for found in over_streams(store, work, progress, workers, payments):
+        for found in over_streams(store, work, progress, workers, postings, sort):
             match found:
                 case Rebuilt():
                     total.add(found)
-                case PaymentRange():
+                case PostingRange():
                     with_orphans.append(found)
         # Once the right rows of all streams are kept: a row at a wrong position is an orphan, too.
         for part in with_orphans:
@@ -157,9 +159,9 @@ def rebuild(
 
 def rebuild_part(
     connection: psycopg.Connection[Any], part: Range, progress: Progress, *, compare_only: bool
-) -> Rebuilt | PaymentRange | None:
-    """Rebuild a range of streams; return a range of payments if some of its rows have no event."""
-    if isinstance(part, PaymentRange):
+) -> Rebuilt | PostingRange | None:
+    """Rebuild a range of streams; return a range of postings if some have no event."""
+    if isinstance(part, PostingRange):
         return part if _has_orphans(connection, part) else None
     return rebuild_range(connection, part, progress, compare_only=compare_only)
 
@@ -181,10 +183,10 @@ def rebuild_range(
     return total
 
 
-def _has_orphans(connection: psycopg.Connection[Any], payments: PaymentRange) -> bool:
+def _has_orphans(connection: psycopg.Connection[Any], part: PostingRange) -> bool:
     try:
         with connection.transaction(), connection.cursor() as cursor:
-            return any(True for _ in orphan_postings(cursor, payments))
+            return any(True for _ in orphan_postings(cursor, part))
     except psycopg.DataError:
         return True  # whoever looks again says which
 

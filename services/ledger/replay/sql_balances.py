@@ -11,16 +11,17 @@ from typing import Any
 from uuid import UUID
 
 from services.ledger.domain.book import BOOK_STREAMS
+from services.ledger.replay.parallel import ALL_IDS, Range
+from services.ledger.replay.sorted_log import source_of
 
-BALANCES = """
+_BALANCES = """
 WITH log AS MATERIALIZED (
     SELECT originator_id,
            originator_version,
            split_part(topic, '.', 2) AS kind,
            convert_from(state, 'UTF8')::jsonb AS e
-      FROM events
+      FROM ({source}) AS events
      WHERE NOT starts_with(topic, 'ledger.proposal_')
-       AND originator_id BETWEEN %(first)s AND %(last)s
        AND originator_id <> ALL (%(but_for)s::uuid[])
 ),
 -- What each list of an event means: its name, the key of its sums, what it does to the debt
@@ -94,15 +95,13 @@ SELECT s.originator_id AS account_id,
 
 
 def aggregate(
-    cursor: Any,
-    first: UUID = UUID(int=0),  # noqa: B008 - it cannot be changed
-    last: UUID = UUID(int=(1 << 128) - 1),  # noqa: B008
-    but_for: Sequence[UUID] = (),
+    cursor: Any, part: Range = ALL_IDS, but_for: Sequence[UUID] = ()
 ) -> dict[Any, dict[str, Any]]:
     """Return principal, penalty, advance (kopecks), version and last bill of every account, by id.
 
-    Only of the streams from ``first`` to ``last``, without those in ``but_for``.
+    Only of the streams of a range, without those in ``but_for``.
     """
+    source, parameters = source_of(part)
     others = [*but_for, *BOOK_STREAMS]
-    cursor.execute(BALANCES, {"first": first, "last": last, "but_for": others})
+    cursor.execute(_BALANCES.replace("{source}", source), {**parameters, "but_for": others})
     return {row["account_id"]: row for row in cursor.fetchall()}

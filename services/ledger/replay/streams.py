@@ -28,9 +28,11 @@ from services.ledger.replay.parallel import (
     Progress,
     Range,
     conninfo_of,
+    last_position,
     over_ranges,
     stream_ranges,
 )
+from services.ledger.replay.sorted_log import SORT_BY_SIZE, Sort, sorted_shares, source_of
 from services.ledger.tables.columns import posting_row
 from shared.errors import ServiceError
 from shared.eventstore import Aggregate
@@ -40,16 +42,12 @@ from shared.eventstore.postgres import PostgresStore
 
 R = TypeVar("R")
 
-_STREAMS = (
-    "SELECT originator_id, originator_version, notification_id, topic, state FROM events "
-    "WHERE originator_id BETWEEN %s AND %s ORDER BY originator_id, originator_version"
-)
+_IN_ORDER = " ORDER BY originator_id, originator_version"
 _STREAMS_OF = (
     "SELECT originator_id, originator_version, notification_id, topic, state FROM events "
     "WHERE originator_id = ANY (%s) ORDER BY originator_id, originator_version"
 )
 _AS_BEFORE = "RESET enable_indexscan"
-_LAST = "SELECT coalesce(max(notification_id), 0) AS position FROM events"
 _AT_ONCE = 5_000
 EVENTS_IN_A_RANGE = 10_000
 """How many events a range has, about: each has a snapshot, which holds back vacuum while it is
@@ -106,8 +104,9 @@ def read_streams(
     current, entries, count = None, list[Entry](), 0
     with connection.cursor(name="streams", row_factory=tuple_row) as cursor:
         cursor.itersize = _AT_ONCE
+        query, parameters = source_of(part)
         connection.execute(BY_BLOCKS)
-        cursor.execute(_STREAMS, (part.first, part.last), binary=True)
+        cursor.execute(query + _IN_ORDER, parameters, binary=True)
         connection.execute(_AS_BEFORE)
         for id_, version, position, topic, state in cursor:
             if id_ != current:
@@ -152,21 +151,27 @@ def over_streams(
     progress: Progress,
     workers: int | None = None,
     beside: Sequence[Range] = (),
+    sort: Sort = SORT_BY_SIZE,
 ) -> Iterator[R]:
     """Yield the results of ``work`` for ranges that cover all streams; see over_ranges.
 
-    ``beside`` are further ranges for it, of something else.
+    ``beside`` are further ranges for it, of something else. Raises Conflict
+    ``log_cannot_be_sorted``; see ``sorted_shares``.
     """
     events = store.query(lambda session: last_position(session.cursor))
-    ranges = [*beside, *stream_ranges(events // EVENTS_IN_A_RANGE + SMALLEST_RANGES)]
+    ranges = stream_ranges(events // EVENTS_IN_A_RANGE + SMALLEST_RANGES)
+    shares = sorted_shares(store, ranges, sort)
+    anybodys = [*beside, *(() if shares else ranges)]
     return over_ranges(
-        work, conninfo_of(store), ranges, events, progress, workers, parent_reads=True
+        work,
+        conninfo_of(store),
+        anybodys,
+        events,
+        progress,
+        workers,
+        parent_reads=True,
+        shares=shares,
     )
-
-
-def last_position(cursor: Any) -> int:
-    """Return the last position of the log, 0 for an empty one."""
-    return int(cursor.execute(_LAST).fetchone()["position"])
 
 
 def replay_stream(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import active_children
 from typing import Any
 
@@ -13,6 +13,8 @@ import pytest
 from services.ledger.replay.parallel import (
     Progress,
     Range,
+    Reading,
+    Shares,
     WorkerFailedError,
     conninfo_of,
     over_ranges,
@@ -65,6 +67,31 @@ def test_every_range_is_read_once(store: PostgresStore, parent_reads: bool) -> N
 
     assert sorted(part for part, _ in read) == ranges
     assert (os.getpid() in {reader for _, reader in read}) == parent_reads
+
+
+def as_it_is(connection: Any, share: Sequence[Range], progress: Progress) -> Reading:
+    progress(len(share))
+    return lambda part: part
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_range_of_the_shares_is_prepared_and_read_once(
+    store: PostgresStore, workers: int
+) -> None:
+    """A process that is done with its share takes what another has left."""
+    ranges, prepared = stream_ranges(41), list[int]()
+    read = over_ranges(
+        who_reads,
+        conninfo_of(store),
+        [],
+        ANYWHERE,
+        workers=workers,
+        parent_reads=True,
+        shares=Shares(ranges, as_it_is, prepared.append),
+    )
+    assert sorted(part for part, _ in read) == ranges
+    assert sum(prepared) == len(ranges)
+    assert len(prepared) == workers
 
 
 def test_a_parent_that_fails_quotes_no_row(store: PostgresStore) -> None:
