@@ -246,18 +246,15 @@ def counting(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def counting_each(total: int, *titles: str) -> Iterator[list[Callable[[int], None]]]:
-    """Show a progress bar for each of some steps once it has begun; yields what advances each."""
+    """Show a progress bar for each of some steps; yields what advances each."""
     description = TextColumn("{task.description}", markup=False)
     columns = (description, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err) as bar:
-        tasks = [
-            bar.add_task(visible(title), total=total, start=False, visible=False)
-            for title in titles
-        ]
+        tasks = [bar.add_task(visible(title), total=total, start=False) for title in titles]
 
         def advance(task: TaskID, done: int) -> None:
             bar.start_task(task)
-            bar.update(task, advance=done, visible=True)
+            bar.advance(task, done)
 
         yield [partial(advance, task) for task in tasks]
 

@@ -72,8 +72,8 @@ def read_request(words: Sequence[str]) -> Request:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                         help="a setting of PostgreSQL, such as shared_buffers=16MB")  # fmt: skip
     parser.add_argument("--memory", default="", metavar="SIZE",
-                        help="how much PostgreSQL and the cache of its files have, such as 2G "
-                        "(takes a cgroup, so root)")  # fmt: skip
+                        help="as --cold, and PostgreSQL with the cache of its files has so "
+                        "much memory, such as 2G (takes a cgroup, so root)")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     parser.add_argument("--page", action="store_true", help="put them on the page docs/scale.md")
     given = parser.parse_args(words)
@@ -127,15 +127,15 @@ def _measure(request: Request, folder: Path, size: int) -> list[Figure]:
     progress = Progress(accounts, datetime.now(UTC).date())
     if noted.exists():
         progress = msgspec.json.decode(noted.read_bytes(), type=Progress)
-    server = ScaleServer(folder, request.sizes, request.memory)
+    server = ScaleServer(folder, request.sizes)
     try:
         server.create()
         site = Site(server, progress.accounts, progress.today)
         for name, step in STEPS.items():
             if not _is_wanted(name, request, progress):
                 continue
-            if request.cold and name not in BUILDS:
-                server.evict()
+            if (request.cold or request.memory) and name not in BUILDS:
+                server.evict(request.memory)
             _tell(f"{size:,} events: {name}")
             began = time.monotonic()
             figures = [step(site), *(relations(site) if name == "vacuum" else ())]

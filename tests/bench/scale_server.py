@@ -61,9 +61,6 @@ class ScaleServer:
     folder: Path
     sizes: Mapping[str, str] = field(default_factory=dict)
     """Settings that replace those of production, such as ``shared_buffers``."""
-    memory: str = ""
-    """How much memory the server has, with the system's cache of its files, such as ``2G``; all
-    that there is without."""
     port: int = 0
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -127,8 +124,6 @@ class ScaleServer:
             if self._process.poll() is not None or time.monotonic() > ends:
                 raise RuntimeError(f"PostgreSQL does not start: see {self.folder / 'log'}")
             time.sleep(0.1)
-        if self.memory:
-            self._confine()
 
     def stop(self) -> None:
         """Stop the server, if it runs."""
@@ -144,18 +139,20 @@ class ScaleServer:
         unified = (_CGROUPS / "cgroup.controllers").exists()
         return _CGROUPS / ("" if unified else "memory") / f"saldo-scale-{self.port}"
 
-    def _confine(self) -> None:
-        """Give the server and what it starts from now on no more than its memory."""
+    def _confine(self, memory: str) -> None:
         group = self._cgroup
         group.mkdir()
         limits = [group / name for name in ("memory.max", "memory.limit_in_bytes")]
-        next(limit for limit in limits if limit.exists()).write_text(self.memory, encoding="ascii")
+        next(limit for limit in limits if limit.exists()).write_text(memory, encoding="ascii")
         for process in _family(self.pid):
             (group / "cgroup.procs").write_text(str(process), encoding="ascii")
 
-    def evict(self) -> None:
+    def evict(self, memory: str = "") -> None:
         """Have neither the server nor the system remember anything of the data: a restart, and
-        the pages of these files alone leave the system's cache."""
+        the pages of these files alone leave the system's cache.
+
+        ``memory``: how much the server has from now on, with the system's cache of its files.
+        """
         self.stop()
         for path in self.data.rglob("*"):
             if path.is_file():
@@ -163,6 +160,8 @@ class ScaleServer:
                     os.fdatasync(file.fileno())
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         self.start()
+        if memory:
+            self._confine(memory)
 
     def settings(self) -> Settings:
         """Return the settings of an installation on this server."""

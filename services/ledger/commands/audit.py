@@ -25,7 +25,7 @@ from services.terminal import DIFFERENCE, DONE, Json, counting, out, print_json,
 def audit(
     against: Against = None,
     workers: Workers = None,
-    sort_log: SortLog = None,
+    sort_log: SortLog = False,
     json: Json = False,
 ) -> None:
     """Replay all accounts, add them up in SQL, and compare both with the read model.
@@ -36,8 +36,8 @@ def audit(
     """
     began = monotonic()
     with reporting(), opened_ledger() as store:
-        with replaying(store, sort_log=sort_log) as (advance, sort):
-            report = auditor.audit(store, advance, workers=workers, sort=sort)
+        with replaying(store, sort_log=sort_log) as (advance, sorting):
+            report = auditor.audit(store, advance, workers=workers, sorting=sorting)
         events = store.recorder.max_notification_id() or 0
         trusted = verifier_keys_of(store.service)
         notes = [path.read_text(encoding="utf-8") for path in against or ()]

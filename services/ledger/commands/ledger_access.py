@@ -13,10 +13,10 @@ import typer
 from services.chosen_book import chosen_book
 from services.language import text
 from services.ledger.replay.parallel import Progress, WorkerFailedError
-from services.ledger.replay.sorted_log import Sort
+from services.ledger.replay.sorted_log import log_size
 from services.ledger.tables.book_rules import book_of_number, rules_of
 from services.staff_calls import calls_to, reads_database
-from services.terminal import DIFFERENCE, counting_each, err, opened_store, reporting
+from services.terminal import DIFFERENCE, counting, counting_each, err, opened_store, reporting
 from shared import context
 from shared.account_key import number_of
 from shared.books import SPLIT
@@ -34,12 +34,11 @@ Workers = Annotated[
     typer.Option(min=1, max=256, help="How many processes; one per core when left out."),
 ]
 SortLog = Annotated[
-    bool | None,
+    bool,
     typer.Option(
-        "--sort-log/--no-sort-log",
-        help="Read the log once as it lies, and sort it on the server, which takes room for a "
-        "second one; left out: if it is larger than effective_cache_size and there are "
-        "temp_tablespaces.",
+        "--sort-log",
+        help="For a log larger than the server's memory: sort it there before, which takes as "
+        "much room as the log has.",
     ),
 ]
 Against = Annotated[
@@ -97,11 +96,36 @@ def opened_ledger(*, writes: bool = False, log: str = "") -> Iterator[PostgresSt
 
 
 @contextmanager
-def replaying(store: PostgresStore, *, sort_log: bool | None) -> Iterator[tuple[Progress, Sort]]:
-    """Show how far a replay of the whole log has come; yields what it is to be called with."""
+def replaying(
+    store: PostgresStore, *, sort_log: bool
+) -> Iterator[tuple[Progress, Progress | None]]:
+    """Show how far a replay of the whole log has come; yields what it and the sorting advance by.
+
+    Says so where the log had better be sorted.
+    """
     events = store.recorder.max_notification_id() or 0
-    with counting_each(events, text("sorting the log"), text("replaying")) as (sorting, advance):
-        yield advance, Sort(sort_log, sorting)
+    if sort_log:
+        titles = text("sorting the log"), text("replaying")
+        with counting_each(events, *titles) as (sorting, advance):
+            yield advance, sorting
+        return
+    log, cache = log_size(store)
+    if log > cache:
+        err.print(
+            text(
+                "The log has {log} and the server counts on {cache} of memory: with --sort-log "
+                "this would take less time, and {log} of its disk until the end.",
+                log=_gigabytes(log),
+                cache=_gigabytes(cache),
+            ),
+            soft_wrap=True,
+        )
+    with counting(text("replaying"), events) as advance:
+        yield advance, None
+
+
+def _gigabytes(size: int) -> str:
+    return text("{size:,.1f} GB", size=size / 1e9)
 
 
 def read_or_ask(read: Callable[[Session], Any], method: str, **arguments: Any) -> Any:

@@ -48,7 +48,7 @@ def replay(
         typer.Option("--dry-run", help="With --all: compare only; exit code 1 on a difference."),
     ] = False,
     workers: Workers = None,
-    sort_log: SortLog = None,
+    sort_log: SortLog = False,
     actor: Actor = None,
     reason: OptionalReason = "",
     json: Json = False,
@@ -68,8 +68,8 @@ def replay(
         if not dry_run:
             who, why = author(actor, reason, optional=True)
             record_run(store, who, Run(verb="replay", by=who, reason=why))
-        with replaying(store, sort_log=sort_log) as (advance, sort):
-            found = rebuild(store, advance, compare_only=dry_run, workers=workers, sort=sort)
+        with replaying(store, sort_log=sort_log) as (advance, sorting):
+            found = rebuild(store, advance, compare_only=dry_run, workers=workers, sorting=sorting)
     _print_summary(found, monotonic() - began, json)
     wrong = found.broken or (dry_run and found.differences)
     raise typer.Exit(DIFFERENCE if wrong else DONE)

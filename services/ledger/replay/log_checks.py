@@ -1,7 +1,8 @@
 """Checks of what no single stream can show: order, commands, payments, closings and imports.
 
-Each table is read in slices along its key, a statement each: memory stays flat, and no snapshot is
-as old as the whole check. What is read again later cannot have changed: rows are only added.
+Each table is read in slices, of its key or of its blocks, a statement each: memory stays flat, and
+no snapshot is as old as the whole check. Events, commands and postings are not changed meanwhile,
+but by a rebuild; what is added later was right when it was.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from psycopg import IsolationLevel, sql
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
+from shared.errors import ServiceError, from_wire
 from shared.eventstore.postgres import PostgresStore
 from shared.logs import trace_of
 
@@ -66,8 +67,7 @@ class Shares(NamedTuple):
     """Ranges that are divided among the processes before these begin.
 
     ``prepare(connection, share, progress)`` is called once in each process, with the ranges of its
-    share; what it returns makes of each range the one that the work is given. A process that is
-    done with its share takes ranges of another one's.
+    share; what it returns makes of each range the one that the work is given.
     """
 
     ranges: Sequence[Range]
@@ -161,7 +161,8 @@ def over_ranges(
     has a REPEATABLE READ transaction of its own. ``events`` is an estimate of their number; below
     FEW_EVENTS the parent does the work itself. ``workers`` is their number (None: one for each
     core). With ``parent_reads`` the parent is one of them: for whoever has little to do with the
-    results. ``shares`` are further ranges. Raises WorkerFailedError.
+    results; but with ``shares``, which are further ranges, it only waits. Raises WorkerFailedError,
+    and a ServiceError where another process has refused to prepare its share.
     """
     divided = shares.ranges if shares else ()
     count = min(workers or len(os.sched_getaffinity(0)), len(ranges) + len(divided))
@@ -173,12 +174,14 @@ def over_ranges(
         return
     left = _Left(ranges, divided, count)
     own = [shares and shares._replace(ranges=share) for share in left.shares()]
+    # It would not hear the others while it prepares.
+    parent_reads = parent_reads and shares is None
     pool = _Workers(work, conninfo, own[: count - parent_reads])
     prepared = shares.progress if shares else quiet
     try:
         if parent_reads:
             with ExitStack() as opened:
-                reader = _Reader(work, conninfo, opened, own[-1])
+                reader = _Reader(work, conninfo, opened, None)
                 yield from pool.run(left, progress, prepared, reader)
         else:
             yield from pool.run(left, progress, prepared)
@@ -199,15 +202,12 @@ class _Left:
         return [tuple(share) for share in self._shares]
 
     def take(self, process: int) -> Range:
-        """Return a range for a process: of its own share, as long as there is one."""
-        if self._anybodys:
-            return self._anybodys.popleft()
-        if self._shares[process]:
-            return self._shares[process].popleft()
-        return max(self._shares, key=len).pop()
+        """Return the next range for a process that has one."""
+        return (self._anybodys or self._shares[process]).popleft()
 
-    def __len__(self) -> int:
-        return len(self._anybodys) + sum(map(len, self._shares))
+    def of(self, process: int) -> int:
+        """Return how many ranges there are that a process may take."""
+        return len(self._anybodys) + len(self._shares[process])
 
 
 class _Workers:
@@ -244,22 +244,30 @@ class _Workers:
         """
         given = dict.fromkeys(self._pipes, 0)
         deep = 1 if parent is None else 2
-        while left or any(given.values()):
+        parents = len(given)
+        while True:
             for process, pipe in enumerate(given):
                 # Near the end nobody takes a second range that another could begin.
-                while left and given[pipe] < (deep if len(left) > 2 * len(given) else 1):
+                while (some := left.of(process)) and given[pipe] < (
+                    deep if some > 2 * len(given) else 1
+                ):
                     _send(pipe, left.take(process))
                     given[pipe] += 1
-            if parent is not None and left:
-                yield _read(parent, left.take(len(given)), progress)
+            reads = parent is not None and left.of(parents) > 0
+            if parent is not None and reads:
+                yield _read(parent, left.take(parents), progress)
             busy = [pipe for pipe, count in given.items() if count]
-            for pipe in list[Any](wait(busy, 0 if parent is not None and left else None)):
+            if not busy and not reads:
+                return
+            for pipe in list[Any](wait(busy, 0 if reads else None)):
                 for kind, value in _received(pipe):
                     if kind in ("progress", "prepared"):
                         (progress if kind == "progress" else prepared)(value)
                         continue
                     if kind == "failed":
                         raise WorkerFailedError(value)
+                    if kind == "refused":
+                        raise from_wire(value)
                     given[pipe] -= 1
                     yield value
 
@@ -307,6 +315,11 @@ def _serve(work: Callable[..., Any], conninfo: str, pipe: Any, shares: Shares | 
     with ExitStack() as opened:
         reader = _Reader(work, conninfo, opened, own)
         try:
+            try:
+                reader.prepare()
+            except ServiceError as error:
+                pipe.send(("refused", error.as_wire()))
+                return
             while True:
                 part = pipe.recv()
                 try:
@@ -331,6 +344,10 @@ class _Reader:
         self._conninfo = conninfo
         self._opened = opened
         self._shares = shares
+
+    def prepare(self) -> None:
+        """Do what is to be done before the first range, if it is not done yet."""
+        _ = self._reading
 
     def read(self, part: Range, progress: Progress) -> Any:
         part = self._reading(part)

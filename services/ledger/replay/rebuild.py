@@ -45,7 +45,6 @@ from services.ledger.replay.parallel import (
     opened_connection,
     quiet,
 )
-from services.ledger.replay.sorted_log import SORT_BY_SIZE, Sort
 from services.ledger.replay.streams import (
     EVENTS_IN_A_RANGE,
     Difference,
@@ -110,13 +109,13 @@ def rebuild(
     *,
     compare_only: bool = False,
     workers: int | None = None,
-    sort: Sort = SORT_BY_SIZE,
+    sorting: Progress | None = None,
     before_slice: Callable[[], None] = lambda: None,
 ) -> Rebuilt:
     """Make the read model agree with the log; ``compare_only`` reports the differences instead.
 
     ``before_slice`` is called before rows are swapped, each time. Raises Conflict
-    ``rebuild_under_way`` when another rebuild is running, and ``log_cannot_be_sorted``.
+    ``rebuild_under_way`` when another rebuild is running. ``sorting``: see over_streams.
     """
     with _exclusive(conninfo_of(store)) as connection:
         clear_shadow_tables(connection)
@@ -126,7 +125,7 @@ def rebuild(
         total = Rebuilt()
         postings = [PostingRange(*part) for part in posting_ranges(cursor)]
         with_orphans = []
-        for found in over_streams(store, work, progress, workers, postings, sort):
+        for found in over_streams(store, work, progress, workers, postings, sorting):
             match found:
                 case Rebuilt():
                     total.add(found)

@@ -4,7 +4,7 @@ A replay needs the log by streams, and it lies in the order in which it was writ
 each event is a block at random. So each process reads the log once in its own order, by windows,
 and keeps the events of its share of the streams in a temporary table of its session, sorted by
 range. A range is then read from there, in one piece of each window, together with what has been
-appended since. That takes room for a second log on the server, in ``temp_tablespaces``.
+appended since. That takes room for a second log on the server until the end.
 
 Nobody else can write to a temporary table: an audit trusts what it has read of the log itself.
 """
@@ -20,7 +20,6 @@ from services.ledger.replay.parallel import (
     Progress,
     Range,
     Reading,
-    Shares,
     last_position,
     quiet,
 )
@@ -28,22 +27,21 @@ from shared.errors import Conflict
 from shared.eventstore.arrays import uuids
 from shared.eventstore.postgres import PostgresStore
 
-SORTED_EVENTS = 100_000
-"""How many events of its share a process sorts at once, about: some 100 MB in the server."""
+WINDOW = 200_000
+"""How many events of the log are sorted at once, by all processes: some 200 MB in the server."""
 FEW_SINCE = 10_000
 """How many events may have been appended since, before they are sorted, too: each range reads
 them."""
 
-_ALLOWED = """
-SELECT NOT pg_is_in_recovery() AS writes,
-       has_database_privilege(current_database(), 'TEMPORARY') AS temporary,
-       pg_table_size('events') > pg_size_bytes(current_setting('effective_cache_size'))
-           AS larger_than_memory,
-       translate(current_setting('temp_tablespaces'), '" ,', '') <> '' AS has_room
+_MEMORY = """
+SELECT pg_table_size('events') AS log,
+       pg_size_bytes(current_setting('effective_cache_size')) AS cache
 """
-# A login that only reads may fill a temporary table, but makes it in a transaction that writes.
+# A login that only reads may fill a temporary table, but makes it in a transaction that writes;
+# which need not reach the disk, nor a standby.
 _TABLE = (
     "SET TRANSACTION READ WRITE",
+    "SET LOCAL synchronous_commit = off",
     """
     CREATE TEMPORARY TABLE sorted_log (
         range              integer NOT NULL,
@@ -118,40 +116,17 @@ def source_of(part: Range) -> tuple[str, dict[str, Any]]:
     return _LOG_OF_RANGE, part._asdict()
 
 
-class Sort(NamedTuple):
-    """Whether the log is to be sorted, and who is told the numbers of sorted events.
+class LogSize(NamedTuple):
+    """The size of the log, and of the memory that the server takes to have for it, in bytes."""
 
-    ``wanted`` None: where it is larger than ``effective_cache_size``, and the server has
-    ``temp_tablespaces`` for what is sorted.
-    """
-
-    wanted: bool | None = None
-    progress: Progress = quiet
+    log: int
+    cache: int
 
 
-SORT_BY_SIZE = Sort()
-
-
-def sorted_shares(store: PostgresStore, ranges: Sequence[Range], sort: Sort) -> Shares | None:
-    """Return ranges of streams for processes that sort the log before; None: it is not sorted.
-
-    Raises Conflict ``log_cannot_be_sorted`` where that is wanted and no temporary table can be
-    made.
-    """
-    wanted, progress = sort
-    if wanted is False:
-        return None
-    found = store.query(lambda session: session.cursor.execute(_ALLOWED).fetchone())
-    allowed = found["writes"] and found["temporary"]
-    if wanted and not allowed:
-        raise Conflict(
-            "log_cannot_be_sorted",
-            "No temporary table can be made here: this is a standby, or the login may not. "
-            "Ask the primary, or read without sorting.",
-        )
-    if wanted or (allowed and found["larger_than_memory"] and found["has_room"]):
-        return Shares(ranges, sort_log, progress)
-    return None
+def log_size(store: PostgresStore) -> LogSize:
+    """Return how large the log is beside ``effective_cache_size``."""
+    found = store.query(lambda session: session.cursor.execute(_MEMORY).fetchone())
+    return LogSize(**found)
 
 
 def sort_log(
@@ -159,15 +134,29 @@ def sort_log(
 ) -> Reading:
     """Sort the events of some adjoining ranges of streams; return what makes sorted ranges of them.
 
-    A range that is not among them stays as it is: its events are read from the log.
+    A range that is not among them stays as it is: its events are read from the log. Raises Conflict
+    ``log_cannot_be_sorted`` where the login may not make temporary tables, and
+    ``no_room_to_sort_log``.
     """
     if not share:
         return lambda part: part
-    with connection.transaction():
-        for statement in _TABLE:
-            connection.execute(statement)
-    sorting = _SortedLog(connection, share)
-    sorting.go_on(progress)
+    try:
+        with connection.transaction():
+            for statement in _TABLE:
+                connection.execute(statement)
+        sorting = _SortedLog(connection, share)
+        sorting.go_on(progress)
+    except psycopg.errors.InsufficientPrivilege:
+        raise Conflict(
+            "log_cannot_be_sorted",
+            "This login may not make temporary tables: read without --sort-log.",
+        ) from None
+    except psycopg.errors.DiskFull:
+        raise Conflict(
+            "no_room_to_sort_log",
+            "The server has no room for a sorted log, which takes as much as the log: make room, "
+            "or read without --sort-log.",
+        ) from None
     return sorting.range_of
 
 
@@ -182,9 +171,6 @@ class _SortedLog:
             "first": share[0].first,
             "last": share[-1].last,
         }
-        # Of a window as many events fall to these ranges as they are of all ids.
-        width = (share[-1].last.int - share[0].first.int) / (1 << 128)
-        self._window = int(SORTED_EVENTS / width)
         self._through = 0
 
     def range_of(self, part: Range) -> Range:
@@ -200,7 +186,7 @@ class _SortedLog:
         """Sort what the log has and this has not; each window in a snapshot of its own."""
         last = last_position(self._connection)
         while self._through < last:
-            through = min(self._through + self._window, last)
+            through = min(self._through + WINDOW, last)
             with self._connection.transaction():
                 self._connection.execute(_SORT_IN_MEMORY)
                 self._connection.execute(_IN_ITS_ORDER)

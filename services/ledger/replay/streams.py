@@ -27,12 +27,13 @@ from services.ledger.replay.parallel import (
     REPORT_EVERY,
     Progress,
     Range,
+    Shares,
     conninfo_of,
     last_position,
     over_ranges,
     stream_ranges,
 )
-from services.ledger.replay.sorted_log import SORT_BY_SIZE, Sort, sorted_shares, source_of
+from services.ledger.replay.sorted_log import sort_log, source_of
 from services.ledger.tables.columns import posting_row
 from shared.errors import ServiceError
 from shared.eventstore import Aggregate
@@ -151,16 +152,16 @@ def over_streams(
     progress: Progress,
     workers: int | None = None,
     beside: Sequence[Range] = (),
-    sort: Sort = SORT_BY_SIZE,
+    sorting: Progress | None = None,
 ) -> Iterator[R]:
     """Yield the results of ``work`` for ranges that cover all streams; see over_ranges.
 
-    ``beside`` are further ranges for it, of something else. Raises Conflict
-    ``log_cannot_be_sorted``; see ``sorted_shares``.
+    ``beside`` are further ranges for it, of something else. With ``sorting`` the log is sorted
+    before, see sorted_log, and it is called with the numbers of sorted events.
     """
     events = store.query(lambda session: last_position(session.cursor))
     ranges = stream_ranges(events // EVENTS_IN_A_RANGE + SMALLEST_RANGES)
-    shares = sorted_shares(store, ranges, sort)
+    shares = sorting and Shares(ranges, sort_log, sorting)
     anybodys = [*beside, *(() if shares else ranges)]
     return over_ranges(
         work,

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from services.ledger.replay import audit as auditor
-from services.ledger.replay import comparison, log_checks, streams
+from services.ledger.replay import log_checks, parallel, streams
 from services.ledger.replay.audit import audit
 from services.ledger.replay.log_checks import check_log
-from services.ledger.replay.parallel import conninfo_of, opened_connection
+from services.ledger.replay.parallel import block_ranges, conninfo_of, opened_connection
 from services.ledger.seal.inspection import inspect_seal
 from shared.eventstore.postgres_session import PostgresSession
 from tests.integration.ledger.sealed_ledger import KEYS
@@ -37,7 +37,7 @@ def snapshots(company: SmallCompany) -> set[str]:
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "EVENTS_IN_A_RANGE", 10)
     monkeypatch.setattr(log_checks, "AT_ONCE", 7)
-    monkeypatch.setattr(comparison, "_POSTINGS_AT_ONCE", 3)
+    monkeypatch.setattr(parallel, "BLOCKS_IN_A_RANGE", 1)
 
 
 @pytest.mark.usefixtures("small_slices")
@@ -115,6 +115,10 @@ def test_each_wrong_command_and_posting_is_found_once(company: SmallCompany) -> 
         " WHERE first_position > 0",
         "UPDATE payment_postings SET position = 1",
     )
+    for table in ("commands", "payment_postings"):
+        with opened_connection(conninfo_of(company.store)) as connection:
+            ranges = len(list(block_ranges(connection.cursor(), table)))
+        assert ranges > 1, table
     found = Counter(what for what, *_ in _log_differences(company))
     assert {what for what in found if what.startswith("command ")} == {
         f"command {id_}" for (id_,) in rows

@@ -78,7 +78,6 @@ def as_it_is(connection: Any, share: Sequence[Range], progress: Progress) -> Rea
 def test_every_range_of_the_shares_is_prepared_and_read_once(
     store: PostgresStore, workers: int
 ) -> None:
-    """A process that is done with its share takes what another has left."""
     ranges, prepared = stream_ranges(41), list[int]()
     read = over_ranges(
         who_reads,

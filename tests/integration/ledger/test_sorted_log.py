@@ -23,7 +23,7 @@ from services.ledger.replay.parallel import (
     stream_ranges,
 )
 from services.ledger.replay.rebuild import rebuild
-from services.ledger.replay.sorted_log import Sort, SortedRange, sort_log, sorted_shares
+from services.ledger.replay.sorted_log import SortedRange, sort_log
 from services.ledger.replay.sql_balances import aggregate
 from services.ledger.replay.streams import read_streams
 from shared.database import Login
@@ -34,7 +34,6 @@ from tests.integration.ledger.small_company import NUMBERS, SmallCompany, pay
 
 pytestmark = pytest.mark.nodes
 
-SORTED = Sort(wanted=True)
 RANGES = stream_ranges(8)
 WINDOWS = 3
 PLANNING = 40
@@ -49,7 +48,7 @@ def streams(connection: Any, part: Range) -> list[tuple[UUID, Any]]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_audit_of_the_sorted_log_is_that_of_the_log(company: SmallCompany, workers: int) -> None:
     sorted_: list[int] = []
-    clean = audit(company.store, workers=workers, sort=Sort(True, sorted_.append))
+    clean = audit(company.store, workers=workers, sorting=sorted_.append)
     assert clean == audit(company.store)
     assert clean.differences == []
     assert sum(sorted_) == clean.events == company.store.recorder.max_notification_id()
@@ -60,12 +59,11 @@ def test_an_audit_of_the_sorted_log_is_that_of_the_log(company: SmallCompany, wo
         "UPDATE events SET topic = 'ledger.unknown.v1' WHERE notification_id = 3",
         "UPDATE events SET originator_version = 100 WHERE notification_id = 9",
     )
-    found = audit(company.store, workers=workers, sort=SORTED)
+    found = audit(company.store, workers=workers, sorting=quiet)
     assert len(found.differences) > len(NUMBERS)
     in_any_order = {(one.account, one.what, one.replayed, one.found) for one in found.differences}
     assert in_any_order == {
-        (one.account, one.what, one.replayed, one.found)
-        for one in audit(company.store, sort=Sort(wanted=False)).differences
+        (one.account, one.what, one.replayed, one.found) for one in audit(company.store).differences
     }
 
 
@@ -107,13 +105,13 @@ def test_a_rebuild_of_the_sorted_log_keeps_what_is_paid_meanwhile(company: Small
     def pay_one() -> None:
         pay(company, NUMBERS[0], date(2026, 7, next(days)), 100)
 
-    found = rebuild(company.store, workers=2, sort=SORTED, before_slice=pay_one)
+    found = rebuild(company.store, workers=2, sorting=quiet, before_slice=pay_one)
     assert found.wrong["balances"] >= len(NUMBERS)
     assert next(days) > 1, "somebody has paid"
     assert company.audit_differences() == set()
 
 
-def test_another_ones_ranges_are_read_from_the_log(company: SmallCompany) -> None:
+def test_ranges_of_another_share_are_read_from_the_log(company: SmallCompany) -> None:
     with opened_connection(conninfo_of(company.store)) as connection:
         own = RANGES[:4]
         reading = sort_log(connection, own, quiet)
@@ -129,7 +127,7 @@ def test_each_block_of_the_log_is_fetched_once_to_be_sorted(
 ) -> None:
     store = database.store("ledger")
     events = populate(Bench(database.settings, store), resident(12), 200)
-    monkeypatch.setattr(sorted_log, "SORTED_EVENTS", events // WINDOWS + 1)
+    monkeypatch.setattr(sorted_log, "WINDOW", events // WINDOWS + 1)
     with opened_connection(conninfo_of(store)) as connection, connection.transaction():
         before = blocks_fetched(connection)
         reading = sort_log(connection, stream_ranges(8), quiet)
@@ -157,7 +155,7 @@ def blocks_fetched(connection: Any) -> int:
 def test_a_login_that_only_reads_sorts_too(company: SmallCompany) -> None:
     url = company.database.settings.database_url_of("ledger")
     reader = company.database.unconfirmed_store("ledger", login=Login(url, read_only=True))
-    assert audit(reader, workers=1, sort=SORTED) == audit(company.store)
+    assert audit(reader, workers=1, sorting=quiet) == audit(company.store)
 
 
 @pytest.fixture
@@ -171,30 +169,55 @@ def on_database(database: Database) -> Iterator[Callable[[str], None]]:
 
     yield change
     change("GRANT TEMPORARY ON DATABASE {} TO PUBLIC")
-    change("ALTER DATABASE {} RESET ALL")
 
 
-def test_where_no_temporary_table_can_be_made_the_log_is_read_as_it_is(
+def test_where_no_temporary_table_can_be_made_the_sorting_says_so(
     database: Database, on_database: Callable[[str], None]
 ) -> None:
     on_database("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC")
     store = database.store("ledger")
     with pytest.raises(Conflict) as refused:
-        audit(store, sort=SORTED)
+        audit(store, sorting=quiet)
     assert refused.value.code == "log_cannot_be_sorted"
     assert audit(store).differences == []
 
 
-def test_a_log_larger_than_memory_is_sorted_where_there_is_room(
-    database: Database, on_database: Callable[[str], None]
+def test_where_there_is_no_room_the_sorting_says_so_whoever_sorts(
+    company: SmallCompany, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    populate(Bench(database.settings, database.store("ledger")), resident(2), 10)
+    full = "DO $$ BEGIN RAISE disk_full; END $$"
+    monkeypatch.setattr(sorted_log, "_TABLE", (full,))
+    with pytest.raises(Conflict) as refused:
+        audit(company.store, workers=1, sorting=quiet)
+    assert refused.value.code == "no_room_to_sort_log"
 
-    def sorts_with(setting: str) -> bool:
-        on_database(f"ALTER DATABASE {{}} SET {setting}")
-        return sorted_shares(database.store("ledger"), RANGES, Sort()) is not None
 
-    assert not sorts_with("effective_cache_size = '1GB'")
-    assert not sorts_with("temp_tablespaces = 'pg_default'"), "it is in memory"
-    assert sorts_with("effective_cache_size = '8kB'")
-    assert not sorts_with("temp_tablespaces = ''"), "there is no room"
+def test_a_stream_that_the_sorting_loses_is_missed(
+    company: SmallCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = account_id(NUMBERS[0])
+    without = sorted_log._SORT.replace("WHERE originator_id BETWEEN",
+        f"WHERE originator_id <> '{lost}' AND originator_id BETWEEN")  # fmt: skip
+    assert str(lost) in without
+    monkeypatch.setattr(sorted_log, "_SORT", without)
+    differences = audit(company.store, workers=1, sorting=quiet).differences
+    assert "events of the log" in {found.what for found in differences}
+
+
+def test_staff_are_told_that_a_large_log_had_better_be_sorted(
+    company: SmallCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "--sort-log" not in company.run("audit").stderr
+    monkeypatch.setattr(
+        sorted_log, "_MEMORY", "SELECT 9_400_000_000 AS log, 3_000_000_000 AS cache"
+    )
+    told = company.run("audit")
+    assert "The log has 9.4 GB and the server counts on 3.0 GB of memory" in told.stderr
+    assert "with --sort-log" in told.stderr
+    sorted_ = company.run("audit", "--sort-log")
+    assert "with --sort-log" not in sorted_.stderr
+    assert "sorting the log" in sorted_.stderr
+    assert sorted_.stdout.rpartition(";")[0] == told.stdout.rpartition(";")[0]
+    company.as_owner("UPDATE balances SET principal = 7")
+    assert company.run_json("replay", "--all", "--sort-log")["wrong"]["balances"] >= len(NUMBERS)
+    assert company.audit_differences() == set()
