@@ -6,6 +6,11 @@ and does not confirm it while one has no majority; the other queues have it all 
 event is sent once more only when the connection was lost, and what a queue refused is counted and
 logged: its subscriber detects the gap by `saldo_predecessor`, and has the stream to fill it from.
 
+A channel that has first sent to a queue of a cluster while the node of its leader was lost is
+refused in the name of that queue from then on, whichever node leads it (RabbitMQ 3.10: the channel
+asks the lost node whether the queue takes more, and learns of no other). So what a queue missed may
+be the channel's fault, and the next events are sent by another one.
+
 The relay's messages get one more header here, `saldo_type_predecessor`: whoever gets only some
 types cannot compare `saldo_predecessor`, which may be of another type. What identifies a person
 goes to `<service>.persons` alone.
@@ -19,6 +24,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from threading import Condition
 from threading import Event as StopSignal
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
@@ -42,6 +48,8 @@ CONFIRM_S = 10.0
 HURRIED_S = 0.5
 """How long a window is waited for once one was not confirmed in time."""
 REPORT_EVERY_S = 60.0
+NEW_CHANNEL_S = 10.0
+"""How old a channel has to be to be given up because some queue has missed an event."""
 _OWED = f"""
 SELECT live.position, live.published, live.types, relay.position - live.position AS behind, {MARK}
   FROM live, relay LEFT JOIN log_run ON true
@@ -109,6 +117,7 @@ class LiveFeed:
         self._patience = CONFIRM_S
         self._refused = 0
         self._reported = float("-inf")
+        self._opened, self._has_missed = time.monotonic(), False
         self._events = telemetry.LIVE_EVENTS.labels(store.service)
         self._refusals = telemetry.LIVE_REFUSED.labels(store.service)
 
@@ -121,17 +130,31 @@ class LiveFeed:
         with connect(url, name=f"{self._service} live", reads_ahead=True) as broker:
             channel = broker.channel()
             declare_live(channel, self._service)
-            publisher = ConfirmedPublisher(channel, self._service, forgiving=True)
+            publisher = self._publisher(channel)
             log.info("live_feed_ready", service=self._service)
             with lead.noting():
                 while not self._stop.is_set():
                     self.drain(lead, publisher)
+                    if self._may_be_stuck():
+                        publisher.close()
+                        publisher = self._publisher(broker.channel())
+                        continue
                     self._handoff.wait(NOTED_WITHIN_S if lead.has_notes else POLL_S)
                     broker.heartbeat_check()
                     publisher.process(0.001)
 
+    def _publisher(self, channel: Any) -> ConfirmedPublisher:
+        self._opened, self._has_missed = time.monotonic(), False
+        return ConfirmedPublisher(channel, self._service, forgiving=True)
+
+    def _may_be_stuck(self) -> bool:
+        return self._has_missed and time.monotonic() - self._opened >= NEW_CHANNEL_S
+
     def drain(self, lead: Lead, publisher: ConfirmedPublisher) -> int:
-        """Send what the relay has published and subscribers have not got; return how many."""
+        """Send what the relay has published and subscribers have not got; return how many.
+
+        It ends early where another channel had better be opened.
+        """
         sent = 0
         while not self._stop.is_set() and (found := self._next(lead)) is not None:
             window, types, left = found
@@ -152,6 +175,8 @@ class LiveFeed:
                     "types": Jsonb(types.last),
                 },
             )
+            if self._may_be_stuck():
+                break
             if left <= 0:
                 self._handoff.forget(window.position)
                 break  # what the relay publishes from here on is handed on, or polled for
@@ -203,6 +228,7 @@ class LiveFeed:
         missing = publisher.confirm_within(tag, self._patience)
         self._patience = HURRIED_S if missing.unconfirmed else CONFIRM_S
         self._refused += missing.refused + missing.unconfirmed
+        self._has_missed |= missing.refused + missing.unconfirmed > 0
         self._refusals.inc(missing.refused + missing.unconfirmed)
         if self._refused and time.monotonic() - self._reported >= REPORT_EVERY_S:
             log.warning("subscriber_queue_refused", service=self._service, events=self._refused)

@@ -72,6 +72,10 @@ class ConfirmedPublisher:
         """The number of messages in flight."""
         return len(self._unconfirmed)
 
+    def close(self) -> None:
+        """Close the channel; what is not confirmed yet is not waited for."""
+        self._channel.close()
+
     @contextmanager
     def gathering(self, gathers: bool) -> Iterator[None]:
         """Write messages together during a block, if so: those that are left, by `flush`.

@@ -55,6 +55,26 @@ def test_queue_lacks_what_was_published_before_it_was_declared_again() -> None:
     assert not found.may_be_gone("ledger", 2, from_queues=True)
 
 
+@pytest.mark.parametrize(
+    ("did", "refused"),
+    [
+        ("kill -9 mq-1", [2, 3]),
+        ("cut mq-2 off", [2, 3]),
+        ("shut mq-3 down", [2, 3]),
+        ("kill -9 the RabbitMQ that leads ledger.from.payments", [2, 3]),
+        ("an alarm of RabbitMQ: memory", []),
+        ("kill -9 pg-1, which leads", []),
+        ("kill -9 gateway-1", []),
+    ],
+)
+def test_queue_may_refuse_what_is_recorded_around_the_loss_of_a_node_of_the_broker(
+    did: str, refused: list[int]
+) -> None:
+    found = evidence(note("fault", NOON, did=did), times=seconds(-31, -29, 89, 91))
+    assert [at for at in range(1, 5) if found.is_refused_at_failover("ledger", at)] == refused
+    assert not any(found.may_be_gone("ledger", at, from_queues=True) for at in range(1, 5))
+
+
 def test_time_of_a_clock_that_was_ahead_is_not_believed() -> None:
     lost = note("fault", NOON, did="empty_broker healed")
     found = evidence(lost, times=[*seconds(-5), NOON + AHEAD, *seconds(-1, 1)])

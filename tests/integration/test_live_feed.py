@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pika
 import pytest
 
 from services.ledger.publishing import publish
+from shared.bus import live
 from shared.bus.live import Handoff, LiveFeed
+from shared.bus.messages import Envelope
 from shared.bus.publisher import ConfirmedPublisher
 from shared.bus.relay import Relay, next_window, read_window
 from shared.bus.topology import connect, event_exchange, reaction_queue, stream_queue
@@ -62,6 +65,45 @@ def test_a_queue_that_refuses_stops_neither_the_relay_nor_a_neighbour(
     eventually(lambda: position(database, "live") == 60, "the feed has got to the end")
     eventually(lambda: in_stream(amqp_url) == 60, "the stream has each event once")
     assert healthy.channel.basic_get("healthy")[0] is None, "nothing is sent twice"
+
+
+class RefusedByItsFirstChannel(ConfirmedPublisher):
+    """A publisher whose first channel stays refused, as by a queue whose leader's node was lost."""
+
+    opened = 0
+
+    def __init__(self, *words: Any, **options: Any) -> None:
+        super().__init__(*words, **options)
+        RefusedByItsFirstChannel.opened += 1
+        self._is_refused = RefusedByItsFirstChannel.opened == 1
+
+    def publish(self, exchange: str, envelope: Envelope) -> int:
+        if not self._is_refused:
+            return super().publish(exchange, envelope)
+        self._sent += 1
+        self._refused += 1
+        self._advance()
+        return self._sent
+
+
+def test_after_a_refusal_the_next_events_go_by_another_channel(
+    database: Database,
+    worker: Worker,
+    readers: list[Reader],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    healthy, _ = readers
+    monkeypatch.setattr(RefusedByItsFirstChannel, "opened", 0)
+    monkeypatch.setattr(live, "ConfirmedPublisher", RefusedByItsFirstChannel)
+    monkeypatch.setattr(live, "NEW_CHANNEL_S", 0.0)
+    ledger = database.store("ledger")
+    open_one(ledger)
+    publish_all(worker, database, ledger)
+    eventually(lambda: position(database, "live") == 1, "the feed has gone on")
+    pay(ledger, 2)
+    assert positions(healthy, 2) == [2, 3]
+    assert [headers["saldo_predecessor"] for _, headers, _ in healthy.got] == [1, 2]
+    assert RefusedByItsFirstChannel.opened == 2, "one that was not refused is kept"
 
 
 def test_a_subscriber_queue_may_vanish_and_come_back(

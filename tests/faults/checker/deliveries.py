@@ -168,7 +168,7 @@ def _subscriber(
         service, ids = delivered[0].service, {got.id for got in delivered}
         first = min(got.position for got in delivered)
         for position, event in sorted(history.items()):
-            is_gone = evidence.may_be_gone(service, position, from_queues=True)
+            is_gone = _never_came(evidence, service, position)
             if position > first and event.id not in ids and not is_gone:
                 sentence = f"{event.id} never came by the queue"
                 yield Finding(INVARIANT, "never delivered", f"{who} {position}", sentence)
@@ -183,10 +183,15 @@ def _delivered(
         is_right = right is not None and (right.id, right.digest) == (got.id, got.digest)
         if not is_right and not evidence.is_ghost(got.service, got.position, got.epoch):
             yield _other(who, got, right)
-        is_gone = evidence.may_be_gone(got.service, got.predecessor, from_queues=True)
+        is_gone = _never_came(evidence, got.service, got.predecessor)
         if order.gap_before(got) is not None and not is_gone:
             sentence = f"arrived before what it names before it, {got.predecessor}"
             yield Finding(INVARIANT, "gap in a delivery", f"{who} {got.position}", sentence)
+
+
+def _never_came(evidence: Evidence, service: str, position: int) -> bool:
+    gone = evidence.may_be_gone(service, position, from_queues=True)
+    return gone or evidence.is_refused_at_failover(service, position)
 
 
 class _Order:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,12 @@ _LEAVES_STRANGE_MESSAGES = (
 never were."""
 _LOSES_MESSAGES = frozenset({"restore_broker healed", "empty_broker healed"})
 """What is noted when the broker is back without messages that it had."""
+
+
+_LOSES_BROKER_NODE = re.compile(r"\bmq-\d|\bthe RabbitMQ that |\ba RabbitMQ beside ")
+BEFORE_FAILOVER_S, AFTER_FAILOVER_S = 30.0, 90.0
+"""How long before and after a node of the broker is lost an event may be recorded that a queue then
+refuses: until it is sent, others lead, and the feed has another channel, on a busy machine."""
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -148,6 +155,19 @@ class Evidence:
         if ends and from_queues:
             ends += [note.at for note in self.about("queues")]
         return self._recorded_by(service).get(position, 0.0) <= max(ends, default=-1.0)
+
+    def is_refused_at_failover(self, service: str, position: int) -> bool:
+        """Return whether a queue may have refused an event while a node of the broker was lost.
+
+        The live feed does not send it again (shared/bus/live.py): its subscriber reads the history.
+        It sends by another channel soon after, so a queue takes what is recorded later.
+        """
+        recorded = self._recorded_by(service).get(position, 0.0)
+        return any(
+            -BEFORE_FAILOVER_S <= recorded - note.at <= AFTER_FAILOVER_S
+            for note in self.about("fault")
+            if _LOSES_BROKER_NODE.search(str(note.data["did"]))
+        )
 
     def _recorded_by(self, service: str) -> Mapping[int, float]:
         """Return when each event was there (Unix time), whatever a clock that was ahead said."""
