@@ -162,12 +162,12 @@ class Evidence:
         The live feed does not send it again (shared/bus/live.py): its subscriber reads the history.
         It sends by another channel soon after, so a queue takes what is recorded later.
         """
+        faults = self.about("fault")
+        losses = [one.at for one in faults if _LOSES_BROKER_NODE.search(str(one.data["did"]))]
+        if not losses:
+            return False
         recorded = self._recorded_by(service).get(position, 0.0)
-        return any(
-            -BEFORE_FAILOVER_S <= recorded - note.at <= AFTER_FAILOVER_S
-            for note in self.about("fault")
-            if _LOSES_BROKER_NODE.search(str(note.data["did"]))
-        )
+        return any(-BEFORE_FAILOVER_S <= recorded - at <= AFTER_FAILOVER_S for at in losses)
 
     def _recorded_by(self, service: str) -> Mapping[int, float]:
         """Return when each event was there (Unix time), whatever a clock that was ahead said."""
