@@ -102,6 +102,10 @@ class SmallHouse:
             is_ready(check) for check in checks if check is not None
         )
 
+    def reconfigure(self, settings: Mapping[str, str], seconds: float) -> None:
+        self.installation.override(settings)
+        self.installation.up(seconds=seconds)
+
     def lost_since(self, instant: float) -> None:
         self.lost.append(instant)
 
