@@ -70,7 +70,7 @@ class TwoBooks(Evidence):
         first: Sequence[Fact] = (posted(IN_FIRST),),
         beliefs: Sequence[Belief] = (),
     ) -> None:
-        logs = {**dict.fromkeys(SERVICES, []), FIRST: list(first), NORTH: list(north)}
+        logs = {**{name: [] for name in SERVICES}, FIRST: list(first), NORTH: list(north)}
         environment = {"SALDO_LEDGER_BOOKS": "north"}
         super().__init__(environment, None, beliefs, _facts=logs)  # type: ignore[arg-type]
         self._rows = rows
