@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from deploy.embedded.environment import password_of
 from deploy.secrets.places import Places
@@ -30,6 +31,7 @@ def secrets_of(places: Places, root: str) -> Folders:
     return {
         **_of_processes(places, password),
         **_of_operators(places, password),
+        **_of_drill(places, password),
         **_of_servers(password),
     }
 
@@ -89,6 +91,18 @@ def _of_operators(places: Places, password: Password) -> dict[str, dict[str, str
             "password": scaler,
         },
     }
+
+
+def _of_drill(places: Places, password: Password) -> dict[str, dict[str, str]]:
+    """Return with what the restore drill signs in to what it has recovered: as the owner there."""
+    if not places.recovered_database:
+        return {}
+    recovered = replace(
+        places,
+        database=places.recovered_database,
+        keys_database=places.recovered_keys_database,
+    )
+    return {"drill": _owners(recovered, password)}
 
 
 def _of_servers(password: Password) -> dict[str, dict[str, str]]:
