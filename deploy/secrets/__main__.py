@@ -2,9 +2,9 @@
 
 Makes the secrets of an installation that are not there yet: a folder for each holder, a file for
 each setting, named for it, as SALDO_SECRETS_DIR reads them. What is there stays, so it can be
-called again: after an upgrade, and before a certificate ends; with ``--books`` for a new book of the
-ledger, or a new key of its ring. Exit code 2: a folder cannot be
-written, or what everything follows from was taken away and is to be brought back first.
+called again: after an upgrade, and before a certificate ends; with ``--books`` for a new book of
+the ledger, or a new key of its ring. Exit code 2: a folder cannot be written, or what everything
+follows from was taken away and is to be brought back first.
 """
 
 from __future__ import annotations
