@@ -64,13 +64,15 @@ def accounts_of(environment: Mapping[str, str]) -> dict[str, str]:
 def load_into_books(environment: Mapping[str, str]) -> None:
     """Give numbers to the further books, and load the demo company, each account into its book.
 
-    Raises LoadingError. Nothing is loaded twice.
+    What is loaded already stays in the book where it is. Raises LoadingError.
     """
-    further = [book_of(log) for log in books_in(environment)]
-    for place, prefix in enumerate(_PREFIXES):
-        saldo(SPLIT, "assign", prefix, "--to", further[place % len(further)], "--reason", REASON)
-    saldo("accounts", "import", str(ACCOUNTS_FILE), "--reason", REASON)
     numbers = {account.number for account in demo_accounts()}
+    if not numbers <= accounts_of(environment).keys():
+        further = [book_of(log) for log in books_in(environment)]
+        for place, prefix in enumerate(_PREFIXES):
+            book = further[place % len(further)]
+            saldo(SPLIT, "assign", prefix, "--to", book, "--reason", REASON)
+        saldo("accounts", "import", str(ACCOUNTS_FILE), "--reason", REASON)
     eventually(lambda: numbers <= accounts_of(environment).keys(), "the accounts are open", _OPEN_S)
     books = accounts_of(environment)
     with TemporaryDirectory(prefix="saldo-charges-") as folder:
