@@ -29,7 +29,7 @@ GIVEN_UP = 0.25
 """How many moves are given up, if they are not complete yet when the fault ends."""
 _WORKS_S = (0.5, 5.0)
 """So long the command works before something is killed."""
-_COMMAND_S = 60.0
+_COMMAND_S = 180.0
 _READY_S = 120.0
 _CONNECT_S = 5
 _SAMPLE = 400
