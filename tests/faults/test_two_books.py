@@ -148,9 +148,9 @@ def correct(stage: Stage) -> None:
         client.close()
 
 
-def test_payment_that_the_second_book_posts_twice_is_found(stages: Stages) -> None:
-    stages.with_bug("payment-is-posted-twice", pay_for_two)
-    about = {one.about.split()[-1] for one in stages.found("I3") if one.rule == "posted twice"}
+def test_payment_that_the_second_book_posts_to_another_day_is_found(stages: Stages) -> None:
+    stages.with_bug("payment-is-posted-a-day-late", pay_for_two)
+    about = {one.about.split()[-1] for one in stages.found("I3") if one.rule == "line"}
     assert stages.account in about
 
 
