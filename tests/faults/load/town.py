@@ -18,15 +18,13 @@ from deploy.demo.company import demo_accounts, households
 from tests.faults.books import accounts_of
 from tests.faults.checker.postings import banks_of
 from tests.faults.load.beliefs import Notebook
-from tests.faults.load.newcomers import GaveUpError, Settlers
+from tests.faults.load.newcomers import Settlers
 from tests.faults.load.residents import Resident
 from tests.faults.load.staff import BankDesk, Clerk, Operator, settings_in
 from tests.faults.load.subscribers import Subscribers
 from tests.faults.threads import Work, beside
 
 ACCOUNTS_OF_ONE = 2
-TRIES = 3
-"""How often somebody new comes in the place of one who gave up before there was any trouble."""
 
 
 class Town:
@@ -87,7 +85,8 @@ class Town:
 
     def watcher(self) -> str:
         """Return the token of one more person, who only looks."""
-        return self._settle_at_last("watcher", 1).token
+        watcher = self._settlers.settle_at_last("watcher", self._chance("watcher"), accounts=1)
+        return watcher.token
 
     @property
     def failed(self) -> list[str]:
@@ -109,20 +108,7 @@ class Town:
 
     def _settle_one(self, number: int) -> Resident:
         who = f"resident {number + 1}"
-        return self._settle_at_last(who, ACCOUNTS_OF_ONE)
-
-    def _settle_at_last(self, who: str, accounts: int) -> Resident:
-        """Settle somebody; on a busy machine the first one may have given up. Raises GaveUpError.
-
-        Whoever has not been answered does not know which password holds, and leaves.
-        """
-        for attempt in range(1, TRIES + 1):
-            try:
-                return self._settlers.settle(who, self._chance(who), accounts=accounts)
-            except GaveUpError:
-                if attempt == TRIES:
-                    raise
-        raise AssertionError("unreachable")
+        return self._settlers.settle_at_last(who, self._chance(who), accounts=ACCOUNTS_OF_ONE)
 
     def _chance(self, who: str) -> Random:
         return Random(f"{self._seed} {who}")  # noqa: S311 - no secret
