@@ -90,11 +90,11 @@ restore-drill: venv ## Restore the latest backup into a scratch server, and prov
 	@$(BIN)/python -m deploy.restore_drill --data $(or $(DATA),/backup/data) \
 		$(if $(KEYS),--keys $(KEYS),--without-keys) $(ARGS)
 
-faults: install ## Break an installation under load, and judge it (MINUTES=10 SEED=, ONLY=, REPLAY=, BUGS=1, CLUSTER=1, ON=)
+faults: install ## Break an installation under load, and judge it (MINUTES=10 SEED=, ONLY=, REPLAY=, BOOKS=2, BUGS=1, CLUSTER=1, ON=)
 	@$(if $(filter tests,$(CLUSTER)),SALDO_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/faults/cluster, \
 		$(BIN)/python -m tests.faults $(if $(BUGS),bugs,--minutes $(or $(MINUTES),10) \
 		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(REPLAY),--replay $(REPLAY)) \
-		$(if $(ON),--on $(ON),$(if $(filter machines,$(CLUSTER)),--machines,$(if $(CLUSTER),--cluster)))))
+		$(if $(BOOKS),--books $(BOOKS)) $(if $(ON),--on $(ON),$(if $(filter machines,$(CLUSTER)),--machines,$(if $(CLUSTER),--cluster)))))
 
 upgrade: install ## Roll this version out over an older commit while payers pay (FROM=commit)
 	SALDO_TEST_UPGRADE=1 $(if $(FROM),SALDO_UPGRADE_FROM=$(FROM)) \

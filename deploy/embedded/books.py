@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from deploy.embedded.state import StateDir
-from shared.books import book_of, books_of, sealer_of
+from shared.books import SPLIT, book_of, books_of, sealer_of
 
 SignedIn = Callable[[str, str], str]
 """Returns a URL with another user, and the password of that one."""
@@ -86,6 +86,11 @@ def make_seals(state: StateDir, settings: Mapping[str, str]) -> None:
 def seal_process(log: str) -> str:
     """Return the name of the process that seals a book."""
     return f"seal_{book_of(log)}"
+
+
+def is_seal_process(name: str) -> bool:
+    """Return whether this is the process that seals some further book."""
+    return name.startswith(seal_process(SPLIT))
 
 
 def variables_of(process: str, settings: Mapping[str, str]) -> tuple[str, ...]:

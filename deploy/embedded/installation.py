@@ -96,6 +96,10 @@ class Installation:
             self._wait(plan, seconds, progress)
         return True
 
+    def override(self, settings: Mapping[str, str]) -> None:
+        """Take `SALDO_*` settings from the next `up` on, beside the overrides that there are."""
+        self._overrides.update(settings)
+
     def down(self, report: Report = lambda name, how: None) -> None:
         """Stop everything that runs."""
         if self.state.root.exists():

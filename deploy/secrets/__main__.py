@@ -2,25 +2,28 @@
 
 Makes the secrets of an installation that are not there yet: a folder for each holder, a file for
 each setting, named for it, as SALDO_SECRETS_DIR reads them. What is there stays, so it can be
-called again: after an upgrade, and before a certificate ends. Exit code 2: a folder cannot be
-written, or what everything follows from was taken away and is to be brought back first.
+called again: after an upgrade, and before a certificate ends; with ``--books`` for a new book of
+the ledger, or a new key of its ring. Exit code 2: a folder cannot be written, or what everything
+follows from was taken away and is to be brought back first.
 """
 
 from __future__ import annotations
 
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deploy.secrets.certificates import ends_soon, make_authority, make_certificate
-from deploy.secrets.holders import secrets_of
+from deploy.secrets.holders import holder_of, sealer_holder_of, secrets_of
 from deploy.secrets.places import PLACES
 from deploy.secrets.writing import SecretFolder
 from services.ledger.seal import rotation
-from shared.config import GATEWAY, SEALER, SERVICES
+from shared.books import SPLIT, book_of, books_of
+from shared.config import GATEWAY, SERVICES
 from shared.key_files import create_ring
 
 ROOT, AUTHORITY = "root", "ca"
@@ -40,12 +43,19 @@ def main(
     folder: Annotated[Path, typer.Argument(help="Where the secrets are kept, on one host.")],
     kind: Annotated[str, typer.Option("--for", help="compose, or kubernetes.")],
     host: Annotated[str, typer.Option(help="The cabinet's host name, as lk.example.org.")],
+    books: Annotated[
+        str, typer.Option(help="The ledger's further books, as SALDO_LEDGER_BOOKS has them.")
+    ] = "",
 ) -> None:
     """Make the secrets that are not there yet; what is there stays."""
     if kind not in PLACES:
         raise typer.BadParameter("compose or kubernetes", param_hint="--for")
     try:
-        make_secrets(folder, kind, host)
+        further = books_of(books)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--books") from None
+    try:
+        make_secrets(folder, kind, host, further)
     except OSError as error:
         typer.echo(f"{error.filename}: {error.strerror}", err=True)
         raise typer.Exit(2) from None
@@ -56,26 +66,40 @@ def main(
     typer.echo(f"{folder / OPERATOR} off this host, where nobody needs it.", err=True)
 
 
-def make_secrets(folder: Path, kind: str, host: str) -> None:
-    """Make the secrets of a kind of installation; raises OSError and IncompleteError."""
+def make_secrets(folder: Path, kind: str, host: str, books: Sequence[str] = ()) -> None:
+    """Make the secrets of a kind of installation; raises OSError and IncompleteError.
+
+    ``books`` are the logs of the ledger's further books.
+    """
     kept = SecretFolder(folder)
     _check_complete(kept)
     root = kept.text(OPERATOR, ROOT, lambda: secrets.token_hex(32))
-    for holder, files in secrets_of(PLACES[kind], root).items():
+    for holder, files in secrets_of(PLACES[kind], root, books).items():
         for name, content in files.items():
             kept.write(holder, name, content)
     for owner in (*SERVICES, GATEWAY):
         ring = kept.place(owner, f"SALDO_SECRET_{owner.upper()}")
         if not ring.exists():
             create_ring(ring)
-    key, verifiers = kept.place(SEALER, "seal.key"), kept.place(PUBLIC, "verifiers")
-    if not key.exists():
-        # Chosen once: every checkpoint has it.
-        rotation.create(key, verifiers, f"{host}/ledger")
+    for log in books:
+        _share_ring(kept, log)
+    for log in (SPLIT, *books):
+        book = book_of(log)
+        key = kept.place(sealer_holder_of(log), "seal.key")
+        verifiers = kept.place(PUBLIC, f"verifiers-{book}" if book else "verifiers")
+        if not key.exists():
+            # Chosen once: every checkpoint has it.
+            rotation.create(key, verifiers, f"{host}/ledger/{book}" if book else f"{host}/ledger")
     kept.place("terminal", "")  # an operator's own, empty until he has been added
     if kind == "compose":
         _make_certificates(kept, host)
     kept.finish()
+
+
+def _share_ring(kept: SecretFolder, log: str) -> None:
+    """Give a book the ring of the ledger, which is that of all its books; also one that changed."""
+    name = f"SALDO_SECRET_{SPLIT.upper()}"
+    kept.write(holder_of(log), name, kept.find(SPLIT, name).read_text(encoding="ascii"))
 
 
 def _check_complete(kept: SecretFolder) -> None:

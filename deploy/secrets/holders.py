@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from deploy.embedded.environment import password_of
 from deploy.secrets.places import Places
+from shared.books import SPLIT, sealer_of, with_books
 from shared.config import GATEWAY, SEALER, SERVICES
 
 ADMINISTRATOR, OWNER, BACKUP = "saldo", "saldo", "saldo_backup"
@@ -18,45 +20,62 @@ Folders = Mapping[str, Mapping[str, str]]
 """Holder -> name of the file -> content."""
 
 
-def secrets_of(places: Places, root: str) -> Folders:
+def secrets_of(places: Places, root: str, books: Sequence[str] = ()) -> Folders:
     """Return every secret that follows from the root: passwords, alone and in URLs.
 
-    Key rings and certificates do not follow from anything: see `deploy.secrets.__main__`.
+    ``books`` are the logs of the ledger's further ones, which are in the same database. Key rings
+    and certificates do not follow from anything: see `deploy.secrets.__main__`.
     """
 
     def password(server: str, user: str) -> str:
         return password_of(f"{server}/{user}", root)
 
     return {
-        **_of_processes(places, password),
+        **_of_processes(places, password, books),
         **_of_operators(places, password),
+        **_of_drill(places, password),
         **_of_servers(password),
     }
 
 
-def _of_processes(places: Places, password: Password) -> dict[str, dict[str, str]]:
-    """Return what services, gateway and sealer sign in with, and who makes their logins."""
+def holder_of(log: str) -> str:
+    """Return the folder of secrets of a service, or of a book: a name without an underscore."""
+    return log.replace("_", "-")
+
+
+def sealer_holder_of(log: str) -> str:
+    """Return the folder of secrets of the sealer of a book."""
+    return holder_of(sealer_of(log))
+
+
+def _of_processes(
+    places: Places, password: Password, books: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Return what services, gateway and sealers sign in with, and who makes their logins."""
+    logs = with_books(SERVICES, books)
     data = {
         name: places.database_url(f"saldo_{name}", password("postgres", f"saldo_{name}"))
-        for name in (*SERVICES, SEALER)
+        for name in (*logs, SEALER)
     }
+    # They all sign in as one: the logs are in one database.
+    data |= {sealer_of(log): data[SEALER] for log in books}
     keys = {
         name: places.keys_url(f"saldo_{name}", password("postgres-keys", f"saldo_{name}"))
-        for name in SERVICES
+        for name in logs
     }
-    broker = {
-        name: places.amqp_url(name, password("rabbitmq", name)) for name in (*SERVICES, GATEWAY)
-    }
+    broker = {name: places.amqp_url(name, password("rabbitmq", name)) for name in (*logs, GATEWAY)}
     folders = {
-        name: {
+        holder_of(name): {
             **_settings("SALDO_DATABASE_URL", {name: data[name]}),
             **_settings("SALDO_KEYS_DATABASE_URL", {name: keys[name]}),
             **_settings("SALDO_AMQP_URL", {name: broker[name]}),
         }
-        for name in SERVICES
+        for name in logs
     }
     folders[GATEWAY] = _settings("SALDO_AMQP_URL", {GATEWAY: broker[GATEWAY]})
-    folders[SEALER] = _settings("SALDO_DATABASE_URL", {SEALER: data[SEALER]})
+    for log in (SPLIT, *books):
+        sealer = sealer_of(log)
+        folders[sealer_holder_of(log)] = _settings("SALDO_DATABASE_URL", {sealer: data[sealer]})
     folders["migrate"] = {
         **_owners(places, password),
         **_settings("SALDO_DATABASE_URL", data),
@@ -89,6 +108,18 @@ def _of_operators(places: Places, password: Password) -> dict[str, dict[str, str
             "password": scaler,
         },
     }
+
+
+def _of_drill(places: Places, password: Password) -> dict[str, dict[str, str]]:
+    """Return with what the restore drill signs in to what it has recovered: as the owner there."""
+    if not places.recovered_database:
+        return {}
+    recovered = replace(
+        places,
+        database=places.recovered_database,
+        keys_database=places.recovered_keys_database,
+    )
+    return {"drill": _owners(recovered, password)}
 
 
 def _of_servers(password: Password) -> dict[str, dict[str, str]]:

@@ -18,6 +18,9 @@ class Places:
     broker: str
     database_ca: str
     keys_database_ca: str
+    recovered_database: str = ""
+    """Where the restore drill finds what it has recovered; empty: it starts a server of its own."""
+    recovered_keys_database: str = ""
 
     def database_url(self, user: str, password: str) -> str:
         """Return the URL of the database, for a user."""
@@ -49,5 +52,7 @@ KUBERNETES = Places(
     broker="rabbitmq.saldo.svc",
     database_ca="database.pem",
     keys_database_ca="keys.pem",
+    recovered_database="saldo-db-rw.saldo-drill.svc",
+    recovered_keys_database="saldo-keys-rw.saldo-drill.svc",
 )
 PLACES = {"compose": COMPOSE, "kubernetes": KUBERNETES}

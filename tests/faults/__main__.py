@@ -20,6 +20,7 @@ from rich.console import Console
 
 from shared import logs
 from tests.faults import schedule
+from tests.faults.books import MOST_BOOKS
 from tests.faults.bugs.catalogue import BUGS
 from tests.faults.bugs.hunt import hunt
 from tests.faults.checker.check import CHECKS, OUTAGES, check, settle
@@ -36,6 +37,7 @@ from tests.faults.cluster.machines import (
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.house import RunningHouse, open_house
 from tests.faults.injectors import install_packages
+from tests.faults.injectors.moves import MoveBook
 from tests.faults.load.staff import InstallationError, installation_in
 from tests.faults.load.wellformed import NEEDED, BeliefsError, kinds_in
 from tests.faults.run import SETTLED_S, Verdict, run
@@ -64,6 +66,9 @@ def main(
     ] = None,
     people: Annotated[int, typer.Option(min=1, max=20, help="Number of residents.")] = 4,
     folder: Annotated[Path | None, typer.Option(help=FOLDER)] = None,
+    books: Annotated[
+        int, typer.Option(min=1, max=MOST_BOOKS, help="Number of books of the ledger.")
+    ] = 1,
     cluster: Annotated[bool, typer.Option(help="On nodes that fail over.")] = False,
     machines: Annotated[
         bool, typer.Option(help="On machines, two of each process: the suite starts them.")
@@ -80,9 +85,11 @@ def main(
         wanted = _made_on_machines(wanted, asked_for=bool(only))
     elif not only:
         left_out = ONLY_ON_MACHINES if cluster else ONLY_ON_MACHINES | FAILOVERS
+        if books == 1:
+            left_out |= {MoveBook.name}
         wanted = [name for name in wanted if name not in left_out]
     drawn = seed if seed is not None else secrets.randbelow(10**6)
-    plan = Plan(seed=drawn, seconds=minutes * 60, people=people, cluster=cluster)
+    plan = Plan(seed=drawn, seconds=minutes * 60, people=people, cluster=cluster, books=books)
     steps: list[Step] | None = None
     if replay is not None:
         plan, steps = _played_again(replay, plan, seed)
@@ -90,7 +97,7 @@ def main(
     kept = folder or Path(tempfile.mkdtemp(prefix="saldo-faults-"))
     kept.mkdir(parents=True, exist_ok=True)
     out.print(f"seed {plan.seed}; files in {kept}")
-    where = _machines(on) if machines or on else _house(plan, kept)
+    where = _machines(on, plan) if machines or on else _house(plan, kept)
     with (kept / "load.log").open("a") as log, where as house:
         logs.configure("load", stream=log)  # of the clients in this process
         kinds = _possible(house, wanted)
@@ -195,11 +202,14 @@ def _played_again(file: Path, plan: Plan, seed: int | None) -> tuple[Plan, list[
 
 
 def _house(plan: Plan, kept: Path) -> AbstractContextManager[RunningHouse]:
-    return open_cluster_house() if plan.cluster else open_house(kept / "saldo")
+    if plan.cluster:
+        return open_cluster_house(plan.books)
+    return open_house(kept / "saldo", books=plan.books)
 
 
-def _machines(on: Path | None) -> AbstractContextManager[RunningHouse]:
-    return open_machines() if on is None else attached_machines(on)
+def _machines(on: Path | None, plan: Plan) -> AbstractContextManager[RunningHouse]:
+    """Return the machines; those that run already have the books that they have."""
+    return open_machines(books=plan.books) if on is None else attached_machines(on)
 
 
 def _made_on_machines(wanted: Collection[str], *, asked_for: bool) -> list[str]:

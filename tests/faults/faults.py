@@ -60,6 +60,9 @@ class House(Protocol):
     def is_ready(self) -> bool:
         """Return whether every process runs and every /readyz says yes."""
 
+    def reconfigure(self, settings: Mapping[str, str], seconds: float) -> None:
+        """Change settings, and restart the processes whose own change, until all are ready."""
+
     def lost_since(self, instant: float) -> None:
         """Record that what was committed after an instant (Unix time) is lost by this fault.
 

@@ -20,10 +20,12 @@ from rich.console import Console
 
 from deploy.demo.loading import load
 from deploy.embedded import process
+from deploy.embedded.books import books_in
 from deploy.embedded.environment import MONITORED
 from deploy.embedded.installation import START_SECONDS, Installation
 from deploy.embedded.plan import Check, ProcessSpec, read_plan
 from deploy.embedded.readiness import is_ready
+from tests.faults.books import books_setting, load_into_books
 from tests.faults.injectors.circumstances import under_circumstances
 from tests.faults.injectors.network import Link, Network
 from tests.nodes import ANY_PORTS
@@ -120,6 +122,15 @@ class RunningHouse:
         """Record that what was committed after an instant (Unix time) is lost by a fault."""
         self.losses.append((instant, time.time()))
 
+    def reconfigure(self, settings: Mapping[str, str], seconds: float) -> None:
+        """Change settings, and restart the processes whose own change, until all are ready.
+
+        Raises InstallationError where they are not in time; it may be repeated.
+        """
+        self.installation.override(settings)
+        self.installation.up(seconds=seconds)
+        os.environ.update(self.installation.environment)  # that of staff commands
+
     def keep_logs(self, folder: Path) -> None:
         """Copy the logs of the processes into a folder: that of the house is deleted."""
         shutil.copytree(self.folder / "log", folder / "log", dirs_exist_ok=True)
@@ -135,13 +146,21 @@ class RunningHouse:
 
 
 @contextmanager
-def open_house(folder: Path, adapt: Adapt = lambda spec: spec) -> Iterator[RunningHouse]:
+def open_house(
+    folder: Path, adapt: Adapt = lambda spec: spec, *, books: int = 1
+) -> Iterator[RunningHouse]:
     """Run a house with the demo company in a folder, which is deleted afterwards.
+
+    Its ledger has so many `books`, and the accounts are in all of them.
 
     The environment of this process is the house's meanwhile, as staff commands expect it. `adapt`
     changes the description of each process before the links are put in.
     """
-    with Network() as network, installed(folder, network, adapt=adapt) as installation:
+    overrides = books_setting(books)
+    with (
+        Network() as network,
+        installed(folder, network, overrides=overrides, adapt=adapt) as installation,
+    ):
         yield RunningHouse(installation, network.links)
 
 
@@ -178,7 +197,10 @@ def running(installation: Installation, seconds: float, *, kept: bool = False) -
     try:
         installation.up(seconds=seconds)
         os.environ.update(installation.environment)
-        load(installation.environment["SALDO_DATABASE_URL"], Console(quiet=True))
+        if books_in(installation.environment):
+            load_into_books(installation.environment)
+        else:
+            load(installation.environment["SALDO_DATABASE_URL"], Console(quiet=True))
         yield
     finally:
         if not kept:

@@ -7,7 +7,9 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+from deploy.embedded.books import books_in
 from deploy.embedded.surroundings import REPOSITORY
+from shared.books import book_of, is_book, service_of, with_books
 from shared.config import SERVICES
 from tests.faults.checker.findings import Finding
 from tests.faults.house import READY_S, RunningHouse
@@ -34,7 +36,7 @@ class Operator:
     _is_to_look_again: bool = False
 
     def recover(self) -> None:
-        """Write down what a fault has lost, and recover every service."""
+        """Write down what a fault has lost, and recover every service, and every book."""
         if not self.house.losses:
             return
         while self.house.losses:
@@ -54,19 +56,20 @@ class Operator:
     def _recover(self) -> None:
         began = time.monotonic()
         self.house.wait_until_ready(READY_S)
-        for service in ORDER:
-            if said := _recover(service):
-                self.found.append(Finding("I8", "recover", service, said))
+        for log in with_books(ORDER, books_in(self.house.environment)):
+            if said := _recover(log):
+                self.found.append(Finding("I8", "recover", log, said))
         self.tell(f"recovered within {time.monotonic() - began:.0f} s")
 
 
-def _recover(service: str) -> str:
+def _recover(log: str) -> str:
     """Call the command until it has succeeded; return its last words where it does not in time."""
-    words = ("recover", "--apply", "--reason", "faults")
+    book = ("--book", book_of(log)) if is_book(log) else ()
+    words = (service_of(log), "recover", *book, "--apply", "--reason", "faults")
     ends = time.monotonic() + RECOVERED_S
     while True:
         done = subprocess.run(
-            [sys.executable, "-m", "services.cli", service, *words],
+            [sys.executable, "-m", "services.cli", *words],
             cwd=REPOSITORY, check=False, text=True, timeout=COMMAND_S,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip

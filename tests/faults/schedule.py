@@ -35,13 +35,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes a run beside its steps: the seed of the load, its length, its residents, and
-    whether the nodes are clusters."""
+    """What makes a run beside its steps: the seed of the load, its length, its residents, whether
+    the nodes are clusters, and how many books the ledger has."""
 
     seed: int
     seconds: float
     people: int
     cluster: bool = False
+    books: int = 1
 
 
 def draw(seed: int, seconds: float, faults: Mapping[str, Fault]) -> list[Step]:

@@ -28,6 +28,8 @@ class OneAccount:
     """The evidence of an account: its log, and its row; an event that ends a transaction is one of
     `ends`."""
 
+    books = ("ledger",)
+
     def __init__(self, events: Sequence[Any], row: Mapping[str, Any], ends: Sequence[int]) -> None:
         self._row = row
         self._facts = [
@@ -46,7 +48,7 @@ class OneAccount:
     def facts(self, service: str) -> Sequence[Fact]:
         return self._facts
 
-    def rows(self, query: str) -> list[dict[str, Any]]:
+    def rows_of(self, log: str, query: str) -> list[dict[str, Any]]:
         return [{"id": str(ID), **self._row}]
 
 

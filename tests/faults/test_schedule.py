@@ -88,7 +88,8 @@ def test_each_step_is_made_in_one_round() -> None:
 
 
 def test_written_schedule_is_read_again_with_its_plan(tmp_path: Path) -> None:
-    plan, steps = Plan(seed=SEED, seconds=SECONDS, people=4), draw(SEED, SECONDS, FAULTS)
+    plan = Plan(seed=SEED, seconds=SECONDS, people=4, books=2)
+    steps = draw(SEED, SECONDS, FAULTS)
     write(tmp_path / "run", plan, steps)
     assert read(tmp_path / "run", FAULTS) == (plan, steps)
     own_log = (tmp_path / "run").read_bytes().splitlines(keepends=True)[1:]

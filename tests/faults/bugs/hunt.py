@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from shared.config import SERVICES
+from tests.faults.books import logs_in
 from tests.faults.bugs.catalogue import BUGS, Bug
 from tests.faults.bugs.scenarios import HARMLESS, SCENARIOS, Stage
 from tests.faults.bugs.switch import turn
@@ -135,7 +135,7 @@ class Hunt:
 
     def _is_read(self, database: psycopg.Connection[Any]) -> bool:
         """Return whether each subscriber has got whatever is published, to the ends of the logs."""
-        for service in SERVICES:
+        for service in logs_in(self.house.environment):
             row = database.execute(
                 f"SELECT published, position, (SELECT coalesce(max(notification_id), 0)"
                 f" FROM {service}.events) FROM {service}.relay"

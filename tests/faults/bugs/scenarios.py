@@ -92,7 +92,8 @@ class Stage:
                 questions,
             )
             chance = Random(number)  # noqa: S311 - no secret
-            residents.append(settlers.settle(f"resident {number + 1}", chance, accounts=len(own)))
+            who = f"resident {number + 1}"
+            residents.append(settlers.settle_at_last(who, chance, accounts=len(own)))
         bills = [bill for bill in all_bills(accounts) if bill.lines]
         clerk = Clerk(settings_in(state / "staff" / "clerk.env"), bills, questions, notebook)
         return cls(house, residents, clerk, notebook)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
-from shared.config import SERVICES
 from tests.faults.checker.books import ADVANCES, PENALTY, Postings, is_service, postings_of
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
@@ -40,7 +39,8 @@ _PAYMENT_STATES = {
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Check the rows against the logs."""
     yield from _logs(evidence)
-    yield from _balances(evidence)
+    for log in evidence.books:
+        yield from _balances(evidence, log)
     yield from _posted(evidence)
     yield from _payments(evidence)
     yield from _links(evidence)
@@ -52,21 +52,21 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def _logs(evidence: Evidence) -> Iterator[Finding]:
     """Each log counts on by one, each stream does, and time goes back only where it is written
     down that a clock had been ahead."""
-    for service in SERVICES:
-        rows = evidence.rows(f"SELECT position FROM {service}.clock_steps")
+    for log in evidence.logs:
+        rows = evidence.rows_of(log, f"SELECT position FROM {log}.clock_steps")
         steps = {row["position"] for row in rows}
         versions: Counter[str] = Counter()
         before, position = None, 0
-        for fact in evidence.facts(service):
+        for fact in evidence.facts(log):
             if fact.position != position + 1:
                 sentence = f"position {fact.position} comes after {position}"
-                yield Finding(INVARIANT, "log has a hole", f"{service} {position + 1}", sentence)
+                yield Finding(INVARIANT, "log has a hole", f"{log} {position + 1}", sentence)
             if fact.version != versions[fact.stream] + 1:
                 sentence = f"version {fact.version} comes after {versions[fact.stream]}"
-                yield Finding(INVARIANT, "stream has a hole", f"{service} {fact.stream}", sentence)
+                yield Finding(INVARIANT, "stream has a hole", f"{log} {fact.stream}", sentence)
             steps_back = before is not None and fact.recorded_at < before
             if steps_back != (fact.position in steps):
-                about = f"{service} {fact.position}"
+                about = f"{log} {fact.position}"
                 sentence = f"{fact.recorded_at} after {before}, and not a word of it"
                 if not steps_back:
                     sentence = f"is told of {fact.recorded_at}, which is not before {before}"
@@ -75,11 +75,11 @@ def _logs(evidence: Evidence) -> Iterator[Finding]:
             position, before = fact.position, fact.recorded_at
 
 
-def _balances(evidence: Evidence) -> Iterator[Finding]:
+def _balances(evidence: Evidence, log: str) -> Iterator[Finding]:
     accounts: dict[str, Postings] = defaultdict(Counter)
     versions: dict[str, int] = {}
     numbers: dict[str, str] = {}
-    for fact in evidence.facts("ledger"):
+    for fact in evidence.facts(log):
         books = postings_of(fact)
         if books is not None:
             accounts[fact.stream].update(books)
@@ -87,16 +87,18 @@ def _balances(evidence: Evidence) -> Iterator[Finding]:
             numbers[fact.stream] = fact.data["account"]
     rows = {
         row["id"]: row
-        for row in evidence.rows(
+        for row in evidence.rows_of(
+            log,
             "SELECT account_id::text AS id, number, version, principal, penalty, advance,"
-            " open_items FROM ledger.balances"
+            f" open_items FROM {log}.balances",
         )
     }
     for stream in sorted({*accounts, *rows}):
         books, row = accounts.get(stream, Counter()), rows.get(stream)
         if row is None or stream not in versions:
             who = numbers.get(stream) or (row["number"] if row else stream)
-            yield Finding(INVARIANT, "balance without a log, or a log without one", who)
+            about = f"{log} {who}"
+            yield Finding(INVARIANT, "balance without a log, or a log without one", about)
             continue
         open_items: Counter[str] = Counter()
         for services in (row["open_items"] or {}).values():
@@ -123,11 +125,13 @@ def _posted(evidence: Evidence) -> Iterator[Finding]:
         key = fact.data["payment_id"], fact.data["account"]
         logged[key] += 1
         sums[key] = fact.data["amount"], fact.data["penalty"]
-    rows = evidence.rows(
+    rows = evidence.rows_of_books(
         "SELECT payment_id::text AS payment, account, count(*) AS times, max(amount) AS amount,"
-        " max(penalty) AS penalty FROM ledger.payment_postings GROUP BY 1, 2"
+        " max(penalty) AS penalty FROM {book}.payment_postings GROUP BY 1, 2"
     )
-    shown = Counter({(row["payment"], row["account"]): row["times"] for row in rows})
+    shown: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        shown[row["payment"], row["account"]] += row["times"]
     # What was reversed or moved leaves the table, and may come back to it.
     undone = {
         (fact.data["payment_id"], fact.data["account"])

@@ -39,30 +39,37 @@ def postings_of(fact: Fact) -> Postings | None:
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Check each event, and the trial balance of all by service."""
+    """Check each event, and the trial balance of all by service, in each book of the ledger."""
+    for log in evidence.books:
+        yield from _book(evidence, log)
+
+
+def _book(evidence: Evidence, log: str) -> Iterator[Finding]:
     total: Postings = Counter()
     accounts: dict[str, Postings] = defaultdict(Counter)
     restored: dict[str, Counter[str]] = defaultdict(Counter)
-    for fact in evidence.facts("ledger"):
+    for fact in evidence.facts(log):
         books = postings_of(fact)
         if books is None:
             continue
         if off := sum(books.values()):
             sentence = f"{fact.topic} of {fact.data['account']} is off by {off} kopecks"
-            yield Finding(INVARIANT, "an event does not balance", str(fact.position), sentence)
+            about = f"{log} {fact.position}"
+            yield Finding(INVARIANT, "an event does not balance", about, sentence)
         total.update(books)
         accounts[fact.stream].update(books)
         if "restored" in fact.data:
             back = sum(part["amount"] for part in fact.data["restored"])
             restored[fact.stream][fact.data["effective_on"]] += back
-        yield from _order_of_payment(fact, accounts[fact.stream], restored[fact.stream])
+        about = f"{log} {fact.position}"
+        yield from _order_of_payment(fact, accounts[fact.stream], restored[fact.stream], about)
     if off := sum(total.values()):
-        yield Finding(INVARIANT, "trial balance", "all", f"off by {off} kopecks")
-    yield from _against_rows(evidence, accounts)
+        yield Finding(INVARIANT, "trial balance", log, f"off by {off} kopecks")
+    yield from _against_rows(evidence, log, accounts)
 
 
 def _order_of_payment(
-    fact: Fact, after: Postings, restored: Mapping[str, int]
+    fact: Fact, after: Postings, restored: Mapping[str, int], about: str
 ) -> Iterator[Finding]:
     """What a payer named for principal pays no penalty while principal is owed.
 
@@ -81,13 +88,15 @@ def _order_of_payment(
             f"{beyond} kopecks named for principal of {fact.data['account']} pay a penalty, and "
             f"{owed} are owed"
         )
-        yield Finding(INVARIANT, "penalty before principal", str(fact.position), sentence)
+        yield Finding(INVARIANT, "penalty before principal", about, sentence)
 
 
-def _against_rows(evidence: Evidence, accounts: Mapping[str, Postings]) -> Iterator[Finding]:
+def _against_rows(
+    evidence: Evidence, log: str, accounts: Mapping[str, Postings]
+) -> Iterator[Finding]:
     """Compare what is owed for each service, of all accounts together, with the rows."""
     owed: Counter[str] = Counter()
-    for row in evidence.rows("SELECT open_items FROM ledger.balances"):
+    for row in evidence.rows_of(log, f"SELECT open_items FROM {log}.balances"):
         for services in (row["open_items"] or {}).values():
             owed.update(services)
     booked: Counter[str] = Counter()
@@ -96,7 +105,7 @@ def _against_rows(evidence: Evidence, accounts: Mapping[str, Postings]) -> Itera
     for service in sorted({*owed, *booked}):
         if owed[service] != booked[service]:
             sentence = f"{booked[service]} kopecks by the log, {owed[service]} by the rows"
-            yield Finding(INVARIANT, "owed for a service", service, sentence)
+            yield Finding(INVARIANT, "owed for a service", f"{log} {service}", sentence)
 
 
 def is_service(name: str) -> bool:

@@ -10,12 +10,12 @@ import psycopg
 import requests
 
 from deploy.demo.acquirer_page import PageError
-from shared.config import SERVICES
 from tests.faults.checker import (
     balances,
     books,
     deliveries,
     letters,
+    numbers,
     own_words,
     postings,
     promises,
@@ -33,7 +33,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "I1": (books.check,),
     "I2": (promises.check, shown.check),
     "I3": (postings.check,),
-    "I4": (balances.check, rules.check),
+    "I4": (balances.check, rules.check, numbers.check),
     "I5": (seal.check,),
     "I6": (deliveries.check,),
     "I7": (letters.check,),
@@ -48,7 +48,6 @@ EXTENT: Mapping[str, str] = {
     "payments": "payments.payments",
     "refunds": "payments.refunds",
     "letters": "notifications.letters",
-    "checkpoints": "ledger.checkpoints",
 }
 """What is counted, and its table."""
 
@@ -93,15 +92,18 @@ def check(
 def extent(environment: Mapping[str, str]) -> dict[str, int]:
     """Return how much there is to be judged."""
     with open_evidence(environment) as evidence:
-        events = sum(
-            evidence.rows(f"SELECT count(*) AS n FROM {service}.events")[0]["n"]
-            for service in SERVICES
-        )
+        events = {
+            log: evidence.rows_of(log, f"SELECT count(*) AS n FROM {log}.events")[0]["n"]
+            for log in evidence.logs
+        }
         counted = {
             name: evidence.rows(f"SELECT count(*) AS n FROM {table}")[0]["n"]
             for name, table in EXTENT.items()
         }
-    return {"events": events} | counted
+        sealed = evidence.rows_of_books("SELECT count(*) AS n FROM {book}.checkpoints")
+        further = {f"events of {log}": events[log] for log in evidence.books[1:]}
+    checkpoints = sum(row["n"] for row in sealed)
+    return {"events": sum(events.values()), **counted, "checkpoints": checkpoints, **further}
 
 
 def settle(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import amqp
 import msgspec
 
-from shared.config import SERVICES
+from shared.books import service_of
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
 from tests.faults.checker.published import differences
@@ -64,32 +64,32 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     if token is None:
         return
     feed = Feed(evidence.environment["SALDO_URL"], token)
-    for service in SERVICES:
-        history = _history(feed, service)
-        yield from _against_log(evidence, service, history)
-        yield from _stream(evidence, service, history)
+    for log in evidence.logs:
+        history = _history(feed, log)
+        yield from _against_log(evidence, log, history)
+        yield from _stream(evidence, log, history)
         for kind, belief in notes.items():
-            if evidence.folder is not None and service in belief.data["services"]:
-                got = lines_of(evidence, belief.data["file"], service)
-                yield from _subscriber(evidence, f"{kind} of {service}", got, history, kind)
+            if evidence.folder is not None and log in belief.data["services"]:
+                got = lines_of(evidence, belief.data["file"], log)
+                yield from _subscriber(evidence, f"{kind} of {log}", got, history, kind)
 
 
 def _forks(evidence: Evidence) -> Iterator[Finding]:
     """Each of our own readers has read what is in the log of its upstream, or has stopped."""
-    for service in SERVICES:
-        for row in evidence.rows(f"SELECT * FROM {service}.positions"):
+    for log in evidence.logs:
+        for row in evidence.rows_of(log, f"SELECT * FROM {log}.positions"):
             upstream, epoch, position = row["upstream"], row.get("epoch"), row["position"]
             if not epoch or row["stopped"] or position == 0:
                 continue
             ends = evidence.epochs(upstream)
             if position > ends.get(epoch, -1):
                 sentence = f"has read to {position} of epoch {epoch}; {upstream} has {ends}"
-                yield Finding(INVARIANT, "fork unnoticed", f"{service} from {upstream}", sentence)
+                yield Finding(INVARIANT, "fork unnoticed", f"{log} from {upstream}", sentence)
 
 
-def _history(feed: Feed, service: str) -> dict[int, Event]:
+def _history(feed: Feed, log: str) -> dict[int, Event]:
     found: dict[int, Event] = {}
-    for page in feed.pages(service, 0):
+    for page in feed.pages(log, 0):
         for headers, body in page:
             position = int(headers["saldo_position"])
             found[position] = Event(
@@ -104,28 +104,26 @@ def _history(feed: Feed, service: str) -> dict[int, Event]:
     return found
 
 
-def _against_log(
-    evidence: Evidence, service: str, history: Mapping[int, Event]
-) -> Iterator[Finding]:
-    facts = {fact.position: fact for fact in evidence.facts(service)}
+def _against_log(evidence: Evidence, log: str, history: Mapping[int, Event]) -> Iterator[Finding]:
+    facts = {fact.position: fact for fact in evidence.facts(log)}
     for position, fact in facts.items():
         kind = fact.topic.split(".")[1]
-        if kind in ALWAYS_PUBLISHED[service] and position not in history:
-            yield Finding(INVARIANT, "not published", f"{service} {position}", fact.topic)
+        if kind in ALWAYS_PUBLISHED[service_of(log)] and position not in history:
+            yield Finding(INVARIANT, "not published", f"{log} {position}", fact.topic)
     before = 0
     for position in sorted(history):
         event = history[position]
         if event.predecessor != before:
             sentence = f"names {event.predecessor} as its predecessor, it is {before}"
-            yield Finding(INVARIANT, "chain of the history", f"{service} {position}", sentence)
+            yield Finding(INVARIANT, "chain of the history", f"{log} {position}", sentence)
         before = position
         # What was appended since the snapshot is nobody's fault.
         if position in facts:
             for sentence in differences(facts[position], event.headers, event.body):
-                about = f"{service} {position}"
+                about = f"{log} {position}"
                 yield Finding(INVARIANT, "published otherwise than logged", about, sentence)
         elif position <= max(facts, default=0):
-            yield Finding(INVARIANT, "published and not in the log", f"{service} {position}")
+            yield Finding(INVARIANT, "published and not in the log", f"{log} {position}")
 
 
 def lines_of(evidence: Evidence, file: str, service: str | None = None) -> Iterator[Got]:
@@ -189,9 +187,9 @@ def _delivered(
             yield Finding(INVARIANT, "gap in a delivery", f"{who} {got.position}", sentence)
 
 
-def _never_came(evidence: Evidence, service: str, position: int) -> bool:
-    gone = evidence.may_be_gone(service, position, from_queues=True)
-    return gone or evidence.is_refused_at_failover(service, position)
+def _never_came(evidence: Evidence, log: str, position: int) -> bool:
+    gone = evidence.may_be_gone(log, position, from_queues=True)
+    return gone or evidence.is_refused_at_failover(log, position)
 
 
 class _Order:
@@ -221,35 +219,35 @@ def _other(who: str, got: Got, right: Event | None) -> Finding:
     return Finding(INVARIANT, "not in the log", f"{who} {got.position}", sentence)
 
 
-def _stream(evidence: Evidence, service: str, history: Mapping[int, Event]) -> Iterator[Finding]:
-    """Read the stream of a service to its end, and compare it with the history."""
+def _stream(evidence: Evidence, log: str, history: Mapping[int, Event]) -> Iterator[Finding]:
+    """Read the stream of a log to its end, and compare it with the history."""
     found: dict[int, Event] = {}
     order = _Order()
     newest = max(history, default=0)
     url = evidence.environment["SALDO_AMQP_URL"]
     try:
-        events = list(_messages(url, f"{service}.stream", newest))
+        events = list(_messages(url, f"{log}.stream", newest))
     except (amqp.exceptions.ChannelError, OSError) as error:
-        yield Finding(INVARIANT, "stream cannot be read", service, type(error).__name__)
+        yield Finding(INVARIANT, "stream cannot be read", log, type(error).__name__)
         return
     for event in events:
-        is_gone = evidence.may_be_gone(service, event.predecessor)
+        is_gone = evidence.may_be_gone(log, event.predecessor)
         last = order.gap_before(event)
         if last is not None and not is_gone:
             sentence = f"comes after {last}, and names {event.predecessor} before it"
-            yield Finding(INVARIANT, "gap in the stream", f"{service} {event.position}", sentence)
+            yield Finding(INVARIANT, "gap in the stream", f"{log} {event.position}", sentence)
         right = history.get(event.position)
         if right is None or right.id != event.id or right.digest != event.digest:
-            if not evidence.is_ghost(service, event.position, event.epoch):
+            if not evidence.is_ghost(log, event.position, event.epoch):
                 sentence = f"{event.id}; the log has {right.id if right else 'nothing'}"
-                about = f"{service} {event.position}"
+                about = f"{log} {event.position}"
                 yield Finding(INVARIANT, "stream has what the log has not", about, sentence)
         else:
             found[event.position] = event
     for position in sorted(history.keys() - found.keys()):
-        if evidence.may_be_gone(service, position):
+        if evidence.may_be_gone(log, position):
             continue
-        yield Finding(INVARIANT, "not in the stream", f"{service} {position}", history[position].id)
+        yield Finding(INVARIANT, "not in the stream", f"{log} {position}", history[position].id)
 
 
 def _messages(url: str, queue: str, newest: int) -> Iterator[Event]:

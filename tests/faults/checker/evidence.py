@@ -1,4 +1,8 @@
-"""What the checks read: a snapshot of the database, the beliefs, files of the installation."""
+"""What the checks read: a snapshot of the databases, the beliefs, files of the installation.
+
+A log is that of a service, or of a further book of the ledger (`docs/books.md`). A book may be in
+another database, whose snapshot is of almost the same moment.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -17,7 +21,8 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from shared.config import SERVICES
+from shared.books import service_of
+from tests.faults.books import ledgers_in, logs_in, owner_url_of
 from tests.faults.load.beliefs import Belief, read_beliefs
 
 _AT_ONCE = 2000
@@ -56,7 +61,8 @@ class Fact(msgspec.Struct, frozen=True):
 class Evidence:
     """What is known of an installation at one moment, not before `opened_at` (Unix time).
 
-    `folder` is where the beliefs lie.
+    `folder` is where the beliefs lie; `elsewhere` has the connections to the books that are in
+    another database than the services.
     """
 
     environment: Mapping[str, str]
@@ -64,6 +70,7 @@ class Evidence:
     beliefs: Sequence[Belief] = ()
     folder: Path | None = None
     opened_at: float = field(default_factory=time.time)
+    elsewhere: Mapping[str, psycopg.Connection[dict[str, Any]]] = field(default_factory=dict)
     _facts: dict[str, list[Fact]] = field(default_factory=dict)
     _epochs: dict[str, dict[str, int]] = field(default_factory=dict)
     _times: dict[str, Mapping[int, float]] = field(default_factory=dict)
@@ -72,24 +79,54 @@ class Evidence:
         """Return the rows of a query in the snapshot."""
         return self.connection.execute(query, values).fetchall()
 
-    def facts(self, service: str) -> list[Fact]:
-        """Return the whole log of a service, in its order."""
-        if service not in self._facts:
-            self._facts[service] = list(self._read(service))
-        return self._facts[service]
+    def rows_of(self, log: str, query: str, *values: Any) -> list[dict[str, Any]]:
+        """Return the rows of a query in the snapshot of the database that a log is in."""
+        if (connection := self.elsewhere.get(log)) is not None:
+            return connection.execute(query, values).fetchall()
+        return self.rows(query, *values)
+
+    def rows_of_books(self, query: str) -> list[dict[str, Any]]:
+        """Return the rows of a query in all books; `{book}` in it is the schema of each."""
+        return [
+            row for log in self.books for row in self.rows_of(log, query.replace("{book}", log))
+        ]
+
+    @property
+    def logs(self) -> Sequence[str]:
+        """All logs: those of the services, the further books after the ledger."""
+        return logs_in(self.environment)
+
+    @property
+    def books(self) -> Sequence[str]:
+        """The logs of all books of the ledger, the first one first."""
+        return ledgers_in(self.environment)
+
+    def connection_of(self, log: str) -> psycopg.Connection[dict[str, Any]]:
+        """Return the connection to the database that a log is in."""
+        return self.elsewhere.get(log, self.connection)
+
+    def facts(self, log: str) -> list[Fact]:
+        """Return a whole log, in its order."""
+        if log not in self._facts:
+            self._facts[log] = list(self._read(log))
+        return self._facts[log]
 
     def by_topic(self, service: str, *topics: str) -> Iterator[Fact]:
-        """Yield the events of a service that are of some topics, named without it and version."""
+        """Yield the events of a service that are of some topics, named without it and version.
+
+        Those of the ledger are of all its books, one book after the other.
+        """
         wanted = {f"{service}.{topic}.v1" for topic in topics}
-        return (fact for fact in self.facts(service) if fact.topic in wanted)
+        logs = (log for log in self.logs if service_of(log) == service)
+        return (fact for log in logs for fact in self.facts(log) if fact.topic in wanted)
 
     @cached_property
     def caused(self) -> Mapping[str, list[tuple[str, Fact]]]:
-        """The events by correlation id: (service, event)."""
+        """The events by correlation id: (service, event). An event of any book is the ledger's."""
         found: dict[str, list[tuple[str, Fact]]] = defaultdict(list)
-        for service in SERVICES:
-            for fact in self.facts(service):
-                found[fact.correlation_id].append((service, fact))
+        for log in self.logs:
+            for fact in self.facts(log):
+                found[fact.correlation_id].append((service_of(log), fact))
         return found
 
     def about(self, *whats: str) -> Iterator[Belief]:
@@ -101,15 +138,16 @@ class Evidence:
         """The spans of time in which what was committed may be lost, by faults that lose it."""
         return [(one.data["since"], one.data["until"]) for one in self.about("lost")]
 
-    def epochs(self, service: str) -> dict[str, int]:
+    def epochs(self, log: str) -> dict[str, int]:
         """Return the last position of each epoch of a log."""
-        if service in self._epochs:
-            return self._epochs[service]
-        rows = self.rows(f"SELECT name, after_position FROM {service}.epochs ORDER BY number")
-        head = self.facts(service)[-1].position if self.facts(service) else 0
+        if log in self._epochs:
+            return self._epochs[log]
+        query = f"SELECT name, after_position FROM {log}.epochs ORDER BY number"
+        rows = self.rows_of(log, query)
+        head = self.facts(log)[-1].position if self.facts(log) else 0
         ends = [*(row["after_position"] for row in rows[1:]), head]
         found = {row["name"]: end for row, end in zip(rows, ends, strict=True)}
-        self._epochs[service] = found
+        self._epochs[log] = found
         return found
 
     def is_newer(self, file: Path) -> bool:
@@ -148,15 +186,15 @@ class Evidence:
         moment = instant.timestamp()
         return any(since <= moment <= until for since, until in self.losses)
 
-    def may_be_gone(self, service: str, position: int, *, from_queues: bool = False) -> bool:
+    def may_be_gone(self, log: str, position: int, *, from_queues: bool = False) -> bool:
         """Return whether the broker may have lost the message of an event: it was published before
         the broker was put back or emptied, or, in queues, before these were declared again."""
         ends = [note.at for note in self.about("fault") if note.data["did"] in _LOSES_MESSAGES]
         if ends and from_queues:
             ends += [note.at for note in self.about("queues")]
-        return self._recorded_by(service).get(position, 0.0) <= max(ends, default=-1.0)
+        return self._recorded_by(log).get(position, 0.0) <= max(ends, default=-1.0)
 
-    def is_refused_at_failover(self, service: str, position: int) -> bool:
+    def is_refused_at_failover(self, log: str, position: int) -> bool:
         """Return whether a queue may have refused an event while a node of the broker was lost.
 
         The live feed does not send it again (shared/bus/live.py): its subscriber reads the history.
@@ -166,26 +204,31 @@ class Evidence:
         losses = [one.at for one in faults if _LOSES_BROKER_NODE.search(str(one.data["did"]))]
         if not losses:
             return False
-        recorded = self._recorded_by(service).get(position, 0.0)
+        recorded = self._recorded_by(log).get(position, 0.0)
         return any(-BEFORE_FAILOVER_S <= recorded - at <= AFTER_FAILOVER_S for at in losses)
 
-    def _recorded_by(self, service: str) -> Mapping[int, float]:
+    def _recorded_by(self, log: str) -> Mapping[int, float]:
         """Return when each event was there (Unix time), whatever a clock that was ahead said."""
-        if service not in self._times:
+        if log not in self._times:
             times, earliest = dict[int, float](), float("inf")
-            for fact in reversed(self.facts(service)):
+            for fact in reversed(self.facts(log)):
                 earliest = min(earliest, fact.recorded_at.timestamp())
                 times[fact.position] = earliest
-            self._times[service] = times
-        return self._times[service]
+            self._times[log] = times
+        return self._times[log]
 
-    def is_ghost(self, service: str, position: int, epoch: str) -> bool:
+    def is_ghost(self, log: str, position: int, epoch: str) -> bool:
         """Return whether an event was lost with the tail of its log."""
-        return position > self.epochs(service).get(epoch or "1", -1)
+        return position > self.epochs(log).get(epoch or "1", -1)
 
-    def is_lost_position(self, service: str, position: int) -> bool:
-        """Return whether a position may have been in a tail that the log has lost."""
-        ends = list(self.epochs(service).values())
+    def is_lost_position(self, log: str, position: int) -> bool:
+        """Return whether a position may have been in a tail that the log has lost.
+
+        A new epoch alone says nothing: it also begins where a log has changed its server whole.
+        """
+        if self.beliefs and not self.losses:
+            return False
+        ends = list(self.epochs(log).values())
         return len(ends) > 1 and position > ends[0]
 
     def explains(self, reason: str) -> bool:
@@ -206,13 +249,13 @@ class Evidence:
         asked = belief.asked_at or belief.at
         return any(asked <= until and since <= belief.at for since, until in self.losses)
 
-    def _read(self, service: str) -> Iterator[Fact]:
-        with self.connection.cursor(f"log_{service}") as cursor:
+    def _read(self, log: str) -> Iterator[Fact]:
+        with self.connection_of(log).cursor(f"log_{log}") as cursor:
             cursor.itersize = _AT_ONCE
             cursor.execute(
                 "SELECT notification_id, originator_id::text, originator_version, topic, state,"
                 " recorded_at, correlation_id, actor"
-                f" FROM {service}.events ORDER BY notification_id"
+                f" FROM {log}.events ORDER BY notification_id"
             )
             for row in cursor:
                 yield Fact(
@@ -231,17 +274,25 @@ class Evidence:
 def open_evidence(
     environment: Mapping[str, str], beliefs: Path | None = None
 ) -> Iterator[Evidence]:
-    """Yield the evidence of an installation, read in one read-only snapshot."""
+    """Yield the evidence of an installation, read in one read-only snapshot of each database."""
     opened_at = time.time()
-    with psycopg.connect(
-        environment["SALDO_DATABASE_URL"], connect_timeout=5, row_factory=dict_row
-    ) as connection:
-        connection.read_only = True
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with ExitStack() as stack:
+
+        def opened(url: str) -> psycopg.Connection[dict[str, Any]]:
+            connection = stack.enter_context(
+                psycopg.connect(url, connect_timeout=5, row_factory=dict_row)
+            )
+            connection.read_only = True
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            return connection
+
+        here = environment["SALDO_DATABASE_URL"]
+        urls = {log: owner_url_of(environment, log) for log in ledgers_in(environment)}
         yield Evidence(
             environment,
-            connection,
+            opened(here),
             read_beliefs(beliefs) if beliefs else (),
             beliefs.parent if beliefs else None,
             opened_at,
+            {log: opened(url) for log, url in urls.items() if url != here},
         )

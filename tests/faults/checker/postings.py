@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import requests
 
+from tests.faults.books import ledgers_in, owner_url_of
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
 from tests.faults.load.beliefs import Belief
@@ -29,7 +30,7 @@ _BANKS = {"acquirer": "SALDO_ACQUIRER_URL", "yookassa": "SALDO_ACQUIRER_KASSA_UR
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Compare the books of all, each read at its own source."""
-    books = read_books(banks_of(evidence.environment), evidence.environment["SALDO_DATABASE_URL"])
+    books = books_of_all(evidence.environment)
     for sentence in differences(books):
         about, _, words = sentence.partition(":")
         yield Finding(INVARIANT, "books differ", about, words.strip())
@@ -45,6 +46,12 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 def banks_of(environment: Mapping[str, str]) -> list[Bank]:
     """Return the simulated banks of an installation; empty where it has none."""
     return [Bank(name, environment[url]) for name, url in _BANKS.items() if environment.get(url)]
+
+
+def books_of_all(environment: Mapping[str, str]) -> Books:
+    """Return what banks, payments and all books of the ledger have now."""
+    ledgers = {log: owner_url_of(environment, log) for log in ledgers_in(environment)}
+    return read_books(banks_of(environment), environment["SALDO_DATABASE_URL"], ledgers=ledgers)
 
 
 def _postings(evidence: Evidence) -> Iterator[Finding]:

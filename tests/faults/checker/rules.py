@@ -36,14 +36,19 @@ _UNKNOWN_TO_IT = frozenset({"advance_settled", "account_closed"})
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Compare the rows and the accruals of every account that has changed with the oracle."""
+    for log in evidence.books:
+        yield from _book(evidence, log)
+
+
+def _book(evidence: Evidence, log: str) -> Iterator[Finding]:
     histories: dict[str, list[Fact]] = defaultdict(list)
-    for fact in evidence.facts("ledger"):
+    for fact in evidence.facts(log):
         if "account" in fact.data and postings_of(fact) is not None:
             histories[fact.stream].append(fact)
     rows = {
         row["id"]: row
-        for row in evidence.rows(
-            "SELECT account_id::text AS id, number, advance, open_items FROM ledger.balances"
+        for row in evidence.rows_of(
+            log, f"SELECT account_id::text AS id, number, advance, open_items FROM {log}.balances"
         )
     }
     for stream, history in histories.items():

@@ -36,20 +36,29 @@ class Note(NamedTuple):
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Compare every checkpoint, stored or kept by a witness, with the tree of the log."""
-    stored = {row["number"]: row for row in evidence.rows("SELECT * FROM ledger.checkpoints")}
-    witnessed = _witnessed(evidence)
+    """Compare every checkpoint, stored or kept by a witness, with the tree of its log.
+
+    Each book of the ledger has a seal of its own.
+    """
+    for log in evidence.books:
+        yield from _book(evidence, log)
+
+
+def _book(evidence: Evidence, log: str) -> Iterator[Finding]:
+    rows = evidence.rows_of(log, f"SELECT * FROM {log}.checkpoints")
+    stored = {row["number"]: row for row in rows}
+    witnessed = _witnessed(evidence, log)
     sizes = {row["size"] for row in stored.values()} | {note.size for note in witnessed.values()}
-    roots = _roots(evidence, sizes)
-    keys = _keys(evidence.environment)
+    roots = _roots(evidence, log, sizes)
+    keys = _keys(evidence.environment, log)
     for number, row in sorted(stored.items()):
         note = read_note(row["note"])
         if (note.size, note.root) != (row["size"], bytes(row["root"])):
-            yield Finding(INVARIANT, "checkpoint and its row differ", str(number))
-        yield from _judge(note, f"checkpoint {number}", roots, keys)
+            yield Finding(INVARIANT, "checkpoint and its row differ", f"{log} {number}")
+        yield from _judge(note, f"checkpoint {number} of {log}", roots, keys)
     for name, note in sorted(witnessed.items()):
-        if not evidence.is_lost_position("ledger", note.size):
-            yield from _judge(note, f"witness's {name}", roots, keys)
+        if not evidence.is_lost_position(log, note.size):
+            yield from _judge(note, f"{name} at the witness of {log}", roots, keys)
 
 
 def _judge(
@@ -86,9 +95,9 @@ def read_note(note: str) -> Note:
     return Note(int(size), base64.b64decode(root), text + "\n", signatures)
 
 
-def _witnessed(evidence: Evidence) -> dict[str, Note]:
-    """Return what the witness had when the snapshot was taken."""
-    folder = evidence.environment.get("SALDO_LEDGER_WITNESS_DIR")
+def _witnessed(evidence: Evidence, log: str) -> dict[str, Note]:
+    """Return what the witness of a log had when the snapshot was taken."""
+    folder = evidence.environment.get(f"SALDO_{log.upper()}_WITNESS_DIR")
     if not folder:
         return {}
     files = Path(folder).glob("checkpoint-*.txt")
@@ -99,10 +108,10 @@ def _witnessed(evidence: Evidence) -> dict[str, Note]:
     }
 
 
-def _keys(environment: Mapping[str, str]) -> dict[bytes, bytes]:
-    """Return the public keys of the verifiers by their ids."""
-    file = environment.get("SALDO_LEDGER_SEAL_VERIFIER_FILE")
-    written = environment.get("SALDO_LEDGER_SEAL_VERIFIER", "")
+def _keys(environment: Mapping[str, str], log: str) -> dict[bytes, bytes]:
+    """Return the public keys of the verifiers of a log by their ids."""
+    file = environment.get(f"SALDO_{log.upper()}_SEAL_VERIFIER_FILE")
+    written = environment.get(f"SALDO_{log.upper()}_SEAL_VERIFIER", "")
     lines = Path(file).read_text(encoding="ascii").split() if file else written.split()
     keys = {}
     for line in lines:
@@ -115,16 +124,16 @@ def _keys(environment: Mapping[str, str]) -> dict[bytes, bytes]:
 # The tree
 
 
-def _roots(evidence: Evidence, sizes: set[int]) -> dict[int, bytes]:
-    """Return the root of the log at some of its sizes."""
+def _roots(evidence: Evidence, log: str, sizes: set[int]) -> dict[int, bytes]:
+    """Return the root of a log at some of its sizes."""
     found: dict[int, bytes] = {}
     peaks: list[tuple[int, bytes]] = []  # (height, hash) of perfect trees, the highest first
     size = 0
-    with evidence.connection.cursor("leaves") as cursor:
+    with evidence.connection_of(log).cursor(f"leaves_{log}") as cursor:
         cursor.itersize = _AT_ONCE
         cursor.execute(
             "SELECT notification_id, originator_id, originator_version, topic, state, recorded_at,"
-            " command_id, actor, correlation_id FROM ledger.events ORDER BY notification_id"
+            f" command_id, actor, correlation_id FROM {log}.events ORDER BY notification_id"
         )
         for row in cursor:
             height, node = 0, sha256(b"\x00" + _leaf(row)).digest()

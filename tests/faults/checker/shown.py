@@ -8,6 +8,7 @@ payment or question the answer must be 404.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import psycopg
 import requests
 from psycopg.rows import dict_row
 
+from tests.faults.books import owner_url_of
 from tests.faults.checker.api import Api
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
@@ -34,14 +36,13 @@ _REVEAL = frozenset({200, 403, 409, 422})
 
 _BALANCE = """
 SELECT principal, penalty AS penalty_accrued, advance, version, open_items
-  FROM ledger.balances WHERE number = %s
+  FROM {book}.balances WHERE number = %s
 """
 _PAYMENT = "SELECT state, total, refunded FROM payments.payments WHERE payment_id::text = %s"
 _LINKED = "SELECT DISTINCT number FROM accounts.links WHERE person_id::text = %s"
+_ANOTHER = "SELECT min(number) AS number FROM {book}.balances WHERE number <> ALL (%s)"
 _OTHERS = """
-SELECT (SELECT min(number) FROM ledger.balances WHERE number NOT IN
-           (SELECT number FROM accounts.links WHERE person_id = %(person)s::uuid)) AS number,
-       ARRAY(SELECT payment_id::text FROM payments.payments
+SELECT ARRAY(SELECT payment_id::text FROM payments.payments
               WHERE person_id <> %(person)s::uuid ORDER BY created_at DESC LIMIT 3) AS payments,
        (SELECT max(question_id::text) FROM helpdesk.questions
          WHERE person_id <> %(person)s::uuid) AS question
@@ -58,10 +59,33 @@ class Shown:
     token: str
     api: Api
     database: psycopg.Connection[dict[str, Any]]
+    books: Mapping[str, psycopg.Connection[dict[str, Any]]]
+    """The books of the ledger, each with the connection to its database."""
 
     def row(self, query: str, *values: Any) -> dict[str, Any] | None:
         """Return a row as it is now."""
         return self.database.execute(query, values).fetchone()
+
+    def balance(self, number: str) -> dict[str, Any] | None:
+        """Return the row of an account as it is now, from the book that has it."""
+        for log, database in self.books.items():
+            query = _BALANCE.replace("{book}", log)
+            if (row := database.execute(query, (number,)).fetchone()) is not None:
+                return row
+        return None
+
+    def linked(self) -> list[str]:
+        """Return the accounts that are his own."""
+        return [row["number"] for row in self.database.execute(_LINKED, (self.person_id,))]
+
+    def others(self) -> list[str]:
+        """Return somebody else's account of each book that has one."""
+        own = self.linked()
+        found = [
+            database.execute(_ANOTHER.replace("{book}", log), (own,)).fetchone()
+            for log, database in self.books.items()
+        ]
+        return [row["number"] for row in found if row is not None and row["number"] is not None]
 
     def differs(
         self, path: str, read: Callable[[], Mapping[str, Any] | None]
@@ -83,15 +107,32 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         for belief in evidence.about("person")
         if not evidence.may_be_lost(belief)
     }
-    with psycopg.connect(
-        evidence.environment["SALDO_DATABASE_URL"], autocommit=True, row_factory=dict_row
-    ) as database:
+    with ExitStack() as stack:
+
+        def opened(url: str) -> psycopg.Connection[dict[str, Any]]:
+            return stack.enter_context(
+                psycopg.connect(url, autocommit=True, row_factory=dict_row, connect_timeout=5)
+            )
+
+        database = opened(evidence.environment["SALDO_DATABASE_URL"])
+        books = {
+            log: opened(owner_url_of(evidence.environment, log))
+            if log in evidence.elsewhere
+            else database
+            for log in evidence.books
+        }
         for belief in list(latest.values())[-MOST_ASKED:]:
             token = belief.data["token"]
             status, profile = api.get("/me", token)
             if status == requests.codes.ok:  # whether it must be is another question
                 shown = Shown(
-                    belief.who, belief.data["email"], profile["person_id"], token, api, database
+                    belief.who,
+                    belief.data["email"],
+                    profile["person_id"],
+                    token,
+                    api,
+                    database,
+                    books,
                 )
                 yield from _balances(shown)
                 yield from _payments(evidence, shown)
@@ -101,11 +142,11 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 def _balances(shown: Shown) -> Iterator[Finding]:
     """Each linked account has the balance of its row; so has the page of what is due."""
-    numbers = [row["number"] for row in shown.database.execute(_LINKED, (shown.person_id,))]
+    numbers = shown.linked()
     for number in numbers:
 
         def read(number: str = number) -> Mapping[str, Any] | None:
-            row = shown.row(_BALANCE, number)
+            row = shown.balance(number)
             if row is None:
                 return None
             items = row.pop("open_items") or {}
@@ -137,7 +178,7 @@ def _with_services(
 
 def _due(shown: Shown, numbers: Sequence[str]) -> Iterator[Finding]:
     def read() -> Mapping[str, Any]:
-        rows = [shown.row(_BALANCE, number) for number in sorted(numbers)]
+        rows = [shown.balance(number) for number in sorted(numbers)]
         return {
             number: (max(0, row["principal"] - row["advance"]), row["penalty_accrued"])
             for number, row in zip(sorted(numbers), rows, strict=True)
@@ -212,9 +253,10 @@ def _not_his(shown: Shown) -> Iterator[Finding]:
     """What is somebody else's is as absent as what is not there."""
     row = shown.database.execute(_OTHERS, {"person": shown.person_id}).fetchone()
     assert row is not None
+    others = shown.others()
     asked = [
-        ("account", "/accounts/{}/balance", row["number"]),
-        ("account's charges", "/accounts/{}/charges", row["number"]),
+        *(("account", "/accounts/{}/balance", number) for number in others),
+        *(("account's charges", "/accounts/{}/charges", number) for number in others),
         # One of them may be such that its page fails for everybody.
         *(("payment", "/payments/{}", payment) for payment in row["payments"]),
         *(("receipt", "/payments/{}/receipt", payment) for payment in row["payments"]),

@@ -15,13 +15,12 @@ from datetime import UTC, datetime
 
 import requests
 
-from shared.config import SERVICES
 from tests.faults.checker.deliveries import lines_of
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.findings import Finding
 from tests.faults.checker.letters import mailbox
-from tests.faults.checker.postings import banks_of
-from tests.faults.thousand_orders.books import CREDITED, read_books
+from tests.faults.checker.postings import banks_of, books_of_all
+from tests.faults.thousand_orders.books import CREDITED
 
 INVARIANT = "I8"
 
@@ -64,29 +63,29 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _published(evidence: Evidence) -> Iterator[Finding]:
-    for service in SERVICES:
-        [row] = evidence.rows(
-            f"SELECT coalesce((SELECT max(notification_id) FROM {service}.events), 0) AS head,"
-            f" (SELECT position FROM {service}.relay) AS relay,"
-            f" (SELECT position FROM {service}.live) AS live"
+    for log in evidence.logs:
+        [row] = evidence.rows_of(
+            log,
+            f"SELECT coalesce((SELECT max(notification_id) FROM {log}.events), 0) AS head,"
+            f" (SELECT position FROM {log}.relay) AS relay,"
+            f" (SELECT position FROM {log}.live) AS live",
         )
         for who in ("relay", "live"):
             if row[who] != row["head"]:
                 sentence = f"is at {row[who]} of {row['head']}"
-                yield Finding(INVARIANT, f"{who} lag", service, sentence)
+                yield Finding(INVARIANT, f"{who} lag", log, sentence)
 
 
 def _reactions(evidence: Evidence) -> Iterator[Finding]:
     """A reader is at the last published event of its upstream, or beyond."""
     published = _published_positions(evidence)
-    for service in SERVICES:
-        for row in evidence.rows(f"SELECT * FROM {service}.positions"):
+    for log in evidence.logs:
+        for row in evidence.rows_of(log, f"SELECT * FROM {log}.positions"):
+            about = f"{log} from {row['upstream']}"
             if row["position"] < published[row["upstream"]]:
-                about = f"{service} from {row['upstream']}"
                 sentence = f"is at {row['position']} of {published[row['upstream']]}"
                 yield Finding(INVARIANT, "reaction lag", about, sentence)
             if row.get("stopped"):
-                about = f"{service} from {row['upstream']}"
                 yield Finding(INVARIANT, "reader stopped", about, row["stopped"])
 
 
@@ -113,11 +112,12 @@ def _subscribers(evidence: Evidence) -> Iterator[Finding]:
                 yield Finding(INVARIANT, "subscriber lag", about, sentence)
 
 
-def _end_of(evidence: Evidence, service: str, epoch: str, position: int) -> int:
+def _end_of(evidence: Evidence, log: str, epoch: str, position: int) -> int:
     """Return the last position of an epoch; the given one for that in which the log is."""
-    ends = evidence.rows(
-        f"SELECT (SELECT min(after_position) FROM {service}.epochs AS later"
-        f" WHERE later.number > one.number) AS last FROM {service}.epochs AS one WHERE name = %s",
+    ends = evidence.rows_of(
+        log,
+        f"SELECT (SELECT min(after_position) FROM {log}.epochs AS later"
+        f" WHERE later.number > one.number) AS last FROM {log}.epochs AS one WHERE name = %s",
         epoch,
     )
     if not ends:
@@ -127,28 +127,28 @@ def _end_of(evidence: Evidence, service: str, epoch: str, position: int) -> int:
 
 def _published_positions(evidence: Evidence) -> dict[str, int]:
     return {
-        service: evidence.rows(f"SELECT published FROM {service}.relay")[0]["published"]
-        for service in SERVICES
+        log: evidence.rows_of(log, f"SELECT published FROM {log}.relay")[0]["published"]
+        for log in evidence.logs
     }
 
 
 def _aside(evidence: Evidence) -> Iterator[Finding]:
-    for service in SERVICES:
-        for row in evidence.rows(f"SELECT upstream, type, reason FROM {service}.parked"):
-            about = f"{service}: {row['upstream']} {row['type']}"
+    for log in evidence.logs:
+        for row in evidence.rows_of(log, f"SELECT upstream, type, reason FROM {log}.parked"):
+            about = f"{log}: {row['upstream']} {row['type']}"
             yield Finding(INVARIANT, "parked", about, row["reason"])
-        if not _has_table(evidence, service, "quarantine"):
+        if not _has_table(evidence, log, "quarantine"):
             continue
-        rows = evidence.rows(f"SELECT upstream, position, reason FROM {service}.quarantine")
-        for row in rows:
-            about = f"{service}: {row['upstream']} {row['position']}"
+        query = f"SELECT upstream, position, reason FROM {log}.quarantine"
+        for row in evidence.rows_of(log, query):
+            about = f"{log}: {row['upstream']} {row['position']}"
             if not evidence.explains(row["reason"]):
                 yield Finding(INVARIANT, "quarantined", about, row["reason"])
 
 
-def _has_table(evidence: Evidence, schema: str, table: str) -> bool:
-    return bool(evidence.rows("SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s",
-                              schema, table))  # fmt: skip
+def _has_table(evidence: Evidence, log: str, table: str) -> bool:
+    query = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s"
+    return bool(evidence.rows_of(log, query, log, table))
 
 
 def _payments(evidence: Evidence) -> Iterator[Finding]:
@@ -185,7 +185,7 @@ def _returns(evidence: Evidence) -> Iterator[Finding]:
 
     Whose callback was lost is found by the next sweep, within half a minute.
     """
-    books = read_books(banks_of(evidence.environment), evidence.environment["SALDO_DATABASE_URL"])
+    books = books_of_all(evidence.environment)
     for payment_id, payment in books.payments.items():
         returned = books.money[payment_id].returned
         if payment.state in CREDITED and returned > payment.refunded:
@@ -262,29 +262,35 @@ def _imports(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _sealed(evidence: Evidence) -> Iterator[Finding]:
-    [row] = evidence.rows(
-        "SELECT coalesce(max(size), 0) AS size, (SELECT extract(epoch FROM now() - recorded_at)"
-        " FROM ledger.events WHERE notification_id = (SELECT coalesce(max(size), 0) + 1"
-        " FROM ledger.checkpoints)) AS waits FROM ledger.checkpoints"
-    )
-    if row["waits"] is not None and row["waits"] > SEALED_S:
-        sentence = f"event {row['size'] + 1} has waited for {row['waits']:.0f} s"
-        yield Finding(INVARIANT, "seal lag", "ledger", sentence)
+    for log in evidence.books:
+        [row] = evidence.rows_of(
+            log,
+            "SELECT coalesce(max(size), 0) AS size, (SELECT extract(epoch FROM now() - recorded_at)"
+            f" FROM {log}.events WHERE notification_id = (SELECT coalesce(max(size), 0) + 1"
+            f" FROM {log}.checkpoints)) AS waits FROM {log}.checkpoints",
+        )
+        if row["waits"] is not None and row["waits"] > SEALED_S:
+            sentence = f"event {row['size'] + 1} has waited for {row['waits']:.0f} s"
+            yield Finding(INVARIANT, "seal lag", log, sentence)
 
 
 def _witnessed(evidence: Evidence) -> Iterator[Finding]:
     """What was signed is known elsewhere, too, so that nobody can sign another log instead."""
-    if not evidence.environment.get("SALDO_LEDGER_WITNESS_DIR"):
-        return
-    [row] = evidence.rows(
-        "SELECT max(c.number) AS number, (SELECT coalesce(max(number), 0) FROM ledger.publications"
-        " WHERE failure IS NULL AND witness = 'directory') AS given FROM ledger.checkpoints AS c"
-        " WHERE created_at < now() - make_interval(secs => %s)",
-        WITNESSED_S,
-    )
-    if row["number"] is not None and row["given"] < row["number"]:
-        sentence = f"checkpoint {row['number']} is not with the witness, who has {row['given']}"
-        yield Finding(INVARIANT, "witness lag", "ledger", sentence)
+    for log in evidence.books:
+        if not evidence.environment.get(f"SALDO_{log.upper()}_WITNESS_DIR"):
+            continue
+        [row] = evidence.rows_of(
+            log,
+            "SELECT max(c.number) AS number, (SELECT coalesce(max(number), 0)"
+            f" FROM {log}.publications WHERE failure IS NULL AND witness = 'directory') AS given"
+            f" FROM {log}.checkpoints AS c"
+            " WHERE created_at < now() - make_interval(secs => %s)",
+            WITNESSED_S,
+        )
+        if row["number"] is not None and row["given"] < row["number"]:
+            given = row["given"]
+            sentence = f"checkpoint {row['number']} is not with the witness, who has {given}"
+            yield Finding(INVARIANT, "witness lag", log, sentence)
 
 
 def _jobs(evidence: Evidence) -> Iterator[Finding]:

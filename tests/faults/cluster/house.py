@@ -17,6 +17,7 @@ from deploy.cluster import packages
 from deploy.embedded import rabbitmq
 from deploy.embedded.installation import Installation
 from shared.config import QUORUM
+from tests.faults.books import books_setting
 from tests.faults.cluster.leading import Addresses, Leading
 from tests.faults.cluster.postgresql import PostgresCluster, owner_url
 from tests.faults.cluster.rabbitmq import RabbitmqCluster
@@ -57,8 +58,11 @@ class ClusterHouse(RunningHouse):
 
 
 @contextmanager
-def open_cluster_house() -> Iterator[ClusterHouse]:
-    """Run a house with the demo company on clusters; all of it is deleted afterwards."""
+def open_cluster_house(books: int = 1) -> Iterator[ClusterHouse]:
+    """Run a house with the demo company on clusters; all of it is deleted afterwards.
+
+    Its ledger has so many `books`.
+    """
     with ExitStack() as stack:
         folder = stack.enter_context(new_folder())
         network = stack.enter_context(Network())
@@ -74,6 +78,7 @@ def open_cluster_house() -> Iterator[ClusterHouse]:
         ports = {name: link.port for name, link in network.links.items()}
         user = f"{rabbitmq.USER}:{broker.password}@127.0.0.1"
         overrides = {
+            **books_setting(books),
             "SALDO_DATABASE_URL": owner_url(database, ports["primary"]),
             "SALDO_AMQP_URL": f"amqp://{user}:{ports['serving']}/",
             "SALDO_AMQP_ADMIN_URL": f"http://{user}:{ports['management']}",

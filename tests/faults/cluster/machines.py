@@ -24,6 +24,7 @@ from deploy.embedded import process
 from deploy.embedded.plan import Check, read_plan
 from deploy.embedded.readiness import is_ready
 from deploy.embedded.state import StateDir
+from tests.faults.books import books_setting
 from tests.faults.cluster.house import PLACE, new_folder
 from tests.faults.faults import FAULTS, Fault, House, fault
 from tests.faults.house import OVERRIDES, RunningHouse, running
@@ -244,12 +245,16 @@ def draw_with_losses(seed: int, seconds: float, faults: Mapping[str, Fault]) -> 
 
 
 @contextmanager
-def open_machines(kind: Kind | None = None) -> Iterator[Machines]:
-    """Run an installation with the demo company on machines, which are deleted afterwards."""
+def open_machines(kind: Kind | None = None, *, books: int = 1) -> Iterator[Machines]:
+    """Run an installation with the demo company on machines, which are deleted afterwards.
+
+    Its ledger has so many `books`.
+    """
     _clear_leftovers()
+    overrides = {**OVERRIDES, **books_setting(books)}
     with new_folder() as folder:
         installation = ClusterInstallation(
-            folder / "saldo", OVERRIDES, kind=kind, owner=process.myself(), ports=_PORTS
+            folder / "saldo", overrides, kind=kind, owner=process.myself(), ports=_PORTS
         )
         with running(installation, CLUSTER_START_S):
             yield Machines(installation)

@@ -10,6 +10,7 @@ from tests.faults.injectors import connections as connections
 from tests.faults.injectors import disks as disks
 from tests.faults.injectors import fsync as fsync
 from tests.faults.injectors import messages as messages
+from tests.faults.injectors import moves as moves
 from tests.faults.injectors import outside as outside
 from tests.faults.injectors import processes as processes
 from tests.faults.injectors import restores as restores

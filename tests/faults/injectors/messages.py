@@ -20,6 +20,7 @@ import amqp
 import requests
 from kombu import Connection
 
+from deploy.embedded.books import books_in
 from services.discovery import reactions_of
 from shared.bus.messages import (
     CORRELATION_HEADER,
@@ -29,7 +30,7 @@ from shared.bus.messages import (
     TYPE_HEADER,
 )
 from shared.bus.topology import connect, log_exchange, reaction_queue
-from shared.config import SERVICES
+from tests.faults.books import logs_in
 from tests.faults.faults import House, fault
 from tests.faults.injectors.errors import TroubleError
 
@@ -41,10 +42,6 @@ _MANAGE_S = 10.0
 _READ_S = 0.5
 
 Pair = tuple[str, str]
-PAIRS: Final[tuple[Pair, ...]] = tuple(
-    (consumer, upstream) for consumer in SERVICES for upstream in sorted(reactions_of(consumer))
-)
-"""Every queue of reactions: consumer and upstream."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +107,16 @@ def moved(
     return moved if body is None else replace(moved, body=body)
 
 
+def pairs_of(house: House) -> list[Pair]:
+    """Return every queue of reactions: consumer and upstream."""
+    further = books_in(house.environment)
+    return [
+        (consumer, upstream)
+        for consumer in logs_in(house.environment)
+        for upstream in sorted(reactions_of(consumer, further))
+    ]
+
+
 class _QueueFault:
     """What these faults share: a user who may do it, and a queue that has had messages."""
 
@@ -122,9 +129,9 @@ class _QueueFault:
     def heal(self, house: House) -> None:
         """What was sent has been sent."""
 
-    def _draw(self, random: Random, channel: amqp.Channel) -> tuple[Pair, list[Raw]]:
+    def _draw(self, house: House, random: Random, channel: amqp.Channel) -> tuple[Pair, list[Raw]]:
         """Return a queue, and the newest messages that have passed through it."""
-        pairs = list(PAIRS)
+        pairs = pairs_of(house)
         while pairs:
             pair = random.choice(pairs)
             recent = newest(channel, pair[1])
@@ -143,7 +150,7 @@ class DoubleMessages(_QueueFault):
 
     def inject(self, house: House, random: Random) -> str:
         with impersonator(house) as channel:
-            (consumer, upstream), recent = self._draw(random, channel)
+            (consumer, upstream), recent = self._draw(house, random, channel)
             again = random.sample(recent, random.randint(1, len(recent)))
             for message in again:
                 put(channel, consumer, upstream, message)
@@ -159,7 +166,7 @@ class DamagedMessages(_QueueFault):
 
     def inject(self, house: House, random: Random) -> str:
         with impersonator(house) as channel:
-            (consumer, upstream), recent = self._draw(random, channel)
+            (consumer, upstream), recent = self._draw(house, random, channel)
             last = max(recent, key=lambda message: int(message.headers[POSITION_HEADER]))
             damage = random.choice(sorted(DAMAGES))
             bad = DAMAGES[damage](last, int(last.headers[POSITION_HEADER]))
@@ -175,7 +182,7 @@ class DivertMessages(_QueueFault):
     lasts = (1.0, 10.0)
 
     def inject(self, house: House, random: Random) -> str:
-        consumer, upstream = random.choice(PAIRS)
+        consumer, upstream = random.choice(pairs_of(house))
         aside = f"faults.{consumer}.from.{upstream}"
         # Noted first, with the seed of what happens to them: whatever fails now is undone.
         house.notes[self.name] = (consumer, upstream, random.random())

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from deploy.embedded.books import is_seal_process
 from deploy.embedded.plan import ProcessSpec
 from deploy.embedded.surroundings import PLAIN_ENVIRONMENT
 from tests.faults.injectors import tcp_proxy
@@ -30,7 +31,8 @@ from tests.faults.injectors import tcp_proxy
 Which = Literal["both", "there", "back"]
 
 ADAPTED = ("serve", "work", "seal", "gateway", "acquirer", "yookassa")
-"""The processes that go by the links: those of the product, and the banks that call them back."""
+"""The processes that go by the links: those of the product, and the banks that call them back. So
+do the sealers of further books."""
 
 _BANKS = ("acquirer", "yookassa")
 _LINKS = {
@@ -136,7 +138,7 @@ class Network:
 
     def adapt(self, spec: ProcessSpec) -> ProcessSpec:
         """Return a process of the product, or a bank, with links in its URLs."""
-        if spec.name not in ADAPTED:
+        if spec.name not in ADAPTED and not is_seal_process(spec.name):
             return spec
         environ = {
             variable: self._linked(name, value)

@@ -11,11 +11,13 @@ from typing import Any, cast
 import psycopg
 
 from deploy.embedded import process
+from deploy.embedded.books import books_in, seal_process
 from tests.faults.faults import House, fault
 from tests.faults.process_tree import is_stopped
 from tests.waiting import eventually
 
 _OURS = ("serve", "work", "gateway", "seal")
+"""Those of an installation whose ledger has one book; further ones have sealers of their own."""
 _NODES = ("postgres", "rabbitmq")
 _OUTSIDE = ("acquirer", "yookassa", "ofd", "mailcatcher")
 
@@ -39,8 +41,9 @@ class Kill:
 
     def inject(self, house: House, random: Random) -> str:
         running = house.identities()
-        drawn = random.choice((*_OURS * 3, *_NODES * 2, *_OUTSIDE))
-        victim = drawn if drawn in running else random.choice(_OURS)
+        ours = _ours(house)
+        drawn = random.choice((*ours * 3, *_NODES * 2, *_OUTSIDE))
+        victim = drawn if drawn in running else random.choice(ours)
         house.restart(victim)
         return f"kill -9 {victim}"
 
@@ -60,7 +63,7 @@ class Pause:
         return True
 
     def inject(self, house: House, random: Random) -> str:
-        victim = random.choice((*_OURS * 2, *_OUTSIDE))
+        victim = random.choice((*_ours(house) * 2, *_OUTSIDE))
         stopped = _stop(house, self.name, _of(house, victim))
         return f"pause {victim}" if stopped else f"pause {victim}: it does not run now"
 
@@ -110,6 +113,11 @@ class PauseNode:
 
     def heal(self, house: House) -> None:
         _go_on(house, self.name)
+
+
+def _ours(house: House) -> tuple[str, ...]:
+    """Return the processes of the product."""
+    return (*_OURS, *map(seal_process, books_in(house.environment)))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from deploy.embedded.books import books_in, seal_process
 from deploy.embedded.plan import ProcessSpec, read_plan
 from deploy.embedded.readiness import is_ready
 from tests.faults.faults import House, fault
@@ -49,7 +50,9 @@ class RestoreDatabase:
             return
         instant, stops = noted
         if has_backup(house, "postgres", "data"):
-            with house.kept_down(*(_SERVICES if stops else ()), "postgres"):
+            sealers = map(seal_process, books_in(house.environment))
+            services = (*_SERVICES, *sealers) if stops else ()
+            with house.kept_down(*services, "postgres"):
                 put_back(house, "postgres", "data")
             house.lost_since(instant)
         wait_for_node(house, "postgres")

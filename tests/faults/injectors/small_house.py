@@ -31,10 +31,13 @@ START_S = 120.0
 class SmallHouse:
     """An installation on nodes of its own."""
 
-    def __init__(self, folder: Path, network: Network) -> None:
+    def __init__(
+        self, folder: Path, network: Network, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.network = network
         self.installation = Installation(
             folder,
+            settings,
             owner=process.myself(),
             ports=ANY_PORTS,
             adapt=lambda spec: under_circumstances(network.adapt(spec), folder),
@@ -102,6 +105,10 @@ class SmallHouse:
             is_ready(check) for check in checks if check is not None
         )
 
+    def reconfigure(self, settings: Mapping[str, str], seconds: float) -> None:
+        self.installation.override(settings)
+        self.installation.up(seconds=seconds)
+
     def lost_since(self, instant: float) -> None:
         self.lost.append(instant)
 
@@ -113,10 +120,10 @@ class SmallHouse:
 
 
 @contextmanager
-def small_house(folder: Path) -> Iterator[SmallHouse]:
-    """Run a small installation for the length of a block."""
+def small_house(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[SmallHouse]:
+    """Run a small installation, with some settings of its own, for the length of a block."""
     with Network() as network:
-        house = SmallHouse(folder, network)
+        house = SmallHouse(folder, network, settings)
         try:
             house.installation.up(seconds=START_S)
             yield house

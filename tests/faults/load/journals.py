@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-
-from shared.config import SERVICES
 
 How = Literal["delivered", "took", "forgot"]
 
@@ -38,17 +36,20 @@ class Got(msgspec.Struct, array_like=True, frozen=True):
 
 @dataclass
 class Journal:
-    """The file of one subscriber, and how far its effects have got, by service."""
+    """The file of one subscriber, and how far its effects have got, by log."""
 
     path: Path
-    positions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SERVICES, 0))
-    epochs: dict[str, str] = field(default_factory=lambda: dict.fromkeys(SERVICES, ""))
+    logs: Sequence[str]
+    """Those that it reads: of services, and of further books of the ledger."""
+    positions: dict[str, int] = field(init=False)
+    epochs: dict[str, str] = field(init=False)
     ends: dict[tuple[str, str], int] = field(default_factory=dict)
     """Where epochs have ended, as forks have told: what was lost may come again."""
     past: set[tuple[str, str]] = field(default_factory=set)
     """The epochs that a service has left: whatever of them is in its log has taken effect."""
 
     def __post_init__(self) -> None:
+        self.positions, self.epochs = dict.fromkeys(self.logs, 0), dict.fromkeys(self.logs, "")
         self._file = self.path.open("ab")
         self._lock = threading.Lock()
 

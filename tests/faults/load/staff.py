@@ -23,10 +23,13 @@ from uuid import uuid4
 from deploy.demo.acquirer_page import PageError
 from deploy.demo.charges import Bill
 from deploy.demo.client import Problem
+from deploy.embedded.books import books_in
 from deploy.embedded.surroundings import REPOSITORY
 from shared import context
+from shared.books import book_of, is_book
 from shared.errors import ServiceError, Unavailable
 from shared.money import Kopecks
+from shared.rpc.book_methods import routed
 from shared.rpc.client import RpcClient
 from tests.faults.load.beliefs import Command, Notebook
 from tests.faults.thousand_orders.banks import Bank
@@ -88,9 +91,14 @@ class Clerk:
     notebook: Notebook
     who: str = "clerk"
 
+    def client(self, name: str) -> Any:
+        """Return a client that calls the book of each account, as the terminals of staff do."""
+        client = RpcClient(self.settings["SALDO_AMQP_URL"], name=name)
+        return routed(client, books_in(self.settings))
+
     def answer(self, stop: threading.Event) -> None:
         """Answer questions until stopped, and those that are left."""
-        with closing(RpcClient(self.settings["SALDO_AMQP_URL"], name="clerk answers")) as client:
+        with closing(self.client("clerk answers")) as client:
             while True:
                 try:
                     question_id = self.questions.get(timeout=AGAIN_S)
@@ -100,7 +108,7 @@ class Clerk:
                     continue
                 self.answer_one(client, question_id)
 
-    def answer_one(self, client: RpcClient, question_id: str) -> None:
+    def answer_one(self, client: Any, question_id: str) -> None:
         """Answer a question."""
         text = f"Ответ {uuid4()}"
         about = {"question_id": question_id, "text": text}
@@ -110,14 +118,14 @@ class Clerk:
 
     def correct(self, stop: threading.Event, chance: Random) -> None:
         """Correct a line of some bill again and again until stopped."""
-        with closing(RpcClient(self.settings["SALDO_AMQP_URL"], name="clerk corrects")) as client:
+        with closing(self.client("clerk corrects")) as client:
             while not stop.wait(chance.uniform(*CORRECTION_EVERY_S)):
                 bill = chance.choice(self.bills)
                 line = chance.randrange(len(bill.lines))
                 amount = chance.choice((-1, 1)) * chance.randint(1, LARGEST)
                 self.correct_one(client, bill, line, amount)
 
-    def correct_one(self, client: RpcClient, bill: Bill, line: int, amount: Kopecks) -> None:
+    def correct_one(self, client: Any, bill: Bill, line: int, amount: Kopecks) -> None:
         """Correct a line of a bill."""
         asked: dict[str, Any] = {
             "account": bill.account.number,
@@ -134,7 +142,7 @@ class Clerk:
             command.learn(state=done["state"])
 
     def _command(
-        self, client: RpcClient, command: Command, service: str, method: str, **asked: Any
+        self, client: Any, command: Command, service: str, method: str, **asked: Any
     ) -> dict[str, Any]:
         """Call until there is an answer; raises Problem for a refusal, Unavailable for none."""
         for attempt in range(1, TRIES + 1):
@@ -162,10 +170,14 @@ def kopecks_of(text: str) -> Kopecks:
 
 @dataclass
 class Operator:
-    """Imports files of adjustments by the staff command, which is killed now and then."""
+    """Imports files of adjustments by the staff command, which is killed now and then.
 
-    settings: Mapping[str, str]
-    bills: Sequence[Bill]
+    A file has bills of one book of the ledger; `bills` are by its log.
+    """
+
+    settings_file: Path
+    """Read before each command: it is written anew where a book has moved."""
+    bills: Mapping[str, Sequence[Bill]]
     folder: Path
     notebook: Notebook
     who: str = "operator"
@@ -180,7 +192,8 @@ class Operator:
         """Write a file of adjustments, and import it."""
         self._count += 1
         path = self.folder / f"adjustments-{self._count}.csv"
-        rows = [self._row(chance) for _ in range(ROWS)]
+        log = chance.choice(sorted(self.bills))
+        rows = [self._row(self.bills[log], chance) for _ in range(ROWS)]
         rows.sort()
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, delimiter=";")
@@ -191,8 +204,8 @@ class Operator:
         about = {"digest": digest, "adjustments": adjustments}
         with self.notebook.about(self.who, "import", **about) as command:
             if chance.random() < KILLED:
-                self._import(path, command.id, killed_after=chance.uniform(0.3, 2.0))
-            self._until_answered(lambda: self._import(path, command.id))
+                self._import(path, log, command.id, killed_after=chance.uniform(0.3, 2.0))
+            self._until_answered(lambda: self._import(path, log, command.id))
         path.unlink()
 
     def _until_answered(self, run: Callable[[], tuple[int, str]]) -> None:
@@ -204,8 +217,8 @@ class Operator:
                 raise Problem(INTERNAL, f"exit_{code}", said[-300:])
             time.sleep(AGAIN_S * attempt)
 
-    def _row(self, chance: Random) -> tuple[str, ...]:
-        bill = chance.choice(self.bills)
+    def _row(self, bills: Sequence[Bill], chance: Random) -> tuple[str, ...]:
+        bill = chance.choice(bills)
         kopecks = chance.randint(1, LARGEST)
         amount = f"{chance.choice(('', '-'))}{kopecks // 100},{kopecks % 100:02d}"
         line = chance.choice(bill.lines)
@@ -214,15 +227,17 @@ class Operator:
         )  # fmt: skip
 
     def _import(
-        self, path: Path, correlation_id: str, killed_after: float = IMPORT_S
+        self, path: Path, log: str, correlation_id: str, killed_after: float = IMPORT_S
     ) -> tuple[int, str]:
         """Run the command; return its exit code (negative: it was killed) and its words."""
+        settings = settings_in(self.settings_file)
+        book = ("--book", book_of(log)) if is_book(log) else ()
         plain = {name: v for name, v in os.environ.items() if not name.startswith("SALDO_")}
-        words = ("ledger", "import", str(path), "--reason", f"faults {correlation_id}")
+        words = ("ledger", "import", str(path), *book, "--reason", f"faults {correlation_id}")
         with subprocess.Popen(
             [sys.executable, "-m", "services.cli", *words],
             cwd=REPOSITORY,
-            env={**plain, **self.settings},
+            env={**plain, **settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -27,6 +27,7 @@ from shared.bus.grants import Grants, types_of, types_with_persons
 from shared.bus.principals import Principal
 from shared.config import SERVICES, load_settings
 from shared.errors import ServiceError
+from tests.faults.books import logs_in
 from tests.faults.load.beliefs import Notebook
 from tests.faults.load.journals import Journal
 
@@ -104,6 +105,7 @@ class Subscribers:
 
     def __init__(self, environment: Mapping[str, str], folder: Path, notebook: Notebook) -> None:
         credentials = self._credentials = new_credentials()
+        self._logs = logs_in(environment)
         self._admitting = threading.Lock()
         self._is_admitted = True
         self._admit()
@@ -112,7 +114,7 @@ class Subscribers:
         self._feed = Feed(environment["SALDO_URL"], credentials.token)
         self._notebook = notebook
         self.journals = {
-            kind: Journal(folder / f"subscriber-{kind}.jsonl")
+            kind: Journal(folder / f"subscriber-{kind}.jsonl", self._logs)
             for kind in ("queue", "feed", "stream")
         }
         for kind, journal in self.journals.items():
@@ -121,7 +123,7 @@ class Subscribers:
                 "subscriber",
                 kind=kind,
                 file=journal.path.name,
-                services=list(SERVICES),
+                services=list(self._logs),
                 token=credentials.token,
             )
         self._declare()
@@ -149,14 +151,14 @@ class Subscribers:
         """Empty the queues: what came while some types were bound and others not has gaps."""
         with self._broker() as connection:
             channel = connection.channel()
-            for service in SERVICES:
+            for service in self._logs:
                 channel.queue_purge(queue_of(service))
 
     def _declare(self) -> None:
         """Declare the queues before there is any load: what is published from now on is in them."""
         with self._broker() as connection:
             channel = connection.channel()
-            for service in SERVICES:
+            for service in self._logs:
                 queue, persons = queue_of(service), types_with_persons(service)
                 arguments = {"x-queue-type": "quorum"}
                 channel.queue_declare(queue, durable=True, auto_delete=False, arguments=arguments)
@@ -177,13 +179,13 @@ class Subscribers:
 
         while not stop.is_set():
             with self._again(stop, "queue subscriber"), self._reading() as connection:
-                for service in SERVICES:
+                for service in self._logs:
                     self._catch_up(service, journal, "history")
                 channel = connection.channel()
                 channel.basic_qos(0, PREFETCH, a_global=False)
-                for service in SERVICES:
+                for service in self._logs:
                     channel.basic_consume(queue_of(service), consumer_tag=service, callback=receive)
-                heard.update(dict.fromkeys(SERVICES, time.monotonic()))
+                heard.update(dict.fromkeys(self._logs, time.monotonic()))
                 self._follow(connection, journal, heard, stop)
 
     def _follow(
@@ -199,7 +201,7 @@ class Subscribers:
         """
         while not stop.is_set():
             _drain(connection)
-            for service in SERVICES:
+            for service in self._logs:
                 if time.monotonic() - heard[service] > LOOK_BACK_S:
                     before = journal.positions[service]
                     self._catch_up(service, journal, "history")
@@ -244,7 +246,7 @@ class Subscribers:
         journal = self.journals["feed"]
         while not stop.wait(POLL_S):
             with self._again(stop, "feed subscriber"):
-                for service in SERVICES:
+                for service in self._logs:
                     self._catch_up(service, journal, "feed")
 
     # By stream
@@ -266,11 +268,11 @@ class Subscribers:
 
         while not stop.is_set():
             with self._again(stop, "stream subscriber"), self._reading() as connection:
-                for service in SERVICES:
+                for service in self._logs:
                     self._catch_up(service, journal, "history")
                 channel = connection.channel()
                 channel.basic_qos(0, PREFETCH, a_global=False)
-                for service in SERVICES:
+                for service in self._logs:
                     since = came.get(service)
                     channel.basic_consume(
                         f"{service}.stream",
@@ -278,7 +280,7 @@ class Subscribers:
                         callback=receive,
                         arguments={"x-stream-offset": since - AGAIN_FROM if since else "first"},
                     )
-                heard.update(dict.fromkeys(SERVICES, time.monotonic()))
+                heard.update(dict.fromkeys(self._logs, time.monotonic()))
                 self._follow(connection, journal, heard, stop)
 
     @contextmanager

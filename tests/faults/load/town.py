@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,8 +13,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from random import Random
 
-from deploy.demo.charges import all_bills
+from deploy.demo.charges import Bill, all_bills
 from deploy.demo.company import demo_accounts, households
+from tests.faults.books import accounts_of
 from tests.faults.checker.postings import banks_of
 from tests.faults.load.beliefs import Notebook
 from tests.faults.load.newcomers import Settlers
@@ -55,7 +57,10 @@ class Town:
             questions,
         )
         clerk = Clerk(settings_in(state / "staff" / "clerk.env"), bills, questions, notebook)
-        operator = Operator(settings_in(state / "staff" / "operator.env"), bills, folder, notebook)
+        books, by_book = accounts_of(environment), defaultdict[str, list[Bill]](list)
+        for bill in bills:
+            by_book[books[bill.account.number]].append(bill)
+        operator = Operator(state / "staff" / "operator.env", by_book, folder, notebook)
         self._users: dict[str, Work] = {
             "newcomers": partial(self._settlers.run, chance=self._chance("newcomers")),
             "clerk corrects": partial(clerk.correct, chance=self._chance("clerk")),
@@ -80,7 +85,8 @@ class Town:
 
     def watcher(self) -> str:
         """Return the token of one more person, who only looks."""
-        return self._settlers.settle("watcher", self._chance("watcher"), accounts=1).token
+        watcher = self._settlers.settle_at_last("watcher", self._chance("watcher"), accounts=1)
+        return watcher.token
 
     @property
     def failed(self) -> list[str]:
@@ -102,7 +108,7 @@ class Town:
 
     def _settle_one(self, number: int) -> Resident:
         who = f"resident {number + 1}"
-        return self._settlers.settle(who, self._chance(who), accounts=ACCOUNTS_OF_ONE)
+        return self._settlers.settle_at_last(who, self._chance(who), accounts=ACCOUNTS_OF_ONE)
 
     def _chance(self, who: str) -> Random:
         return Random(f"{self._seed} {who}")  # noqa: S311 - no secret

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from deploy.demo.database import open_snapshot
+from shared.books import SPLIT
 from shared.money import format_roubles
 from tests.faults.thousand_orders.banks import Bank, BankOrder, Money
 
@@ -22,11 +23,12 @@ _PAYMENTS = "SELECT payment_id::text AS id, state, total, refunded FROM payments
 _ORDERS = "SELECT order_number, payment_id::text AS id FROM payments.orders"
 _REFUNDS = "SELECT payment_id::text AS id, state, total FROM payments.refunds"
 _RECEIPTS = "SELECT payment_id::text AS id, kind, state, total FROM payments.fiscal_receipts"
+# {book} is the schema of a book of the ledger.
 _POSTINGS = """
 SELECT e.fact ->> 'payment_id' AS id, e.fact ->> 'account' AS account, e.topic,
        e.fact ->> 'refund_id' AS refund_id,
        (e.fact ->> 'amount')::bigint + coalesce((e.fact ->> 'penalty')::bigint, 0) AS amount
-  FROM (SELECT topic, convert_from(state, 'UTF8')::jsonb AS fact FROM ledger.events
+  FROM (SELECT topic, convert_from(state, 'UTF8')::jsonb AS fact FROM {book}.events
          WHERE topic IN ('ledger.payment_posted.v1', 'ledger.payment_refunded.v1',
                          'ledger.payment_reversed.v1')) AS e
  WHERE (e.fact -> 'taken') IS NULL OR e.fact -> 'taken' = 'null'
@@ -80,34 +82,57 @@ class Books:
 
 
 def read_books(
-    banks: Sequence[Bank], database_url: str, known_before: frozenset[str] = frozenset()
+    banks: Sequence[Bank],
+    database_url: str,
+    known_before: frozenset[str] = frozenset(),
+    *,
+    ledgers: Mapping[str, str] | None = None,
 ) -> Books:
-    """Read all books, without the ledger's entries of payments that were `known_before`."""
+    """Read all books, without the ledger's entries of payments that were `known_before`.
+
+    `ledgers` are the books that the ledger is split into, each with the URL of its database; what
+    is in the same one as the payments is of the same moment.
+    """
     orders = {number: order for bank in banks for number, order in bank.orders().items()}
     with open_snapshot(database_url) as cursor:
 
         def rows(query: str) -> list[dict[str, Any]]:
             return cursor.execute(query).fetchall()
 
+        entries = [
+            entry
+            for log, url in (ledgers or {SPLIT: database_url}).items()
+            for entry in (_entries(cursor, log) if url == database_url else _entries_of(url, log))
+            if entry.payment_id not in known_before
+        ]
         return Books(
             orders,
             {row["id"]: Payment(row["state"], row["total"], row["refunded"])
              for row in rows(_PAYMENTS)},
             {row["order_number"]: row["id"] for row in rows(_ORDERS)},
-            [
-                Entry(
-                    row["id"],
-                    row["account"],
-                    row["amount"],
-                    row["refund_id"] or "",
-                    row["topic"] == "ledger.payment_posted.v1",
-                )
-                for row in rows(_POSTINGS)
-                if row["id"] not in known_before
-            ],
+            entries,
             [(row["id"], row["state"], row["total"]) for row in rows(_REFUNDS)],
             [(row["id"], row["kind"], row["state"], row["total"]) for row in rows(_RECEIPTS)],
         )  # fmt: skip
+
+
+def _entries_of(url: str, log: str) -> list[Entry]:
+    with open_snapshot(url) as cursor:
+        return _entries(cursor, log)
+
+
+def _entries(cursor: Any, log: str) -> list[Entry]:
+    """Return what a book of the ledger has of payments."""
+    return [
+        Entry(
+            row["id"],
+            row["account"],
+            row["amount"],
+            row["refund_id"] or "",
+            row["topic"] == "ledger.payment_posted.v1",
+        )
+        for row in cursor.execute(_POSTINGS.replace("{book}", log)).fetchall()
+    ]
 
 
 def unresolved(books: Books) -> list[str]:

@@ -134,7 +134,7 @@ def test_servers_are_found_by_the_names_in_the_secrets() -> None:
 
 def test_every_setting_is_one_that_its_process_reads() -> None:
     more = {"SALDO_MONITORING_LISTEN", "SALDO_SECRETS_DIR", "SALDO_LEDGER_SEAL_VERIFIER_FILE"}
-    more |= {"SALDO_URL", "SALDO_MAIL_FROM", "SALDO_TIMEZONE"}
+    more |= {"SALDO_URL", "SALDO_MAIL_FROM", "SALDO_TIMEZONE", "SALDO_LEDGER_BOOKS"}
     for name in OURS:
         kind = {SEALER: "seal", "administrator": "staff", "terminal": "staff"}.get(name)
         kind = kind or (name.rpartition("-")[2] if name in PROCESSES else name)

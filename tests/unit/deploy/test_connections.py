@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.embedded.books import books_in
+from deploy.secrets.holders import holder_of
 from services.discovery import check_names
 from services.work import OWN_CONNECTIONS, POOL_SIZE, tasks_of
 from shared.config import SERVICES, load_settings
@@ -15,7 +17,7 @@ from shared.eventstore.postgres import PostgresStore
 from tests.kustomization import Document, containers_of, named, rendered
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-OVERLAYS = ("production", "small")
+OVERLAYS = ("production", "small", "books")
 DATA, KEYS = "saldo-db", "saldo-keys"
 
 SERVER_POOL: int = inspect.signature(PostgresStore).parameters["pool_size"].default
@@ -61,18 +63,20 @@ def most_opened(documents: list[Document], cluster: str) -> int:
     there beside the one that it replaces, and beside the one before, which still ends its calls.
     """
     deployments, scaled = named(documents, "Deployment"), named(documents, "ScaledObject")
-    keys = cluster == KEYS
+    keys, books = cluster == KEYS, books_in(named(documents, "ConfigMap")["saldo-settings"]["data"])
     running, replaced = 0, {"serve": 0, "work": 0}
-    for service in check_names((), ()):
+    for log in check_names((), books):
+        name = holder_of(log)
         server = SERVER_POOL + (0 if keys else WATCHING)
-        worker = POOL_SIZE + len(tasks_of(service, load_settings({})))
+        worker = POOL_SIZE + len(tasks_of(log, load_settings({})))
         worker += 0 if keys else OWN_CONNECTIONS
-        running += scaled[f"{service}-serve"]["spec"]["maxReplicaCount"] * server
-        running += deployments[f"{service}-work"]["spec"]["replicas"] * worker
+        running += scaled[f"{name}-serve"]["spec"]["maxReplicaCount"] * server
+        running += deployments[f"{name}-work"]["spec"]["replicas"] * worker
         for kind, each in (("serve", server), ("work", worker)):
-            strategy = deployments[f"{service}-{kind}"]["spec"]["strategy"]["rollingUpdate"]
+            strategy = deployments[f"{name}-{kind}"]["spec"]["strategy"]["rollingUpdate"]
             replaced[kind] += (strategy["maxSurge"] + 1) * each
-    rest = RESERVED + OPERATOR + MIGRATE + STAFF * STAFF_EACH + (0 if keys else SEALER)
+    sealers = 0 if keys else SEALER * (1 + len(books))
+    rest = RESERVED + OPERATOR + MIGRATE + STAFF * STAFF_EACH + sealers
     return running + max(replaced.values()) + rest
 
 
@@ -112,8 +116,9 @@ def test_settings_of_postgresql_are_those_of_one_host(cluster: str) -> None:
 
 def test_every_process_with_a_pool_is_reckoned() -> None:
     """Who else has a secret with the URL of a database is one of those named above."""
-    documents = rendered(DEPLOY / "kubernetes" / "overlays" / "production")
+    documents = rendered(DEPLOY / "kubernetes" / "overlays" / "books")
     known = {f"{service}-{kind}" for service in SERVICES for kind in ("serve", "work")}
+    known |= {"ledger-north-serve", "ledger-north-work", "ledger-north-sealer"}
     known |= {"sealer", "migrate", "broker", "gateway", "proxy", "administrator", "terminal"}
     for kind in ("Deployment", "Job"):
         for name, one in named(documents, kind).items():
