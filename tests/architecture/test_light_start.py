@@ -110,6 +110,41 @@ def test_supervisor_and_watchdog_import_no_service_and_nothing_heavy(role: str) 
     assert not {*WATCHED, "services"} & held
 
 
+def test_the_watchdog_is_an_interpreter_and_little_else() -> None:
+    """Each of these would take as long as Saldo runs what the watchdog takes in all."""
+    program = "import deploy.embedded.watchdog, json, sys; print(json.dumps(list(sys.modules)))"
+    bare = "import json, sys; print(json.dumps(list(sys.modules)))"
+    more = [
+        set(
+            json.loads(
+                subprocess.run(
+                    [sys.executable, "-S", "-c", text],
+                    cwd=REPOSITORY,
+                    capture_output=True,
+                    timeout=60,
+                    check=True,
+                ).stdout
+            )
+        )
+        for text in (program, bare)
+    ]
+    assert more[0] - more[1] <= {
+        "deploy",
+        "deploy.embedded",
+        "deploy.embedded.watchdog",
+        "fcntl",
+        "os",
+        "posixpath",
+        "genericpath",
+        "stat",
+        "_stat",
+        "_collections_abc",
+        "os.path",
+        "abc",
+        "_abc",
+    }
+
+
 def test_completion_lists_verbs_without_importing_them(tmp_path: Path) -> None:
     found, said = completed(tmp_path, "saldo ledger bal")
     assert "balance" in said.split()
