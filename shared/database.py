@@ -45,9 +45,9 @@ have ended it, so its machine is frozen."""
 FRESH_S = 1.0
 """For so long a connection that was used counts as alive for what may be asked again."""
 
-IDLE_CONNECTION_S = 60.0
-"""How long a pool keeps a connection beyond its first that nobody takes: the server holds 2 to 5 MB
-for each. psycopg_pool keeps it for ten minutes."""
+IDLE_CONNECTION_S = 30.0
+"""How long a pool keeps connections that nobody takes, beyond those that it is to keep: the server
+holds 2 to 5 MB for each. psycopg_pool keeps them for ten minutes."""
 
 _PEER_GONE_MS = 10_000
 """Within this, either side notices that the other's machine has vanished (about 15 s at most)."""

@@ -16,7 +16,9 @@ from typing import Any
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from shared.errors import ServiceError
+from shared.metric_values import keep_values_small
 
+keep_values_small()
 # The time at which a series began would double their number, and nothing here asks for it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 

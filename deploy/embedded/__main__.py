@@ -40,7 +40,7 @@ def up(
     demo: Annotated[bool, typer.Option(help="Load the demo company and run its journey.")] = True,
 ) -> None:
     """Start everything, wait until it is ready, and show the addresses."""
-    installation = Installation(state, os.environ)
+    installation = Installation(state, os.environ, together=True)
     was_idle = not installation.identities()
     with Progress(out) as progress:
         changed = installation.up(seconds=seconds, progress=progress)

@@ -26,7 +26,7 @@ from deploy.embedded.plan import (
     write_atomically,
     write_plan,
 )
-from deploy.embedded.processes import process_specs
+from deploy.embedded.processes import doubles_together, process_specs
 from deploy.embedded.state import DEFAULT_PORTS, StateDir
 from deploy.embedded.stopping import Report, run_commands, stop_processes
 
@@ -52,7 +52,8 @@ class Installation:
     `overrides` are `SALDO_*` settings that replace the generated ones: with SALDO_DATABASE_URL or
     SALDO_AMQP_URL no private node is started. They are kept until `reset`. Everything stops when
     the process `owner` ends, for whatever reason. `ports` are the preferred ports. `adapt` changes
-    the description of each process, for a test that starts it under other circumstances.
+    the description of each process, for a test that starts it under other circumstances. With
+    `together` one process is all doubles: for whoever does not stop one of them alone.
     """
 
     more_secrets: Sequence[str] = ()
@@ -66,6 +67,7 @@ class Installation:
         owner: process.Identity | None = None,
         ports: Mapping[str, int] = DEFAULT_PORTS,
         adapt: Callable[[ProcessSpec], ProcessSpec] = lambda spec: spec,
+        together: bool = False,
     ) -> None:
         self.state = StateDir(state_dir.resolve())
         self.environment: dict[str, str] = {}
@@ -73,6 +75,7 @@ class Installation:
         self._owner = owner
         self._preferred_ports = ports
         self._adapt = adapt
+        self._together = together
         self._supervisor = Daemon(self.state, "supervisor")
         self._watchdog = Daemon(self.state, "watchdog")
 
@@ -150,7 +153,8 @@ class Installation:
         make_keys(self.state, master, self.environment.get("SALDO_LEDGER_SEAL_NAME", ""))
         make_seals(self.state, self.environment)
         write_atomically(self.state.env, as_shell(self.environment).encode())
-        specs = tuple(self._adapt(spec) for spec in self._specs(ports, secrets, overrides))
+        found = self._specs(ports, secrets, overrides)
+        specs = tuple(map(self._adapt, doubles_together(found) if self._together else found))
         plan = Plan(processes=specs, owner=self._owner, watchdog=self._owner is None)
         return plan if names is None else plan.only(names)
 

@@ -28,7 +28,9 @@ _ENABLE = f"rabbitmq-plugins enable --offline {' '.join(_PLUGINS)}"
 CONTAINER_COMMAND = ("sh", "-c", f"{_ENABLE} && exec docker-entrypoint.sh rabbitmq-server")
 """Starts the image's node with the management API, which not every image has enabled."""
 
-# The default of RabbitMQ 4; 3.10 takes 128 MiB, which a service reads before it refuses the caller.
+# The size of a message is the default of RabbitMQ 4; 3.10 takes 128 MiB, which a service reads
+# before it refuses the caller. What quorum queues have written is in memory, too, until its file is
+# full: by default half a gigabyte.
 _CONFIG = """\
 max_message_size = 16777216
 listeners.tcp.1 = {host}:{port}
@@ -41,6 +43,7 @@ default_pass = {password}
 log.file = false
 log.console = true
 log.console.level = info
+raft.wal_max_size_bytes = 16777216
 """
 
 FREE_STREAMS = """\

@@ -7,14 +7,18 @@ that, nor for the reply to a request, nor for the farewell when a connection is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from amqp.method_framing import frame_writer
 from kombu import Connection
 
 from shared.bus.read_ahead import read_ahead
 
 LIMIT_S = 10.0
 """How long one write, or the wait for one reply of the broker, may take."""
+LARGEST_FRAME = 16 * 1024
+"""The bytes of a frame that is sent: the body of a larger message goes in several."""
 
 
 class BrokerConnection(Connection):
@@ -50,3 +54,33 @@ class BrokerConnection(Connection):
 
     def _note_blocked(self, blocked: bool) -> None:
         self.is_blocked = blocked
+
+
+class _SmallFrames:
+    """What py-amqp's writer of frames asks a connection for."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    @property
+    def frame_max(self) -> int:
+        return min(int(self._connection.frame_max), LARGEST_FRAME)
+
+    @property
+    def bytes_sent(self) -> int:
+        """How much was sent: who sends nothing for a while sends a heartbeat."""
+        return int(self._connection.bytes_sent)
+
+    @bytes_sent.setter
+    def bytes_sent(self, sent: int) -> None:
+        self._connection.bytes_sent = sent
+
+
+def small_frames(connection: Any, transport: Any) -> Callable[..., None]:
+    """Return what writes frames to a connection of py-amqp.
+
+    py-amqp's own keeps room for the largest frame that RabbitMQ takes, 128 KiB, for each connection
+    as long as it lives; a worker has some forty of them.
+    """
+    written: Callable[..., None] = frame_writer(_SmallFrames(connection), transport)
+    return written

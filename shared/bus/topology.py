@@ -23,7 +23,7 @@ from typing import Any
 import amqp
 from kombu import Connection, Exchange, Queue
 
-from shared.bus.broker_connection import BrokerConnection
+from shared.bus.broker_connection import BrokerConnection, small_frames
 from shared.bus.grants import types_with_persons
 from shared.bus.principals import tls_of
 from shared.config import Settings
@@ -61,6 +61,7 @@ def connect(
         transport_options={
             **TRANSPORT_OPTIONS,
             "client_properties": {"connection_name": name},
+            "frame_writer": small_frames,
         },
     )
     made.reads_ahead = reads_ahead

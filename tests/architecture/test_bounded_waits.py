@@ -35,7 +35,6 @@ REASONS = {
     "services/serve.py: runner.wait()": UNTIL_STOPPED,
     "services/work.py: worker.wait()": UNTIL_STOPPED,
     "shared/bus/worker.py: self.join()": NO_WAIT,
-    "shared/bus/worker.py: self.stop.wait()": UNTIL_STOPPED,
     "shared/context.py: _current.get()": NO_WAIT,
     "shared/database.py: _begin.get()": NO_WAIT,
     "shared/eventstore/batch_decision.py: self.wakeup.acquire()": NO_WAIT,

@@ -38,6 +38,8 @@ def without_fiscal(spec):
     return msgspec.structs.replace(spec, environ=kept)
 
 options = {"owner": process.identity_of(int(sys.argv[2]))}
+if sys.argv[4] == "1" and "together" in signature(Installation).parameters:
+    options["together"] = True
 if sys.argv[3] == "0" and "adapt" in signature(Installation).parameters:
     options["adapt"] = without_fiscal
 Installation(Path(sys.argv[1]), os.environ, **options).up(seconds=240)
@@ -145,10 +147,12 @@ def running_house(
     progress: Callable[[str], None] = lambda _: None,
     *,
     fiscal: bool = True,
+    together: bool = False,
 ) -> Iterator[House]:
     """Run an installation on nodes of its own, with the demo company and so many payers.
 
-    Without ``fiscal`` it makes no fiscal receipts.
+    Without ``fiscal`` it makes no fiscal receipts; ``together`` starts the doubles in one process,
+    as `make up` does, where the commit can.
     """
     with tempfile.TemporaryDirectory(prefix="saldo-bench-") as folder:
         # Whoever the nodes run as has to enter it.
@@ -156,7 +160,8 @@ def running_house(
         state = Path(folder) / "state"
         progress(f"{name}: an installation starts")
         try:
-            checkout.run(_UP, str(state), str(os.getpid()), str(int(fiscal)))
+            options = (str(int(fiscal)), str(int(together)))
+            checkout.run(_UP, str(state), str(os.getpid()), *options)
             environment = _settings_in(state / "env")
             progress(f"{name}: the demo company is loaded")
             checkout.module("deploy.demo", "load", env=environment)

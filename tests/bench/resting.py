@@ -31,7 +31,7 @@ LARGEST = 6
 
 def at_rest(bench: Bench, progress: Callable[[str], None]) -> list[Result]:
     """Measure the shares at rest, and their growth by payments."""
-    with running_house("ours", this_checkout(), PAYERS, progress=progress) as house:
+    with running_house("ours", this_checkout(), PAYERS, progress=progress, together=True) as house:
         rested = _rested(house, "before the payments", progress)
         sums, paid = list[float](), list[int]()
         with closing(Payers(house)) as payers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any, TypeAlias
 
 import psycopg
@@ -163,6 +163,29 @@ def test_idle_connections_are_returned(database: Database, monkeypatch: pytest.M
             )
             with pool.connection() as connection:
                 assert connection.execute("SELECT 1").fetchone()
+
+
+def test_connections_of_a_rush_are_returned_together(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one of them each time that the pool looks."""
+    looks_s = 1.0
+    monkeypatch.setattr("shared.database.IDLE_CONNECTION_S", looks_s)
+    url = database.settings.database_url_of("ledger")
+    with closing(open_pool(url, "ledger", size=8)) as pool:
+        with ExitStack() as rush:
+            for _ in range(8):
+                rush.enter_context(pool.connection())
+        seen = set[int]()
+
+        def left() -> int:
+            seen.add(size := pool.get_stats()["pool_size"])
+            return size
+
+        eventually(lambda: left() == 1, "one connection left")
+        assert len(seen) < 4, "each look closes one"
+        with pool.connection() as connection:
+            assert connection.execute("SELECT 1").fetchone()
 
 
 def test_the_connection_that_was_used_last_is_given_out(database: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -12,9 +13,10 @@ from deploy.doubles.acquirer.database import Database
 from deploy.doubles.acquirer.faults import FaultSwitch
 from deploy.doubles.acquirer.order_list import OrderList
 from deploy.doubles.acquirer.orders import Orders
-from deploy.doubles.acquirer.settings import BankSettings
+from deploy.doubles.acquirer.settings import BankSettings, load_bank_settings
 from deploy.doubles.acquirer.signature import by_own_key, by_secret
 from deploy.doubles.acquirer.web import BankApp
+from shared.logs import get_logger
 
 
 class _Handler(WSGIRequestHandler):
@@ -29,11 +31,11 @@ class _Handler(WSGIRequestHandler):
 
 
 class Bank:
-    """The simulated acquirer. `start` returns at once; `wait` blocks until `stop_soon`."""
+    """The simulated acquirer. `start` returns at once; `wait` blocks until `stopping` is set."""
 
-    def __init__(self, settings: BankSettings, log: Any) -> None:
+    def __init__(self, settings: BankSettings, log: Any, stopping: threading.Event) -> None:
         self._database = Database(settings.state_dir / "acquirer.sqlite")
-        self._stopping = threading.Event()
+        self._stopping = stopping
         self._faults = FaultSwitch()
         sign = (
             by_own_key(settings.state_dir)
@@ -57,7 +59,7 @@ class Bank:
             thread.start()
 
     def wait(self) -> None:
-        """Block until `stop_soon`. Raises the exception that ended a thread."""
+        """Block until it is to end. Raises the exception that ended a thread."""
         self._stopping.wait()
         self._faults.release()
         self._server.shutdown()
@@ -68,10 +70,6 @@ class Bank:
         self._database.close()
         if self._failed is not None:
             raise self._failed
-
-    def stop_soon(self) -> None:
-        """Stop both threads; safe in a signal handler."""
-        self._stopping.set()
 
     def _serve(self) -> None:
         self._guard(self._server.serve_forever)
@@ -87,3 +85,11 @@ class Bank:
             self._failed = error
             self._stopping.set()
             raise
+
+
+def open_double(environ: Mapping[str, str], stopping: threading.Event) -> Bank:
+    """Make it by `SALDO_*`. Raises SettingsError."""
+    settings = load_bank_settings(environ)
+    log = get_logger("acquirer")
+    log.info("acquirer_opens", url=settings.url, callback_url=settings.callback_url)
+    return Bank(settings, log, stopping)

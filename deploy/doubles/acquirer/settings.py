@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from deploy.doubles.running import DoubleError
+
 DEFAULT_PORT = 18090
 
 
-class SettingsError(Exception):
+class SettingsError(DoubleError):
     """A variable is missing or invalid; the text names it and the remedy."""
 
 

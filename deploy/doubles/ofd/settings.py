@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from deploy.doubles.running import DoubleError
 
-class SettingsError(Exception):
+
+class SettingsError(DoubleError):
     """A variable is missing or invalid; the text names it."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -14,8 +14,9 @@ from deploy.doubles.yookassa.faults import FaultSwitch
 from deploy.doubles.yookassa.lists import Lists
 from deploy.doubles.yookassa.notifications import NotificationSender
 from deploy.doubles.yookassa.payments import Payments
-from deploy.doubles.yookassa.settings import ShopSettings
+from deploy.doubles.yookassa.settings import ShopSettings, load_shop_settings
 from deploy.doubles.yookassa.web import App
+from shared.logs import get_logger
 
 
 class _Handler(WSGIRequestHandler):
@@ -30,11 +31,11 @@ class _Handler(WSGIRequestHandler):
 
 
 class Process:
-    """The simulated YooKassa. `start` returns at once; `wait` blocks until `stop_soon`."""
+    """The simulated YooKassa. `start` returns at once; `wait` blocks until `stopping` is set."""
 
-    def __init__(self, settings: ShopSettings, log: Any) -> None:
+    def __init__(self, settings: ShopSettings, log: Any, stopping: threading.Event) -> None:
         self._database = Database(settings.state_dir / "yookassa.sqlite")
-        self._stopping = threading.Event()
+        self._stopping = stopping
         self._faults = faults = FaultSwitch()
         self._sender = NotificationSender(self._database, settings.callback_url, log)
         self._payments = Payments(
@@ -60,7 +61,7 @@ class Process:
             thread.start()
 
     def wait(self) -> None:
-        """Block until `stop_soon`. Raises the exception that ended a thread."""
+        """Block until it is to end. Raises the exception that ended a thread."""
         self._stopping.wait()
         self._faults.release()
         self._server.shutdown()
@@ -71,10 +72,6 @@ class Process:
         self._database.close()
         if self._failed is not None:
             raise self._failed
-
-    def stop_soon(self) -> None:
-        """Stop both threads; safe in a signal handler."""
-        self._stopping.set()
 
     def _send_notifications(self) -> None:
         self._sender.run(self._stopping, self._payments.tidy)
@@ -87,3 +84,11 @@ class Process:
             self._failed = error
             self._stopping.set()
             raise
+
+
+def open_double(environ: Mapping[str, str], stopping: threading.Event) -> Process:
+    """Make it by `SALDO_*`. Raises SettingsError."""
+    settings = load_shop_settings(environ)
+    log = get_logger("yookassa")
+    log.info("yookassa_opens", url=settings.url, callback_url=settings.callback_url)
+    return Process(settings, log, stopping)

@@ -36,6 +36,32 @@ for thread in threads:
 print((private_kib() - before) // 1024)
 """
 
+HOLES = """
+import re, sys
+from shared.allocator import give_back, return_memory
+
+
+def private_kib():
+    with open("/proc/self/status") as status:
+        return int(re.search(r"RssAnon:\\s+(\\d+)", status.read())[1])
+
+
+return_memory()
+passing = [bytes(2000) for _ in range(10_000)]
+kept = bytes(2000)  # above them: the end of the heap is in use
+del passing
+before = private_kib()
+give_back()
+print((before - private_kib()) // 1024)
+"""
+
+
+def test_what_is_free_between_blocks_in_use_is_given_back() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", HOLES], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert int(result.stdout) > 10, "of 20 MB"
+
 
 def test_password_hashes_leave_no_memory_in_the_threads_that_made_them() -> None:
     assert _kept_mib("returned") < 10
