@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -191,7 +193,6 @@ def test_stream_that_was_left_down_comes_back_with_what_was_in_it(
     os.kill(installation.identities()["rabbitmq"].pid, signal.SIGTERM)
     log = installation.state.log_of("supervisor")
     _until(lambda: "rabbitmq was mended" in log.read_text(encoding="utf-8"), 90.0)
-    # py-amqp leaves a socket open that the node closes in the greeting, as one that starts does.
     _until(lambda: is_ready(spec.ready), 90.0)
     with Connection(environment["SALDO_AMQP_URL"]) as connection:
         channel = connection.channel()
@@ -207,6 +208,12 @@ def test_stream_that_was_left_down_comes_back_with_what_was_in_it(
             connection.drain_events(timeout=10)
         channel.queue_delete(name)
     assert read == ["0", "1", "2"]
+    # py-amqp leaves a socket open that the node closes in the greeting, as one that starts does, and
+    # kombu connects again. It is collected here, where it is known, and not in the test that follows.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        del connection
+        gc.collect()
 
 
 def test_data_survives_down_and_up(installation: Installation) -> None:
