@@ -208,8 +208,8 @@ def test_stream_that_was_left_down_comes_back_with_what_was_in_it(
             connection.drain_events(timeout=10)
         channel.queue_delete(name)
     assert read == ["0", "1", "2"]
-    # py-amqp leaves a socket open that the node closes in the greeting, as one that starts does, and
-    # kombu connects again. It is collected here, where it is known, and not in the test that follows.
+    # py-amqp leaves a socket open that the node closes in the greeting, as one that starts does;
+    # kombu connects again. It is collected here, where it is known, not in the test that follows.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         del connection
