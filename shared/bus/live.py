@@ -227,9 +227,10 @@ class LiveFeed:
         """Wait a while for the confirms of a window, and count what some queue did not take."""
         missing = publisher.confirm_within(tag, self._patience)
         self._patience = HURRIED_S if missing.unconfirmed else CONFIRM_S
-        self._refused += missing.refused + missing.unconfirmed
-        self._has_missed |= missing.refused + missing.unconfirmed > 0
-        self._refusals.inc(missing.refused + missing.unconfirmed)
+        missed = missing.refused + missing.unconfirmed
+        self._refused += missed
+        self._has_missed |= missed > 0
+        self._refusals.inc(missed)
         if self._refused and time.monotonic() - self._reported >= REPORT_EVERY_S:
             log.warning("subscriber_queue_refused", service=self._service, events=self._refused)
             self._reported, self._refused = time.monotonic(), 0

@@ -56,8 +56,8 @@ ATTEMPTS = 5
 """How often a command is decided when others change the same streams concurrently. From the second
 attempt on it holds the append lock while it decides, so that it cannot lose again."""
 MOST_OUTAGES = 2
-"""How often a command meets an outage before its caller is told: once it may be a broken connection
-or a commit without its reply, whose outcome the second attempt finds."""
+"""How often a command meets an outage before its caller is told: once it may be a connection that
+was broken before, or a commit without its reply, whose outcome the second attempt finds."""
 
 
 class PostgresStore:
@@ -154,7 +154,7 @@ class PostgresStore:
             case Failure.DEFECT:
                 raise error
             case Failure.CONTENDED if not isinstance(error, psycopg.errors.LockNotAvailable):
-                # Somebody took the version or a unique value, or executed the same: decide anew.
+                # Somebody took the version or a unique value, or did the same command: decide anew.
                 telemetry.LOG_CONFLICTS.labels(self.service).inc()
                 log.info("command_conflict", command=name, attempt=attempt)
                 return

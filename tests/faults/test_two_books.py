@@ -160,7 +160,7 @@ def test_correction_that_the_rows_of_the_second_book_miss_is_found(stages: Stage
 
 
 @pytest.mark.parametrize("name", PLANTS)
-def test_what_its_owner_does_to_the_second_book_is_found(stages: Stages, name: str) -> None:
+def test_judge_finds_each_change_of_rows_in_the_second_book(stages: Stages, name: str) -> None:
     query, invariant, rule = PLANTS[name]
     stages.found()  # what the bugs before it have left behind
     url = owner_url_of(stages.environment, NORTH)

@@ -50,7 +50,7 @@ def test_a_message_of_any_size_arrives_whole(amqp_url: str, size: int) -> None:
     assert got.headers == headers
 
 
-def test_what_is_sent_counts_for_the_heartbeat(amqp_url: str) -> None:
+def test_sent_frames_count_as_heartbeats(amqp_url: str) -> None:
     with connect(amqp_url, name="test") as broker, broker.channel() as channel:
         sent = broker.connection.bytes_sent
         channel.queue_declare(f"test-{uuid4()}", exclusive=True)

@@ -33,7 +33,6 @@ from services.ledger.replay.parallel import (
 from services.ledger.replay.sql_balances import aggregate
 from services.ledger.replay.streams import (
     Difference,
-    Entry,
     Replayed,
     new_sums,
     over_streams,
@@ -67,7 +66,6 @@ class _Part(msgspec.Struct):
 
     accounts: int = 0
     events: int = 0
-    read: int = 0
     principal: int = 0
     penalty: int = 0
     advance: int = 0
@@ -93,7 +91,7 @@ class _Part(msgspec.Struct):
         self.note(other.differences)
 
 
-_COUNTS = ("accounts", "events", "read", "principal", "penalty", "advance", "broken", "unlisted")
+_COUNTS = ("accounts", "events", "principal", "penalty", "advance", "broken", "unlisted")
 
 
 def audit(
@@ -108,14 +106,20 @@ def audit(
     With ``sorting`` the log is sorted by streams before; it is called with the numbers of sorted
     events.
     """
-    total = _Part()
+    total, read = _Part(), 0
+
+    def advance(count: int) -> None:
+        nonlocal read
+        read += count
+        progress(count)
+
     with opened_connection(conninfo_of(store)) as connection:
         total.note(check_log(connection.cursor()))
         logged = _count_events(connection.cursor())
-    for part in over_streams(store, audit_range, progress, workers, sorting=sorting):
+    for part in over_streams(store, audit_range, advance, workers, sorting=sorting):
         total.add(part)
-    if total.read < logged:
-        total.note([Difference("", "events of the log", str(total.read), str(logged))])
+    if read < logged:
+        total.note([Difference("", "events of the log", str(read), str(logged))])
     total.note(_check_trial_balance(total))
     return Report(
         total.accounts,
@@ -134,7 +138,7 @@ def audit_range(connection: psycopg.Connection[Any], part: Range, progress: Prog
     cursor = connection.cursor()
     streams = (
         replay_stream(id_, entries, found.postings)
-        for id_, entries in _counted(read_streams(connection, part, progress), found)
+        for id_, entries in read_streams(connection, part, progress)
     )
     for batch in in_batches(streams):
         for stream in batch:
@@ -156,14 +160,6 @@ def _count_events(cursor: Any) -> int:
     """Return how many events there are: whatever a replay reads them from, it reads as many."""
     row = cursor.execute("SELECT count(*) AS count FROM events").fetchone()
     return int(row["count"])
-
-
-def _counted(
-    streams: Iterable[tuple[UUID, list[Entry]]], found: _Part
-) -> Iterator[tuple[UUID, list[Entry]]]:
-    for id_, entries in streams:
-        found.read += len(entries)
-        yield id_, entries
 
 
 def _count(stream: Replayed, found: _Part, replayed: dict[UUID, dict[str, Any]]) -> None:

@@ -358,9 +358,8 @@ class _Reader:
     def _reading(self) -> Reading:
         if self._shares is None:
             return lambda part: part
-        with gc_disabled():
-            ranges, prepare, progress = self._shares
-            return prepare(self._connection, ranges, progress)
+        ranges, prepare, progress = self._shares
+        return prepare(self._connection, ranges, progress)
 
     @cached_property
     def _connection(self) -> psycopg.Connection[Any]:

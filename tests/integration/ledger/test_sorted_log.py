@@ -78,7 +78,7 @@ def test_the_sums_in_sql_are_those_of_the_log(company: SmallCompany) -> None:
 
 
 @pytest.mark.parametrize("few_since", [0, 10_000])
-def test_what_is_appended_after_the_sorting_is_read_too(
+def test_a_sorted_range_has_the_events_appended_after_the_sorting(
     company: SmallCompany, monkeypatch: pytest.MonkeyPatch, few_since: int
 ) -> None:
     monkeypatch.setattr(sorted_log, "FEW_SINCE", few_since)

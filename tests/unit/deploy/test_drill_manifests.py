@@ -90,7 +90,7 @@ def test_backups_are_read_where_they_are_written() -> None:
         assert "retentionPolicy" not in one["spec"]
 
 
-def test_what_is_recovered_has_room_and_connections_as_its_origin() -> None:
+def test_recovered_clusters_have_the_room_and_connections_of_their_origin() -> None:
     """PostgreSQL recovers nothing with fewer connections than the origin had."""
     origins = named(production(), "Cluster")
     for name, one in named(drill(), "Cluster").items():

@@ -152,7 +152,7 @@ def test_processes_of_a_book_are_under_the_rules_of_those_of_the_first() -> None
         assert len(covering) == 1, name
 
 
-def test_what_a_book_adds_has_the_namespace_and_the_image_of_the_others() -> None:
+def test_resources_of_a_book_have_the_namespace_and_image_of_the_others() -> None:
     images = {
         container["image"]
         for one in (*production(), *further())

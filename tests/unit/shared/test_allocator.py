@@ -56,7 +56,7 @@ print((before - private_kib()) // 1024)
 """
 
 
-def test_what_is_free_between_blocks_in_use_is_given_back() -> None:
+def test_memory_between_blocks_in_use_is_given_back() -> None:
     result = subprocess.run(
         [sys.executable, "-c", HOLES], capture_output=True, text=True, check=True, timeout=60
     )
