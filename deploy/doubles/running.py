@@ -28,6 +28,38 @@ class Double(Protocol):
         """Return when it has ended. Raises what has ended one of its threads."""
 
 
+class Threads:
+    """The threads of a double: all end with one that dies, so that the process is started anew."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._threads: list[threading.Thread] = []
+        self._failed: BaseException | None = None
+
+    def add(self, name: str, work: Callable[[], None]) -> None:
+        """Add one that does this work; it is started with the others."""
+        self._threads.append(threading.Thread(target=self._guard, args=(work,), name=name))
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def join(self) -> None:
+        """Wait for the end of all. Raises the exception that ended one of them."""
+        for thread in self._threads:
+            thread.join()
+        if self._failed is not None:
+            raise self._failed
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            self._failed = error
+            self._stopping.set()
+            raise
+
+
 Open = Callable[[Mapping[str, str], threading.Event], Double]
 """Makes a double by its settings, and what is set when it is to end or one of its threads fails.
 

@@ -16,6 +16,7 @@ from deploy.doubles.acquirer.orders import Orders
 from deploy.doubles.acquirer.settings import BankSettings, load_bank_settings
 from deploy.doubles.acquirer.signature import by_own_key, by_secret
 from deploy.doubles.acquirer.web import BankApp
+from deploy.doubles.running import Threads
 from shared.logs import get_logger
 
 
@@ -48,15 +49,12 @@ class Bank:
         self._server: BaseWSGIServer = make_server(
             settings.host, settings.port, app, threaded=True, request_handler=_Handler
         )
-        self._failed: BaseException | None = None
-        self._threads = [
-            threading.Thread(target=self._serve, name="http"),
-            threading.Thread(target=self._send_callbacks, name="callbacks"),
-        ]
+        self._threads = Threads(stopping)
+        self._threads.add("http", self._server.serve_forever)
+        self._threads.add("callbacks", self._send_callbacks)
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._threads.start()
 
     def wait(self) -> None:
         """Block until it is to end. Raises the exception that ended a thread."""
@@ -64,27 +62,14 @@ class Bank:
         self._faults.release()
         self._server.shutdown()
         self._sender.wake()
-        for thread in self._threads:
-            thread.join()
-        self._server.server_close()
-        self._database.close()
-        if self._failed is not None:
-            raise self._failed
-
-    def _serve(self) -> None:
-        self._guard(self._server.serve_forever)
+        try:
+            self._threads.join()
+        finally:
+            self._server.server_close()
+            self._database.close()
 
     def _send_callbacks(self) -> None:
-        self._guard(lambda: self._sender.run(self._stopping, self._orders.expire))
-
-    def _guard(self, work: Any) -> None:
-        """End the process with a thread that dies, so that the supervisor restarts it whole."""
-        try:
-            work()
-        except BaseException as error:
-            self._failed = error
-            self._stopping.set()
-            raise
+        self._sender.run(self._stopping, self._orders.expire)
 
 
 def open_double(environ: Mapping[str, str], stopping: threading.Event) -> Bank:

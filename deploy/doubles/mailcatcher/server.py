@@ -12,7 +12,7 @@ from deploy.doubles.mailcatcher.faults import FaultSwitch
 from deploy.doubles.mailcatcher.letters import Letters
 from deploy.doubles.mailcatcher.mailbox_page import MailboxServer
 from deploy.doubles.mailcatcher.smtp import Catcher, Listener
-from deploy.doubles.running import DoubleError
+from deploy.doubles.running import DoubleError, Threads
 
 _FOLLOW_SECONDS = 10.0
 Address = tuple[str, int]
@@ -37,32 +37,29 @@ class MailCatcher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listens = threading.Event()
         self._page = MailboxServer(mailbox, letters, faults, on_faults=self._follow)
-        self._failed: BaseException | None = None
-        self._thread = threading.Thread(target=self._serve, name="smtp")
+        self._threads = Threads(stopping)
+        self._threads.add("smtp", self._serve)
         self._pages = threading.Thread(target=self._page.serve_forever, name="mailbox", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        self._threads.start()
         self._listens.wait()
-        if self._failed is None:
+        if not self._stopping.is_set():
             self._pages.start()
 
     def wait(self) -> None:
         """Block until it is to end. Raises the exception that ended the listener."""
         self._stopping.wait()
-        self._thread.join()
-        if self._pages.is_alive():
-            self._page.shutdown()
-        self._page.server_close()
-        if self._failed is not None:
-            raise self._failed
+        try:
+            self._threads.join()
+        finally:
+            if self._pages.is_alive():
+                self._page.shutdown()
+            self._page.server_close()
 
     def _serve(self) -> None:
         try:
             asyncio.run(self._catch())
-        except BaseException as error:  # noqa: BLE001 - raised again by wait
-            self._failed = error
-            self._stopping.set()
         finally:
             self._listens.set()
 

@@ -12,6 +12,7 @@ from deploy.doubles.ofd.drive import Drive
 from deploy.doubles.ofd.faults import FaultSwitch
 from deploy.doubles.ofd.settings import RegistrarSettings, load_registrar_settings
 from deploy.doubles.ofd.web import RegistrarApp
+from deploy.doubles.running import Threads
 from shared.logs import get_logger
 
 
@@ -33,29 +34,21 @@ class Registrar:
         self._server: BaseWSGIServer = make_server(
             settings.host, settings.port, app, threaded=True, request_handler=_Handler
         )
-        self._failed: BaseException | None = None
-        self._thread = threading.Thread(target=self._serve, name="http")
+        self._threads = Threads(stopping)
+        self._threads.add("http", self._server.serve_forever)
 
     def start(self) -> None:
-        self._thread.start()
+        self._threads.start()
 
     def wait(self) -> None:
         """Block until it is to end. Raises the exception that ended the server."""
         self._stopping.wait()
         self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        self._drive.close()
-        if self._failed is not None:
-            raise self._failed
-
-    def _serve(self) -> None:
         try:
-            self._server.serve_forever()
-        except BaseException as error:
-            self._failed = error
-            self._stopping.set()
-            raise
+            self._threads.join()
+        finally:
+            self._server.server_close()
+            self._drive.close()
 
 
 def open_double(environ: Mapping[str, str], stopping: threading.Event) -> Registrar:

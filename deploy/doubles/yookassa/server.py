@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from deploy.doubles.running import Threads
 from deploy.doubles.yookassa.api import Api
 from deploy.doubles.yookassa.database import Database
 from deploy.doubles.yookassa.faults import FaultSwitch
@@ -47,18 +48,12 @@ class Process:
         self._server: BaseWSGIServer = make_server(
             settings.host, settings.port, app, threaded=True, request_handler=_Handler
         )
-        self._failed: BaseException | None = None
-        self._threads = [
-            threading.Thread(target=self._guard, args=(work,), name=name)
-            for name, work in (
-                ("http", self._server.serve_forever),
-                ("notifications", self._send_notifications),
-            )
-        ]
+        self._threads = Threads(stopping)
+        self._threads.add("http", self._server.serve_forever)
+        self._threads.add("notifications", self._send_notifications)
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._threads.start()
 
     def wait(self) -> None:
         """Block until it is to end. Raises the exception that ended a thread."""
@@ -66,24 +61,14 @@ class Process:
         self._faults.release()
         self._server.shutdown()
         self._sender.wake()
-        for thread in self._threads:
-            thread.join()
-        self._server.server_close()
-        self._database.close()
-        if self._failed is not None:
-            raise self._failed
+        try:
+            self._threads.join()
+        finally:
+            self._server.server_close()
+            self._database.close()
 
     def _send_notifications(self) -> None:
         self._sender.run(self._stopping, self._payments.tidy)
-
-    def _guard(self, work: Callable[[], None]) -> None:
-        """End the process with a thread that dies, so that the supervisor restarts it whole."""
-        try:
-            work()
-        except BaseException as error:
-            self._failed = error
-            self._stopping.set()
-            raise
 
 
 def open_double(environ: Mapping[str, str], stopping: threading.Event) -> Process:
