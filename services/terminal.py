@@ -240,41 +240,42 @@ def _side_by_side(widths: Sequence[int], room: int, keys: int) -> Iterator[list[
 @contextmanager
 def counting(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar; yields the function that advances it."""
-    with _bar(title, total, MofNCompleteColumn(), TimeElapsedColumn()) as advance:
+    with counting_each(total, title) as [advance]:
         yield advance
 
 
 @contextmanager
-def counting_each(total: int, *titles: str) -> Iterator[list[Callable[[int], None]]]:
-    """Show a progress bar for each of some steps; yields what advances each."""
-    description = TextColumn("{task.description}", markup=False)
-    columns = (description, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err) as bar:
-        tasks = [bar.add_task(visible(title), total=total, start=False) for title in titles]
-
-        def advance(task: TaskID, done: int) -> None:
-            bar.start_task(task)
-            bar.advance(task, done)
-
-        yield [partial(advance, task) for task in tasks]
+def counting_each(total: int | None, *titles: str) -> Iterator[list[Callable[[int], None]]]:
+    """Show a progress bar for each of some steps in turn; yields what advances each."""
+    with _bars(titles, total, MofNCompleteColumn(), TimeElapsedColumn()) as advances:
+        yield advances
 
 
 @contextmanager
 def counting_bytes(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show the progress through ``total`` bytes of a file; yields the function that advances it."""
     columns = (DownloadColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with _bar(title, total, *columns) as advance:
+    with _bars([title], total, *columns) as [advance]:
         yield advance
 
 
 @contextmanager
-def _bar(
-    title: str, total: int | None, *columns: ProgressColumn
-) -> Iterator[Callable[[int], None]]:
+def _bars(
+    titles: Sequence[str], total: int | None, *columns: ProgressColumn
+) -> Iterator[list[Callable[[int], None]]]:
+    """Show a bar for each title; the time of all but the first runs from when they advance."""
     description = TextColumn("{task.description}", markup=False)
     with Progress(description, BarColumn(), *columns, console=err) as bar:
-        task = bar.add_task(visible(title), total=total)
-        yield lambda done: bar.advance(task, done)
+        tasks = [
+            bar.add_task(visible(title), total=total, start=place == 0)
+            for place, title in enumerate(titles)
+        ]
+
+        def advance(task: TaskID, done: int) -> None:
+            bar.start_task(task)
+            bar.advance(task, done)
+
+        yield [partial(advance, task) for task in tasks]
 
 
 # Days

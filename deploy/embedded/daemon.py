@@ -10,7 +10,7 @@ import fcntl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -20,8 +20,6 @@ from deploy.embedded.state import StateDir
 from deploy.embedded.surroundings import PLAIN_ENVIRONMENT, REPOSITORY
 
 Role = Literal["supervisor", "watchdog"]
-_OPTIONS: Mapping[Role, tuple[str, ...]] = {"supervisor": (), "watchdog": ("-S",)}
-"""Of the interpreter: the watchdog is nothing but the standard library."""
 
 
 class Daemon:
@@ -48,13 +46,7 @@ class Daemon:
         if self.is_running() or (self._child is not None and self._child.poll() is None):
             return
         self._child = process.start(
-            [
-                sys.executable,
-                *_OPTIONS[self.role],
-                "-m",
-                f"deploy.embedded.{self.role}",
-                str(self._state.root),
-            ],
+            [sys.executable, "-m", f"deploy.embedded.{self.role}", str(self._state.root)],
             record=None,
             log=self._state.log_of(self.role),
             environ=PLAIN_ENVIRONMENT,

@@ -110,21 +110,6 @@ def test_supervisor_and_watchdog_import_no_service_and_nothing_heavy(role: str) 
     assert not {*WATCHED, "services"} & held
 
 
-def test_the_watchdog_is_an_interpreter_and_little_else() -> None:
-    """Anything more would take memory as long as Saldo runs."""
-    program = "import os, sys; bare = {*sys.modules}; import deploy.embedded.watchdog as watchdog"
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", f"{program}; print(*{{*sys.modules}} - bare)"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    own = {"deploy", "deploy.embedded", "deploy.embedded.watchdog"}
-    assert own < set(done.stdout.split()) <= {*own, "__future__", "fcntl"}
-
-
 def test_completion_lists_verbs_without_importing_them(tmp_path: Path) -> None:
     found, said = completed(tmp_path, "saldo ledger bal")
     assert "balance" in said.split()
