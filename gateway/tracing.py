@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from datetime import datetime
 from typing import Any
 
 from shared.context import new_traceparent
@@ -21,7 +22,7 @@ _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 
 
-def incoming_context(request_id: str, traceparent: str) -> dict[str, Any]:
+def incoming_context(request_id: str, traceparent: str, now: datetime) -> dict[str, Any]:
     """Return the arguments of ``shared.context.bind``; malformed values are replaced.
 
     The caller's trace continues under a new span (W3C Trace Context).
@@ -35,6 +36,7 @@ def incoming_context(request_id: str, traceparent: str) -> dict[str, Any]:
             if trace
             else new_traceparent(correlation_id)
         ),
+        "asked_at": now.timestamp(),
     }
 
 

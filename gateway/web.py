@@ -30,7 +30,9 @@ from gateway.problems import Refusal, problem_response
 from gateway.reading import announces_body, read_body
 from gateway.tracing import CORRELATION_HEADER, TRACE_HEADER, callers_span, incoming_context
 from shared import context, telemetry, tracing
+from shared.clock import Clock
 from shared.config import GATEWAY, Settings
+from shared.distant_clock import ServiceClocks
 from shared.logs import get_logger
 
 log = get_logger("gateway.web")
@@ -131,6 +133,11 @@ class GatewayServer(WebServer):
         return GatewayApp(self, https=urlsplit(self._settings.url).scheme == "https")
 
     @property
+    def clocks(self) -> ServiceClocks:
+        clocks: ServiceClocks = self.container.config[CLOCKS_KEY]
+        return clocks
+
+    @property
     def _settings(self) -> Settings:
         settings: Settings = self.container.config[SETTINGS_KEY]
         return settings
@@ -144,6 +151,7 @@ class GatewayApp:
         self._rules = server.make_url_map()
         self._exact = exact_paths(self._rules)
         self._https = https
+        self._clock: Clock = server.clocks.of_gateways
         self._trusted = trusted_networks(os.environ.get("SALDO_TRUSTED_PROXY", ""))
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
@@ -172,7 +180,9 @@ class GatewayApp:
         own apart several times."""
         started, environ = time.monotonic(), request.environ
         environ[CONTEXT] = incoming_context(
-            request.headers.get(CORRELATION_HEADER, ""), request.headers.get(TRACE_HEADER, "")
+            request.headers.get(CORRELATION_HEADER, ""),
+            request.headers.get(TRACE_HEADER, ""),
+            self._clock.now(),
         )
         environ[CALLER] = caller_address(
             request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), self._trusted

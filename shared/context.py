@@ -16,6 +16,7 @@ import msgspec
 from shared.ids import new_id
 
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_SECONDS = re.compile(r"[0-9]{1,11}(\.[0-9]{1,6})?")
 _SAFE = re.compile(r"[\w.:@/-]{1,128}")
 
 
@@ -25,13 +26,16 @@ ANONYMOUS = "anonymous"
 class RequestContext(msgspec.Struct, frozen=True):
     """The actor (``person:<uuid>``, ``staff:<name>``, ``service:<name>`` or ``anonymous``), the
     correlation id of the whole journey, the command id chosen by the caller, the W3C trace context,
-    and the broker's user that made the call (empty outside of one; it is not passed on)."""
+    the broker's user that made the call (empty outside of one; it is not passed on), and when the
+    request reached the gateway (seconds since the epoch by the clock that gateways have in common;
+    None outside of one)."""
 
     actor: str = ANONYMOUS
     correlation_id: str = ""
     command_id: UUID | None = None
     traceparent: str | None = None
     caller: str = ""
+    asked_at: float | None = None
 
     def as_headers(self) -> dict[str, str]:
         """Return the context as message headers; empty values are left out."""
@@ -40,6 +44,7 @@ class RequestContext(msgspec.Struct, frozen=True):
             "correlation_id": self.correlation_id,
             "command_id": str(self.command_id) if self.command_id else "",
             "traceparent": self.traceparent or "",
+            "asked_at": f"{self.asked_at:.6f}" if self.asked_at else "",
         }
         return {name: value for name, value in values.items() if value}
 
@@ -94,6 +99,7 @@ def from_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
         "traceparent": (
             traceparent if _TRACEPARENT.fullmatch(traceparent) else new_traceparent(correlation)
         ),
+        "asked_at": _seconds_or_none(headers.get("asked_at")),
     }
 
 
@@ -119,6 +125,10 @@ def span_id_of(name: str) -> str:
 def traceparent_of(correlation_id: str, name: str) -> str:
     """Return the trace context within the span of a command or a message of a journey."""
     return f"00-{trace_id_of(correlation_id)}-{span_id_of(name)}-01"
+
+
+def _seconds_or_none(value: Any) -> float | None:
+    return float(value) if _SECONDS.fullmatch(str(value or "")) else None
 
 
 def _uuid_or_none(value: Any) -> UUID | None:

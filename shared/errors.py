@@ -16,6 +16,9 @@ class ServiceError(Exception):
 
     kind: ClassVar[str] = "internal"
 
+    told = False
+    """Whether it is an earlier refusal of the same call (see shared.eventstore.refusals)."""
+
     def __init__(self, code: str, message: str, **params: Any) -> None:
         super().__init__(message)
         self.code = code

@@ -29,7 +29,7 @@ from services.payments.splits import frozen_split
 from services.payments.state import OPEN, State
 from shared import context
 from shared.account_key import number_of
-from shared.errors import Conflict, Forbidden, NotFound, ValidationFailed
+from shared.errors import Conflict, Forbidden, NotFound, ServiceError, ValidationFailed
 from shared.eventstore import Session, Store
 from shared.ids import new_id
 
@@ -116,14 +116,23 @@ class Checkout:
             close_declined(self._store, self._acquirers, snapshots.snapshot_of(row))
 
     def _started(self, command: application.StartPayment) -> _Started:
+        """Start the payment, or return it as another execution of the command has started it."""
+        try:
+            return self._start(command)
+        except ServiceError as refusal:
+            # Only now: until then what stood in the way might have been closed.
+            result = self._store.refuse(application.start_payment, command, refusal)
+            return self._load_started(UUID(result["payment_id"]), None)
+
+    def _start(self, command: application.StartPayment) -> _Started:
         """Start the payment, closing those that stand in its way; claim its order with that."""
         for _ in range(_MOST_CLOSED):
             # Anew each time: to close an order takes a part of the time of a claim.
             until = self._store.clock.now() + CLAIM
             try:
-                result = self._store.execute(self._start_until(until), command)
+                result = self._store.execute(self._start_until(until), command, final=False)
             except Conflict as error:
-                if error.code != "payment_open":
+                if error.code != "payment_open" or error.told:
                     raise
                 in_the_way = self._load(UUID(error.params["payment_id"]))
                 if in_the_way.state in {State.MISMATCH, State.CAPTURED}:
@@ -150,7 +159,7 @@ class Checkout:
 
         return start
 
-    def _load_started(self, payment_id: UUID, until: datetime) -> _Started:
+    def _load_started(self, payment_id: UUID, until: datetime | None) -> _Started:
         row = self._store.look(lambda session: session.read.shown(payment_id))
         if row is None:
             raise RuntimeError(f"payment {payment_id} was started but is missing")

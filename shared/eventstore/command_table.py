@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import UUID
 
+from psycopg_pool import ConnectionPool
+
+from shared.database import in_transaction
+from shared.eventstore import refusals
 from shared.eventstore.arrays import bigints, byteas, uuids
+from shared.eventstore.asked import Asked, told
+from shared.eventstore.recorder import PostgresRecorder
 from shared.eventstore.session import kept_result
 
 _FIND = "SELECT fingerprint, result FROM commands WHERE command_id = %s"
@@ -21,25 +28,58 @@ _KEEP_MANY = (
 )
 
 
-def find(cursor: Any, command_id: UUID) -> dict[str, Any] | None:
-    """Return the fingerprint and the result of a command, None if it was not executed."""
-    ask(cursor, command_id)
+def find(cursor: Any, asked: Asked) -> dict[str, Any] | None:
+    """Return the fingerprint and the result of a command, or the refusal that this call of it has
+    met already; None if it is to be decided."""
+    ask(cursor, asked)
     return cursor.fetchone()  # type: ignore[no-any-return]
 
 
-def ask(cursor: Any, command_id: UUID) -> None:
+def ask(cursor: Any, asked: Asked) -> None:
     """Ask for what `find` returns."""
-    cursor.execute(_FIND, (command_id,))
+    if asked.at is None:
+        cursor.execute(_FIND, (asked.id,))
+    else:
+        refusals.ask(cursor, asked)
 
 
 def result_of(kept: dict[str, Any], fingerprint: bytes) -> Any:
-    """Return the result that was found; raises Conflict if the id belongs to another command."""
+    """Return the result that was found; raises the refusal, or Conflict if the id belongs to
+    another command."""
+    if kept.get("refusal") is not None:
+        raise told(kept["refusal"])
     return kept_result(bytes(kept["fingerprint"]), bytes(kept["result"]), fingerprint)
 
 
 def keep(cursor: Any, row: tuple[Any, ...]) -> None:
     """Store (id, fingerprint, result, first position, last position) of a command."""
     cursor.execute(_KEEP, row)
+
+
+@contextmanager
+def command_transaction(
+    pool: ConnectionPool[Any], recorder: PostgresRecorder, asked: Asked, *, under_lock: bool
+) -> Iterator[tuple[Any, ExitStack, dict[str, Any] | None]]:
+    """Open a transaction; yield its cursor, and what `find` returns of a command.
+
+    It begins and looks in one round trip, or takes the append lock and then looks. See
+    in_transaction for the stack that is yielded between them.
+    """
+    looking: list[Any] = []
+    together = ExitStack()
+
+    def look(connection: Any) -> None:
+        looking[:] = [connection.cursor()]
+        ask(looking[0], asked)
+
+    with in_transaction(pool, look, together) as connection:
+        with looking[0] as found:
+            kept = found.fetchone()
+        with connection.cursor() as cursor:
+            if under_lock:
+                recorder.lock(cursor)
+                kept = find(cursor, asked)
+            yield cursor, together, kept
 
 
 def find_many(cursor: Any, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, bytes]]:

@@ -17,8 +17,9 @@ from eventsourcing.popo import POPOApplicationRecorder
 
 from shared import context
 from shared.clock import Clock
-from shared.errors import Unavailable
+from shared.errors import ServiceError, Unavailable
 from shared.eventstore.aggregate import Aggregate
+from shared.eventstore.asked import Asked, is_kept, told
 from shared.eventstore.events import Event, EventTypes, Recorded
 from shared.eventstore.security_log import MemorySecurityLog, SecurityEntry, SecurityLog
 from shared.eventstore.session import (
@@ -51,20 +52,36 @@ class MemoryStore:
         self.log: list[Recorded] = []
         self.security_log: list[SecurityEntry] = []
         self._commands: dict[UUID, tuple[bytes, bytes]] = {}
+        self._refusals: dict[tuple[UUID, bytes], tuple[float, dict[str, Any]]] = {}
 
-    def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
-        command_id = context.current().command_id or new_id()
-        content = command_content(handler, command)
+    def execute(self, handler: Callable[[Any, C], R], command: C, *, final: bool = True) -> R:
+        asked = Asked.now(command_content(handler, command))
         for _ in range(8):
-            if command_id in self._commands:
-                return cast(R, kept_result(*self._commands[command_id], content))
+            if asked.id in self._commands:
+                return cast(R, kept_result(*self._commands[asked.id], asked.fingerprint))
+            refused_at, refusal = self._refusals.get((asked.id, asked.fingerprint), (0.0, {}))
+            if refusal and asked.at is not None and asked.at < refused_at:
+                raise told(refusal)
             try:
-                result = self._run(lambda session: handler(session, command), command_id)
+                result = self._run(lambda session: handler(session, command), asked.id)
             except IntegrityError:
                 continue
-            self._commands[command_id] = (content, msgspec.json.encode(result))
-            return cast(R, kept_result(*self._commands[command_id], content))
+            except ServiceError as error:
+                if final:
+                    return self.refuse(handler, command, error)
+                raise
+            self._commands[asked.id] = (asked.fingerprint, msgspec.json.encode(result))
+            return cast(R, kept_result(*self._commands[asked.id], asked.fingerprint))
         raise Unavailable("contended", "Too many changes at the same time; send it again.")
+
+    def refuse(self, handler: Callable[[Any, C], R], command: C, refusal: ServiceError) -> R:
+        asked = Asked.now(command_content(handler, command))
+        if asked.id in self._commands:
+            return cast(R, kept_result(*self._commands[asked.id], asked.fingerprint))
+        if is_kept(asked, refusal):
+            key = asked.id, asked.fingerprint
+            self._refusals[key] = self.clock.now().timestamp(), refusal.as_wire()
+        raise refusal
 
     def transact(self, handler: Callable[[Any, C], R], command: C) -> R:
         return self._run(lambda session: handler(session, command), new_id())

@@ -51,6 +51,7 @@ BASE = (
     "advice.sql",
     "predecessors.sql",
     "append_turn.sql",
+    "refusals.sql",
 )
 """The scripts that every service's schema begins with, in their order."""
 

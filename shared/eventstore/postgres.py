@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -33,7 +33,8 @@ from shared.database import (
 from shared.database_clock import DatabaseClock
 from shared.database_errors import Failure, failure_of, outages_refused, unavailable
 from shared.errors import ServiceError, Unavailable
-from shared.eventstore import command_table
+from shared.eventstore import command_table, refusals
+from shared.eventstore.asked import Asked, is_kept
 from shared.eventstore.batch_decision import PendingCommand, arms_of
 from shared.eventstore.data_keys import DataKeys
 from shared.eventstore.events import EventTypes, Recorded
@@ -100,36 +101,26 @@ class PostgresStore:
         self.pool.close()
         self.data_keys.close()
 
-    def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
+    def execute(self, handler: Callable[[Any, C], R], command: C, *, final: bool = True) -> R:
         """Execute a command exactly once; see Store.execute."""
-        command_id = context.current().command_id or new_id()
-        with tracing.command(self.service, handler.__name__, command_id):
-            return self._execute(handler, command, command_id)
+        asked = Asked.now(self.fingerprint(handler, command))
+        with tracing.command(self.service, handler.__name__, asked.id):
+            return self._execute(handler, command, asked, final=final)
 
-    def _execute(self, handler: Callable[[Any, C], R], command: C, command_id: UUID) -> R:
-        fingerprint, from_log = self.fingerprint(handler, command), False
+    def _execute(
+        self, handler: Callable[[Any, C], R], command: C, asked: Asked, *, final: bool
+    ) -> R:
+        from_log = False
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                together = ExitStack()
-                with self.command_transaction(
-                    command_id, together, under_lock=attempt > 1
-                ) as found:
-                    cursor, kept = found
-                    if kept is not None:
-                        return cast(R, command_table.result_of(kept, fingerprint))
-                    result, appended = self._attempt(
-                        cursor, handler, command, command_id, fingerprint, from_log, together
-                    )
-                telemetry.events_committed(self.service, appended)
-                return cast(R, result)
-            except ServiceError:
-                # It may be refused because the same command, sent twice at once, was executed
-                # between look-up and decision: then its result is kept.
-                with outages_refused(), self.transaction() as cursor:
-                    kept = command_table.find(cursor, command_id)
-                if kept is None:
-                    raise
-                return cast(R, command_table.result_of(kept, fingerprint))
+                with self.command_transaction(asked, under_lock=attempt > 1) as found:
+                    cursor, together, kept = found
+                    if kept is None:
+                        result, appended = self._attempt(
+                            cursor, handler, command, asked, from_log, together
+                        )
+            except ServiceError as refusal:
+                return cast(R, self._refused(asked, refusal, final=final))
             except psycopg.errors.ForeignKeyViolation:
                 # A row of the read model is ahead of its stream: the log decides.
                 if from_log:
@@ -140,7 +131,29 @@ class PostgresStore:
                 # Whether a commit happened may be unknown. The next attempt looks the command id up
                 # first, and its primary key prevents a second effect.
                 self._check_again(error, handler, attempt, most=MOST_OUTAGES)
+            else:
+                if kept is not None:
+                    return cast(R, command_table.result_of(kept, asked.fingerprint))
+                telemetry.events_committed(self.service, appended)
+                return cast(R, result)
         raise Unavailable("contended", "Too many changes at the same time; send it again.")
+
+    def refuse(self, handler: Callable[[Any, C], R], command: C, refusal: ServiceError) -> R:
+        """Keep what a caller is refused with in the end, and raise it; see Store.refuse."""
+        asked = Asked.now(self.fingerprint(handler, command))
+        return cast(R, self._refused(asked, refusal, final=True))
+
+    def _refused(self, asked: Asked, refusal: ServiceError, *, final: bool) -> Any:
+        """Raise a refusal, or return the result of the same command, sent twice at once, that was
+        executed between look-up and decision."""
+        with outages_refused():
+            if final and is_kept(asked, refusal):
+                refusals.keep(self.transaction, asked, refusal)
+            with self.transaction() as cursor:
+                kept = command_table.find(cursor, Asked(asked.id, asked.fingerprint))
+        if kept is None:
+            raise refusal
+        return command_table.result_of(kept, asked.fingerprint)
 
     def _check_again(
         self, error: psycopg.Error, handler: Callable[..., Any], attempt: int, *, most: int
@@ -274,20 +287,20 @@ class PostgresStore:
         cursor: Any,
         handler: Callable[[Any, C], R],
         command: C,
-        command_id: UUID,
-        fingerprint: bytes,
+        asked: Asked,
         from_log: bool,
         together: ExitStack,
     ) -> tuple[Any, int]:
         """Return the result, and how many events were appended for it."""
         request = context.current()
-        cause = Cause(command_id, request.actor, request.correlation_id)
+        cause = Cause(asked.id, request.actor, request.correlation_id)
         session = PostgresSession(self, cursor, cause)
         session.from_log = from_log
         result = msgspec.json.encode(handler(session, command))
         session.flush_last(together)
         first, last = min(session.appended, default=None), max(session.appended, default=None)
-        command_table.keep(cursor, (command_id, fingerprint, result, first, last))
+        command_table.keep(cursor, (asked.id, asked.fingerprint, result, first, last))
+        refusals.check(cursor, asked)
         return msgspec.json.decode(result), session.events_appended
 
     def rows(self, pending: Sequence[PendingEvent]) -> list[EventRow]:
@@ -369,29 +382,13 @@ class PostgresStore:
         """Store (id, fingerprint, result, first position, last position) of many commands."""
         command_table.keep_many(cursor, rows)
 
-    @contextmanager
     def command_transaction(
-        self, command_id: UUID, together: ExitStack, *, under_lock: bool
-    ) -> Iterator[tuple[Any, dict[str, Any] | None]]:
-        """Open a transaction; yield its cursor, and the row of a command if it was executed.
-
-        It begins and looks in one round trip, or takes the append lock and then looks. See
-        in_transaction for ``together``.
-        """
-        looking: list[Any] = []
-
-        def look(connection: Any) -> None:
-            looking[:] = [connection.cursor()]
-            command_table.ask(looking[0], command_id)
-
-        with in_transaction(self.pool, look, together) as connection:
-            with looking[0] as found:
-                kept = found.fetchone()
-            with connection.cursor() as cursor:
-                if under_lock:
-                    self.recorder.lock(cursor)
-                    kept = command_table.find(cursor, command_id)
-                yield cursor, kept
+        self, asked: Asked, *, under_lock: bool
+    ) -> AbstractContextManager[tuple[Any, ExitStack, dict[str, Any] | None]]:
+        """Open a transaction of a command; see command_table.command_transaction."""
+        return command_table.command_transaction(
+            self.pool, self.recorder, asked, under_lock=under_lock
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:

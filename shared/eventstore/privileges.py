@@ -35,6 +35,7 @@ READABLE = frozenset(
         "positions",
         "reading_attempts",
         "recoveries",
+        "refusals",
         "relay",
         "schema_levels",
         "security_log",
@@ -186,7 +187,11 @@ def grant_all(
     _grant_reading(connection, service, security_reader_of(role, service), ["security_log"])
     writers = [role, writer_of(role)]
     # An owner may have taken from everybody what PostgreSQL lets everybody call by default.
-    for function, callers in (("sweep_security_log", [role]), ("append_turn", writers)):
+    for function, callers in (
+        ("sweep_security_log", [role]),
+        ("append_turn", writers),
+        ("check_not_refused", writers),
+    ):
         connection.execute(
             sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(
                 sql.Identifier(service, function), sql.SQL(", ").join(map(sql.Identifier, callers))

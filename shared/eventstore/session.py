@@ -17,7 +17,7 @@ import msgspec
 
 from shared.clock import Clock
 from shared.cooperation import cooperatively
-from shared.errors import Conflict
+from shared.errors import Conflict, ServiceError
 from shared.eventstore.aggregate import Aggregate
 from shared.eventstore.events import Event, Recorded
 from shared.eventstore.security_log import SecurityLog
@@ -214,7 +214,7 @@ class Store(Protocol):
     service: str
     clock: Clock
 
-    def execute(self, handler: Callable[[Any, C], R], command: C) -> R:
+    def execute(self, handler: Callable[[Any, C], R], command: C, *, final: bool = True) -> R:
         """Execute a command exactly once, and return its result.
 
         The command id of the request context is stored with the result (JSON without secrets and
@@ -222,6 +222,17 @@ class Store(Protocol):
         Conflict ``command_reused``. After a version conflict the handler runs again on fresh
         state, so it must have no effect outside the session. Raises Unavailable when the database
         does not respond; the same command may then be sent again.
+
+        What the handler refuses with is raised, and holds for each execution of the same command
+        that was asked for before (see shared.eventstore.refusals), unless it is not `final`: for
+        callers that go on after it, and tell what they are left with by `refuse`.
+        """
+        ...
+
+    def refuse(self, handler: Callable[[Any, C], R], command: C, refusal: ServiceError) -> R:
+        """Raise what a command is refused with in the end, as `execute` does for a refusal.
+
+        Returns the result if the same command, sent twice at once, has been executed meanwhile.
         """
         ...
 

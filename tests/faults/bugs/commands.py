@@ -16,15 +16,11 @@ class _UndoneError(Exception):
 
 
 def _decide(store: Any, cursor: Any, handler: Any, command: Any) -> Any:
-    from shared import context
-    from shared.ids import new_id
+    from shared.eventstore.asked import Asked
 
-    command_id = context.current().command_id or new_id()
-    fingerprint = store.fingerprint(handler, command)
+    asked = Asked.now(store.fingerprint(handler, command))
     with ExitStack() as together:
-        result, _ = store._attempt(
-            cursor, handler, command, command_id, fingerprint, False, together
-        )
+        result, _ = store._attempt(cursor, handler, command, asked, False, together)
     return result
 
 
@@ -32,9 +28,9 @@ def _decide(store: Any, cursor: Any, handler: Any, command: Any) -> Any:
 def _answer_early(original: Function) -> Function:
     """The answer is given, then the process dies, and nothing is committed."""
 
-    def wrong(self: Any, handler: Any, command: Any) -> Any:
+    def wrong(self: Any, handler: Any, command: Any, **how: Any) -> Any:
         if handler.__name__ != "ask" or not SWITCH.strikes("died"):
-            return original(self, handler, command)
+            return original(self, handler, command, **how)
         result = None
         with suppress(_UndoneError), self.transaction() as cursor:
             result = _decide(self, cursor, handler, command)
@@ -48,11 +44,11 @@ def _answer_early(original: Function) -> Function:
 def _hope(original: Function) -> Function:
     """The connection breaks before the commit, and the answer is that all went well."""
 
-    def wrong(self: Any, handler: Any, command: Any) -> Any:
+    def wrong(self: Any, handler: Any, command: Any, **how: Any) -> Any:
         import psycopg
 
         if handler.__name__ != "correct" or not SWITCH.strikes("broken"):
-            return original(self, handler, command)
+            return original(self, handler, command, **how)
         result = None
         with suppress(psycopg.Error), self.transaction() as cursor:
             result = _decide(self, cursor, handler, command)
@@ -74,10 +70,10 @@ def _do_not_keep(original: Function) -> Function:
 def _refuse_what_is_done(original: Function) -> Function:
     """The command is committed, and the answer is a refusal."""
 
-    def wrong(self: Any, handler: Any, command: Any) -> Any:
+    def wrong(self: Any, handler: Any, command: Any, **how: Any) -> Any:
         from shared.errors import Conflict
 
-        result = original(self, handler, command)
+        result = original(self, handler, command, **how)
         if handler.__name__ == "ask" and SWITCH.strikes("refused"):
             raise Conflict("too_many_questions", "Refused by a planted bug.")
         return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -175,3 +176,14 @@ def test_unknown_api_path_is_a_problem_and_an_unknown_page_is_a_page(browser: Br
     assert (problem.status_code, problem.content_type) == (404, "application/problem+json")
     page = browser("GET", "/nothing", token=None)
     assert (page.status_code, page.content_type) == (404, "text/html; charset=utf-8")
+
+
+def test_call_says_when_its_request_came(browser: Browser, services: FakeServices) -> None:
+    """By that a service tells the repetitions of a call from those that follow its refusal."""
+    before = datetime.now(UTC).timestamp()
+    for _ in range(2):
+        browser("POST", RESET, json={"email": "a@b.ru"})
+    first, second = (seen.asked_at for seen in services.contexts[-2:])
+    assert first is not None
+    assert second is not None
+    assert before <= first < second <= datetime.now(UTC).timestamp()

@@ -276,3 +276,31 @@ def test_decided_payment_does_not_stand_in_the_way(harness: Harness) -> None:
     assert harness.start(ONE)["payment_id"] == first["payment_id"]
     harness.ledger_posts(first["payment_id"], "0001", 1)
     assert harness.start(ONE)["payment_id"] != first["payment_id"]
+
+
+def test_start_that_was_refused_is_refused_to_its_repetitions_when_the_way_is_free(
+    harness: Harness,
+) -> None:
+    """Two executions of one call: the payer has been told of the first one's refusal."""
+    harness.start(ONE)
+    harness.acquirer.can_close = False
+    command_id, asked_at = uuid4(), harness.clock.now().timestamp()
+    harness.advance(seconds=1)
+    with context.bind(asked_at=asked_at), pytest.raises(Conflict) as first:
+        harness.start(Line("0001", 100, 0), command_id=command_id)
+    harness.acquirer.can_close = True
+    with context.bind(asked_at=asked_at), pytest.raises(Conflict) as second:
+        harness.start(Line("0001", 100, 0), command_id=command_id)
+    assert (second.value.code, second.value.params) == (first.value.code, first.value.params)
+    harness.advance(seconds=1)
+    with context.bind(asked_at=harness.clock.now().timestamp()):
+        started = harness.start(Line("0001", 100, 0), command_id=command_id)
+    assert started["state"] == "awaiting_payment"
+
+
+def test_start_in_whose_way_an_order_was_closed_is_not_refused_for_it(harness: Harness) -> None:
+    first = harness.start(ONE)
+    with context.bind(asked_at=harness.clock.now().timestamp()):
+        second = harness.start(Line("0001", 100, 0))
+    assert harness.view(first)["failure"] == "replaced"
+    assert second["state"] == "awaiting_payment"

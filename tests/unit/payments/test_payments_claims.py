@@ -39,8 +39,8 @@ def start_and_end(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Start a payment by a process that is killed right after its first commit."""
     execute = harness.store.execute
 
-    def killed_after_commit(handler: Callable[..., Any], command: Any) -> Any:
-        execute(handler, command)
+    def killed_after_commit(handler: Callable[..., Any], command: Any, **how: Any) -> Any:
+        execute(handler, command, **how)
         raise Killed
 
     with monkeypatch.context() as killing:
