@@ -172,14 +172,21 @@ class _SortedLog:
             "last": share[-1].last,
         }
         self._through = 0
+        self._is_full = False
+        """Whether the server has no room left to sort what has been appended since."""
 
     def range_of(self, part: Range) -> Range:
         """Return a range as it is to be read: sorted, if it is among these."""
         number = self._numbers.get(part)
         if number is None:
             return part
-        if last_position(self._connection) - self._through > FEW_SINCE:
-            self.go_on(quiet)
+        since = last_position(self._connection) - self._through
+        if since > FEW_SINCE and not self._is_full:
+            try:
+                self.go_on(quiet)
+            except psycopg.errors.DiskFull:
+                # What was not sorted is read from the log, range by range: that only takes longer.
+                self._is_full = True
         return SortedRange.of(part, number, self._through)
 
     def go_on(self, progress: Progress) -> None:

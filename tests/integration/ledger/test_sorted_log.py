@@ -98,6 +98,18 @@ def test_a_sorted_range_has_the_events_appended_after_the_sorting(
         assert len(dict(after)[id_]) == len(dict(before)[id_]) + 3
 
 
+def test_what_the_server_has_no_room_to_sort_later_is_read_from_the_log(
+    company: SmallCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorted_log, "FEW_SINCE", 0)
+    with opened_connection(conninfo_of(company.store)) as connection:
+        reading = sort_log(connection, RANGES, quiet)
+        pay(company, NUMBERS[0], date(2026, 7, 1), 100)
+        monkeypatch.setattr(sorted_log, "_SORT", "DO $$ BEGIN RAISE disk_full; END $$")
+        found = [one for part in RANGES for one in streams(connection, reading(part))]
+        assert found == streams(connection, ALL_IDS)
+
+
 def test_a_rebuild_of_the_sorted_log_keeps_what_is_paid_meanwhile(company: SmallCompany) -> None:
     company.as_owner("UPDATE balances SET principal = 7", "DELETE FROM payment_postings")
     days = iter(range(1, 28))
