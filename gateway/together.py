@@ -20,11 +20,11 @@ import eventlet
 from eventlet.event import Event
 
 from gateway.operations import SERVICE_TIMEOUT
-from shared import context, telemetry, tracing
+from shared import telemetry, tracing
 from shared.books import with_books
 from shared.config import GATEWAY
 from shared.errors import ServiceError, from_wire
-from shared.rpc.client import no_reply
+from shared.rpc.client import headers_of_call, no_reply
 
 TOGETHER: Collection[tuple[str, str]] = frozenset(
     {
@@ -112,8 +112,7 @@ class _Lane:
 
     def ask(self, arguments: dict[str, Any], deadline: float) -> Any:
         """Return the answer to one question, or raise what it is refused with."""
-        headers = context.current().as_headers()
-        headers.pop("command_id", None)
+        headers = headers_of_call()
         question = _Question(arguments, headers, time.monotonic() + deadline, Event())
         self._waiting.append(question)
         self._go_on()

@@ -27,8 +27,8 @@ class RequestContext(msgspec.Struct, frozen=True):
     """The actor (``person:<uuid>``, ``staff:<name>``, ``service:<name>`` or ``anonymous``), the
     correlation id of the whole journey, the command id chosen by the caller, the W3C trace context,
     the broker's user that made the call (empty outside of one; it is not passed on), and when the
-    request reached the gateway (seconds since the epoch by the clock that gateways have in common;
-    None outside of one)."""
+    request reached the gateway (seconds since the epoch, there by the clock that gateways have in
+    common, in a service by its own; None for what has not come by the gateway)."""
 
     actor: str = ANONYMOUS
     correlation_id: str = ""

@@ -72,6 +72,16 @@ class ServiceClocks:
         """The clock that all gateways have in common."""
         return self._clock(SHARED_BY_GATEWAYS)
 
+    def by_clock_of(self, service: str, instant: float) -> float:
+        """Return an instant of the gateways' clock by a service's, in seconds of the epoch.
+
+        A service that has not told its time yet is taken to have theirs.
+        """
+        there = self._clock(service).known()
+        if there is None:
+            return instant
+        return instant + (there - self.of_gateways.now()).total_seconds()
+
     def learn(self, service: str, told: object, asked: timedelta, replied: timedelta) -> None:
         """Learn from the header of a reply; of a service of a version before, it has none."""
         if not isinstance(told, str):

@@ -29,7 +29,14 @@ from services.payments.splits import frozen_split
 from services.payments.state import OPEN, State
 from shared import context
 from shared.account_key import number_of
-from shared.errors import Conflict, Forbidden, NotFound, ServiceError, ValidationFailed
+from shared.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    ServiceError,
+    Unavailable,
+    ValidationFailed,
+)
 from shared.eventstore import Session, Store
 from shared.ids import new_id
 
@@ -119,6 +126,8 @@ class Checkout:
         """Start the payment, or return it as another execution of the command has started it."""
         try:
             return self._start(command)
+        except Unavailable:
+            raise
         except ServiceError as refusal:
             # Only now: until then what stood in the way might have been closed.
             result = self._store.refuse(application.start_payment, command, refusal)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -13,15 +12,15 @@ from shared.ids import new_id
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A command by its id and its fingerprint, and when its caller asked for it: seconds since the
-    epoch by the database's clock, as far as the gateway knows it; None if nobody waits."""
+    """A command by its id and its fingerprint, and when its caller asked the gateway for it:
+    seconds since the epoch by this service's clock, None for what has not come by the gateway."""
 
     id: UUID
     fingerprint: bytes
     at: float | None = None
 
     @classmethod
-    def now(cls, fingerprint: bytes) -> Asked:
+    def of_request(cls, fingerprint: bytes) -> Asked:
         """Return a command of the request of this context, by a new id where that has none."""
         request = context.current()
         return cls(request.command_id or new_id(), fingerprint, request.asked_at)
@@ -33,8 +32,8 @@ def is_kept(asked: Asked, refusal: ServiceError) -> bool:
     return decided and asked.at is not None and not refusal.told
 
 
-def told(refusal: dict[str, Any]) -> ServiceError:
-    """Return a refusal that was kept."""
-    error = from_wire(refusal)
+def kept_refusal(refusal: bytes) -> ServiceError:
+    """Return a refusal that was kept, as JSON."""
+    error = from_wire(msgspec.json.decode(refusal))
     error.told = True
     return error

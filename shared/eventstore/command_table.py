@@ -12,7 +12,7 @@ from psycopg_pool import ConnectionPool
 from shared.database import in_transaction
 from shared.eventstore import refusals
 from shared.eventstore.arrays import bigints, byteas, uuids
-from shared.eventstore.asked import Asked, told
+from shared.eventstore.asked import Asked, kept_refusal
 from shared.eventstore.recorder import PostgresRecorder
 from shared.eventstore.session import kept_result
 
@@ -47,7 +47,7 @@ def result_of(kept: dict[str, Any], fingerprint: bytes) -> Any:
     """Return the result that was found; raises the refusal, or Conflict if the id belongs to
     another command."""
     if kept.get("refusal") is not None:
-        raise told(kept["refusal"])
+        raise kept_refusal(bytes(kept["refusal"]))
     return kept_result(bytes(kept["fingerprint"]), bytes(kept["result"]), fingerprint)
 
 

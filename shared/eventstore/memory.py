@@ -19,7 +19,7 @@ from shared import context
 from shared.clock import Clock
 from shared.errors import ServiceError, Unavailable
 from shared.eventstore.aggregate import Aggregate
-from shared.eventstore.asked import Asked, is_kept, told
+from shared.eventstore.asked import Asked, is_kept, kept_refusal
 from shared.eventstore.events import Event, EventTypes, Recorded
 from shared.eventstore.security_log import MemorySecurityLog, SecurityEntry, SecurityLog
 from shared.eventstore.session import (
@@ -52,16 +52,16 @@ class MemoryStore:
         self.log: list[Recorded] = []
         self.security_log: list[SecurityEntry] = []
         self._commands: dict[UUID, tuple[bytes, bytes]] = {}
-        self._refusals: dict[tuple[UUID, bytes], tuple[float, dict[str, Any]]] = {}
+        self._refusals: dict[tuple[UUID, bytes], tuple[float, bytes]] = {}
 
     def execute(self, handler: Callable[[Any, C], R], command: C, *, final: bool = True) -> R:
-        asked = Asked.now(command_content(handler, command))
+        asked = Asked.of_request(command_content(handler, command))
         for _ in range(8):
             if asked.id in self._commands:
                 return cast(R, kept_result(*self._commands[asked.id], asked.fingerprint))
-            refused_at, refusal = self._refusals.get((asked.id, asked.fingerprint), (0.0, {}))
+            refused_at, refusal = self._refusals.get((asked.id, asked.fingerprint), (0.0, b""))
             if refusal and asked.at is not None and asked.at < refused_at:
-                raise told(refusal)
+                raise kept_refusal(refusal)
             try:
                 result = self._run(lambda session: handler(session, command), asked.id)
             except IntegrityError:
@@ -75,12 +75,15 @@ class MemoryStore:
         raise Unavailable("contended", "Too many changes at the same time; send it again.")
 
     def refuse(self, handler: Callable[[Any, C], R], command: C, refusal: ServiceError) -> R:
-        asked = Asked.now(command_content(handler, command))
+        asked = Asked.of_request(command_content(handler, command))
         if asked.id in self._commands:
             return cast(R, kept_result(*self._commands[asked.id], asked.fingerprint))
         if is_kept(asked, refusal):
             key = asked.id, asked.fingerprint
-            self._refusals[key] = self.clock.now().timestamp(), refusal.as_wire()
+            self._refusals[key] = (
+                self.clock.now().timestamp(),
+                msgspec.json.encode(refusal.as_wire()),
+            )
         raise refusal
 
     def transact(self, handler: Callable[[Any, C], R], command: C) -> R:

@@ -103,7 +103,7 @@ class PostgresStore:
 
     def execute(self, handler: Callable[[Any, C], R], command: C, *, final: bool = True) -> R:
         """Execute a command exactly once; see Store.execute."""
-        asked = Asked.now(self.fingerprint(handler, command))
+        asked = Asked.of_request(self.fingerprint(handler, command))
         with tracing.command(self.service, handler.__name__, asked.id):
             return self._execute(handler, command, asked, final=final)
 
@@ -140,7 +140,7 @@ class PostgresStore:
 
     def refuse(self, handler: Callable[[Any, C], R], command: C, refusal: ServiceError) -> R:
         """Keep what a caller is refused with in the end, and raise it; see Store.refuse."""
-        asked = Asked.now(self.fingerprint(handler, command))
+        asked = Asked.of_request(self.fingerprint(handler, command))
         return cast(R, self._refused(asked, refusal, final=True))
 
     def _refused(self, asked: Asked, refusal: ServiceError, *, final: bool) -> Any:

@@ -92,6 +92,7 @@ def believed(caller: Principal, headers: Mapping[str, Any]) -> dict[str, Any]:
     bound = context.from_headers(headers)
     if caller.kind == "staff":
         bound["actor"] = caller.actor
+        bound["asked_at"] = None
     elif caller.kind == "gateway" and not bound["actor"].startswith("person:"):
         bound["actor"] = context.ANONYMOUS
     bound["caller"] = caller.user

@@ -22,6 +22,7 @@ from uuid import UUID
 import msgspec
 from kombu import Connection, Queue
 from kombu.messaging import Consumer
+from msgspec.structs import replace
 
 from shared import context, telemetry, tracing
 from shared.bus.principals import user_of
@@ -126,16 +127,18 @@ class RpcClient:
         command_id: UUID | None,
         kwargs: dict[str, Any],
     ) -> Any:
-        headers = context.current().as_headers()
-        if command_id is not None:
-            headers["command_id"] = str(command_id)
-        else:
-            # A command id belongs to one command, not to the calls that it makes.
-            headers.pop("command_id", None)
+        headers = self._headers_of_command(service, command_id) if command_id else headers_of_call()
         reply = self._exchange(service, method, {"args": [], "kwargs": kwargs}, headers, deadline)
         if reply.get("error"):
             raise from_wire(reply["error"])
         return reply.get("result")
+
+    def _headers_of_command(self, service: str, command_id: UUID) -> dict[str, str]:
+        request = context.current()
+        asked_at = request.asked_at
+        if asked_at is not None and self._clocks is not None:
+            asked_at = self._clocks.by_clock_of(service, asked_at)
+        return replace(request, command_id=command_id, asked_at=asked_at).as_headers()
 
     def _exchange(
         self,
@@ -250,6 +253,14 @@ class RpcClient:
             pending = self._pending.pop(call_id, None)
             if pending is not None:
                 pending.arrived.set()
+
+
+def headers_of_call() -> dict[str, str]:
+    """Return the context as headers of a call that is no command.
+
+    A command id belongs to one command, not to the calls that it makes.
+    """
+    return replace(context.current(), command_id=None, asked_at=None).as_headers()
 
 
 def no_reply(service: str, method: str, deadline: float) -> Unavailable:

@@ -28,7 +28,7 @@ PATIENCE_S = 30.0
 
 
 def call(command_id: UUID, asked_at: float | None = None) -> AbstractContextManager[RequestContext]:
-    """Bind the context of a call that reached the gateway a minute ago, or at another time."""
+    """Bind the context of a call that reached the gateway ten seconds ago, or at another time."""
     asked_at = time.time() - 10 if asked_at is None else asked_at
     return context.bind(command_id=command_id, asked_at=asked_at)
 
@@ -155,11 +155,25 @@ def test_old_refusals_go_with_the_next_one(database: Database, store: PostgresSt
         with call(uuid4()), pytest.raises(Conflict):
             store.execute(refusing, payment())
     with database.owner("ledger") as owner:
-        owner.execute("UPDATE refusals SET refused_at = refused_at - interval '3 minutes'")
+        owner.execute("UPDATE refusals SET refused_at = refused_at - interval '30 minutes'")
         owner.commit()
     with call(uuid4()), pytest.raises(Conflict):
         store.execute(refusing, payment())
     assert kept(database) == 1
+
+
+def test_call_of_a_caller_whose_clock_is_behind_is_held_back_for_a_time(
+    database: Database, store: PostgresStore
+) -> None:
+    command, command_id, hours_ago = payment(), uuid4(), time.time() - 7_200
+    with call(command_id, hours_ago):
+        with pytest.raises(Conflict):
+            store.execute(refusing, command)
+        assert refused_with(lambda: store.execute(post_payment, command)).code == "not_now"
+        with database.owner("ledger") as owner:
+            owner.execute("UPDATE refusals SET refused_at = refused_at - interval '11 minutes'")
+            owner.commit()
+        assert store.execute(post_payment, command)["posted"] == [NUMBER]
 
 
 def test_execution_that_was_being_decided_when_its_call_was_refused_is_refused(
@@ -191,7 +205,7 @@ def test_caller_is_told_the_result_of_an_execution_that_was_being_committed(
 
     def checking(cursor: Any, asked: Asked) -> None:
         check(cursor, asked)
-        cursor.execute("SELECT 1").fetchone()  # so much of the pipeline has been executed
+        cursor.connection.execute("SELECT 1").fetchone()  # so the pipeline has come so far
         checked.set()
         assert goes_on.wait(PATIENCE_S)
 
@@ -219,14 +233,14 @@ def test_caller_is_told_the_result_of_an_execution_that_was_being_committed(
 
 
 def _until_waiting(database: Database) -> None:
-    """Return when a session waits for the end of another one's transaction."""
+    """Return when a session waits for the lock of a command."""
     ends = time.monotonic() + PATIENCE_S
     with database.owner("ledger") as owner:
         owner.autocommit = True
         while time.monotonic() < ends:
             row = owner.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                "AND wait_event = 'transactionid'"
+                "AND wait_event = 'advisory'"
             ).fetchone()
             if row and row[0]:
                 return

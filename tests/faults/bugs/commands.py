@@ -18,7 +18,7 @@ class _UndoneError(Exception):
 def _decide(store: Any, cursor: Any, handler: Any, command: Any) -> Any:
     from shared.eventstore.asked import Asked
 
-    asked = Asked.now(store.fingerprint(handler, command))
+    asked = Asked.of_request(store.fingerprint(handler, command))
     with ExitStack() as together:
         result, _ = store._attempt(cursor, handler, command, asked, False, together)
     return result

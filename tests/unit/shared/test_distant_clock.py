@@ -72,3 +72,12 @@ def test_gateways_go_by_the_clock_of_the_service_that_each_request_asks(here: Ma
     here.hear("identity", NOON)
     here.hear("payments", NOON + MINUTE)
     assert here.clocks.of_gateways.now() == NOON
+
+
+def test_a_service_is_told_an_instant_by_its_own_clock(here: Machine) -> None:
+    here.hear("identity", NOON)
+    assert here.clocks.by_clock_of("payments", NOON.timestamp()) == NOON.timestamp()
+    here.hear("payments", NOON + 7 * MINUTE)
+    instant = (NOON - 3 * SECOND).timestamp()
+    assert here.clocks.by_clock_of("payments", instant) == instant + 7 * 60
+    assert here.clocks.by_clock_of("identity", instant) == instant
