@@ -150,3 +150,17 @@ def test_actor_header_is_believed_from_the_gateway_and_services_alone(
 ) -> None:
     bound = believed(caller, {"actor": said, "caller": "ledger"})
     assert (bound["actor"], bound["caller"]) == (actor, caller.user)
+
+
+@pytest.mark.parametrize(
+    ("caller", "asked_at"),
+    [
+        (Principal("gateway", GATEWAY), 1_764_517_000.5),
+        (Principal("service", "accounts"), 1_764_517_000.5),
+        (Principal("staff", "ivanova"), None),
+    ],
+)
+def test_when_a_request_came_is_believed_from_the_gateway_and_services_alone(
+    caller: Principal, asked_at: float | None
+) -> None:
+    assert believed(caller, {"asked_at": "1764517000.500000"})["asked_at"] == asked_at
