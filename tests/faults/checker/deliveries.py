@@ -166,8 +166,8 @@ def _subscriber(
         service, ids = delivered[0].service, {got.id for got in delivered}
         first = min(got.position for got in delivered)
         for position, event in sorted(history.items()):
-            is_gone = _never_came(evidence, service, position)
-            if position > first and event.id not in ids and not is_gone:
+            is_missing = position > first and event.id not in ids
+            if is_missing and not _never_came(evidence, service, position):
                 sentence = f"{event.id} never came by the queue"
                 yield Finding(INVARIANT, "never delivered", f"{who} {position}", sentence)
 
@@ -181,8 +181,8 @@ def _delivered(
         is_right = right is not None and (right.id, right.digest) == (got.id, got.digest)
         if not is_right and not evidence.is_ghost(got.service, got.position, got.epoch):
             yield _other(who, got, right)
-        is_gone = _never_came(evidence, got.service, got.predecessor)
-        if order.gap_before(got) is not None and not is_gone:
+        has_gap = order.gap_before(got) is not None
+        if has_gap and not _never_came(evidence, got.service, got.predecessor):
             sentence = f"arrived before what it names before it, {got.predecessor}"
             yield Finding(INVARIANT, "gap in a delivery", f"{who} {got.position}", sentence)
 

@@ -189,10 +189,15 @@ class Evidence:
     def may_be_gone(self, log: str, position: int, *, from_queues: bool = False) -> bool:
         """Return whether the broker may have lost the message of an event: it was published before
         the broker was put back or emptied, or, in queues, before these were declared again."""
+        end = self._messages_lost_until[from_queues]
+        return self._recorded_by(log).get(position, 0.0) <= end
+
+    @cached_property
+    def _messages_lost_until(self) -> tuple[float, float]:
+        """When what the broker may have lost ends: in streams, and in queues."""
         ends = [note.at for note in self.about("fault") if note.data["did"] in _LOSES_MESSAGES]
-        if ends and from_queues:
-            ends += [note.at for note in self.about("queues")]
-        return self._recorded_by(log).get(position, 0.0) <= max(ends, default=-1.0)
+        declared = [note.at for note in self.about("queues")] if ends else []
+        return max(ends, default=-1.0), max([*ends, *declared], default=-1.0)
 
     def is_refused_at_failover(self, log: str, position: int) -> bool:
         """Return whether a queue may have refused an event while a node of the broker was lost.
@@ -200,12 +205,16 @@ class Evidence:
         The live feed does not send it again (shared/bus/live.py): its subscriber reads the history.
         It sends by another channel soon after, so a queue takes what is recorded later.
         """
-        faults = self.about("fault")
-        losses = [one.at for one in faults if _LOSES_BROKER_NODE.search(str(one.data["did"]))]
+        losses = self._losses_of_broker_nodes
         if not losses:
             return False
         recorded = self._recorded_by(log).get(position, 0.0)
         return any(-BEFORE_FAILOVER_S <= recorded - at <= AFTER_FAILOVER_S for at in losses)
+
+    @cached_property
+    def _losses_of_broker_nodes(self) -> list[float]:
+        faults = self.about("fault")
+        return [one.at for one in faults if _LOSES_BROKER_NODE.search(str(one.data["did"]))]
 
     def _recorded_by(self, log: str) -> Mapping[int, float]:
         """Return when each event was there (Unix time), whatever a clock that was ahead said."""
