@@ -6,6 +6,7 @@ database alone reveals neither the address of an index nor the code of a digest.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import ipaddress
@@ -68,6 +69,15 @@ class Fingerprints:
         if not hmac.compare_digest(mac, self._mac(text)):
             return None
         return datetime.fromtimestamp(int.from_bytes(text[_NONCE_BYTES:]), UTC)
+
+    def renewed_token(self, session_id: UUID, command_id: UUID) -> str:
+        """Return the token that a command gives to a session, the same in each execution of it.
+
+        As hard to guess as a random one, for who has not the key. Were each execution to make one
+        of its own, the last would take away the token that the answer to an earlier one has.
+        """
+        mac = self._hash("renewed-tokens", f"{session_id}:{command_id}")
+        return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
 
     def _mac(self, text: bytes) -> bytes:
         return hmac.digest(self._keys.hash_key("passkey-nonces"), text, hashlib.sha256)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
-from uuid import UUID
 
-from services.identity.commands import Command
 from services.identity.current_password import ConfirmedChange, confirm
 from services.identity.domain import PasswordOrigin, Person
 from services.identity.eviction import leave_only
@@ -15,25 +13,17 @@ from shared.eventstore import Session
 
 
 class ChangePassword(ConfirmedChange, frozen=True, kw_only=True):
-    """``token_digest`` is of the token that the session gets.
+    """``token_digest`` is of the token that the session gets, the same when a command is repeated.
 
-    The hashes are not compared: a repeated command has one with another salt.
+    The hash is not compared: a repeated command has one with another salt.
     """
 
-    not_compared: ClassVar[frozenset[str]] = ConfirmedChange.not_compared | {
-        "new_hash",
-        "token_digest",
-    }
+    not_compared: ClassVar[frozenset[str]] = ConfirmedChange.not_compared | {"new_hash"}
 
     current_password: str
     new_password: str
     fingerprint: bytes
     new_hash: str
-    token_digest: bytes
-
-
-class RenewToken(Command, frozen=True, kw_only=True):
-    session_id: UUID
     token_digest: bytes
 
 
@@ -65,8 +55,3 @@ def change_password(session: Session, command: ChangePassword) -> dict[str, Any]
     person.change_password(PasswordOrigin.CHANGED)
     session.security.note("password_changed", person_id=person.id)
     return {"expires_at": expires_at.isoformat()}
-
-
-def renew_token(session: Session, command: RenewToken) -> None:
-    """Give a session a token once more: the answer with the one it has was lost."""
-    session.read.sessions.renew_token(command.session_id, command.token_digest)

@@ -7,12 +7,14 @@ from uuid import UUID
 
 from services.identity import access, password_change, schemas, sign_in
 from services.identity.breached_passwords import check_not_breached
-from services.identity.fingerprints import new_token, token_digest
+from services.identity.fingerprints import token_digest
 from services.identity.password_policy import check_password
 from services.identity.refusals import raise_if_refused
 from services.identity.rpcs.base import IP, IdentityRpcs
+from shared import context
 from shared.config import GATEWAY
 from shared.errors import ServiceError
+from shared.ids import new_id
 from shared.rpc.server import rpc
 
 
@@ -113,7 +115,9 @@ class SignInRpcs(IdentityRpcs):
         check_password(new_password, previous=current_password)
         check_not_breached(self.settings.access.breached_passwords, new_password)
         verified_hash = self._confirmed(person_id, session_id, current_password)
-        token = new_token()
+        command_id = context.current().command_id or new_id()
+        # The answer to a command that is carried out once more has the same token.
+        token = self._fingerprints.renewed_token(session_id, command_id)
         command = password_change.ChangePassword(
             person_id=person_id,
             session_id=session_id,
@@ -124,10 +128,8 @@ class SignInRpcs(IdentityRpcs):
             new_hash=self.passwords.hash(new_password) if verified_hash else "",
             token_digest=token_digest(token),
         )
-        changed = self.store.execute(password_change.change_password, command)
-        # A repeated command has changed nothing: its session has the token of the lost answer.
-        renew = password_change.RenewToken(session_id=session_id, token_digest=token_digest(token))
-        self.store.transact(password_change.renew_token, renew)
+        with context.bind(command_id=command_id):
+            changed = self.store.execute(password_change.change_password, command)
         return {"token": token, **changed}
 
 
