@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from identity_steps import refusal_of
 
-from services.identity.fingerprints import new_token
+from services.identity.fingerprints import Fingerprints, new_token
 from services.identity.password_policy import check_password
 from services.identity.passwords import Passwords
+
+
+class OneKey:
+    """A source of keys that has one for all purposes."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def hash_key(self, purpose: str) -> bytes:
+        return self._key
+
 
 LONG = "correct horse battery staple, " * 6  # 180 characters
 
@@ -19,6 +32,17 @@ def test_tokens_have_256_bits() -> None:
     tokens = {new_token() for _ in range(1000)}
     assert len(tokens) == 1000
     assert {len(base64.urlsafe_b64decode(token + "=")) for token in tokens} == {32}
+
+
+def test_tokens_of_a_command_have_256_bits_of_a_key_that_others_have_not() -> None:
+    session_id, command_ids = uuid4(), [uuid4() for _ in range(1000)]
+    ours, others = (Fingerprints(OneKey(secrets.token_bytes(32))) for _ in range(2))
+    tokens = {ours.renewed_token(session_id, one) for one in command_ids}
+    assert len(tokens) == 1000
+    assert {len(base64.urlsafe_b64decode(token + "=")) for token in tokens} == {32}
+    assert tokens == {ours.renewed_token(session_id, one) for one in command_ids}
+    assert not tokens & {others.renewed_token(session_id, one) for one in command_ids}
+    assert not tokens & {ours.renewed_token(uuid4(), one) for one in command_ids}
 
 
 def test_passwords_have_the_hash_that_owasp_recommends() -> None:
