@@ -14,6 +14,7 @@ import pytest
 from tests.faults.checker.evidence import Evidence, Fact
 from tests.faults.checker.letters import AGAIN_AFTER_S, Copy, _twice
 from tests.faults.checker.postings import _believed
+from tests.faults.checker.promises import EFFECTS, _effect
 from tests.faults.checker.published import differences
 from tests.faults.load.beliefs import Belief
 from tests.faults.thousand_orders.books import Books
@@ -125,6 +126,44 @@ def test_command_is_excused_by_a_loss_while_it_was_under_way(
     )  # fmt: skip
     known = Evidence({}, None, [lost])  # type: ignore[arg-type]
     assert known.may_be_lost(asked) is excused
+
+
+class OnePayment(Evidence):
+    """A payment that was started by the call of a belief, and what has become of it."""
+
+    def __init__(self, belief: Belief, *topics: str) -> None:
+        super().__init__({}, None, [belief])  # type: ignore[arg-type]
+        at = datetime(2026, 11, 29, 12, tzinfo=UTC)
+        self._log = [
+            Fact(n, "payment", n, f"payments.{topic}.v1", {}, at, belief.id)
+            for n, topic in enumerate(("payment_started", *topics), 1)
+        ]
+
+    @property
+    def logs(self) -> Sequence[str]:
+        return ("payments",)
+
+    def facts(self, log: str) -> list[Fact]:
+        return self._log
+
+
+@pytest.mark.parametrize(
+    ("code", "became", "found"),
+    [
+        ("payment_must_be_restarted", "payment_expired", []),
+        ("payment_must_be_restarted", "payment_failed", []),
+        ("payment_must_be_restarted", "order_registered", ["refused and done"]),
+        ("payment_open", "payment_expired", ["refused and done"]),
+    ],
+)
+def test_payer_may_be_told_that_the_payment_which_he_has_started_is_over(
+    code: str, became: str, found: list[str]
+) -> None:
+    belief = Belief(
+        id="start", at=NOON, who="a payer", what="payment.start", outcome="refused", code=code
+    )
+    checked = _effect(OnePayment(belief, became), belief, EFFECTS[belief.what])
+    assert [finding.rule for finding in checked] == found
 
 
 class OneCard(Evidence):

@@ -80,12 +80,25 @@ def _effect(evidence: Evidence, belief: Belief, effect: Effect) -> Iterator[Find
         yield Finding(INVARIANT, "forbidden and done", belief.id, sentence)
     elif times > 1:
         yield Finding(INVARIANT, "done twice", belief.id, f"{name}: {times} events")
-    elif belief.outcome == "refused" and times:
+    elif belief.outcome == "refused" and times and not _has_ended(evidence, belief):
         sentence = f"{name} was refused ({belief.code}), and has taken effect"
         yield Finding(INVARIANT, "refused and done", belief.id, sentence)
     elif belief.outcome == "acknowledged" and not times and not _may_be_missing(evidence, belief):
         sentence = f"{name} was acknowledged, and is in no log"
         yield Finding(INVARIANT, "acknowledged and missing", belief.id, sentence)
+
+
+def _has_ended(evidence: Evidence, belief: Belief) -> bool:
+    """Return whether a payer was told that his payment was started, and has ended since: it has."""
+    if belief.code != "payment_must_be_restarted":
+        return False
+    topics = "payment_failed", "payment_expired"
+    ended = {fact.stream for fact in evidence.by_topic("payments", *topics)}
+    return all(
+        fact.stream in ended
+        for _, fact in evidence.caused[belief.id]
+        if fact.topic == "payments.payment_started.v1"
+    )
 
 
 def _persons(evidence: Evidence) -> Mapping[str, str]:
