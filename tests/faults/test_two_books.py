@@ -112,7 +112,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
             environment["SALDO_URL"], Path(environment["SALDO_MAIL_DIR"]), list(own.values()),
             notebook, questions,
         )  # fmt: skip
-        chance = Random(1)  # noqa: S311 - not for security
+        chance = Random(1)  # noqa: S311 - reproducible
         person = settlers.settle_at_last("resident", chance, accounts=2)
         person.accounts.sort(key=lambda number: books[number])
         bills = [bill for bill in all_bills([own[NORTH]]) if bill.lines]

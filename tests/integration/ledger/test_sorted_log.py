@@ -98,7 +98,7 @@ def test_a_sorted_range_has_the_events_appended_after_the_sorting(
         assert len(dict(after)[id_]) == len(dict(before)[id_]) + 3
 
 
-def test_what_the_server_has_no_room_to_sort_later_is_read_from_the_log(
+def test_a_full_server_still_gives_every_event_appended_after_the_sorting(
     company: SmallCompany, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sorted_log, "FEW_SINCE", 0)
