@@ -7,6 +7,7 @@ import secrets
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
 
 import amqp
 import pika
@@ -86,6 +87,27 @@ def test_a_grant_that_is_withdrawn_ends_the_binding_and_the_connection(
     now = administration.rights(user_of(user.url))
     assert now is not None
     assert (now.configure, now.read) == (less.configure, less.read)
+
+
+def test_rights_in_one_virtual_host_end_no_connection_to_another(
+    administration: BrokerAdministration,
+    base_settings: Settings,
+    broker_user: Callable[..., BrokerUser],
+) -> None:
+    name = f"two-hosts-{secrets.token_hex(4)}"
+    more, less = (rights_of_subscriber(name, sources) for sources in (["ledger"], []))
+    user = broker_user("subscriber", name, more)
+    other = BrokerAdministration(base_settings.amqp_admin_url, f"other-{secrets.token_hex(4)}")
+    other.ensure_virtual_host()
+    try:
+        other.put_rights(user_of(user.url), more)
+        there = urlsplit(user.url)._replace(path=f"/{other.virtual_host}").geturl()
+        with signed_in(user.url) as here, signed_in(there) as elsewhere:
+            administration.put_rights(user_of(user.url), less)
+            eventually(lambda: is_cut_off(here), "the connection with the rights before has ended")
+            assert not is_cut_off(elsewhere)
+    finally:
+        other.remove_virtual_host()
 
 
 def test_a_topic_that_is_withdrawn_is_refused_from_then_on(
