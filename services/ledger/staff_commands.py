@@ -27,7 +27,7 @@ from services.ledger.corrections import (
 )
 from services.ledger.domain.proposal import Correction, MovePayment, ReversePayment
 from services.ledger.tables.closed_periods import close_period
-from services.ledger.tenures import named_key, paid_key
+from services.ledger.tenures import named_key, paid_key, paid_keys
 from shared import context
 from shared.eventstore import Session
 from shared.eventstore.postgres import PostgresStore
@@ -73,7 +73,7 @@ def _with_keys(session: Session, correction: Correction) -> Correction:
     """
     match correction:
         case ReversePayment(payment_id=payment_id):
-            keys = [paid_key(session, payment_id, name) for name in correction.accounts]
+            keys = paid_keys(session, payment_id, correction.accounts)
             return replace(correction, accounts=tuple(sorted(set(keys))))
         case MovePayment(payment_id=payment_id):
             return replace(

@@ -22,7 +22,7 @@ from services.ledger.limits import POST_PAYMENT, allowance
 from services.ledger.loading import under_the_law
 from services.ledger.previews import SUMS, changes, replayed, sums_of
 from services.ledger.reports.balances import balance
-from services.ledger.tenures import paid_key
+from services.ledger.tenures import paid_keys
 from shared import context
 from shared.account_key import number_of
 from shared.errors import Conflict, ValidationFailed
@@ -52,12 +52,14 @@ def take_payment(
     another sum, and what the domain refuses.
     """
     command = _command(asked, store.clock.today())
-    command = store.query(lambda session: _with_keys(session, command))
+    command = store.look(lambda session: _with_keys(session, command))
     with _naming_the_document(command):
         if dry_run:
             return store.query(lambda session: _preview(session, command))
-        known = store.query(lambda session: _is_posted(session, command))
-        result = _post(store, group_commit, command)
+        known, limited = store.look(
+            lambda session: (_is_posted(session, command), _is_limited(session))
+        )
+        result = _post(store, group_commit, command, limited=limited)
     repeated = known or not result["posted"]
     return store.query(lambda session: _posted(session, command, repeated=repeated))
 
@@ -69,14 +71,22 @@ def post_payment_taken_elsewhere(
 
     Raises ValidationFailed ``duplicate_account`` for two lines of one account.
     """
-    command = store.query(lambda session: _with_keys(session, command))
-    return _post(store, group_commit, command)
+    with_keys, limited = store.look(
+        lambda session: (_with_keys(session, command), _is_limited(session))
+    )
+    return _post(store, group_commit, with_keys, limited=limited)
 
 
-def _post(store: PostgresStore, group_commit: GroupCommit, command: PostPayment) -> dict[str, Any]:
+def _is_limited(session: Session) -> bool:
+    """Return whether there is a limit of the day for the actor's payments."""
+    return allowance(session, context.current().actor, POST_PAYMENT).left is not None
+
+
+def _post(
+    store: PostgresStore, group_commit: GroupCommit, command: PostPayment, *, limited: bool
+) -> dict[str, Any]:
     """Post a payment whose lines name keys: a key is no name, and not to be read as one again."""
     actor = context.current().actor
-    limited = store.query(lambda session: allowance(session, actor, POST_PAYMENT)).left is not None
     content = msgspec.json.encode(command).decode()
     with context.bind(command_id=_id(POST_PAYMENT, content, actor)):
         # Without a limit there is no sum of the day, so concurrent payments are committed together.
@@ -120,10 +130,9 @@ def entered_documents(session: Session, documents: Sequence[BankDocument]) -> li
 
 def _with_keys(session: Session, command: PostPayment) -> PostPayment:
     """Return a payment to the accounts that are meant: by a number, the holder's of now."""
-    lines = tuple(
-        replace(line, account=paid_key(session, command.payment_id, line.account))
-        for line in command.lines
-    )
+    named = [line.account for line in command.lines]
+    keys = paid_keys(session, command.payment_id, named)
+    lines = tuple(replace(line, account=key) for line, key in zip(command.lines, keys, strict=True))
     if len({line.account for line in lines}) < len(lines):
         # The second line would be taken for a repetition of the first.
         raise ValidationFailed("duplicate_account", "Name every account once.")

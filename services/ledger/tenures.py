@@ -106,13 +106,28 @@ def paid_key(session: Session, payment_id: UUID, name: str) -> str:
 
     One that is posted to an account of that number stays there, whoever holds the number by now.
     """
-    number, _, ordinal = name.partition("-")
-    if not ordinal and not session.read.tenures([number]).get(number):
-        return name  # as nearly every number, it has had one holder
-    named = named_key(session, name)
-    postings = session.read.postings_of(payment_id)
-    posted = sorted(row["account"] for row in postings if number_of(row["account"]) == number)
-    return named if named in posted or not posted else str(posted[0])
+    [key] = paid_keys(session, payment_id, [name])
+    return key
+
+
+def paid_keys(session: Session, payment_id: UUID, names: Sequence[str]) -> list[str]:
+    """Return the key of each account that a payment is, or is to be, posted to, as `paid_key`."""
+    held = session.read.tenures([name for name in names if "-" not in name])
+    # Nearly every number has had one holder: it is the key itself.
+    meant = [name if "-" not in name and not held.get(name) else "" for name in names]
+    if all(meant):
+        return meant
+    posted = sorted(str(row["account"]) for row in session.read.postings_of(payment_id))
+    return [
+        key or _paid_key(named_key(session, name), posted)
+        for key, name in zip(meant, names, strict=True)
+    ]
+
+
+def _paid_key(named: str, posted: Sequence[str]) -> str:
+    """Return the named account, or the one of its number that a payment is posted to already."""
+    same = [key for key in posted if number_of(key) == number_of(named)]
+    return named if named in same or not same else same[0]
 
 
 class _Former:

@@ -121,7 +121,7 @@ def _check_staff(service: Any, callers: Callers) -> None:
     if caller is None or caller.kind != "staff" or "*" in callers.permissions:
         return
     store, needed = service.server_context.store, callers.permissions
-    if not store.query(
+    if not store.look(
         lambda session: any(
             granted(session.cursor, caller.name, permission) for permission in needed
         )

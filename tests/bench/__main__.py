@@ -24,7 +24,7 @@ from tests.bench.mailings import mailings
 from tests.bench.measure import RUNS, CannotMeasureError, Result
 from tests.bench.owing import of_those_who_owe
 from tests.bench.payments import of_fifty, single
-from tests.bench.payments_by_rpc import by_rpc
+from tests.bench.payments_by_rpc import by_rpc, by_rpc_of_fifty
 from tests.bench.peaks import memory_of_reads
 from tests.bench.publishing import relay
 from tests.bench.reads import as_of, now, payment, payment_over_the_bus
@@ -44,6 +44,7 @@ BENCHES: dict[str, Callable[[Bench, Callable[[str], None]], Result | list[Result
     "payments": single,
     "payments50": of_fifty,
     "payments-rpc": by_rpc,
+    "payments50-rpc": by_rpc_of_fifty,
     "hordak": hordak,
     "billing": billing_run,
     "billing-save": beside_save,

@@ -1,10 +1,13 @@
-"""Single payments by RPC: 20 callers in processes of their own, beside double entry in SQL.
+"""Payments by RPC: 20 callers in processes of their own, beside double entry in SQL.
+
+Single ones, and calls of fifty.
 
 The ledger is served by one process, as in an installation, and asked by two others: what a payment
 takes is its messages, the look at what the caller may do, and the group commit.
 
 ``python -m tests.bench.payments_by_rpc`` is one of the callers: it reads JSON from its standard
-input (URL, threads, payments of each), prints "ready", waits for a line, and prints the seconds.
+input (URL, threads, calls of each, payments of a call), prints "ready", waits for a line, and
+prints the seconds.
 """
 
 from __future__ import annotations
@@ -31,28 +34,30 @@ from shared.rpc.client import RpcClient
 from tests.bench import payments
 from tests.bench.company import Bench
 from tests.bench.measure import Result, compare, seconds
-from tests.bench.payments import ACCOUNTS, CALLERS, post_in_sql, prepare
+from tests.bench.payments import (
+    ACCOUNTS,
+    CALLERS,
+    post_in_sql,
+    post_in_sql_of_fifty,
+    prepare,
+)
 from tests.conftest import signed_in_as
 from tests.waiting import eventually
 
 PROCESSES = 2
-EACH = 50
+EACH, EACH_OF_50 = 50, 10
 DAY = "2026-11-01"
 PERMISSION = "post-payment"
 
 
 def by_rpc(bench: Bench, progress: Callable[[str], None]) -> Result:
-    """Measure payments that other processes ask the ledger to post."""
-    prepare(bench)
-    with ExitStack() as stack:
-        url = stack.enter_context(_cashier(bench))
-        stack.enter_context(_serving(bench))
-        callers = [stack.enter_context(_caller(url)) for _ in range(PROCESSES)]
+    """Measure payments that other processes ask the ledger to post, one in a call."""
+    with _callers(bench, EACH, 1) as callers:
         return compare(
             f"single payments by RPC, {CALLERS} callers in {PROCESSES} processes",
             "payments/s",
             CALLERS * EACH,
-            lambda: _posted(bench, callers),
+            lambda: _posted(bench, callers, CALLERS * EACH),
             "double entry in SQL, pgbench with 20 clients",
             lambda: post_in_sql(bench),
             target=0.5,
@@ -61,7 +66,34 @@ def by_rpc(bench: Bench, progress: Callable[[str], None]) -> Result:
         )
 
 
-def _posted(bench: Bench, callers: list[subprocess.Popen[str]]) -> float:
+def by_rpc_of_fifty(bench: Bench, progress: Callable[[str], None]) -> Result:
+    """Measure payments that other processes ask the ledger to post, fifty in a call."""
+    with _callers(bench, EACH_OF_50, 50) as callers:
+        return compare(
+            f"calls of 50 payments by RPC, {CALLERS} callers in {PROCESSES} processes",
+            "payments/s",
+            CALLERS * EACH_OF_50 * 50,
+            lambda: _posted(bench, callers, CALLERS * EACH_OF_50 * 50),
+            "double entry in SQL, 50 transfers per call",
+            lambda: post_in_sql_of_fifty(bench),
+            target=0.5,
+            progress=progress,
+            reference_count=CALLERS * payments.CALLS_OF_50 * 50,
+        )
+
+
+@contextmanager
+def _callers(bench: Bench, each: int, lines: int) -> Iterator[list[subprocess.Popen[str]]]:
+    """Serve the ledger, and start processes that call it."""
+    prepare(bench)
+    with ExitStack() as stack:
+        url = stack.enter_context(_cashier(bench))
+        stack.enter_context(_serving(bench))
+        asked = [url, CALLERS // PROCESSES, each, lines]
+        yield [stack.enter_context(_caller(asked)) for _ in range(PROCESSES)]
+
+
+def _posted(bench: Bench, callers: list[subprocess.Popen[str]], count: int) -> float:
     """Return the seconds of the slowest process, once all are ready."""
     recorder = bench.store.recorder
     before = recorder.max_notification_id() or 0
@@ -69,8 +101,8 @@ def _posted(bench: Bench, callers: list[subprocess.Popen[str]]) -> float:
         _say(caller, "go")
     took = max(float(_hear(caller)) for caller in callers)
     done = (recorder.max_notification_id() or 0) - before
-    if done != CALLERS * EACH:
-        raise RuntimeError(f"{done} payments were posted, not {CALLERS * EACH}")
+    if done != count:
+        raise RuntimeError(f"{done} payments were posted, not {count}")
     return took
 
 
@@ -130,14 +162,14 @@ def _serving(bench: Bench) -> Iterator[None]:
 
 
 @contextmanager
-def _caller(url: str) -> Iterator[subprocess.Popen[str]]:
+def _caller(asked: list[Any]) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [sys.executable, "-m", "tests.bench.payments_by_rpc"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        _say(process, json.dumps([url, CALLERS // PROCESSES, EACH]))
+        _say(process, json.dumps(asked))
         if _hear(process) != "ready":
             raise RuntimeError("a process of callers has not started")
         try:
@@ -159,21 +191,21 @@ def _hear(process: subprocess.Popen[str]) -> str:
 
 def main() -> None:
     """Call as many times as asked for, at every line of the standard input."""
-    url, threads, each = json.loads(sys.stdin.readline())
+    url, threads, each, lines = json.loads(sys.stdin.readline())
     client = RpcClient(url, name="bench")
-    _pay(client)
+    _pay(client, lines)
     print("ready", flush=True)  # noqa: T201 - for the process that measures
     while sys.stdin.readline():
-        print(seconds(lambda: _pay_at_once(client, threads, each)), flush=True)  # noqa: T201
+        print(seconds(lambda: _pay_at_once(client, threads, each, lines)), flush=True)  # noqa: T201
 
 
-def _pay_at_once(client: RpcClient, threads: int, each: int) -> None:
+def _pay_at_once(client: RpcClient, threads: int, each: int, lines: int) -> None:
     failures: list[BaseException] = []
 
     def often() -> None:
         try:
             for _ in range(each):
-                _pay(client)
+                _pay(client, lines)
         except BaseException as error:  # noqa: BLE001 - raised again below
             failures.append(error)
 
@@ -186,9 +218,9 @@ def _pay_at_once(client: RpcClient, threads: int, each: int) -> None:
         raise failures[0]
 
 
-def _pay(client: RpcClient) -> Any:
-    number = f"{random.randrange(ACCOUNTS):010}"  # noqa: S311 - not for security
-    line = {"account": number, "amount": 1, "penalty": 0}
+def _pay(client: RpcClient, lines: int) -> Any:
+    numbers = random.sample(range(ACCOUNTS), lines)
+    paid = [{"account": f"{number:010}", "amount": 1, "penalty": 0} for number in numbers]
     return client.call(
         "ledger",
         "post_payment",
@@ -196,7 +228,7 @@ def _pay(client: RpcClient) -> Any:
         command_id=new_id(),
         payment_id=str(new_id()),
         paid_on=DAY,
-        lines=[line],
+        lines=paid,
     )
 
 
