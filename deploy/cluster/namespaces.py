@@ -18,8 +18,11 @@ from deploy.cluster.network import HOST, MACHINES, Network
 from deploy.embedded.install import MissingPrerequisite
 
 _FOLDER = Path("/run/netns")
+_INTERFACES = Path("/sys/class/net")
 _COMMAND_S = 20
 _ANSWER_S = 5
+_IS_UP = 1
+"""IFF_UP, among the flags of an interface."""
 _OTHERS = tuple(name for name in MACHINES if name != HOST)
 
 _LISTEN = """\
@@ -89,6 +92,17 @@ def plug(network: Network, machine: str, *, out: bool = False) -> None:
     _ip("link", "set", network.cable(machine), "down" if out else "up")
 
 
+def is_out(network: Network, machine: str) -> bool:
+    """Return whether a machine is plugged out of the network."""
+    if network.kind != "namespaces" or machine not in _OTHERS:
+        return False
+    try:
+        flags = (_INTERFACES / network.cable(machine) / "flags").read_text("ascii")
+    except FileNotFoundError:
+        return False
+    return not int(flags, 16) & _IS_UP
+
+
 def _check_rights() -> None:
     if os.geteuid() != 0:
         raise NamespaceError("only root makes namespaces")
@@ -117,7 +131,7 @@ def _add(network: Network, machine: str) -> None:
 
 
 def _exists(interface: str) -> bool:
-    return Path("/sys/class/net", interface).exists()
+    return (_INTERFACES / interface).exists()
 
 
 def _reaches(network: Network, caller: str, listener: str) -> bool:

@@ -1,4 +1,7 @@
-"""A book moves while the processes of both books are at work, as they are deployed."""
+"""A book moves while the processes of both books are at work, as they are deployed.
+
+To another database of its server, and to another server, which has none of its roles yet.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,11 @@ from shared.config import GATEWAY, SEALER, Settings
 from shared.errors import Unavailable
 from shared.rpc.book_methods import routed
 from shared.rpc.client import RpcClient
-from tests.conftest import Database, fresh_database, role_of, signed_in_as
+from tests.conftest import Database, emptied_database, fresh_database, role_of, signed_in_as
+from tests.databases import Databases
 from tests.integration.books.two_books import BOOKS, FIRST, NORTH, TwoBooks, with_two_books
 from tests.integration.bus_ends import open_one, pay
+from tests.integration.restorable_postgres import RestorablePostgres
 from tests.service_process import service_process
 from tests.waiting import eventually
 
@@ -40,6 +45,24 @@ def books(base_settings: Settings, template: tuple[Settings, str]) -> Iterator[T
         yield made
 
 
+@pytest.fixture(params=["another database", "another server"])
+def there(
+    request: pytest.FixtureRequest, base_settings: Settings, databases: Databases, tmp_path: Path
+) -> Iterator[Settings]:
+    """Return the settings of where the book moves to."""
+    if request.param == "another database":
+        with emptied_database(base_settings, databases) as made:
+            yield made.settings
+        return
+    server = RestorablePostgres(tmp_path / "server")
+    server.create()
+    try:
+        made_there = dict.fromkeys((FIRST, SEALER), server.url)
+        yield replace(base_settings, database_url=server.url, database_urls=made_there)
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def gateway(books: TwoBooks) -> Iterator[Any]:
     client = RpcClient(books.settings.amqp_url_of(GATEWAY), name="tests")
@@ -47,22 +70,23 @@ def gateway(books: TwoBooks) -> Iterator[Any]:
         yield made
 
 
-def moved_to(books: TwoBooks, there: Database) -> tuple[Plan, Database]:
+def moved_to(books: TwoBooks, there: Settings) -> tuple[Plan, Database]:
     """Return the plan of a move, and the installation as its settings have it afterwards."""
     role = role_of(NORTH)
-    url = signed_in_as(there.settings.database_url_of(FIRST), role, "saldo-test")
+    url = signed_in_as(there.database_url_of(FIRST), role, "saldo-test")
+    sealer = signed_in_as(there.database_url_of(SEALER), role_of(SEALER), "saldo-test")
     plan = Plan(
         NORTH,
         books.settings.database_url,
-        there.settings.database_url,
+        there.database_url,
         url,
-        there.settings.database_url_of(SEALER),
+        sealer,
         (role, f"{role}_writer", f"{role}_reader"),
     )
     settings = replace(
         books.settings,
         database_urls={**books.settings.database_urls, NORTH: url},
-        login_urls={NORTH: there.settings.database_url},
+        login_urls={NORTH: there.database_url},
     )
     return plan, Database(settings)
 
@@ -86,9 +110,9 @@ def has_published(url: str, least: int) -> bool:
 
 @pytest.mark.usefixtures("on_the_bus", "clean_bus")
 def test_a_book_moves_beside_its_processes_and_those_of_the_other_book(
-    books: TwoBooks, second_database: Database, gateway: Any, tmp_path: Path
+    books: TwoBooks, there: Settings, gateway: Any, tmp_path: Path
 ) -> None:
-    plan, after = moved_to(books, second_database)
+    plan, after = moved_to(books, there)
 
     def owes(number: str, deadline: float = 5.0) -> int:
         found = gateway.call("ledger", "balance", number=number, deadline=deadline)
