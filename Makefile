@@ -96,8 +96,8 @@ faults: install ## Break an installation under load, and judge it (MINUTES=10 SE
 		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(REPLAY),--replay $(REPLAY)) \
 		$(if $(BOOKS),--books $(BOOKS)) $(if $(ON),--on $(ON),$(if $(filter machines,$(CLUSTER)),--machines,$(if $(CLUSTER),--cluster)))))
 
-upgrade: install ## Roll this version out over an older commit while payers pay (FROM=commit)
-	SALDO_TEST_UPGRADE=1 $(if $(FROM),SALDO_UPGRADE_FROM=$(FROM)) \
+upgrade: install ## Roll this version out over an older commit while payers pay (FROM=commit, CLUSTER=1: on a cluster)
+	SALDO_TEST_UPGRADE=$(if $(CLUSTER),cluster,1) $(if $(FROM),SALDO_UPGRADE_FROM=$(FROM)) \
 		$(BIN)/python -m pytest tests/faults/test_rolling_upgrade.py
 
 mutation: venv ## Mutate the modules of money, and count what the tests notice

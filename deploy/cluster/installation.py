@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from deploy.cluster import namespaces, patroni
@@ -89,8 +89,9 @@ class ClusterInstallation(Installation):
         owner: process.Identity | None = None,
         ports: Mapping[str, int] = DEFAULT_PORTS,
         kind: Kind | None = None,
+        adapt: Callable[[ProcessSpec], ProcessSpec] = lambda spec: spec,
     ) -> None:
-        super().__init__(state_dir, overrides, owner=owner, ports=ports)
+        super().__init__(state_dir, overrides, owner=owner, ports=ports, adapt=adapt)
         self._kind = kind
         self.why_loopback = ""
         """Why the machines are not namespaces, where that was not asked for."""

@@ -1,7 +1,7 @@
 """An installation whose processes are started one by one, each by the code of a version.
 
-The nodes and the outside parties are those of `make up`; the house's own processes are not
-supervised: whoever rolls a version out decides when each of them ends.
+The nodes and the outside parties are those of `make up`, or of `make cluster`; the house's own
+processes are not supervised: whoever rolls a version out decides when each of them ends.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +19,11 @@ from pathlib import Path
 
 import msgspec
 
+from deploy.cluster.installation import CLUSTER_START_S, ClusterInstallation
+from deploy.cluster.installation import DEFAULT_PORTS as PORTS_OF_A_CLUSTER
+from deploy.cluster.network import ETCD, POSTGRES, RABBITMQ
+from deploy.cluster.nodes import OWNER
+from deploy.cluster.sections import BALANCERS
 from deploy.embedded import process
 from deploy.embedded.installation import START_SECONDS, Installation
 from deploy.embedded.plan import Check, ProcessSpec
@@ -29,10 +34,13 @@ from tests.nodes import ANY_PORTS
 from tests.ports import free_port
 from tests.waiting import eventually
 
-OUTSIDE = ("postgres", "rabbitmq", "acquirer", "yookassa", "ofd", "mailcatcher")
+OTHERS = ("acquirer", "yookassa", "ofd", "mailcatcher")
+OUTSIDE = ("postgres", "rabbitmq", *OTHERS)
+OUTSIDE_ON_A_CLUSTER = (*BALANCERS, *ETCD, *POSTGRES, OWNER, *RABBITMQ, *OTHERS)
 PREPARED = ("migrate", "broker", "staff", "subscribers")
 ONCE_S, READY_S, END_S = 180.0, 120.0, 40.0
 _PIECE = 2**16
+Adapt = Callable[[ProcessSpec], ProcessSpec]
 
 
 @dataclass
@@ -129,21 +137,33 @@ class RollingHouse:
         return made
 
     def start(self, code: Checkout, name: str, **environ: str) -> Running:
-        """Start a process by the code of a version; return it once it is ready."""
-        spec = self._specs[name]
+        """Start a process by the code of a version; return it once it is ready.
+
+        Its monitoring listens at a port of its own: it may run beside the one that it replaces.
+        """
         listen = f"127.0.0.1:{free_port()}"
+        environ["SALDO_MONITORING_LISTEN"] = listen
+        return self._start(code, name, Check("http", f"http://{listen}/readyz"), environ)
+
+    def start_at_home(self, code: Checkout, name: str) -> Running:
+        """Start a process where a balancer looks for it; return it once it is ready."""
+        ready = self._specs[name].ready
+        assert ready is not None
+        return self._start(code, name, ready, {})
+
+    def _start(self, code: Checkout, name: str, ready: Check, environ: dict[str, str]) -> Running:
+        spec = self._specs[name]
         log = self._logs / f"{name}-{len(self.running)}-{code.folder.name}.log"
         with log.open("wb") as out:
             started = subprocess.Popen(
                 [code.python, *spec.argv[1:]],
                 cwd=code.folder,
-                env=dict(spec.environ) | {"SALDO_MONITORING_LISTEN": listen} | environ,
+                env=dict(spec.environ) | environ,
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
         made = Running(name, code.folder.name, started, log)
         self.running.append(made)
-        ready = Check("http", f"http://{listen}/readyz")
         eventually(
             lambda: started.poll() is not None or is_ready(ready), f"{name} is ready", READY_S
         )
@@ -168,7 +188,37 @@ class RollingHouse:
 
 @contextmanager
 def rolling_house(folder: Path) -> Iterator[RollingHouse]:
-    """Run the nodes and the outside parties of an installation in a folder, which is deleted.
+    """Run the nodes and the outside parties of an installation in a folder, which is deleted."""
+
+    def on_one_node(adapt: Adapt) -> Installation:
+        return Installation(folder, owner=process.myself(), ports=ANY_PORTS, adapt=adapt)
+
+    with _rolling(on_one_node, OUTSIDE, START_SECONDS) as house:
+        yield house
+
+
+@contextmanager
+def rolling_cluster(folder: Path) -> Iterator[RollingHouse]:
+    """Run those of a cluster, whose machines are addresses of the loopback interface."""
+
+    def on_a_cluster(adapt: Adapt) -> Installation:
+        return ClusterInstallation(
+            folder,
+            owner=process.myself(),
+            ports=dict.fromkeys(PORTS_OF_A_CLUSTER, 0),
+            kind="loopback",
+            adapt=adapt,
+        )
+
+    with _rolling(on_a_cluster, OUTSIDE_ON_A_CLUSTER, CLUSTER_START_S) as house:
+        yield house
+
+
+@contextmanager
+def _rolling(
+    installed: Callable[[Adapt], Installation], outside: Sequence[str], seconds: float
+) -> Iterator[RollingHouse]:
+    """Run the nodes and the outside parties of an installation, which is deleted afterwards.
 
     Without fiscal receipts, which an older version may not know.
     """
@@ -180,10 +230,10 @@ def rolling_house(folder: Path) -> Iterator[RollingHouse]:
         specs[spec.name] = spec = msgspec.structs.replace(spec, environ=environ, argv=argv)
         return spec
 
-    installation = Installation(folder, owner=process.myself(), ports=ANY_PORTS, adapt=noted)
+    installation = installed(noted)
     house: RollingHouse | None = None
     try:
-        installation.up(OUTSIDE, seconds=START_SECONDS)
+        installation.up(outside, seconds=seconds)
         house = RollingHouse(installation, specs)
         yield house
     finally:
