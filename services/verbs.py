@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, wraps
 from importlib import import_module
 from importlib.util import find_spec, resolve_name
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar, cast
 
 import typer
@@ -21,6 +22,7 @@ from typer.core import TyperCommand, TyperGroup
 from services.chosen_book import Book, choosing, chosen_book, has_books, in_each_book
 from services.language import Lang, spoken
 from services.printed_json import print_json
+from shared.books import SPLIT, book_of
 
 V = TypeVar("V", bound=Callable[..., Any])
 Command: TypeAlias = Any
@@ -215,8 +217,10 @@ class _LazyCommands(MutableMapping[str, Command]):
         return len(self._made)
 
 
-_OF_ONE_LOG = ("against", "witness", "key")
+_OF_ONE_LOG = ("against", "key")
 """Options that name what is kept of one log: in another it would look like a forgery."""
+_WITNESS = "witness"
+"""The option that names such things too; a folder may hold one more for each further book."""
 
 
 def in_languages(function: V) -> V:
@@ -227,22 +231,39 @@ def in_languages(function: V) -> V:
 def of_books(function: V, *, each: bool) -> V:
     """Give a verb the option ``--book``, and run it for that book; without it for ``each``.
 
-    What concerns one account it looks for in the book of that.
+    What concerns one account it looks for in the book of that. A folder of a witness is that of the
+    first book, and has one for each further book, under its name.
     """
 
     @wraps(function)
     def run(*arguments: Any, **options: Any) -> Any:
         of_all = each and chosen_book() is None and options.get("number") is None
         if of_all and has_books():
-            if given := [name for name in _OF_ONE_LOG if options.get(name)]:
+            if given := _of_one_log(options):
                 raise typer.BadParameter(f"--{given[0]} is of one log: name its book by --book")
-            done = in_each_book(lambda: function(*arguments, **options))
+            done = in_each_book(lambda: function(*arguments, **_in_folder_of_book(options)))
             if options.get("json"):
                 print_json(done)
             raise typer.Exit(max(one.exit_code for one in done))
         return function(*arguments, **options)
 
     return _with_option(cast(V, run), "book", Book, choosing)
+
+
+def _of_one_log(options: Mapping[str, Any]) -> list[str]:
+    """Return the options that name what is kept of one log; a folder that is missing does not."""
+    given = [name for name in _OF_ONE_LOG if options.get(name)]
+    kept: Iterable[Path] = options.get(_WITNESS) or ()
+    alone = any(str(one) == "-" or (one.exists() and not one.is_dir()) for one in kept)
+    return [*given, _WITNESS] if alone else given
+
+
+def _in_folder_of_book(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return options in which a witness's folders are those of the chosen book."""
+    book = book_of(chosen_book() or SPLIT)
+    if not book or not options.get(_WITNESS):
+        return options
+    return {**options, _WITNESS: [folder / book for folder in options[_WITNESS]]}
 
 
 def _with_option(

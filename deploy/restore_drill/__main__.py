@@ -50,7 +50,11 @@ Secrets = Annotated[
 ]
 Witness = Annotated[
     list[Path] | None,
-    typer.Option(help="Checkpoints that others keep: a directory, or a file.", show_default=False),
+    typer.Option(
+        help="Checkpoints that others keep: a file, or a directory, which has one of its own for "
+        "each further book.",
+        show_default=False,
+    ),
 ]
 Until = Annotated[
     datetime | None,

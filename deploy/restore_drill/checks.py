@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +21,6 @@ from psycopg import sql
 from deploy.embedded.surroundings import REPOSITORY
 from services.chosen_book import FIRST
 from services.ledger.seal.checkpoint import (
-    Checkpoint,
-    epoch_of_origin,
     name_of_origin,
     parse_checkpoint,
     parse_note,
@@ -62,11 +60,9 @@ class Log(NamedTuple):
 
 
 class KeptOutside(NamedTuple):
-    """What witnesses keep: as far as the restored log reaches, and how far they reach beyond."""
+    """What witnesses keep of a log: checkpoints, and what is wrong with the rest."""
 
     notes: list[str]
-    beyond: int
-    """The size of the largest checkpoint that seals more than the restored log has; 0: none."""
     findings: list[str]
 
 
@@ -125,10 +121,20 @@ def saldo(environment: Mapping[str, str], *words: str) -> dict[str, Any]:
     return result
 
 
+def folders_of(witnesses: Sequence[Path], books: Iterable[str]) -> list[Path]:
+    """Return the places of witnesses, and in them the folder of each further book, if it is there.
+
+    As `saldo ledger verify --witness` has it. None is named twice: its checkpoints would count so.
+    """
+    named = {place.resolve() for place in witnesses}
+    folders = [place / book for place in witnesses for log in books if (book := book_of(log))]
+    return [*witnesses, *(one for one in folders if one.is_dir() and one.resolve() not in named)]
+
+
 def kept_outside(
-    witnesses: Sequence[Path], heads: Mapping[str, int], names: Mapping[str, str]
+    witnesses: Sequence[Path], logs: Sequence[str], names: Mapping[str, str]
 ) -> dict[str, KeptOutside]:
-    """Return the checkpoints of each restored log that witnesses keep, divided by its end.
+    """Return the checkpoints of each restored log that witnesses keep.
 
     ``names`` says by the name in a checkpoint which log it is of. What is of none that is known
     the first one is held against. Raises CheckError for a witness that cannot be read.
@@ -137,22 +143,14 @@ def kept_outside(
         kept = read_kept(witnesses) if witnesses else KeptNotes([], [], [])
     except OSError as error:
         raise CheckError(f"a witness cannot be read: {error.strerror}") from None
-    read = [(note, parse_checkpoint(parse_note(note).text)) for note in kept.notes]
-    first, found = next(iter(heads)), {}
-    for log, head in heads.items():
-        own = [one for one in read if names.get(name_of_origin(one[1].origin), first) == log]
-        found[log] = _divided(own, head, [one.text for one in kept.findings if log == first])
+    first = logs[0]
+    found = {log: KeptOutside([], []) for log in logs}
+    for note in kept.notes:
+        name = name_of_origin(parse_checkpoint(parse_note(note).text).origin)
+        if (log := names.get(name, first)) in found:
+            found[log].notes.append(note)
+    found[first].findings.extend(one.text for one in kept.findings)
     return found
-
-
-def _divided(read: Sequence[tuple[str, Checkpoint]], head: int, findings: list[str]) -> KeptOutside:
-    # Of lines that a restore has ended, checkpoints go beyond where it has cut.
-    newest = max((_epoch_number(one.origin) for _, one in read), default=0)
-    beyond = [
-        one.size for _, one in read if one.size > head and _epoch_number(one.origin) == newest
-    ]
-    notes = [note for note, one in read if one.size <= head]
-    return KeptOutside(notes, max(beyond, default=0), findings)
 
 
 def audited(environment: Mapping[str, str], log: str) -> dict[str, Any]:
@@ -162,7 +160,7 @@ def audited(environment: Mapping[str, str], log: str) -> dict[str, Any]:
 
 def verified(environment: Mapping[str, str], log: str, kept: KeptOutside) -> dict[str, Any]:
     """Return what `saldo ledger verify` says of a restored log and of kept checkpoints."""
-    words = ("ledger", "verify", "--book", book_of(log) or FIRST)
+    words = ("ledger", "verify", "--restored", "--book", book_of(log) or FIRST)
     if not kept.notes:
         return saldo(environment, *words)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="saldo-drill-") as file:
@@ -226,7 +224,3 @@ def _missing(service: str, data_url: str, ids: set[str]) -> tuple[int, int]:
         query = sql.SQL("SELECT count(*) FROM {}.destroyed_keys").format(sql.Identifier(service))
         row = connection.execute(query).fetchone()
     return len(named - ids), row[0] if row else 0
-
-
-def _epoch_number(origin: str) -> int:
-    return int(epoch_of_origin(origin).partition(".")[0] or 1)

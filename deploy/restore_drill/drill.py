@@ -17,6 +17,7 @@ from deploy.restore_drill.checks import (
     Log,
     audited,
     environment_for,
+    folders_of,
     kept_outside,
     log_in,
     opened_keys,
@@ -127,9 +128,11 @@ def run(request: Request, console: Console) -> Report:
                 _audit(report, log, environment)
         with timed("verifying the seal"):
             names = names_of_logs([SPLIT, *settings.books, *found.books], request.environ)
-            heads = {log: report.logs[log].head for log in found.books}
-            for log, kept in kept_outside(request.witnesses, heads, names).items():
+            witnesses = folders_of(request.witnesses, found.books)
+            for log, kept in kept_outside(witnesses, found.books, names).items():
                 _verify(report, log, environments[log], kept)
+                if witnesses:
+                    _tell_uncompared(report, log, kept)
         if keys_url:
             with timed("opening the keys", len(found.urls)) as advance:
                 _open_keys(report, found, keys_url, settings, advance)
@@ -201,9 +204,9 @@ def _verify(report: Report, log: str, environment: Mapping[str, str], kept: Kept
         "sealed": seal["sealed"],
         "unsealed": seal["unsealed"],
         "checkpoints": seal["checkpoints"],
-        "kept_elsewhere": len(kept.notes),
+        "kept_elsewhere": seal["outside"],
         # Events that a witness knows of, and that the backup does not have: at least so many.
-        "lost": max(0, kept.beyond - report.logs[log].head),
+        "lost": seal["lost"],
     }
     if is_book(log):
         report.books[log]["seal"] = found
@@ -211,6 +214,17 @@ def _verify(report: Report, log: str, environment: Mapping[str, str], kept: Kept
         report.seal = found
     report.findings += [f"{_of(log)}seal: {text}" for text in kept.findings]
     report.findings += [f"{_of(log)}seal: {one['text']}" for one in seal["findings"]]
+
+
+def _tell_uncompared(report: Report, log: str, kept: KeptOutside) -> None:
+    """Add a finding for a log of which no witness has anything: who was named keeps others.
+
+    One without any event has no checkpoint to be kept.
+    """
+    if report.logs[log].head and not kept.notes:
+        report.findings.append(
+            f"{_of(log)}seal: no witness that was named keeps a checkpoint of it"
+        )
 
 
 def _of(log: str) -> str:

@@ -18,6 +18,7 @@ import pytest
 
 from deploy.embedded.surroundings import REPOSITORY
 from tests.integration.drill_origin import Archiving, Origin
+from tests.unit.deploy.restore_job import commands, run_script
 from tests.waiting import eventually
 
 
@@ -242,6 +243,18 @@ def test_dumps_of_one_machine_come_back(origin: Origin, tmp_path: Path) -> None:
     )  # fmt: skip
     assert (code, report["findings"]) == (0, [])
     assert report["logs"]["ledger"]["head"] == 6
+
+
+def test_job_on_kubernetes_looks_at_databases_that_answer(origin: Origin, tmp_path: Path) -> None:
+    environ = {
+        "SALDO_DATABASE_URL": origin.data.server.url,
+        "SALDO_KEYS_DATABASE_URL": origin.keys.server.url,
+    }
+    every = [line.removeprefix("saldo ") for line in commands("drill")]
+    assert run_script(tmp_path, environ, {}) == (0, every, "")
+    for code in (1, 2):  # not proved; refused, or without an answer
+        done = run_script(tmp_path, environ, {"verify": code})
+        assert (done.code, done.called) == (code, every[:2])
 
 
 def test_archive_keeps_a_file_once_and_never_another_in_its_place(tmp_path: Path) -> None:

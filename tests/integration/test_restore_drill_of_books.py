@@ -163,6 +163,40 @@ def test_a_forged_log_of_a_book_is_found_under_its_name(split: Split, tmp_path: 
     assert all(text.startswith(f"{NORTH}: seal:") for text in report["findings"])
 
 
+def test_the_folder_of_a_witness_has_one_for_each_further_book(
+    split: Split, tmp_path: Path
+) -> None:
+    """As the shipped files have it; `--witness` takes the place of what the settings name."""
+    witness = tmp_path / "witness"
+    shutil.copytree(split.witness, witness)
+    shutil.copytree(split.folder / "witness-north", witness / "north")
+    options = (*backups(split), "--witness", witness)
+    code, report, _ = drill(split, *options, **terminal_of(split))
+    assert (code, report["findings"]) == (0, [])
+    proved = [report["seal"], report["books"][NORTH]["seal"]]
+    assert [one["kept_elsewhere"] for one in proved] == [1, 1]
+
+
+@pytest.mark.parametrize("named", ["by_option", "by_settings"])
+def test_a_book_that_no_named_witness_keeps_is_not_proved(split: Split, named: str) -> None:
+    option = ("--witness", split.witness) if named == "by_option" else ()
+    environ = terminal_of(split)
+    if named == "by_settings":
+        del environ["SALDO_LEDGER_NORTH_WITNESS_DIR"]
+    code, report, _ = drill(split, *backups(split), *option, **environ)
+    assert code == 1
+    finding = f"{NORTH}: seal: no witness that was named keeps a checkpoint of it"
+    assert report["findings"] == [finding]
+    assert report["seal"]["kept_elsewhere"] == 1
+
+
+def test_a_drill_without_any_witness_says_so_and_proves_the_rest(split: Split) -> None:
+    environ = terminal_of(split, SALDO_LEDGER_WITNESS_DIR="", SALDO_LEDGER_NORTH_WITNESS_DIR="")
+    code, report, _ = drill(split, *backups(split), **environ)
+    assert (code, report["findings"]) == (0, [])
+    assert report["books"][NORTH]["seal"]["kept_elsewhere"] == 0
+
+
 def test_the_drill_names_the_verifier_that_it_lacks(split: Split) -> None:
     environ = terminal_of(split)
     del environ["SALDO_LEDGER_NORTH_SEAL_VERIFIER_FILE"]

@@ -31,7 +31,14 @@ from services.ledger.seal.reading import last_position
 from services.ledger.seal.requests import request_checkpoint
 from services.ledger.seal.sealer import Sealed, last_checkpoint
 from services.ledger.seal.verifier import verify_inclusion
-from services.ledger.seal.witness_checks import KeptNotes, missing_from, read_kept
+from services.ledger.seal.witness_checks import (
+    KeptNotes,
+    Reached,
+    missing_from,
+    nothing_kept,
+    reached_by,
+    read_kept,
+)
 from services.ledger.seal.witnesses import DIRECTORY, DIRECTORY_SETTING
 from services.terminal import (
     DIFFERENCE,
@@ -91,32 +98,49 @@ def verify(
     key: Annotated[
         str | None, typer.Option(help="The verifier key to trust, instead of the settings'.")
     ] = None,
+    restored: Annotated[
+        bool,
+        typer.Option(
+            "--restored",
+            help="The log comes from a backup: say what witnesses have beyond its end, and compare "
+            "the rest.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Verify the whole log against its checkpoints, and against those that others keep.
 
-    Without --witness it reads the directory of SALDO_LEDGER_WITNESS_DIR, if that is set.
+    Without --witness it reads the directory of SALDO_LEDGER_WITNESS_DIR, if that is set. Where the
+    ledger has several books, and none is named, DIR is that of the first one, and DIR/BOOK that of
+    each further one.
     """
     with reporting_seal(), opened_ledger() as store:
         notes = [path.read_text(encoding="utf-8") for path in against or ()]
         trusted = (VerifierKey.parse(key),) if key else verifier_keys_of(store.service)
         kept = _kept(witness, store.service)
-        notes += kept.notes if kept else []
-        with counting(text("verifying"), _read(store, last_position)) as advance:
+        last = _read(store, last_position)
+        outside = Reached(kept.notes if kept else [], 0)
+        if restored:
+            outside = reached_by(outside.notes, trusted, last)
+        notes += outside.notes
+        with counting(text("verifying"), last) as advance:
             with store.reading() as cursor:
                 report = inspect_seal(cursor, trusted, notes, advance)
             given = _read(store, lambda cursor: given_to(cursor, DIRECTORY))
         if kept:
             whole = not witness
             missing = missing_from(kept.filed, trusted, given, whole=whole)
+            if witness and not outside.notes and (report.events or kept.notes):
+                missing.append(nothing_kept())
             report = replace_fields(report, findings=[*report.findings, *kept.findings, *missing])
         states = _read(store, witness_states)
         if _read(store, is_recovery_open):
             report = replace_fields(report, findings=[*report.findings, not_recovered()])
     if json:
-        print_json({**asdict(report), "witnesses": states})
+        lost = {"lost": outside.lost} if restored else {}
+        print_json({**asdict(report), **lost, "witnesses": states})
     else:
-        _print_report(report, states)
+        _print_report(report, states, outside.lost)
     raise typer.Exit(DIFFERENCE if report.findings else DONE)
 
 
@@ -218,20 +242,25 @@ def _last_and_unsealed(cursor: Any) -> tuple[Sealed | None, int]:
     return last, last_position(cursor) - (last.size if last else 0)
 
 
-def _print_report(report: SealReport, states: list[WitnessState]) -> None:
+def _print_report(report: SealReport, states: list[WitnessState], lost: int) -> None:
     for found in report.findings:
         out.print(f"{found.kind}: {described(found)}", soft_wrap=True)
     for one in report.restores:
-        lost = text("unknown") if one.lost is None else str(one.lost)
+        unseen = text("unknown") if one.lost is None else str(one.lost)
         out.print(
             text(
                 "restored: the log goes on after position {after} in epoch {epoch}; lost events: "
                 "{lost}, checkpoints of the line that ended: {checkpoints}",
                 after=one.after,
                 epoch=one.epoch,
-                lost=lost,
+                lost=unseen,
                 checkpoints=one.checkpoints,
             ),
+            soft_wrap=True,
+        )
+    if lost:
+        out.print(
+            text("{count} or more events that a witness knows of are not in this log", count=lost),
             soft_wrap=True,
         )
     for state in states:

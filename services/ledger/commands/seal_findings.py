@@ -35,4 +35,5 @@ def _names() -> dict[str, str]:
         "fork": text("two logs of one size were signed"),
         "not_recovered": text("the database was restored; call `saldo ledger recover`"),
         "witness_missing": text("a witness lacks a checkpoint that it was given"),
+        "nothing_kept": text("the witness that was named keeps no checkpoint of the log"),
     }

@@ -40,7 +40,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     ``kind`` is one of edited, deleted, inserted, moved, truncated, repeated, rewritten,
     stored_hashes, checkpoint_missing, checkpoint_forged, checkpoint_mismatch, outside, fork,
-    witness_missing, not_recovered.
+    witness_missing, nothing_kept, not_recovered.
     ``first`` and ``last`` are positions of the log, None where unknown.
     """
 

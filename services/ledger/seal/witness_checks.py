@@ -11,6 +11,7 @@ from services.ledger.seal.checkpoint import (
     NoteError,
     SignatureError,
     VerifierKey,
+    epoch_of_origin,
     open_checkpoint,
     parse_checkpoint,
     parse_note,
@@ -73,6 +74,46 @@ def missing_from(
     named = ", ".join(map(str, missing[:MAX_NAMED]))
     text = f"{len(missing)} checkpoints that the witness was given are gone there: {named}"
     return [Finding("witness_missing", None, None, text)]
+
+
+def nothing_kept() -> Finding:
+    """Return the finding of a witness that was named, and has nothing to compare the log with.
+
+    Without a comparison it would pass, though it were cut together with its seal.
+    """
+    text = "the witness that was named keeps no checkpoint that this log reaches"
+    return Finding("nothing_kept", None, None, text)
+
+
+class Reached(NamedTuple):
+    """The notes that a log from a backup reaches, and how many events the others have beyond it."""
+
+    notes: list[str]
+    lost: int
+
+
+def reached_by(notes: Sequence[str], trusted: Sequence[VerifierKey], last: int) -> Reached:
+    """Divide notes by the end of a log from a backup, whose witness has been given more since.
+
+    A note that nobody trusted has signed is left, to be found. Of lines that a restore has ended,
+    checkpoints go beyond where it has cut: nothing is lost by the backup there.
+    """
+    reached, beyond = [], []
+    epochs = [0]
+    for note in notes:
+        try:
+            one = open_checkpoint(note, trusted)
+        except SignatureError:
+            reached.append(note)
+            continue
+        epoch = int(epoch_of_origin(one.origin).partition(".")[0] or 1)
+        epochs.append(epoch)
+        if one.size > last:
+            beyond.append((epoch, one.size - last))
+        else:
+            reached.append(note)
+    newest = max(epochs)
+    return Reached(reached, max((lost for epoch, lost in beyond if epoch == newest), default=0))
 
 
 def _sizes(notes: Sequence[str], trusted: Sequence[VerifierKey]) -> Iterator[int]:

@@ -160,10 +160,17 @@ def test_log_rewritten_with_the_sealers_own_key_is_found_by_the_witness(
     assert found(command("verify", "--json")) == set()
     sealer.ledger.tamper("UPDATE events SET state = '{}' WHERE notification_id = 250")
     sealer.ledger.reseal()
+    assert {"fork", "outside"} <= found(command("verify", "--json"))
+
+
+def test_named_witness_that_keeps_nothing_proves_nothing(sealer: Sealer, command: Command) -> None:
+    sealer.ledger.tamper("UPDATE events SET state = '{}' WHERE notification_id = 250")
+    sealer.ledger.reseal()
+    assert found(command("verify", "--json")) == set(), "forged to fit, and no witness is named"
     elsewhere = sealer.folder / "empty"
     elsewhere.mkdir()
-    assert found(command("verify", "--json", "--witness", elsewhere)) == set(), "forged to fit"
-    assert {"fork", "outside"} <= found(command("verify", "--json"))
+    result = command("verify", "--json", "--witness", elsewhere)
+    assert (result.exit_code, found(result)) == (1, {"nothing_kept"})
 
 
 def test_log_that_lost_its_tail_is_found_by_the_witness(sealer: Sealer, command: Command) -> None:
@@ -175,6 +182,44 @@ def test_log_that_lost_its_tail_is_found_by_the_witness(sealer: Sealer, command:
         "DELETE FROM tiles WHERE level = 0 AND start >= 512",
     )
     assert "truncated" in found(command("verify", "--json"))
+
+
+def test_log_from_a_backup_is_compared_as_far_as_it_goes(sealer: Sealer, command: Command) -> None:
+    """What its witness was given since would be lost with everything, and is no forgery."""
+    given = sealer.ledger.read(
+        lambda cursor: cursor.execute("SELECT size, note FROM checkpoints").fetchall()
+    )
+    kept = sealer.folder / "copy"
+    kept.mkdir()
+    for row in given:
+        (kept / f"{row['size']}.txt").write_text(row["note"], encoding="utf-8")
+    sizes = sorted(row["size"] for row in given)
+    sealer.ledger.tamper(
+        "DELETE FROM events WHERE notification_id > 512",
+        "DELETE FROM checkpoints WHERE size > 512",
+        "DELETE FROM tiles WHERE level = 0 AND start >= 512",
+    )
+    verify = ("verify", "--json", "--witness", kept)
+    assert "truncated" in found(command(*verify)), (
+        "whoever says nothing of a backup has lost events"
+    )
+    result = command(*verify, "--restored")
+    assert found(result) == set()
+    report = json.loads(result.stdout)
+    assert report["outside"] == sum(size <= 512 for size in sizes) > 0
+    assert report["lost"] == sizes[-1] - 512 > 0
+    assert (
+        f"{report['lost']} or more events" in command(*verify[:1], *verify[2:], "--restored").stdout
+    )
+    for size in sizes:
+        if size <= 512:
+            (kept / f"{size}.txt").unlink()
+    assert found(command(*verify, "--restored")) == {"nothing_kept"}
+    strange = Signer(KEYS.origin, bytes(32)).sign(Checkpoint(KEYS.origin, 700, bytes(32)).text())
+    (kept / "strange.txt").write_text(strange, encoding="utf-8")
+    assert found(command(*verify, "--restored")) == {"outside"}, (
+        "nobody trusted knows of 700 events"
+    )
 
 
 def test_files_that_are_gone_or_no_checkpoints_are_found(sealer: Sealer, command: Command) -> None:

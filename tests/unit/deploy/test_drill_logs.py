@@ -8,6 +8,7 @@ import pytest
 
 from deploy.restore_drill.__main__ import witnesses_in
 from deploy.restore_drill.backups import BackupError
+from deploy.restore_drill.checks import folders_of
 from deploy.restore_drill.logs import Restored, check_verifiers, names_of_logs, restored_logs
 from services.ledger.seal.checkpoint import Signer
 from shared.config import SERVICES, ConfigurationError, load_settings
@@ -53,3 +54,15 @@ def test_every_book_has_a_witness_of_its_own() -> None:
         "SALDO_LEDGER_WITNESS_MAIL": "somebody@example.org",
     }
     assert witnesses_in(environ) == [Path("/of-north"), Path("/witness")]
+
+
+def test_each_further_book_has_a_folder_in_that_of_a_witness(tmp_path: Path) -> None:
+    for name in ("north", "elsewhere"):
+        (tmp_path / name).mkdir()
+    letter = tmp_path / "letter.txt"
+    letter.write_text("a checkpoint", encoding="ascii")
+    books = ["ledger", "ledger_north", "ledger_south"]
+    expected = [tmp_path, letter, tmp_path / "north"]
+    assert folders_of([tmp_path, letter], books) == expected
+    assert folders_of([tmp_path / "north", tmp_path], books) == [tmp_path / "north", tmp_path]
+    assert folders_of([], books) == []

@@ -3,47 +3,35 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from deploy.embedded.books import books_in, variables_of
 from deploy.embedded.process_settings import SETTINGS
+from deploy.secrets.__main__ import make_secrets
 from deploy.secrets.holders import secrets_of
 from deploy.secrets.places import AUTHORITY, KUBERNETES
+from services.ledger.seal.keys import VERIFIER_FILE, environ_of
 from shared.config import SERVICES, load_settings
 from shared.secret_files import FOLDER
-from tests.kustomization import Document, containers_of, labels_of, named, rendered
+from tests.kustomization import containers_of, labels_of, named
+from tests.unit.deploy.restore_job import (
+    NOT_YET,
+    ORIGINS,
+    REPOSITORY,
+    drill,
+    job,
+    origin_of,
+    script,
+)
 
-REPOSITORY = Path(__file__).parents[3]
-MANIFESTS = REPOSITORY / "deploy" / "kubernetes"
 NAMESPACE = "saldo-drill"
 OF_THE_OPERATOR = {"saldo-db-ca", "saldo-keys-ca"}
 """Secrets that CloudNativePG makes."""
-
-
-@cache
-def drill() -> list[Document]:
-    return rendered(MANIFESTS / "drill")
-
-
-@cache
-def production() -> list[Document]:
-    return rendered(MANIFESTS / "overlays" / "production")
-
-
-def job() -> Document:
-    [(name, one)] = named(drill(), "Job").items()
-    assert name == "restore-drill"
-    return one
-
-
-def script() -> list[str]:
-    [container] = containers_of(job())
-    shell, option, text = container["args"]
-    assert (shell, option) == ("sh", "-c")
-    return str(text).splitlines()
+each_drill = pytest.mark.parametrize("which", ORIGINS)
 
 
 def section() -> str:
@@ -52,18 +40,20 @@ def section() -> str:
     return page.partition("\n### The drill on Kubernetes")[2].partition("\n## ")[0]
 
 
-def test_everything_is_in_a_namespace_of_its_own_that_is_deleted_with_it() -> None:
-    assert named(drill(), "Namespace").keys() == {NAMESPACE}
-    for one in drill():
+@each_drill
+def test_everything_is_in_a_namespace_of_its_own_that_is_deleted_with_it(which: str) -> None:
+    assert named(drill(which), "Namespace").keys() == {NAMESPACE}
+    for one in drill(which):
         if one["kind"] != "Namespace":
             assert one["metadata"]["namespace"] == NAMESPACE, one["metadata"]["name"]
     assert f"delete namespace {NAMESPACE}" in section()
 
 
-def test_each_database_is_recovered_from_its_own_backups_and_writes_none() -> None:
-    origins, recovered = named(production(), "Cluster"), named(drill(), "Cluster")
+@each_drill
+def test_each_database_is_recovered_from_its_own_backups_and_writes_none(which: str) -> None:
+    origins, recovered = named(origin_of(which), "Cluster"), named(drill(which), "Cluster")
     assert recovered.keys() == origins.keys()
-    assert named(drill(), "ScheduledBackup") == {}
+    assert named(drill(which), "ScheduledBackup") == {}
     for name, one in recovered.items():
         spec, origin = one["spec"], origins[name]["spec"]
         assert "plugins" not in spec, f"{name} would archive into the backups that it comes from"
@@ -81,8 +71,9 @@ def test_each_database_is_recovered_from_its_own_backups_and_writes_none() -> No
             assert begun[key] == first[key], (name, key)
 
 
-def test_backups_are_read_where_they_are_written() -> None:
-    written, read = named(production(), "ObjectStore"), named(drill(), "ObjectStore")
+@each_drill
+def test_backups_are_read_where_they_are_written(which: str) -> None:
+    written, read = named(origin_of(which), "ObjectStore"), named(drill(which), "ObjectStore")
     assert read.keys() == written.keys()
     for name, one in read.items():
         assert one["spec"]["configuration"] == written[name]["spec"]["configuration"], name
@@ -90,10 +81,11 @@ def test_backups_are_read_where_they_are_written() -> None:
         assert "retentionPolicy" not in one["spec"]
 
 
-def test_recovered_clusters_have_the_room_and_connections_of_their_origin() -> None:
+@each_drill
+def test_recovered_clusters_have_the_room_and_connections_of_their_origin(which: str) -> None:
     """PostgreSQL recovers nothing with fewer connections than the origin had."""
-    origins = named(production(), "Cluster")
-    for name, one in named(drill(), "Cluster").items():
+    origins = named(origin_of(which), "Cluster")
+    for name, one in named(drill(which), "Cluster").items():
         spec, origin = one["spec"], origins[name]["spec"]
         for key in ("imageName", "storage", "walStorage"):
             assert spec[key] == origin[key], (name, key)
@@ -104,27 +96,23 @@ def test_recovered_clusters_have_the_room_and_connections_of_their_origin() -> N
         assert silent.items() <= own.items(), f"{name} would log what statements say"
 
 
-def test_job_proves_books_seal_and_rings_and_says_so_by_its_exit_code() -> None:
-    first, *commands = script()
-    assert first == "set -e"
-    assert commands == [
-        "saldo ledger audit",
-        "saldo ledger verify --witness /var/lib/saldo/witness",
-        "saldo keys status",
-    ]
-    spec = job()["spec"]
-    [rule] = spec["podFailurePolicy"]["rules"]
-    # 1: something is not proved. Anything else is that the databases do not answer yet.
-    assert rule["action"] == "FailJob"
-    [container] = containers_of(job())
-    ends = {"containerName": container["name"], "operator": "In", "values": [1]}
-    assert rule["onExitCodes"] == ends
+@each_drill
+def test_job_fails_at_once_unless_the_databases_are_not_recovered_yet(which: str) -> None:
+    """A command that is refused, or cannot do its work, is no better half an hour later."""
+    assert script(which).startswith("set -e\n")
+    spec = job(which)["spec"]
+    moved, failed = spec["podFailurePolicy"]["rules"]
+    assert moved == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    [container] = containers_of(job(which))
+    ends = {"containerName": container["name"], "operator": "NotIn", "values": [NOT_YET]}
+    assert failed == {"action": "FailJob", "onExitCodes": ends}
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
 
 
-def test_job_is_confined_as_every_pod_is() -> None:
-    pod, own = job()["spec"]["template"]["spec"], "securityContext"
-    terminal = named(production(), "Deployment")["terminal"]["spec"]["template"]["spec"]
+@each_drill
+def test_job_is_confined_as_every_pod_is(which: str) -> None:
+    pod, own = job(which)["spec"]["template"]["spec"], "securityContext"
+    terminal = named(origin_of(which), "Deployment")["terminal"]["spec"]["template"]["spec"]
     for key in (own, "automountServiceAccountToken", "enableServiceLinks"):
         assert pod[key] == terminal[key], key
     [container], [other] = pod["containers"], terminal["containers"]
@@ -136,19 +124,41 @@ def test_job_is_confined_as_every_pod_is() -> None:
     assert mounts["authorities"]["mountPath"] == AUTHORITY
 
 
-def test_settings_are_those_that_commands_read() -> None:
-    settings = named(drill(), "ConfigMap")["saldo-settings"]["data"]
-    assert settings.keys() <= {name for names in SETTINGS.values() for name in names}
+@each_drill
+def test_settings_are_those_that_commands_read(which: str) -> None:
+    settings = named(drill(which), "ConfigMap")["saldo-settings"]["data"]
+    listed = {name for names in SETTINGS.values() for name in names}
+    assert settings.keys() <= listed | set(variables_of("staff", settings))
     load_settings({name: value for name, value in settings.items() if name != FOLDER})
-    [container] = containers_of(job())
+    [container] = containers_of(job(which))
     mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
     assert settings[FOLDER] == mounts["secrets"]
-    production_map = named(production(), "ConfigMap")["saldo-settings"]["data"]
-    for name in ("SALDO_LEDGER_SEAL_NAME", "SALDO_LEDGER_SEAL_VERIFIER_FILE", "SALDO_TIMEZONE"):
-        assert settings[name] == production_map[name], name
+    running = named(origin_of(which), "ConfigMap")["saldo-settings"]["data"]
+    assert all(settings[name] == running[name] for name in settings)
+    # What says where the log ends and who has signed it is all there.
+    of_the_seal = {name for name in running if "_SEAL_" in name or name == "SALDO_LEDGER_BOOKS"}
+    assert of_the_seal <= settings.keys()
 
 
-def test_urls_lead_to_what_was_recovered_and_to_nothing_that_runs() -> None:
+@each_drill
+def test_each_book_has_its_verifier_keys(which: str, tmp_path: Path) -> None:
+    settings = named(drill(which), "ConfigMap")["saldo-settings"]["data"]
+    make_secrets(tmp_path, "kubernetes", "lk.example.org", books_in(settings))
+    volumes = {one["name"]: one for one in job(which)["spec"]["template"]["spec"]["volumes"]}
+    items = [
+        (one["secret"]["name"], item["key"], item["path"])
+        for one in volumes["authorities"]["projected"]["sources"]
+        for item in one["secret"]["items"]
+    ]
+    for log in ("ledger", *books_in(settings)):
+        folder, _, file = environ_of(log, settings)[VERIFIER_FILE].rpartition("/")
+        assert folder == AUTHORITY
+        assert ("saldo-public", file, file) in items, log
+        assert (tmp_path / "public" / file).is_file()
+
+
+@each_drill
+def test_urls_lead_to_what_was_recovered_and_to_nothing_that_runs(which: str) -> None:
     made = secrets_of(KUBERNETES, "root")
     own, migrate = made["drill"], made["migrate"]
     assert own.keys() == {"SALDO_DATABASE_URL", "SALDO_KEYS_DATABASE_URL"}
@@ -158,11 +168,12 @@ def test_urls_lead_to_what_was_recovered_and_to_nothing_that_runs() -> None:
         # The owner of before, with his password: it is in what was recovered.
         assert url == running.replace(".saldo.svc:", f".{NAMESPACE}.svc:")
         host = url.rpartition("@")[2].partition(":")[0]
-        assert host.removesuffix(f"-rw.{NAMESPACE}.svc") in named(drill(), "Cluster")
+        assert host.removesuffix(f"-rw.{NAMESPACE}.svc") in named(drill(which), "Cluster")
 
 
-def test_every_secret_is_made_as_the_page_says_and_none_is_of_another_namespace() -> None:
-    used = secrets_in(drill()) - OF_THE_OPERATOR
+@each_drill
+def test_every_secret_is_made_as_the_page_says_and_none_is_of_another_namespace(which: str) -> None:
+    used = secrets_in(drill(which)) - OF_THE_OPERATOR
     made = set(re.findall(r"create secret generic (saldo-[a-z-]+)", section()))
     for names, secret in re.findall(
         r"for \w+ in ([^;]+); do\n.*?create secret generic (saldo-\$\w+)", section(), re.DOTALL
@@ -170,9 +181,9 @@ def test_every_secret_is_made_as_the_page_says_and_none_is_of_another_namespace(
         prefix = secret.partition("$")[0]
         made |= {f"{prefix}{name}" for name in names.split()}
     assert used == made
-    text = "".join(yaml.safe_dump(one) for one in drill())
+    text = "".join(yaml.safe_dump(one) for one in drill(which))
     assert "-----BEGIN" not in text
-    assert named(drill(), "Secret") == {}
+    assert named(drill(which), "Secret") == {}
 
 
 def secrets_in(node: Any) -> set[str]:
@@ -192,10 +203,11 @@ def test_rings_that_open_the_keys_are_those_of_all_services() -> None:
         assert f"SALDO_SECRET_{service.upper()}" in section() or "SALDO_SECRET_*" in section()
 
 
-def test_job_reaches_what_was_recovered_alone_and_nothing_reaches_the_job() -> None:
-    policies = named(drill(), "NetworkPolicy")
+@each_drill
+def test_job_reaches_what_was_recovered_alone_and_nothing_reaches_the_job(which: str) -> None:
+    policies = named(drill(which), "NetworkPolicy")
     assert policies["nobody"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    labels, clusters = labels_of(job()), set(named(drill(), "Cluster"))
+    labels, clusters = labels_of(job(which)), set(named(drill(which), "Cluster"))
     own = policies["restore-drill"]["spec"]
     assert own["podSelector"]["matchLabels"].items() <= labels.items()
     assert own["policyTypes"] == ["Egress"]
@@ -218,4 +230,4 @@ def test_job_reaches_what_was_recovered_alone_and_nothing_reaches_the_job() -> N
     for one in policies.values():
         selected = one["spec"]["podSelector"].get("matchLabels", {})
         assert "ingress" not in one["spec"] or not (selected and selected.items() <= labels.items())
-    assert NAMESPACE not in yaml.safe_dump(named(production(), "NetworkPolicy"))
+    assert NAMESPACE not in yaml.safe_dump(named(origin_of(which), "NetworkPolicy"))

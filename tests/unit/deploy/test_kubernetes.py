@@ -21,7 +21,8 @@ from shared.secret_files import FOLDER
 from tests.kustomization import Document, containers_of, labels_of, named, rendered
 
 KUBERNETES_FOLDER = Path(__file__).parents[3] / "deploy" / "kubernetes"
-OVERLAYS = ("production", "small", "books")
+FOLDERS = ("overlays/production", "overlays/small", "overlays/books", "drill", "drill-books")
+"""What is applied."""
 OF_OPERATORS = {"rabbitmq-tls", "saldo-db-ca", "saldo-keys-ca", "cabinet-tls"}
 """Secrets that cert-manager and CloudNativePG make."""
 OF_THE_PROVIDER = {"saldo-db-backup", "saldo-keys-backup"}
@@ -52,13 +53,13 @@ def values_of(node: Any, key: str) -> set[str]:
     return set()
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_it_is_what_kubectl_makes_of_it(overlay: str) -> None:
+@pytest.mark.parametrize("name", FOLDERS)
+def test_it_is_what_kubectl_makes_of_it(name: str) -> None:
     """Our own rendering, on which the other tests stand."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("kubectl is not installed, so our rendering is not compared with its own")
-    folder = KUBERNETES_FOLDER / "overlays" / overlay
+    folder = KUBERNETES_FOLDER / name
     made = subprocess.run([kubectl, "kustomize", folder], capture_output=True, check=True).stdout
     text = re.sub(r"\b(saldo-settings|proxy)-[a-z0-9]{10}\b", r"\1", made.decode())
 
