@@ -237,12 +237,26 @@ def test_backups_are_put_back_where_the_server_looks() -> None:
         assert one["user"] == origin["user"]
 
 
-def test_engine_of_compose_takes_it(tmp_path: Path) -> None:
-    compose = shutil.which("docker-compose")
-    if compose is None:
-        pytest.skip("docker-compose is not installed, so it has not read the file")
+def engine_of_compose() -> list[str]:
+    """Return the command of Compose, by itself or as a part of Docker's; none where it is not."""
+    if alone := shutil.which("docker-compose"):
+        return [alone]
+    docker = shutil.which("docker")
+    if docker is None:
+        return []
+    asked = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)
+    return [docker, "compose"] if asked.returncode == 0 else []
+
+
+@pytest.mark.parametrize("names", [["compose.yaml"], ["compose.yaml", "compose.books.yaml"]])
+def test_engine_of_compose_takes_it(names: list[str], tmp_path: Path) -> None:
+    compose = engine_of_compose()
+    if not compose:
+        pytest.skip("Compose is not installed, so it has not read the files")
     env = tmp_path / "env"
-    env.write_text((FOLDER / ".env.example").read_text())
-    command = [compose, "-f", FOLDER / "compose.yaml", "--env-file", env, "--profile", "*"]
+    books = "SALDO_LEDGER_BOOKS=north\n" if "compose.books.yaml" in names else ""
+    env.write_text((FOLDER / ".env.example").read_text() + books)
+    files = [word for name in names for word in ("-f", str(FOLDER / name))]
+    command = [*compose, *files, "--env-file", str(env), "--profile", "*"]
     done = subprocess.run([*command, "config", "-q"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

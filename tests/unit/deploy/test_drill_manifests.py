@@ -102,7 +102,8 @@ def test_job_fails_at_once_unless_the_databases_are_not_recovered_yet(which: str
     assert script(which).startswith("set -e\n")
     spec = job(which)["spec"]
     moved, failed = spec["podFailurePolicy"]["rules"]
-    assert moved == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    evicted = {"type": "DisruptionTarget", "status": "True"}
+    assert moved == {"action": "Ignore", "onPodConditions": [evicted]}
     [container] = containers_of(job(which))
     ends = {"containerName": container["name"], "operator": "NotIn", "values": [NOT_YET]}
     assert failed == {"action": "FailJob", "onExitCodes": ends}

@@ -128,6 +128,26 @@ def test_every_pod_is_confined() -> None:
             assert "memory" in container["resources"]["limits"], name
 
 
+def test_pods_of_the_broker_are_such_as_the_namespace_admits() -> None:
+    """Whatever the operator says of its two containers: an older one says nothing."""
+    labels = named(production(), "Namespace")["saldo"]["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    spec = named(production(), "RabbitmqCluster")["rabbitmq"]["spec"]
+    pod = spec["override"]["statefulSet"]["spec"]["template"]["spec"]
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"},
+    }  # fmt: skip
+    for kind, name in (("initContainers", "setup-container"), ("containers", "rabbitmq")):
+        [container] = pod[kind]
+        assert container == {
+            "name": name,
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        }
+
+
 def test_gateway_has_the_time_that_it_takes_to_stop() -> None:
     one = named(production(), "Deployment")[GATEWAY]
     [container] = containers_of(one)

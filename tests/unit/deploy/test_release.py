@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import zipfile
 from datetime import date
@@ -13,6 +14,7 @@ import pytest
 from deploy import release
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+DOCKERFILE = REPOSITORY / "deploy" / "Dockerfile"
 DAY = date(2027, 1, 15)
 PROJECT = '[project]\nname = "saldo"\nversion = "0.1.0"\n'
 CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n\n## [0.0.1] - 2026-01-01\n"
@@ -105,5 +107,28 @@ def test_image_has_the_times_of_its_commit_and_the_base_that_was_named(
     assert words[-1] == "."
     assert f"SOURCE_DATE_EPOCH={time}" in words
     assert "PYTHON=registry.example.org/python@sha256:aa" in words
-    dockerfile = (REPOSITORY / "deploy" / "Dockerfile").read_text(encoding="utf-8")
+    dockerfile = DOCKERFILE.read_text(encoding="utf-8")
     assert dockerfile.count("ARG PYTHON=") == dockerfile.count("ARG SOURCE_DATE_EPOCH=") == 1
+
+
+def test_last_stage_of_the_image_only_copies_what_has_the_times_of_the_commit() -> None:
+    """What is run there would write the time of the build, into files or the folders above them."""
+    steps = steps_of(DOCKERFILE.read_text(encoding="utf-8"))
+    begins = max(place for place, (name, _) in enumerate(steps) if name == "FROM")
+    before, last = steps[:begins], dict(steps[begins:])
+    assert len(last) == len(steps[begins:]), "a layer more"
+    assert last.keys() == {"FROM", "LABEL", "COPY", "ENV", "USER", "WORKDIR", "CMD"}
+    assert last["COPY"] == "--from=build /image/ /"
+    assert last["WORKDIR"] == "/tmp", "which the base has"  # noqa: S108
+    name, commands = before[-1]
+    assert name == "RUN"
+    stamped = 'find /image -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +'
+    assert commands.split(" && ")[-1] == stamped, "something is written after it"
+
+
+def steps_of(dockerfile: str) -> list[tuple[str, str]]:
+    """Return the instructions of a Dockerfile, each with what follows it, in one line."""
+    lines = [line for line in dockerfile.splitlines() if not line.lstrip().startswith("#")]
+    whole = re.sub(r"\s*\\\n\s*", " ", "\n".join(lines))
+    found = [line.partition(" ") for line in whole.splitlines() if line]
+    return [(name, rest) for name, _, rest in found]
