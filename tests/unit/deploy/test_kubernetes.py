@@ -21,7 +21,7 @@ from shared.secret_files import FOLDER
 from tests.kustomization import Document, containers_of, labels_of, named, rendered
 
 KUBERNETES_FOLDER = Path(__file__).parents[3] / "deploy" / "kubernetes"
-OVERLAYS = ("production", "small", "books")
+OVERLAYS = ("production", "small", "books", "apart")
 OF_OPERATORS = {"rabbitmq-tls", "saldo-db-ca", "saldo-keys-ca", "cabinet-tls"}
 """Secrets that cert-manager and CloudNativePG make."""
 OF_THE_PROVIDER = {"saldo-db-backup", "saldo-keys-backup"}
