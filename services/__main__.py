@@ -27,7 +27,11 @@ USAGE = (
 
 
 def main(arguments: list[str]) -> int:
-    """Run a verb; return the exit code (2: wrong arguments or settings)."""
+    """Run a verb; return the exit code.
+
+    1: a book has moved, and is to be migrated where it is now. 2: wrong arguments or settings, or
+    a database that does not answer a migrator.
+    """
     verb, names = (arguments[0], arguments[1:]) if arguments else ("", [])
     if verb == "serve":
         # psycopg's default wait function, in C, would block all greenlets while one waits. It is
@@ -61,7 +65,7 @@ def main(arguments: list[str]) -> int:
     from shared import allocator, logs
     from shared.bus.administration import BrokerAdministrationError
     from shared.config import ConfigurationError, load_settings
-    from shared.eventstore.migration_steps import MigrationError
+    from shared.eventstore.migration_steps import MigrationError, SchemaMovedError
 
     allocator.return_memory()
     try:
@@ -78,7 +82,7 @@ def main(arguments: list[str]) -> int:
         UnknownServiceError,
     ) as error:
         sys.stderr.write(f"{error}\n")
-        return 2
+        return 1 if isinstance(error, SchemaMovedError) else 2
     return 0
 
 

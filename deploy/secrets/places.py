@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 AUTHORITY = "/run/saldo-ca"
@@ -21,6 +21,17 @@ class Places:
     recovered_database: str = ""
     """Where the restore drill finds what it has recovered; empty: it starts a server of its own."""
     recovered_keys_database: str = ""
+    book_database: str = ""
+    """Where a book has a server of its own; empty: whoever makes one says where."""
+    book_database_ca: str = ""
+
+    def of_book(self, book: str, host: str = "") -> Places:
+        """Return where the data of a book with a server of its own are; raises ValueError."""
+        database = host or self.book_database.format(book=book)
+        if not database:
+            raise ValueError(f"name the host of its server: {book}=db-{book}.example.org")
+        authority = self.book_database_ca.format(book=book)
+        return replace(self, database=database, database_ca=authority)
 
     def database_url(self, user: str, password: str) -> str:
         """Return the URL of the database, for a user."""
@@ -45,7 +56,14 @@ class Places:
         return f"postgresql://{user}:{password}@{host}:5432/{name}?{trust}"
 
 
-COMPOSE = Places("postgres", "postgres-keys", "rabbitmq", "ca.pem", "ca.pem")
+COMPOSE = Places(
+    database="postgres",
+    keys_database="postgres-keys",
+    broker="rabbitmq",
+    database_ca="ca.pem",
+    keys_database_ca="ca.pem",
+    book_database_ca="ca.pem",
+)
 KUBERNETES = Places(
     database="saldo-db-rw.saldo.svc",
     keys_database="saldo-keys-rw.saldo.svc",
@@ -54,5 +72,7 @@ KUBERNETES = Places(
     keys_database_ca="keys.pem",
     recovered_database="saldo-db-rw.saldo-drill.svc",
     recovered_keys_database="saldo-keys-rw.saldo-drill.svc",
+    book_database="saldo-db-{book}-rw.saldo.svc",
+    book_database_ca="database-{book}.pem",
 )
 PLACES = {"compose": COMPOSE, "kubernetes": KUBERNETES}

@@ -10,8 +10,16 @@ APPLICATION = 10001
 """The user of Saldo's image."""
 USERS: Mapping[str, int] = {"rabbitmq": 999, "postgres": 999, "postgres-keys": 999, "proxy": 101}
 """The users of the images of others; whoever is not named here is Saldo's own."""
+_OF_A_BOOK = "postgres-"
+"""What the folder of a book's own server begins with."""
 _EVERYBODYS = "public"
 _NOBODYS = "operator"
+
+
+def user_of(holder: str) -> int:
+    """Return the user whom the folder of a holder belongs to."""
+    own = USERS["postgres"] if holder.startswith(_OF_A_BOOK) else APPLICATION
+    return USERS.get(holder, own)
 
 
 class SecretFolder:
@@ -30,6 +38,10 @@ class SecretFolder:
         folder = self._root / holder
         folder.mkdir(mode=0o755 if holder == _EVERYBODYS else 0o700, exist_ok=True)
         return folder / name
+
+    def remove(self, holder: str, name: str) -> None:
+        """Delete a file of a holder, if it is there."""
+        self.find(holder, name).unlink(missing_ok=True)
 
     def text(self, holder: str, name: str, make: Callable[[], str]) -> str:
         """Return the content of a file, which is made where there is none."""
@@ -58,5 +70,5 @@ class SecretFolder:
                 if public:  # whatever the umask of who has called us
                     path.chmod(0o755 if path == folder else 0o644)
                 if os.geteuid() == 0 and folder.name != _NOBODYS:
-                    user = 0 if public else USERS.get(folder.name, APPLICATION)
+                    user = 0 if public else user_of(folder.name)
                     os.chown(path, user, user)

@@ -42,6 +42,8 @@ from shared.eventstore.postgres import PostgresStore
 UPSTREAM = "accounts"
 """Whose contracts open accounts."""
 LONGEST_LOCK = "10s"
+PAUSE_S = 0.2
+"""Between two looks how far others are."""
 
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('ledger.assign', 0))"
 _PUBLISHED = "SELECT position, published FROM relay"
@@ -86,7 +88,8 @@ def assign(
     ``stores`` are those of all books, ``contracts`` that of the accounts service; ``wait`` sleeps
     for so many seconds. Raises Conflict ``numbers_in_use`` where the book of before has an account
     of them, ``numbers_being_given`` where another command gives some, and Unavailable
-    ``book_is_behind`` where it has not read the contracts in time.
+    ``contracts_unpublished`` or ``book_is_behind`` where the relay has not published the contracts
+    in time, or the book of before has not read them.
     """
     with _alone(stores[SPLIT]):
         completed = _complete(stores)
@@ -194,22 +197,39 @@ def _wait_for_contracts(
     """Wait until a book has read all contracts that are registered by now."""
     head = _number(contracts, _APPENDED, "head")
     while (relayed := _number(contracts, _PUBLISHED, "position")) < head:
-        patience = _waited(wait, patience, UPSTREAM, head - relayed)
+        if patience <= 0:
+            raise _unpublished(head - relayed)
+        patience = _waited(wait, patience)
     published = _number(contracts, _PUBLISHED, "published")
     while (read := _number(giver, _READ, "position", UPSTREAM)) < published:
-        patience = _waited(wait, patience, giver.service, published - read)
+        if patience <= 0:
+            raise _behind(giver.service, published - read)
+        patience = _waited(wait, patience)
 
 
-def _waited(wait: Callable[[float], None], patience: float, name: str, behind: int) -> float:
-    if patience <= 0:
-        raise Unavailable(
-            "book_is_behind",
-            f"{name} is {behind} events behind, so nothing was given away: see `saldo bus lag`, "
-            "and repeat the command.",
-            service=name,
-        )
-    wait(0.2)
-    return patience - 0.2
+def _waited(wait: Callable[[float], None], patience: float) -> float:
+    wait(PAUSE_S)
+    return patience - PAUSE_S
+
+
+def _unpublished(events: int) -> Unavailable:
+    return Unavailable(
+        "contracts_unpublished",
+        f"The relay of {UPSTREAM} has not published its last {events} events, so nothing was given "
+        "away: see `saldo bus lag`, and repeat the command.",
+        service=UPSTREAM,
+        events=events,
+    )
+
+
+def _behind(log: str, events: int) -> Unavailable:
+    return Unavailable(
+        "book_is_behind",
+        f"{log} is {events} events behind {UPSTREAM}, so nothing was given away: see "
+        "`saldo bus lag`, and repeat the command.",
+        service=log,
+        events=events,
+    )
 
 
 def _number(store: PostgresStore, query: str, name: str, *parameters: str) -> int:

@@ -12,7 +12,7 @@ app = StaffVerbs(
     "services.ledger.commands",
     languages=True,
     books=True,
-    each_book=("accrue", "accruals", "audit", "checkpoint", "key", "replay", "verify"),
+    each_book=("accrue", "accruals", "audit", "checkpoint", "key", "recover", "replay", "verify"),
 )
 app.writes("import", ".import_files:import_", long=True)
 app.reads("balance", ".balances:balance")

@@ -25,6 +25,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from services.language import text
 from shared.database import connect_as_owner
 from shared.eventstore.freezing import (
     close,
@@ -140,7 +141,10 @@ def move_back(plan: Plan) -> None:
             # Only what is frozen there has not taken over.
             if not is_frozen(there, plan.log):
                 raise MoveError(
-                    f"{plan.log} has moved: to have it here again, move it from where it is now"
+                    text(
+                        "{log} has moved: to have it here again, move it from where it is now",
+                        log=plan.log,
+                    )
                 )
             reopen(here, plan.log)
         if tables_of(there, plan.log):
@@ -180,8 +184,14 @@ def _copied_ahead(
     )
     try:
         check_same_version(here, there, plan.log)
-    except SchemaCopyError as error:
-        raise MoveError(str(error)) from None
+    except SchemaCopyError:
+        raise MoveError(
+            text(
+                "the tables of {log} are of different versions here and there: bring those that "
+                "are to be moved up to date first, `python -m services migrate --contract`",
+                log=plan.log,
+            )
+        ) from None
     # Nobody is to work there before it is whole.
     freeze(there, plan.log)
     copy_ahead(here, there, plan.log, progress)
@@ -189,8 +199,11 @@ def _copied_ahead(
     digest = digest_of_log(here, plan.log, position)
     if digest_of_log(there, plan.log, position) != digest:
         raise MoveError(
-            f"what is there of the log of {plan.log} is not what is here: nothing has moved; give "
-            "up with --back, and begin again"
+            text(
+                "what is there of the log of {log} is not what is here: nothing has moved; give "
+                "up with --back, and begin again",
+                log=plan.log,
+            )
         )
     return _Ahead(position, digest)
 
@@ -212,8 +225,11 @@ def _copied(
     found = digests(there, plan.log, ahead.position)
     if wrong := sorted(table for table in wanted if found.get(table) != wanted[table]):
         raise MoveError(
-            f"the copy of {', '.join(wrong)} is not what is here: nothing has moved; repeat the "
-            "command, or give up with --back"
+            text(
+                "the copy of {tables} is not what is here: nothing has moved; repeat the "
+                "command, or give up with --back",
+                tables=", ".join(wrong),
+            )
         )
     rows = ahead.digest.rows + wanted[LOG].rows
     return {**wanted, LOG: Digest(rows, "")}
@@ -222,12 +238,18 @@ def _copied(
 def _check_room(there: psycopg.Connection[Any], log: str) -> None:
     if is_closed(there, log):
         raise MoveError(
-            f"{log} has moved away from there before: drop the schemas {log} and "
-            f"{moved_name(log)} that are left there first"
+            text(
+                "{log} has moved away from there before: drop the schemas {log} and {moved} that "
+                "are left there first",
+                log=log,
+                moved=moved_name(log),
+            )
         )
     if not tables_of(there, log) or is_frozen(there, log) or not _has_events(there, log):
         return
-    raise MoveError(f"the other database has a log {log} that is at work: it would be overwritten")
+    raise MoveError(
+        text("the other database has a log {log} that is at work: it would be overwritten", log=log)
+    )
 
 
 def _has_events(connection: psycopg.Connection[Any], log: str) -> bool:
@@ -251,7 +273,9 @@ def _check_takes_over(
     """Raise MoveError unless what is there is the one copy that the book has moved to."""
     copy = copy_name(here, moved_name(log))
     if not copy or copy_name(there, log) != copy or not _has_all(here, there, log):
-        raise MoveError(f"{log} has moved, but not to there: check SALDO_NEXT_LOGIN_URL")
+        raise MoveError(
+            text("{log} has moved, but not to there: check SALDO_NEXT_LOGIN_URL", log=log)
+        )
 
 
 def _has_all(here: psycopg.Connection[Any], there: psycopg.Connection[Any], log: str) -> bool:
@@ -279,7 +303,9 @@ def _alone(
         _take(here, lock)
         row = there.execute(_IS_HELD, (here.info.backend_pid, lock)).fetchone()
         if row is not None and row[0]:
-            raise MoveError(f"both databases are the same: {plan.log} is there already")
+            raise MoveError(
+                text("both databases are the same: {log} is there already", log=plan.log)
+            )
         _take(there, lock)
         yield here, there
 
@@ -295,5 +321,5 @@ def _take(connection: psycopg.Connection[Any], lock: str) -> None:
         if row is not None and row[0]:
             return
         if time.monotonic() > ends:
-            raise MoveError("somebody else moves this book right now")
+            raise MoveError(text("somebody else moves this book right now"))
         time.sleep(PAUSE_S)

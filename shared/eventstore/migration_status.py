@@ -10,7 +10,8 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from shared.database import connect_as_owner
-from shared.eventstore.migration_steps import Kind
+from shared.eventstore.freezing import is_closed
+from shared.eventstore.migration_steps import Kind, SchemaMovedError
 from shared.eventstore.migrations import steps_in
 
 _BUILDING = """
@@ -32,8 +33,13 @@ class StepStatus(NamedTuple):
 
 
 def status_of(owner_url: str, service: str, directory: Traversable) -> list[StepStatus]:
-    """Return the steps of a service that are not applied yet, in their order."""
+    """Return the steps of a service that are not applied yet, in their order.
+
+    Raises SchemaMovedError where the schema has moved away from there.
+    """
     with connect_as_owner(owner_url) as connection:
+        if is_closed(connection, service):
+            raise SchemaMovedError(f"{service} has moved to another database")
         connection.execute("SELECT set_config('search_path', quote_ident(%s), false)", (service,))
         applied = {row[0] for row in _rows(connection, "migrations", "name")}
         news = {

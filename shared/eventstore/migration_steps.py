@@ -26,6 +26,10 @@ class MigrationError(Exception):
     """A migration is invalid, was changed after it was applied, or cannot be applied now."""
 
 
+class SchemaMovedError(MigrationError):
+    """The schema has moved to another database: what is here of it is not for a migrator."""
+
+
 class Kind(StrEnum):
     """What a step does to those who work meanwhile."""
 

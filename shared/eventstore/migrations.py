@@ -21,8 +21,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from shared.database import connect_as_owner
 from shared.eventstore.data_keys import keys_schema
+from shared.eventstore.freezing import is_closed
 from shared.eventstore.migration_runner import TABLES, Patience, Runner
-from shared.eventstore.migration_steps import MigrationError, Step, step_of
+from shared.eventstore.migration_steps import MigrationError, SchemaMovedError, Step, step_of
 from shared.eventstore.privileges import (
     access_in,
     grant_all,
@@ -86,7 +87,8 @@ def migrate(
 
     Safe to run from several processes at once, while services work, and again at any time: what was
     interrupted goes on. With ``contract`` also the steps that wait for a roll-out are applied;
-    raises MigrationError while processes of an older version are connected.
+    raises MigrationError while processes of an older version are connected, and SchemaMovedError
+    where the schema has moved away from there.
 
     ``runtime_url`` names the runtime role and its password; the role is created if it is missing.
     So does ``sealer_url``, which matters to a service whose log is sealed.
@@ -96,6 +98,8 @@ def migrate(
     with connect_as_owner(owner_url) as connection:
         connection.execute("SET client_min_messages = warning")
         _wait_for_others(connection)
+        if is_closed(connection, service):
+            raise SchemaMovedError(f"{service} has moved to another database")
         with connection.transaction():
             make_login(connection, *_login(runtime_url))
             make_groups(connection, user, service)

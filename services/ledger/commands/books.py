@@ -7,7 +7,9 @@ from contextlib import ExitStack
 from typing import Annotated, Any
 
 import msgspec
+import psycopg
 import typer
+from eventsourcing.persistence import PersistenceError
 
 from services.chosen_book import FIRST
 from services.language import text
@@ -15,21 +17,27 @@ from services.ledger.assignment import Assignment, assign, check
 from services.ledger.commands.ledger_access import Run, record_run
 from services.ledger.tables.book_rules import figures, read_rules
 from services.terminal import (
+    DIFFERENCE,
+    DONE,
     Actor,
     DryRun,
     Json,
     Reason,
     author,
+    database_failure,
+    err,
     new_table,
     opened_store,
     out,
     print_json,
+    refusal_text,
     reporting,
     show,
 )
 from shared import context
 from shared.books import SPLIT, book_of, log_of
 from shared.config import load_settings
+from shared.errors import Unavailable
 from shared.eventstore.postgres import PostgresStore
 
 PATIENCE_S = 30.0
@@ -37,27 +45,39 @@ _DIGITS = frozenset("0123456789")
 
 
 class BookFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """A book, how large it is, and the numbers that it has by rules."""
+    """A book, how large it is, and the numbers that it has by rules.
+
+    Of one that is away nothing but its name is known; ``refusal`` says why.
+    """
 
     book: str
     log: str
-    accounts: int
-    events: int
-    prefixes: list[str]
-    coming: list[str]
+    accounts: int | None = None
+    events: int | None = None
+    prefixes: list[str] = []
+    coming: list[str] = []
+    refusal: str = ""
 
 
 def books_(json: Json = False) -> None:
     """List the books of the ledger, with what each holds and the numbers that are given to it.
 
-    Without a rule a number is of the first book, whose name is -.
+    Without a rule a number is of the first book, whose name is -. Exit code 1: a book is
+    unavailable.
     """
-    with reporting(), ExitStack() as stack:
-        logs = (SPLIT, *load_settings().books)
-        found = [_figures(stack.enter_context(opened_store(log))) for log in logs]
+    with reporting():
+        found = [_found(log) for log in (SPLIT, *load_settings().books)]
     if json:
         print_json(found)
-        return
+    else:
+        _show(found)
+    raise typer.Exit(DIFFERENCE if any(one.refusal for one in found) else DONE)
+
+
+def _show(found: list[BookFigures]) -> None:
+    for one in found:
+        if one.refusal:
+            err.print(f"{one.log}: {one.refusal}", soft_wrap=True)
     table = new_table(
         text("Books"),
         text("Book"),
@@ -68,8 +88,29 @@ def books_(json: Json = False) -> None:
     for one in found:
         numbers = ", ".join(f"{prefix}…" for prefix in one.prefixes)
         coming = ", ".join(f"{prefix}…" for prefix in one.coming)
-        table.add_row(one.book, numbers, coming, str(one.accounts), str(one.events))
+        if one.refusal:
+            numbers = text("unavailable")
+        table.add_row(one.book, numbers, coming, _count(one.accounts), _count(one.events))
     show(table)
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _found(log: str) -> BookFigures:
+    """Return the figures of a book; where its database is away, that it is."""
+    try:
+        with opened_store(log) as store:
+            return _figures(store)
+    except Unavailable as error:
+        return _away(log, refusal_text(error))
+    except (psycopg.Error, PersistenceError) as error:
+        return _away(log, database_failure(error))
+
+
+def _away(log: str, refusal: str) -> BookFigures:
+    return BookFigures(book=book_of(log) or FIRST, log=log, refusal=refusal)
 
 
 def _figures(store: PostgresStore) -> BookFigures:

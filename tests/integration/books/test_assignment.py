@@ -168,11 +168,22 @@ def test_a_contract_that_the_book_of_before_has_still_to_read_stays_with_it(
     with pytest.raises(Unavailable) as behind:
         give(registrar)
     assert behind.value.code == "book_is_behind"
+    assert behind.value.params == {"service": FIRST, "events": 1}
     with pytest.raises(Conflict):
         give(registrar, lambda _: registrar.is_heard_by(FIRST))
     assert accounts(registrar.stores[FIRST]) == [NORTHERN]
     assert accounts(registrar.stores[NORTH]) == []
     assert rules(registrar.stores[NORTH]) == []
+
+
+def test_contracts_that_the_relay_has_not_published_are_waited_for(registrar: Registrar) -> None:
+    with registrar.books.owner("accounts") as owner:
+        owner.execute("UPDATE relay SET position = -2")
+    with pytest.raises(Unavailable) as behind:
+        give(registrar)
+    assert behind.value.code == "contracts_unpublished"
+    assert behind.value.params == {"service": "accounts", "events": 2}
+    assert rules(registrar.stores[FIRST]) == []
 
 
 class KilledError(Exception):

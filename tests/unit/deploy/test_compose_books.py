@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -90,6 +91,32 @@ def test_staff_get_the_verifiers_of_the_book_and_nothing_else() -> None:
                 "SALDO_LEDGER_NORTH_SEAL_VERIFIER_FILE": "/run/saldo-ca/verifiers-north"
             }
         }
+
+
+def test_documents_upgrade_each_book_with_its_kind_of_process(tmp_path: Path) -> None:
+    """The loop for one host, with an engine that says what it is called for."""
+    page = (FOLDER.parents[1] / "docs" / "production.md").read_text(encoding="utf-8")
+    upgrades = page.partition("## Upgrades")[2].partition("\n## ")[0]
+    block = upgrades.partition("On one host")[2].partition("```\n")[2].partition("```")[0]
+    names = [name for name, one in {**first(), **further()}.items() if not one.get("profiles")]
+    engine = tmp_path / "docker"
+    engine.write_text(
+        '#!/bin/sh\n[ "$*" = "compose config --services" ] && exec cat "$(dirname "$0")/services"\n'
+        'echo "$@"\n'
+    )
+    engine.chmod(0o755)
+    (tmp_path / "services").write_text("\n".join(names))
+    done = subprocess.run(
+        ["sh", "-ec", block],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    replaced = [line.rpartition(" --no-deps ")[2] for line in done.stdout.splitlines()]
+    place = {name: replaced.index(name) for name in names if name.endswith(("-work", "-serve"))}
+    place |= {name: replaced.index(name) for name in ("sealer", "sealer-north")}
+    last_but_servers = max(at for name, at in place.items() if not name.endswith("-serve"))
+    assert {"ledger-north-work", "ledger-north-serve"} < place.keys()
+    assert last_but_servers < min(at for name, at in place.items() if name.endswith("-serve"))
+    assert max(place.values()) < replaced.index("compose up --detach --wait")
 
 
 def test_each_sees_the_secrets_of_its_own_folder_alone() -> None:

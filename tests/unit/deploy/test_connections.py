@@ -12,13 +12,20 @@ from deploy.embedded.books import books_in
 from deploy.secrets.holders import holder_of
 from services.discovery import check_names
 from services.work import OWN_CONNECTIONS, POOL_SIZE, tasks_of
+from shared.books import SPLIT, service_of
 from shared.config import SERVICES, load_settings
 from shared.eventstore.postgres import PostgresStore
 from tests.kustomization import Document, containers_of, named, rendered
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-OVERLAYS = ("production", "small", "books")
+OVERLAYS = ("production", "small", "books", "apart")
 DATA, KEYS = "saldo-db", "saldo-keys"
+CLUSTERS = [
+    *((overlay, cluster) for overlay in OVERLAYS for cluster in (DATA, KEYS)),
+    ("apart", "saldo-db-north"),
+]
+BOOKS_OF = {"saldo-db-north": ("ledger_north",)}
+"""The logs of a cluster that has not all of them."""
 
 SERVER_POOL: int = inspect.signature(PostgresStore).parameters["pool_size"].default
 WATCHING = 1
@@ -65,7 +72,8 @@ def most_opened(documents: list[Document], cluster: str) -> int:
     deployments, scaled = named(documents, "Deployment"), named(documents, "ScaledObject")
     keys, books = cluster == KEYS, books_in(named(documents, "ConfigMap")["saldo-settings"]["data"])
     running, replaced = 0, {"serve": 0, "work": 0}
-    for log in check_names((), books):
+    logs = BOOKS_OF.get(cluster) or tuple(check_names((), books))
+    for log in logs:
         name = holder_of(log)
         server = SERVER_POOL + (0 if keys else WATCHING)
         worker = POOL_SIZE + len(tasks_of(log, load_settings({})))
@@ -75,7 +83,7 @@ def most_opened(documents: list[Document], cluster: str) -> int:
         for kind, each in (("serve", server), ("work", worker)):
             strategy = deployments[f"{name}-{kind}"]["spec"]["strategy"]["rollingUpdate"]
             replaced[kind] += (strategy["maxSurge"] + 1) * each
-    sealers = 0 if keys else SEALER * (1 + len(books))
+    sealers = 0 if keys else SEALER * sum(service_of(log) == SPLIT for log in logs)
     rest = RESERVED + OPERATOR + MIGRATE + STAFF * STAFF_EACH + sealers
     return running + max(replaced.values()) + rest
 
@@ -85,16 +93,14 @@ def megabytes(text: str) -> int:
     return int(number) * (1024 if unit == "G" else 1)
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-@pytest.mark.parametrize("cluster", [DATA, KEYS])
+@pytest.mark.parametrize(("overlay", "cluster"), CLUSTERS)
 def test_connections_suffice_for_all_that_the_manifests_allow(overlay: str, cluster: str) -> None:
     documents = rendered(DEPLOY / "kubernetes" / "overlays" / overlay)
     given = int(parameters(documents, cluster)["max_connections"])
     assert most_opened(documents, cluster) <= given
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-@pytest.mark.parametrize("cluster", [DATA, KEYS])
+@pytest.mark.parametrize(("overlay", "cluster"), CLUSTERS)
 def test_memory_suffices_for_all_connections(overlay: str, cluster: str) -> None:
     documents = rendered(DEPLOY / "kubernetes" / "overlays" / overlay)
     own = parameters(documents, cluster)
@@ -103,9 +109,9 @@ def test_memory_suffices_for_all_connections(overlay: str, cluster: str) -> None
     assert taken + megabytes(own["maintenance_work_mem"]) <= megabytes(limits["memory"])
 
 
-@pytest.mark.parametrize("cluster", [DATA, KEYS])
+@pytest.mark.parametrize("cluster", [DATA, KEYS, *BOOKS_OF])
 def test_settings_of_postgresql_are_those_of_one_host(cluster: str) -> None:
-    own = parameters(rendered(DEPLOY / "kubernetes" / "overlays" / "production"), cluster)
+    own = parameters(rendered(DEPLOY / "kubernetes" / "overlays" / "apart"), cluster)
     expected = on_one_host()
     assert {name: own.get(name) for name in SAME} == {name: expected[name] for name in SAME}
     assert own["archive_timeout"] == f"{expected['archive_timeout']}s"
@@ -116,7 +122,7 @@ def test_settings_of_postgresql_are_those_of_one_host(cluster: str) -> None:
 
 def test_every_process_with_a_pool_is_reckoned() -> None:
     """Who else has a secret with the URL of a database is one of those named above."""
-    documents = rendered(DEPLOY / "kubernetes" / "overlays" / "books")
+    documents = rendered(DEPLOY / "kubernetes" / "overlays" / "apart")
     known = {f"{service}-{kind}" for service in SERVICES for kind in ("serve", "work")}
     known |= {"ledger-north-serve", "ledger-north-work", "ledger-north-sealer"}
     known |= {"sealer", "migrate", "broker", "gateway", "proxy", "administrator", "terminal"}

@@ -21,7 +21,8 @@ from shared.secret_files import FOLDER
 from tests.kustomization import Document, containers_of, labels_of, named, rendered
 
 KUBERNETES_FOLDER = Path(__file__).parents[3] / "deploy" / "kubernetes"
-FOLDERS = ("overlays/production", "overlays/small", "overlays/books", "drill", "drill-books")
+OVERLAYS = ("production", "small", "books", "apart")
+FOLDERS = (*(f"overlays/{name}" for name in OVERLAYS), "drill", "drill-books")
 """What is applied."""
 OF_OPERATORS = {"rabbitmq-tls", "saldo-db-ca", "saldo-keys-ca", "cabinet-tls"}
 """Secrets that cert-manager and CloudNativePG make."""

@@ -8,12 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from shared.bus.permissions import CALLED
 from shared.config import SERVICES
 from tests.kustomization import Document, labels_of, named, rendered
 
 REPOSITORY = Path(__file__).parents[3]
-FOLDER = REPOSITORY / "deploy" / "kubernetes" / "overlays" / "production"
+OVERLAYS = REPOSITORY / "deploy" / "kubernetes" / "overlays"
+PRODUCTION = "production"
 HEADING = "### Who speaks to whom on a cluster"
 NAMESPACES = {
     "names": "kube-system",
@@ -37,9 +40,14 @@ class Edge(NamedTuple):
 
 
 @cache
-def pods() -> dict[str, dict[str, str]]:
+def documents_of(overlay: str) -> list[Document]:
+    return rendered(OVERLAYS / overlay)
+
+
+@cache
+def pods(overlay: str = PRODUCTION) -> dict[str, dict[str, str]]:
     """Return everybody in the namespace by name, with his labels."""
-    documents = rendered(FOLDER)
+    documents = documents_of(overlay)
     found = {
         name: labels_of(one)
         for kind in ("Deployment", "Job")
@@ -63,7 +71,7 @@ def selects(selector: Document, labels: dict[str, str]) -> bool:
     return all(labels.get(one["key"]) in one["values"] for one in expressions)
 
 
-def peers_of(rule: Document, key: str) -> Iterator[str]:
+def peers_of(rule: Document, key: str, overlay: str) -> Iterator[str]:
     if key not in rule:
         yield ANYBODY
     for peer in rule.get(key, ()):
@@ -73,7 +81,8 @@ def peers_of(rule: Document, key: str) -> Iterator[str]:
             [name] = peer["namespaceSelector"]["matchLabels"].values()
             yield next(who for who, namespace in NAMESPACES.items() if namespace == name)
         else:
-            yield from (who for who, own in pods().items() if selects(peer["podSelector"], own))
+            everybody = pods(overlay).items()
+            yield from (who for who, own in everybody if selects(peer["podSelector"], own))
 
 
 def opens(rule: Document, port: int) -> bool:
@@ -82,28 +91,30 @@ def opens(rule: Document, port: int) -> bool:
 
 
 @cache
-def allowed() -> tuple[frozenset[Edge], frozenset[Edge]]:
+def allowed(overlay: str = PRODUCTION) -> tuple[frozenset[Edge], frozenset[Edge]]:
     """Return what may leave, and what may arrive."""
     leaving, arriving = set(), set()
-    for policy in named(rendered(FOLDER), "NetworkPolicy").values():
+    for policy in named(documents_of(overlay), "NetworkPolicy").values():
         spec: dict[str, Any] = policy["spec"]
         for who in [
-            name for name, labels in pods().items() if selects(spec["podSelector"], labels)
+            name for name, labels in pods(overlay).items() if selects(spec["podSelector"], labels)
         ]:
             for port in TRIED:
                 for rule in spec.get("egress", ()):
                     if opens(rule, port):
-                        leaving |= {Edge(who, peer, port) for peer in peers_of(rule, "to")}
+                        leaving |= {Edge(who, peer, port) for peer in peers_of(rule, "to", overlay)}
                 for rule in spec.get("ingress", ()):
                     if opens(rule, port):
-                        arriving |= {Edge(peer, who, port) for peer in peers_of(rule, "from")}
+                        arriving |= {
+                            Edge(peer, who, port) for peer in peers_of(rule, "from", overlay)
+                        }
     return frozenset(leaving), frozenset(arriving)
 
 
-def edges() -> set[Edge]:
+def edges(overlay: str = PRODUCTION) -> set[Edge]:
     """Return the connections that can be opened: both ends allow it, as far as both are ours."""
-    leaving, arriving = allowed()
-    ours = pods().keys()
+    leaving, arriving = allowed(overlay)
+    ours = pods(overlay).keys()
     return {
         one
         for one in leaving | arriving
@@ -157,13 +168,30 @@ def test_policies_allow_the_edges_of_the_table_and_no_other() -> None:
     assert edges() == documented()
 
 
-def test_no_end_allows_what_the_other_refuses() -> None:
+@pytest.mark.parametrize("overlay", [PRODUCTION, "books", "apart"])
+def test_no_end_allows_what_the_other_refuses(overlay: str) -> None:
     """Such a rule would be a mistake at one of the two ends."""
-    leaving, arriving = allowed()
-    inside = pods().keys()
+    leaving, arriving = allowed(overlay)
+    inside = pods(overlay).keys()
     assert {one for one in leaving if one.target in inside} == {
         one for one in arriving if one.origin in inside
     }
+
+
+def test_server_of_a_book_is_reached_as_that_of_the_data_but_by_the_book_and_staff_alone() -> None:
+    data, own = "saldo-db", "saldo-db-north"
+    strangers = {
+        name for name in pods("books") if name.endswith(("-serve", "-work")) or name == "sealer"
+    } - {"ledger-north-serve", "ledger-north-work"}
+    assert {f"{service}-serve" for service in SERVICES} < strangers
+    like = {
+        Edge(*(own if one == data else one for one in edge[:2]), edge.port)
+        for edge in edges("books")
+        if data in edge[:2] and edge.origin not in strangers
+    }
+    assert Edge("ledger-north-sealer", own, 5432) in like
+    assert edges("apart") - edges("books") == like
+    assert edges("books") <= edges("apart")
 
 
 def test_services_reach_each_other_by_the_broker_alone() -> None:
@@ -177,7 +205,7 @@ def test_nobody_but_the_proxy_is_reached_from_anywhere() -> None:
 
 
 def test_whoever_is_not_named_speaks_to_nobody() -> None:
-    policy = named(rendered(FOLDER), "NetworkPolicy")["nobody"]
+    policy = named(documents_of(PRODUCTION), "NetworkPolicy")["nobody"]
     assert policy["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 

@@ -113,6 +113,23 @@ def test_nothing_is_left_where_everything_was_brought_back(log: dict[str, Any]) 
     assert "Lost events, brought back: 1." in result.stdout
 
 
+def test_each_book_of_the_ledger_is_recovered(
+    log: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the loop over all services that the documents print leaves no book out."""
+    monkeypatch.setenv("SALDO_LEDGER_BOOKS", "north")
+    asked: list[str] = []
+    monkeypatch.setattr(verb, "ask", lambda store, reason: asked.append(store.service) or [EPOCH])
+    log["outcomes"] = [judged(Fate.STAFF, Advice("Look at the bank."))]
+    words = ["ledger", *APPLY[1:], "--json"]
+    result = CliRunner().invoke(app, words)
+    found = [(one["book"], one["exit_code"]) for one in json.loads(result.stdout)]
+    assert (asked, found) == (["ledger", "ledger_north"], [("-", 1), ("north", 1)])
+    assert result.exit_code == 1
+    CliRunner().invoke(app, [*words, "--book", "north"])
+    assert asked[2:] == ["ledger_north"]
+
+
 def test_recovery_is_told_in_the_language_of_staff(log: dict[str, Any]) -> None:
     log["outcomes"] = [judged(Fate.BROUGHT_BACK)]
     said = CliRunner().invoke(app, [*APPLY, "--lang", "ru"]).stdout

@@ -21,6 +21,9 @@ from services import language, staff_calls
 from services.cli import app
 from services.discovery import recovery_of
 from services.language import Language, of_environment, refusal, spoken, text, translated
+from services.ledger.assignment import _behind, _unpublished
+from services.terminal import refusal_text
+from shared.errors import Unavailable
 from shared.eventstore import lost_events
 
 ROOT = Path(language.__file__).parent
@@ -100,6 +103,20 @@ def advice() -> set[str]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("refused", "russian"),
+    [
+        (_unpublished(3), "Сервис accounts ещё не опубликовал все договоры (событий: 3)"),
+        (_behind("ledger", 4), "Книга ledger ещё не прочитала все договоры (событий: 4)"),
+    ],
+)
+def test_numbers_that_wait_for_contracts_say_for_whom_and_how_many(
+    refused: Unavailable, russian: str
+) -> None:
+    with spoken(Language.RU):
+        assert refusal_text(refused).startswith(russian)
+
+
 def test_every_text_has_russian_and_none_is_left_over() -> None:
     wanted = texts() | advice()
     assert {entry.msgid for entry in entries() if not entry.msgctxt} == wanted
@@ -161,6 +178,16 @@ def test_what_payments_refuse_to_staff_is_refused_in_russian_too() -> None:
         for call in calls(ROOT / "payments" / f"{name}.py", *REFUSING):
             code = str(getattr(call.args[0], "value", ""))
             assert code in russian | PAYERS_REFUSALS, code
+
+
+def test_what_keeps_a_book_from_moving_is_said_in_russian_too() -> None:
+    """Each sentence is one of the catalogue, of which another test keeps the Russian."""
+    errors = list(calls(ROOT / "ledger" / "moving.py", "MoveError"))
+    assert errors
+    for error in errors:
+        [sentence] = error.args
+        assert isinstance(sentence, ast.Call), f"{error.lineno}: written past the catalogue"
+        assert getattr(sentence.func, "id", "") == "text", f"{error.lineno}: past the catalogue"
 
 
 def test_every_advice_on_lost_events_is_read_by_staff_in_russian() -> None:
