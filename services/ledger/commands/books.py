@@ -116,12 +116,14 @@ def _away(log: str, refusal: str) -> BookFigures:
 def _figures(store: PostgresStore) -> BookFigures:
     def read(session: Any) -> BookFigures:
         rules = [rule for rule in read_rules(session.cursor) if rule.book == store.service]
+        found = figures(session.cursor)
         return BookFigures(
             book=book_of(store.service) or FIRST,
             log=store.service,
+            accounts=found["accounts"],
+            events=found["events"],
             prefixes=[rule.prefix for rule in rules if rule.settled],
             coming=[rule.prefix for rule in rules if not rule.settled],
-            **figures(session.cursor),
         )
 
     return store.query(read)
