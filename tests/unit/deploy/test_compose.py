@@ -248,14 +248,23 @@ def engine_of_compose() -> list[str]:
     return [docker, "compose"] if asked.returncode == 0 else []
 
 
-@pytest.mark.parametrize("names", [["compose.yaml"], ["compose.yaml", "compose.books.yaml"]])
+OF_BOOKS = ["compose.yaml", "compose.books.yaml"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["compose.yaml"], OF_BOOKS, [*OF_BOOKS, "compose.elsewhere.yaml"], ["compose.server.yaml"]],
+)
 def test_engine_of_compose_takes_it(names: list[str], tmp_path: Path) -> None:
     compose = engine_of_compose()
     if not compose:
         pytest.skip("Compose is not installed, so it has not read the files")
     env = tmp_path / "env"
-    books = "SALDO_LEDGER_BOOKS=north\n" if "compose.books.yaml" in names else ""
-    env.write_text((FOLDER / ".env.example").read_text() + books)
+    text = (FOLDER / ".env.example").read_text(encoding="utf-8")
+    if "compose.books.yaml" in names:
+        text = text.replace("SALDO_LEDGER_BOOKS=\n", "SALDO_LEDGER_BOOKS=north\n")
+    server = "DATABASE_HOST=db-north.example.org\nDATABASE_ADDRESS=127.0.0.1\n"
+    env.write_text(f"{text}\n{server}", encoding="utf-8")
     files = [word for name in names for word in ("-f", str(FOLDER / name))]
     command = [*compose, *files, "--env-file", str(env), "--profile", "*"]
     done = subprocess.run([*command, "config", "-q"], capture_output=True, text=True, check=False)

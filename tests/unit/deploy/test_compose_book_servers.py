@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -178,23 +176,3 @@ def test_server_that_cannot_be_one_is_refused(
     words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", refused.stderr).split())
     assert said in words
     assert not (tmp_path / "secrets").exists()
-
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        ["compose.yaml", "compose.books.yaml", "compose.elsewhere.yaml"],
-        ["compose.server.yaml"],
-    ],
-)
-def test_engine_of_compose_takes_it(tmp_path: Path, files: list[str]) -> None:
-    compose = shutil.which("docker-compose")
-    if compose is None:
-        pytest.skip("docker-compose is not installed, so it has not read the files")
-    env = tmp_path / "env"
-    text = (FOLDER / ".env.example").read_text().replace("BOOKS=\n", "BOOKS=north\n")
-    env.write_text(f"{text}\nDATABASE_HOST={SERVER}\nDATABASE_ADDRESS=127.0.0.1\n")
-    named = [word for name in files for word in ("-f", str(FOLDER / name))]
-    command = [compose, *named, "--env-file", str(env), "--profile", "*", "config", "-q"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
