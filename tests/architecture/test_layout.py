@@ -139,6 +139,19 @@ def test_no_file_names_a_developer_machine() -> None:
     assert found == []
 
 
+def test_no_merge_is_left_half_done() -> None:
+    marks = re.compile(rf"^(?:{'<' * 7}|{'>' * 7}) ", re.MULTILINE)
+    found = []
+    for path in files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:  # an image or a font
+            continue
+        if marks.search(text):
+            found.append(name_of(path))
+    assert found == []
+
+
 def test_links_between_documents_resolve() -> None:
     broken = []
     for path in files():
