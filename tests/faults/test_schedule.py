@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 
 import tests.faults.injectors  # noqa: F401 - registers the faults
-from deploy.demo.client import CabinetClient, OutageError, Problem
+from deploy.demo.client import CabinetClient, OutageError, PaymentLine, Problem
 from tests.faults.cluster.failovers import FAILOVERS
 from tests.faults.cluster.machines import (
     ON_MACHINES,
@@ -20,6 +21,7 @@ from tests.faults.cluster.machines import (
 )
 from tests.faults.faults import FAULTS
 from tests.faults.load.beliefs import Notebook, read_beliefs
+from tests.faults.load.residents import Resident
 from tests.faults.recovery import Outage, recoveries
 from tests.faults.run import ROUND_S, rounds
 from tests.faults.schedule import AFTER_ALONE_S, MOST_AT_ONCE, Plan, draw, read, write
@@ -153,6 +155,28 @@ def test_command_that_is_repeated_without_its_session_is_not_known_to_be_refused
     [belief] = read_beliefs(tmp_path / "beliefs")
     assert belief.outcome == "unknown"
     assert 0.0 < belief.asked_at <= belief.at
+
+
+def test_payment_that_was_started_stays_so_where_its_payer_is_signed_out_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restore ends all sessions: the key is tried again, and answered 401."""
+
+    def signed_out(*_: object) -> None:
+        raise Problem(401, "not_signed_in", "")
+
+    notebook = Notebook(tmp_path / "beliefs")
+    person = Resident(
+        who="somebody", url="http://127.0.0.1:1", email="", password="", token="",
+        accounts=["1"], notebook=notebook, chance=Random(1),  # noqa: S311 - no secret
+    )  # fmt: skip
+    monkeypatch.setattr(person, "_post", lambda *_: {"payment_id": "p"})
+    monkeypatch.setattr(person, "reuse", signed_out)
+    with pytest.raises(Problem):
+        person._start([PaymentLine("1", 100)], "reused")
+    notebook.close()
+    [belief] = read_beliefs(tmp_path / "beliefs")
+    assert belief.outcome == "acknowledged"
 
 
 def test_command_without_a_second_line_is_not_known_to_be_done(tmp_path: Path) -> None:

@@ -156,7 +156,8 @@ def test_idle_connections_are_returned(database: Database, monkeypatch: pytest.M
     for kept in (0, 1):
         with closing(open_pool(url, "ledger", size=4, kept=kept)) as pool:
             with pool.connection(), pool.connection(), pool.connection():
-                assert pool.get_stats()["pool_size"] == 3
+                # It makes one more at times, for somebody who is served by another meanwhile.
+                assert pool.get_stats()["pool_size"] in (3, 4)
             eventually(
                 lambda pool=pool, kept=kept: pool.get_stats()["pool_size"] == kept,
                 f"{kept} connections left",

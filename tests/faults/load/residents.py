@@ -172,10 +172,11 @@ class Resident:
                 answers.append(self._post(command, body, key))
             answer = answers[0]
             command.learn(payment_id=answer["payment_id"])
-            if way == "reused":
-                self.reuse(key, body)
             if len({one["payment_id"] for one in answers}) > 1:
                 self._contradiction("one key has made several payments", key=key)
+        if way == "reused" and command.is_acknowledged:
+            # Not within the command: it is done, whatever this is answered.
+            self.reuse(key, body)
         return answer if command.is_acknowledged else None
 
     def _post(self, command: Command, body: dict[str, Any], key: str) -> dict[str, Any]:
