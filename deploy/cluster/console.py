@@ -19,7 +19,7 @@ _ROLES = {
     patroni.SYNCHRONOUS: "follows synchronously",
     patroni.REPLICA: "follows",
 }
-_UNCONFIRMED = "leads, and nobody else has its commits: they are on one machine"
+_UNCONFIRMED = "leads, and nobody confirms its commits: they may be on one machine"
 _APART = "is apart from the others, who took it for dead: stop it, and start it again"
 _NOT_READY = "runs, but is not ready"
 _CUT_OFF = "is cut off: .venv/bin/python -m deploy.cluster plug {}"
