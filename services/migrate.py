@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 from urllib.parse import urlsplit
@@ -32,11 +32,16 @@ def migrate_all(names: Sequence[str], settings: Settings, *, contract: bool = Fa
             "keys, apart from the data that they open: shared/KEYS.md says how"
         )
     _make_database_of_keys(settings)
+    _for_each(names, lambda name: _migrate(name, settings, contract))
+
+
+def _for_each(names: Sequence[str], work: Callable[[str], None]) -> None:
+    """Do a work for each service; raise SchemaMovedError, when it is done, for those that moved."""
     moved = []
     for name in names:
         try:
             with _answering(name):
-                _migrate(name, settings, contract)
+                work(name)
         except SchemaMovedError:
             moved.append(name)
     if moved:
@@ -84,23 +89,18 @@ def show_status(names: Sequence[str], settings: Settings) -> None:
     """
     if not settings.database_url:
         raise ConfigurationError("set SALDO_DATABASE_URL to the PostgreSQL URL of the owner")
-    moved = []
-    for name in names:
-        try:
-            with _answering(name):
-                pending = status_of(settings.owner_url_of(name), name, migrations_of(name))
-        except SchemaMovedError:
-            moved.append(name)
-            continue
-        for step in pending:
-            rows = f", {step.rows} rows" if step.rows else ""
-            since = f" ({step.since.astimezone(UTC):%F %T} UTC)" if step.since else ""
-            detail = f": {step.detail}" if step.detail else ""
-            print(f"{name}: {step.name} ({step.kind}): {step.state}{rows}{detail}{since}")  # noqa: T201
-        if not pending:
-            print(f"{name}: all migrations are applied")  # noqa: T201
-    if moved:
-        raise SchemaMovedError("\n".join(map(_moved, moved)))
+    _for_each(names, lambda name: _show_status(name, settings))
+
+
+def _show_status(name: str, settings: Settings) -> None:
+    pending = status_of(settings.owner_url_of(name), name, migrations_of(name))
+    for step in pending:
+        rows = f", {step.rows} rows" if step.rows else ""
+        since = f" ({step.since.astimezone(UTC):%F %T} UTC)" if step.since else ""
+        detail = f": {step.detail}" if step.detail else ""
+        print(f"{name}: {step.name} ({step.kind}): {step.state}{rows}{detail}{since}")  # noqa: T201
+    if not pending:
+        print(f"{name}: all migrations are applied")  # noqa: T201
 
 
 def _make_database_of_keys(settings: Settings) -> None:

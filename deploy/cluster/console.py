@@ -104,9 +104,8 @@ def _rows(installation: ClusterInstallation) -> Iterator[tuple[str, str]]:
 
 def _said_by(rests: Mapping[str, str]) -> dict[str, str]:
     """Return the role of each PostgreSQL that says one."""
-    return {
-        name: role
+    said = {
+        name: next((role for role in _ROLES if patroni.has_role(rest, role)), "")
         for name, rest in rests.items()
-        for role in [next((one for one in _ROLES if patroni.has_role(rest, one)), "")]
-        if role
     }
+    return {name: role for name, role in said.items() if role}

@@ -30,6 +30,7 @@ from shared.errors import Unavailable
 TIMEOUT_S = 10.0
 CLOSE_ATTEMPTS, CLOSE_AGAIN_S = 4, 0.25
 CLOSE_EACH_S = 30.0
+"""How long connections are closed one by one at most: the API finds each some seconds late."""
 _NO_KEY = TopicRights(write=NOTHING, read=NOTHING)
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
@@ -171,7 +172,6 @@ class BrokerAdministration:
                     f"close_all_user_connections {name} rights` does with all that he has"
                 )
             for connection in left:
-                # Listed at once, a connection is found by its name only some seconds later.
                 self._do("DELETE", "connections", connection, missing_ok=True)
             time.sleep(CLOSE_AGAIN_S)
 

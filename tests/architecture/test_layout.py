@@ -43,6 +43,9 @@ OF_ONE_MACHINE = re.compile(
 )
 
 
+LEFT_BY_A_MERGE = re.compile(rf"^(?:{'<' * 7}|{'>' * 7}) ", re.MULTILINE)
+
+
 def files() -> list[Path]:
     """Return all files of the checkout, those not yet added included."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
@@ -127,29 +130,25 @@ def test_every_module_has_a_docstring() -> None:
     assert silent == []
 
 
-def test_no_file_names_a_developer_machine() -> None:
+def texts_with(pattern: re.Pattern[str]) -> list[str]:
+    """Return the names of the files of the checkout, but images and fonts, that have a pattern."""
     found = []
     for path in files():
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:  # an image or a font
             continue
-        if OF_ONE_MACHINE.search(text):
+        if pattern.search(text):
             found.append(name_of(path))
-    assert found == []
+    return found
+
+
+def test_no_file_names_a_developer_machine() -> None:
+    assert texts_with(OF_ONE_MACHINE) == []
 
 
 def test_no_merge_is_left_half_done() -> None:
-    marks = re.compile(rf"^(?:{'<' * 7}|{'>' * 7}) ", re.MULTILINE)
-    found = []
-    for path in files():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:  # an image or a font
-            continue
-        if marks.search(text):
-            found.append(name_of(path))
-    assert found == []
+    assert texts_with(LEFT_BY_A_MERGE) == []
 
 
 def test_links_between_documents_resolve() -> None:

@@ -180,7 +180,7 @@ def test_what_payments_refuse_to_staff_is_refused_in_russian_too() -> None:
             assert code in russian | PAYERS_REFUSALS, code
 
 
-def test_what_keeps_a_book_from_moving_is_said_in_russian_too() -> None:
+def test_every_reason_why_a_book_does_not_move_is_said_in_russian_too() -> None:
     """Each sentence is one of the catalogue, of which another test keeps the Russian."""
     errors = list(calls(ROOT / "ledger" / "moving.py", "MoveError"))
     assert errors

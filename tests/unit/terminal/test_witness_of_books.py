@@ -53,7 +53,7 @@ def test_folder_with_the_name_of_a_book_is_that_books_own(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("books")
 @pytest.mark.parametrize("option", ["--witness", "--against"])
-def test_what_is_of_one_log_is_given_with_its_book(tmp_path: Path, option: str) -> None:
+def test_option_that_is_of_one_log_is_refused_without_its_book(tmp_path: Path, option: str) -> None:
     letter = tmp_path / "letter.txt"
     letter.write_text("a checkpoint", encoding="ascii")
     refused = called(option, letter)

@@ -21,13 +21,13 @@ def test_checkpoints_are_divided_by_the_end_of_the_log() -> None:
     assert reached_by([], TRUSTED, 5) == Reached([], 0)
 
 
-def test_what_a_restore_has_cut_before_is_not_lost_by_the_backup() -> None:
+def test_events_that_an_earlier_restore_has_cut_are_not_lost_by_the_backup() -> None:
     """The line that it ended had 90 events; that which follows has had no more than 8."""
     ended, going_on = note(90), note(8, "2.a")
     assert reached_by([ended, note(4), going_on], TRUSTED, 8) == Reached([note(4), going_on], 0)
     assert reached_by([ended, note(4), going_on], TRUSTED, 6) == Reached([note(4)], 2)
 
 
-def test_what_nobody_trusted_has_signed_stays_to_be_found() -> None:
+def test_note_that_nobody_trusted_has_signed_stays_to_be_found() -> None:
     forged = note(1000, signer=STRANGE)
     assert reached_by([note(4), forged], TRUSTED, 4) == Reached([note(4), forged], 0)
