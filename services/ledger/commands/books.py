@@ -104,7 +104,10 @@ def _found(log: str) -> BookFigures:
         with opened_store(log) as store:
             return _figures(store)
     except Unavailable as error:
-        return _away(log, refusal_text(error))
+        # For whoever commands the store says that the outcome is unknown; here something is read.
+        failure = error.__cause__
+        told = database_failure(failure) if isinstance(failure, psycopg.Error) else None
+        return _away(log, told or refusal_text(error))
     except (psycopg.Error, PersistenceError) as error:
         return _away(log, database_failure(error))
 

@@ -73,3 +73,13 @@ def test_json_says_of_each_book_whether_it_is_away(away: dict[str, Any]) -> None
 def test_nothing_is_amiss_where_every_book_answers() -> None:
     found = CliRunner().invoke(app, ["ledger", "books", "--lang", "en"])
     assert (found.exit_code, found.stderr) == (0, "")
+
+
+def test_outage_that_the_store_has_noticed_is_told_in_the_language_of_the_output(
+    away: dict[str, Any],
+) -> None:
+    away["ledger_north"] = Unavailable("database_unavailable", "The outcome is unknown.")
+    away["ledger_north"].__cause__ = psycopg.OperationalError("connection refused")
+    told = CliRunner().invoke(app, ["ledger", "books", "--lang", "ru"]).stderr
+    assert told.startswith("ledger_north: База данных")
+    assert "connection refused" in told
